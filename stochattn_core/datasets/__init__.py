@@ -1,0 +1,36 @@
+"""The table of datasets: a new one is a new file and a new line here; pages, commands and contract tests read the table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from stochattn_core.datasets import diabetes, statsmodels_series, synthetic
+from stochattn_core.datasets.base import Dataset, Task
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the table. availability is "embedded", or in words what has to be fetched first."""
+
+    title: str
+    task: Task
+    load: Callable[[], Dataset]
+    availability: str = "embedded"
+
+
+DATASETS: dict[str, Entry] = {
+    "diabetes": Entry("Diabetes progression (scikit-learn)", "table", diabetes.load),
+    "synthetic-table": Entry("Synthetic, true spread known", "table", synthetic.load_table),
+    "elnino": Entry("El Nino sea surface temperature", "series", statsmodels_series.load_elnino),
+    "co2": Entry("Carbon dioxide at Mauna Loa", "series", statsmodels_series.load_co2),
+    "sunspots": Entry("Yearly sunspot numbers", "series", statsmodels_series.load_sunspots),
+    "synthetic-series": Entry("Synthetic, true spread known", "series", synthetic.load_series),
+}
+
+
+def load_dataset(name: str) -> Dataset:
+    """The dataset of that name, ready for a model of the same task. Embedded ones need no network."""
+    if name not in DATASETS:
+        raise ValueError(f"expected the name of a dataset, one of {', '.join(DATASETS)}, got {name!r}; pick one of these")
+    return DATASETS[name].load()

@@ -1,0 +1,92 @@
+"""From one series to a Dataset: sliding windows in three parts of time, with a gap, and the naive forecasts to beat."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import torch
+
+from stochattn_core.datasets.base import Dataset, Split, blocks_in_time
+
+MAX_CASE = {"train": 1000, "calibration": 300, "test": 300}  # more windows overlap so much that they only cost time
+MIN_CASE = 8
+
+
+def series_dataset(
+    values: np.ndarray,
+    times: pd.Index,
+    *,
+    context: int,
+    horizon: int,
+    period: int = 1,
+    ends: tuple[int, int, int] | None = None,
+    **about: object,
+) -> Dataset:
+    """values: (time,) in the units of the target, evenly spaced; times: (time,). about: the descriptive fields of Dataset.
+
+    A case is `context` values in and the `horizon` values after them as target. ends are the positions where train,
+    calibration and test end (60, 80 and 100 percent of the series without it). The first target of a part comes `horizon`
+    steps after the last target of the part before; what the model is given may reach back, what it is scored on never
+    overlaps. A NaN in a context becomes the last value before it; a window whose target holds a NaN is left out.
+    """
+    n_time = len(values)
+    ends = ends or (round(0.6 * n_time), round(0.8 * n_time), n_time)
+    starts = (context, ends[0] + horizon, ends[1] + horizon)
+    known = pd.Series(values, dtype=np.float64).ffill().to_numpy()
+    missing = np.concatenate([[0], np.cumsum(~np.isfinite(values))])  # missing[j] - missing[i] of them in values[i:j]
+    window = np.lib.stride_tricks.sliding_window_view
+    parts = []
+    for part, first, end in zip(("train", "calibration", "test"), starts, ends, strict=True):
+        init = np.arange(max(first, context) - 1, end - horizon)  # positions of the last value that the model sees
+        init = init[(missing[init + 1 + horizon] == missing[init + 1]) & np.isfinite(known[init + 1 - context])]
+        if len(init) < MIN_CASE:
+            need = math.ceil((max(context, 2 * horizon) + horizon + MIN_CASE) / 0.2)
+            raise ValueError(
+                f"expected at least {MIN_CASE} windows of {context} + {horizon} values in the {part} part, got {len(init)} from a series of "
+                f"{n_time} values; bring about {need} values, or a shorter horizon or context"
+            )
+        stride = _stride(len(init), MAX_CASE[part], period)
+        init = init[::stride]
+        parts.append(
+            Split(
+                inputs=torch.from_numpy(window(known, context)[init + 1 - context].astype(np.float32)),
+                target=torch.from_numpy(window(values, horizon)[init + 1].astype(np.float32)),
+                index=pd.Index(times[init], name="init_time"),
+                block=blocks_in_time(len(init), math.ceil(max(horizon, period) / stride)),
+            )
+        )
+    references = {"persistence": partial(_persistence, horizon)}
+    if period > 1 and context >= period:
+        references["seasonal naive"] = partial(_seasonal_naive, horizon, period)
+    train, calibration, test = parts
+    return Dataset(
+        task="series",
+        train=train,
+        calibration=calibration,
+        test=test,
+        lead_time=tuple(range(1, horizon + 1)),
+        period=period,
+        references=references,
+        **about,
+    )
+
+
+def _stride(n_window: int, max_case: int, period: int) -> int:
+    """Smallest step that leaves at most max_case windows and does not keep landing on the same phases of the season."""
+    stride = math.ceil(n_window / max_case)
+    while stride > 1 and math.gcd(stride, period) > 1:
+        stride += 1
+    return stride
+
+
+def _persistence(horizon: int, split: Split) -> torch.Tensor:
+    return split.inputs[:, -1:].expand(-1, horizon)
+
+
+def _seasonal_naive(horizon: int, period: int, split: Split) -> torch.Tensor:
+    """The value of the same phase one season before: lead h takes the value period - (h-1) mod period steps back."""
+    back = torch.arange(horizon) % period - period
+    return split.inputs[:, back]

@@ -1,0 +1,68 @@
+"""From rows to a table Dataset: a seeded shuffle, 60/20/20 parts, and the forecasts a model has to beat."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import torch
+
+from stochattn_core.datasets.base import Dataset, Split, blocks_at_random
+
+FRACTIONS = (0.6, 0.2, 0.2)  # train, calibration, test
+
+
+def table_dataset(
+    features: np.ndarray,
+    target: np.ndarray,
+    *,
+    sizes: tuple[int, int, int] | None = None,
+    seed: int = 0,
+    row: pd.Index | None = None,
+    **about: object,
+) -> Dataset:
+    """features: (row, feature), target: (row,), both in their own units. about: the descriptive fields of Dataset.
+
+    sizes gives the number of rows of train, calibration and test; without it they are 60/20/20 percent. row names the
+    rows (their number in the file where some were left out), 0, 1, ... without it.
+    """
+    n_row = len(features)
+    if sizes is None:
+        n_train, n_calibration = int(FRACTIONS[0] * n_row), int(FRACTIONS[1] * n_row)
+        sizes = (n_train, n_calibration, n_row - n_train - n_calibration)
+    assert sum(sizes) <= n_row
+    row = pd.RangeIndex(n_row) if row is None else row
+    order = np.random.default_rng(seed).permutation(n_row)
+    starts = np.cumsum((0, *sizes))
+    parts = []
+    for start, size in zip(starts, sizes, strict=False):
+        chosen = np.sort(order[start : start + size])
+        parts.append(
+            Split(
+                inputs=torch.from_numpy(np.ascontiguousarray(features[chosen], dtype=np.float32)),
+                target=torch.from_numpy(np.ascontiguousarray(target[chosen], dtype=np.float32)),
+                index=pd.Index(row[chosen], name="row"),
+                block=blocks_at_random(size),
+            )
+        )
+    train, calibration, test = parts
+    return Dataset(
+        task="table",
+        train=train,
+        calibration=calibration,
+        test=test,
+        references={"training mean": partial(_training_mean, train), "linear regression": partial(_linear_regression, train)},
+        **about,
+    )
+
+
+def _training_mean(train: Split, split: Split) -> torch.Tensor:
+    return torch.full(split.target.shape, float(train.target.double().mean()))
+
+
+def _linear_regression(train: Split, split: Split) -> torch.Tensor:
+    from sklearn.linear_model import LinearRegression  # half a second to import, needed for this line only
+
+    fitted = LinearRegression().fit(train.inputs.double().numpy(), train.target.double().numpy())
+    return torch.from_numpy(fitted.predict(split.inputs.double().numpy()).astype(np.float32))

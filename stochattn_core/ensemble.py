@@ -1,0 +1,125 @@
+"""Ensembles: repeated stochastic passes of one model, members folded into the batch."""
+
+from __future__ import annotations
+
+import math
+import warnings
+import weakref
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from stochattn_core.by_hand import AttentionClass
+from stochattn_core.patching import Layers, audit, check_concentration, stochastic_attention
+
+ROWS_PER_PASS = 2048  # cases x members of one pass: large enough to keep a small model busy, small enough for a large one
+_folds: weakref.WeakKeyDictionary[nn.Module, bool] = weakref.WeakKeyDictionary()
+
+
+def sample_ensemble(
+    model: nn.Module,
+    *inputs: Any,
+    concentration: int | float,
+    n_member: int,
+    seed: int = 0,
+    fold: int | None = None,
+    layers: Layers = "*",
+    attention_classes: Sequence[AttentionClass] = (),
+    first_case: int = 0,
+    progress: Callable[[int, int, str], None] | None = None,
+    **kwargs: Any,
+) -> Tensor:
+    """An ensemble of n_member forecasts, each one stochastic pass: (member, *output).
+
+    inputs and kwargs are what the model takes; tensors whose dim 0 is that of the first one are cases and are repeated for each member,
+    everything else is passed on. fold is how many members share a pass (None: chosen); member i is the same whatever it is, up to the
+    rounding of larger matrix products. first_case: the number of the first case among all, when cases come in parts.
+    math.inf gives n_member copies of the plain forecast.
+
+    Raises NoAttentionError or UnansweredAttentionError where the model cannot be sampled, ValueError for a bad concentration or n_member.
+    """
+    concentration = check_concentration(concentration)
+    if isinstance(n_member, bool) or not isinstance(n_member, int) or n_member < 1:
+        raise ValueError(f"n_member must be a positive whole number, got {n_member!r}; try 49")
+    if not isinstance(model, nn.Module):
+        raise ValueError(f"expected a torch.nn.Module, got {type(model).__name__}; wrap the function in a module whose forward calls it")
+    n_case = _n_case(inputs, kwargs)
+    if concentration == math.inf:
+        # In the caller's own grad mode: torch picks other kernels without it, and this must be the plain output bit for bit.
+        plain = _one_tensor(model(*inputs, **kwargs), model).detach()
+        return plain.expand(n_member, *plain.shape).clone()
+    with torch.no_grad():
+        if not _folds_cleanly(model, inputs, kwargs, n_case, tuple(attention_classes)):
+            fold = 1
+        fold = min(n_member, fold or max(1, ROWS_PER_PASS // n_case))
+        parts = []
+        for start in range(0, n_member, fold):
+            members = range(start, min(start + fold, n_member))
+            repeated, repeated_kwargs = _repeat((inputs, kwargs), n_case, len(members))
+            with stochastic_attention(
+                model,
+                concentration,
+                members=members,
+                seed=seed,
+                layers=layers,
+                attention_classes=attention_classes,
+                n_case=n_case,
+                first_case=first_case,
+            ):
+                output = _one_tensor(model(*repeated, **repeated_kwargs), model)
+            if output.shape[0] % len(members):
+                raise ValueError(f"expected an output whose dim 0 holds {len(members)} members, got shape {tuple(output.shape)}; pass fold=1")
+            parts.append(output.unflatten(0, (len(members), -1)))
+            if progress:
+                progress(members[-1] + 1, n_member, "members")
+    ensemble = torch.cat(parts)
+    if n_member > 1 and ensemble.numel() and bool((ensemble == ensemble[:1]).all()):
+        warnings.warn(
+            f"all {n_member} members of {type(model).__name__} are equal: its attention is answered but does not reach the output "
+            "(a gate initialised to zero, one-hot rows, or equal values)",
+            stacklevel=2,
+        )
+    return ensemble
+
+
+def _folds_cleanly(model: nn.Module, inputs: tuple, kwargs: dict, n_case: int, classes: tuple) -> bool:
+    """Audit a model once, and find whether a pass over two copies of the cases equals two passes. A model that mixes the rows of a batch fails."""
+    if model not in _folds:
+        few = min(n_case, 2)
+        inputs, kwargs = torch.utils._pytree.tree_map(lambda x: x[:few] if _is_cases(x, n_case) else x, (inputs, kwargs))
+        audit(model, *inputs, attention_classes=classes, **kwargs)
+        single = _one_tensor(model(*inputs, **kwargs), model)
+        repeated, repeated_kwargs = _repeat((inputs, kwargs), few, 2)
+        double = _one_tensor(model(*repeated, **repeated_kwargs), model)
+        same = double.shape[0] == 2 * single.shape[0] and torch.allclose(
+            double, torch.cat([single, single]), rtol=1e-4, atol=1e-4 * float(single.abs().nan_to_num(0.0).max()), equal_nan=True
+        )
+        if not same:
+            warnings.warn(f"{type(model).__name__} mixes the rows of a batch: members are run one by one, which is slower", stacklevel=3)
+        _folds[model] = same
+    return _folds[model]
+
+
+def _n_case(inputs: tuple, kwargs: dict) -> int:
+    tensors = [x for x in torch.utils._pytree.tree_leaves((inputs, kwargs)) if isinstance(x, Tensor) and x.ndim]
+    if not tensors or not len(tensors[0]):
+        raise ValueError("expected at least one input tensor with cases along dim 0, got none; pass the model's inputs after the model")
+    return len(tensors[0])
+
+
+def _is_cases(x: Any, n_case: int) -> bool:
+    return isinstance(x, Tensor) and x.ndim > 0 and len(x) == n_case
+
+
+def _repeat(tree: Any, n_case: int, n_fold: int) -> Any:
+    return torch.utils._pytree.tree_map(lambda x: torch.cat([x] * n_fold) if _is_cases(x, n_case) and n_fold > 1 else x, tree)
+
+
+def _one_tensor(output: Any, model: nn.Module) -> Tensor:
+    if isinstance(output, Tensor):
+        return output
+    raise ValueError(
+        f"expected {type(model).__name__} to return one tensor, got {type(output).__name__}; wrap it in a module whose forward picks the forecast"
+    )

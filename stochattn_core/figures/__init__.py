@@ -1,0 +1,1 @@
+"""Figures: arrays in, one Plotly figure out; and `reading`, which says a figure's shape in one sentence."""

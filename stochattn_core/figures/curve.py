@@ -1,0 +1,159 @@
+"""Curves over the concentration: the tuning objective, the spread-skill ratio, and the strip above the slider."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import plotly.graph_objects as go
+
+from stochattn_core.figures.theme import BROWSER, Palette, finish, title_size
+
+TICKS = (1, 4, 16, 64, 256, 1024, 4096)
+
+
+def _mark(
+    figure: go.Figure, concentration: float | None, interval: tuple[float, float] | None, palette: Palette, label: bool = True
+) -> None:
+    if interval is not None:
+        figure.add_vrect(x0=interval[0], x1=interval[1], fillcolor=palette.band50, opacity=0.45, line_width=0, layer="below")
+    if concentration is not None:
+        figure.add_vline(x=concentration, line={"color": palette.ensemble, "width": 2})
+        if label:
+            figure.add_annotation(
+                x=math.log10(concentration),
+                y=1,
+                yref="paper",
+                yanchor="bottom",
+                text=f"ν* = {concentration:,.0f}",
+                showarrow=False,
+                font={"size": 12},
+            )
+
+
+def objective_curve(
+    grid: np.ndarray,
+    objective: np.ndarray,
+    *,
+    concentration: float,
+    interval: tuple[float, float] | None,
+    n_member: int,
+    n_case: int,
+    palette: Palette = BROWSER,
+    height: int = 320,
+) -> go.Figure:
+    """grid, objective: (grid,) the objective E[(d - d0)^2] over nu; both axes are logarithmic."""
+    figure = go.Figure()
+    figure.add_scatter(
+        x=grid,
+        y=objective,
+        mode="lines+markers",
+        line={"color": palette.ensemble, "width": 2},
+        marker={"size": 7, "color": palette.ensemble},
+        hovertemplate="ν = %{x:,}<br>objective %{y:.4g}<extra></extra>",
+    )
+    finish(
+        figure,
+        title="The objective: strays as far as it errs",
+        subtitle=title_size(n_member, n_case),
+        x="concentration ν",
+        y="E (d − d₀)²",
+        height=height,
+        palette=palette,
+    )
+    figure.update_xaxes(type="log", tickvals=list(TICKS), ticktext=[f"{tick:,}" for tick in TICKS])
+    figure.update_yaxes(type="log", exponentformat="power", nticks=5)
+    figure.update_layout(margin_t=78)
+    _mark(figure, concentration, interval, palette)
+    return figure
+
+
+def ratio_curve(
+    grid: np.ndarray,
+    ratio: np.ndarray,
+    *,
+    concentration: float | None,
+    interval: tuple[float, float] | None,
+    n_member: int,
+    n_case: int,
+    palette: Palette = BROWSER,
+    height: int = 320,
+) -> go.Figure:
+    """grid, ratio: (grid,) the spread-skill ratio over nu, 1 when calibrated."""
+    figure = go.Figure()
+    figure.add_hline(y=1, line={"color": palette.reference, "width": 1.2, "dash": "dot"})
+    figure.add_scatter(
+        x=grid,
+        y=ratio,
+        mode="lines+markers",
+        line={"color": palette.ensemble, "width": 2},
+        marker={"size": 7, "color": palette.ensemble},
+        hovertemplate="ν = %{x:,}<br>ratio %{y:.3f}<extra></extra>",
+    )
+    finish(
+        figure,
+        title="Spread-skill ratio",
+        subtitle=title_size(n_member, n_case),
+        x="concentration ν",
+        y="spread / error",
+        height=height,
+        palette=palette,
+    )
+    figure.update_xaxes(type="log", tickvals=list(TICKS), ticktext=[f"{tick:,}" for tick in TICKS])
+    figure.update_yaxes(range=[0, max(1.25, float(np.nanmax(ratio, initial=0)) * 1.1)])
+    figure.update_layout(margin_t=78)
+    _mark(figure, concentration, interval, palette)
+    return figure
+
+
+def slider_strip(
+    position: np.ndarray,
+    ratio: np.ndarray,
+    *,
+    n_position: int,
+    chosen: int,
+    best: float | None = None,
+    interval: tuple[float, float] | None = None,
+    palette: Palette = BROWSER,
+    height: int = 74,
+) -> go.Figure:
+    """The ratio computed so far, in the coordinates of the slider beneath: position 0 is its left end, n_position - 1 its right.
+
+    position, ratio: (point,). best and interval are positions too.
+    """
+    figure = go.Figure()
+    figure.add_hline(y=1, line={"color": palette.reference, "width": 1, "dash": "dot"})
+    if interval is not None:
+        figure.add_vrect(x0=interval[0] - 0.25, x1=interval[1] + 0.25, fillcolor=palette.band50, opacity=0.5, line_width=0, layer="below")
+    if best is not None:
+        figure.add_vline(x=best, line={"color": palette.ensemble, "width": 2})
+    figure.add_scatter(
+        x=position,
+        y=ratio,
+        mode="lines+markers",
+        line={"color": palette.ensemble, "width": 1.8},
+        marker={
+            "size": [9 if here == chosen else 5 for here in position],
+            "color": [palette.error if here == chosen else palette.ensemble for here in position],
+        },
+        hovertemplate="ratio %{y:.3f}<extra></extra>",
+        cliponaxis=False,
+    )
+    top = max(1.4, min(3.0, float(np.nanmax(ratio, initial=0)) * 1.15))
+    finish(figure, title="", subtitle="", height=height, palette=palette)
+    figure.update_layout(margin={"t": 16, "b": 2, "l": 0, "r": 0, "pad": 0}, title=None)
+    figure.update_xaxes(range=[0, n_position - 1], visible=False, automargin=False)
+    figure.update_yaxes(range=[0, top], visible=False, automargin=False)
+    figure.add_annotation(
+        x=0,
+        xref="paper",
+        y=1,
+        yanchor="bottom",
+        xanchor="left",
+        text="ratio 1",
+        showarrow=False,
+        font={"size": 11, "color": palette.reference},
+    )
+    if best is not None:
+        figure.add_annotation(x=best, y=top, yanchor="bottom", text="ν*", showarrow=False, font={"size": 12, "color": palette.ensemble})
+    return figure

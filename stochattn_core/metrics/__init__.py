@@ -1,0 +1,36 @@
+"""Scores of an ensemble. Functions over arrays: one file a family. Over data that comes in parts: Statistics, then scores."""
+
+from stochattn_core.metrics.crps import crps, decompose_crps
+from stochattn_core.metrics.energy import energy_score, variogram_score
+from stochattn_core.metrics.intervals import LEVELS, attainable_coverage, central_intervals, coverage, quantiles
+from stochattn_core.metrics.ranks import flatness, pit, pit_dispersion, pit_mean, rank_weights, rebin, w1
+from stochattn_core.metrics.scores import by_event, scores
+from stochattn_core.metrics.spread_skill import rmse, spread, spread_skill_ratio
+from stochattn_core.metrics.statistics import Statistics
+from stochattn_core.metrics.weights import cell_area_weights
+
+__all__ = [
+    "LEVELS",
+    "Statistics",
+    "attainable_coverage",
+    "by_event",
+    "cell_area_weights",
+    "central_intervals",
+    "coverage",
+    "crps",
+    "decompose_crps",
+    "energy_score",
+    "flatness",
+    "pit",
+    "pit_dispersion",
+    "pit_mean",
+    "quantiles",
+    "rank_weights",
+    "rebin",
+    "rmse",
+    "scores",
+    "spread",
+    "spread_skill_ratio",
+    "variogram_score",
+    "w1",
+]

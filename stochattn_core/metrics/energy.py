@@ -1,0 +1,59 @@
+"""Scores of a whole vector at once: does the ensemble get the joint structure right?"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def energy_score(members: Tensor, target: Tensor, *, fair: bool = True, weights: Tensor | None = None) -> Tensor:
+    """Energy score, E||X - y|| - E||X - X'|| / 2, the CRPS of a vector; the norm runs over the event axes.
+
+    Fair: X and X' are two different members. With an event of one number it is the CRPS.
+
+    members: (member, case, *event), at least 2 when fair.   target: (case, *event), same units; elements that are NaN are
+    left out of the norms of their case; a case with nothing observed is NaN.   weights: broadcasts to *event, inside the square.
+    Returns (case,) in the units of target; smaller is better. Elements of unlike units: divide by their scale first.
+    Source: Gneiting and Raftery (2007), JASA 102, 359; fair: Ferro (2014).
+
+    >>> energy_score(torch.tensor([[[0.0, 0.0]], [[6.0, 8.0]]]), torch.tensor([[3.0, 4.0]]))
+    tensor([0.])
+    """
+    m, n_case = members.shape[:2]
+    if m < 1 or (fair and m < 2):
+        raise ValueError(f"the fair energy score needs at least 2 members, got {m}; pass fair=False to score one forecast")
+    observed = ~torch.isnan(target)
+    errors = torch.where(observed, members - target, 0)
+    if weights is not None:
+        errors = errors * weights.to(errors).sqrt()
+    errors = errors.reshape(m, n_case, -1).transpose(0, 1)  # (case, member, element)
+    to_target = errors.norm(dim=2).mean(1)
+    centred = errors - errors.mean(1, keepdim=True)  # the distances are taken by a matrix product: keep the numbers small
+    distance = torch.cdist(centred, centred)
+    distance = distance - torch.diag_embed(distance.diagonal(dim1=1, dim2=2))  # rounding: a member is at 0 from itself
+    between = distance.sum((1, 2)) / (m * (m - 1) if fair else m * m)
+    return torch.where(observed.reshape(n_case, -1).any(1), to_target - 0.5 * between, torch.nan)
+
+
+def variogram_score(members: Tensor, target: Tensor, *, order: float = 0.5) -> Tensor:
+    """Variogram score, sum over pairs of elements i, j of ( |y_i - y_j|^p - mean over members |x_i - x_j|^p )^2.
+
+    Sensitive to wrong correlations between elements, which the energy score hardly sees; blind to a common bias.
+
+    members: (member, case, *event).   target: (case, *event), same units; NaN where any element of the case is.
+    order: p.   Returns (case,) in units to the power 2p; smaller is better.   Memory: case x element^2.
+    Source: Scheuerer and Hamill (2015), Monthly Weather Review 143, 1321.
+
+    >>> variogram_score(torch.tensor([[[0.0, 4.0]]]), torch.tensor([[0.0, 1.0]]))
+    tensor([2.])
+    """
+    m, n_case = members.shape[:2]
+
+    def pairs(values: Tensor) -> Tensor:
+        values = values.reshape(n_case, -1)
+        return (values.unsqueeze(2) - values.unsqueeze(1)).abs() ** order
+
+    expected = pairs(members[0])
+    for member in members[1:]:
+        expected += pairs(member)
+    return ((pairs(target) - expected / m) ** 2).sum((1, 2))

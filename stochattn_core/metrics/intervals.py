@@ -1,0 +1,88 @@
+"""Central intervals of an ensemble: where they lie, how often they hold the target, how wide they are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+LEVELS = tuple(round(0.05 * i, 2) for i in range(1, 20))  # 5%, 10%, ..., 95%
+
+
+def quantiles(members: Tensor, probability: Sequence[float]) -> Tensor:
+    """Weibull quantiles: the order statistic at position p (M + 1), between two members by linear interpolation.
+
+    A new draw from the law of the members falls below the order statistic k with probability k / (M + 1) whatever that
+    law, so an interval of these quantiles covers what it says; the usual linear rule, p (M - 1) + 1, covers less (50
+    members: .87 for 90%). Positions outside 1 .. M take the outermost member.
+
+    members: (member, *event), at least 1.   probability: p values.   Returns (p, *event), units of the members; NaN where any is.
+    Source: Hyndman and Fan (1996), American Statistician 50, 361, type 6.
+
+    >>> quantiles(torch.tensor([3.0, 1.0, 2.0]), [0.25, 0.5, 0.99])
+    tensor([1., 2., 3.])
+    """
+    values = members.sort(0).values
+    missing = torch.where(torch.isnan(values[-1:]), torch.nan, 0.0)  # the sort puts NaN last
+    return quantiles_of_sorted(values, probability) + missing
+
+
+def quantiles_of_sorted(values: Tensor, probability: Sequence[float]) -> Tensor:
+    """The same from members already sorted on axis 0.
+
+    >>> quantiles_of_sorted(torch.tensor([1.0, 2.0, 3.0]), [0.375])
+    tensor([1.5000])
+    """
+    m = values.shape[0]
+    position = torch.tensor(list(probability), dtype=torch.float64) * (m + 1)
+    position = position.mul(1e9).round().div(1e9).clamp(1, m) - 1  # 0.1 * 50 must be 5, or a tie at member 5 is lost
+    low = position.floor().long()
+    part = (position - low).to(values.dtype).to(values.device).view(-1, *[1] * (values.ndim - 1))
+    low = low.to(values.device)
+    return torch.lerp(values[low], values[(low + 1).clamp(max=m - 1)], part)
+
+
+def central_intervals(members: Tensor, level: Sequence[float] = LEVELS) -> tuple[Tensor, Tensor]:
+    """Lower and upper end of the central interval of each nominal level, the quantiles (1 - level)/2 and (1 + level)/2.
+
+    members: (member, *event).   level: in (0, 1).   Returns lower, upper, each (level, *event), units of the members.
+
+    >>> lower, upper = central_intervals(torch.tensor([3.0, 1.0, 2.0]), [0.5])
+    >>> lower, upper
+    (tensor([1.]), tensor([3.]))
+    """
+    wrong = [value for value in level if not 0 < value < 1]
+    if wrong:
+        raise ValueError(f"a nominal level is a share between 0 and 1, got {wrong[0]}; write 90% as 0.9")
+    values = quantiles(members, [*((1 - value) / 2 for value in level), *((1 + value) / 2 for value in level)])
+    return values[: len(level)], values[len(level) :]
+
+
+def coverage(members: Tensor, target: Tensor, level: Sequence[float] = LEVELS) -> Tensor:
+    """Whether the closed central interval holds the target: 1.0 or 0.0. Its mean over cases should be the level.
+
+    members: (member, *event).   target: (*event).   Returns (level, *event), no units; NaN where any input is.
+    Read it beside the width: an interval without end covers everything. Compare it with attainable_coverage.
+
+    >>> coverage(torch.tensor([3.0, 1.0, 2.0]), torch.tensor(1.0), [0.5])
+    tensor([1.])
+    """
+    lower, upper = central_intervals(members, level)
+    held = ((lower <= target) & (target <= upper)).to(lower.dtype)
+    return torch.where(torch.isnan(lower + upper + target), torch.nan, held)
+
+
+def attainable_coverage(n_member: int, level: Sequence[float] = LEVELS) -> Tensor:
+    """What the central intervals of a perfect ensemble of M members cover: min(level, (M - 1) / (M + 1)).
+
+    All M members together hold a new draw of their own law with probability (M - 1) / (M + 1): 9 members never cover more
+    than 80%. Exact where (1 - level)/2 (M + 1) is whole; between, the interpolation costs up to about 0.003 at 49 members
+    (Gaussian: .4995 for 50%, .897 for 90%, .947 for 95%).
+
+    Returns (level,) in float64.
+
+    >>> attainable_coverage(9, [0.5, 0.9])
+    tensor([0.5000, 0.8000], dtype=torch.float64)
+    """
+    return torch.tensor(list(level), dtype=torch.float64).clamp(max=(n_member - 1) / (n_member + 1))

@@ -1,0 +1,171 @@
+"""From members and targets to Statistics: the one place where cases are gone through."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from stochattn_core.metrics.crps import crps, crps_of_errors, hersbach_bins
+from stochattn_core.metrics.energy import energy_score
+from stochattn_core.metrics.intervals import LEVELS, quantiles_of_sorted
+from stochattn_core.metrics.ranks import rank_weights
+from stochattn_core.metrics.statistics import BIN_PER_OCTAVE, LEAST_SPREAD, Statistics
+
+CHUNK = 2**22  # numbers (members x cases x elements) held at once: 32 MB in float64, and a few times that at work
+
+
+def sums_over_cases(members, target, plain, block, n_block: int, *, climatology=None, clim_sd=None, weights=None) -> Statistics:
+    """Statistics.of: checks at the door, then chunk by chunk over cases."""
+    event = tuple(target.shape[1:])
+    block = torch.as_tensor(np.asarray(block), dtype=torch.int64).cpu()
+    _check(members, target, plain, block, n_block)
+    if clim_sd is None and climatology is not None:
+        clim_sd = _float64(climatology).std(0)
+    if weights is not None:
+        weights = torch.broadcast_to(_float64(weights), event)
+    by_case = climatology is not None and climatology.ndim == target.ndim + 1
+    n_case, n_member = target.shape[0], members.shape[0]
+    depth = max(n_member, 0 if climatology is None else climatology.shape[0])
+    step = max(1, CHUNK // max(1, depth * int(np.prod(event, dtype=np.int64))))
+    sums = None
+    for start in range(0, max(n_case, 1), step):
+        part = slice(start, start + step)
+        reference = None if climatology is None else climatology[:, part] if by_case else climatology
+        one = _sums_of_chunk(
+            _float64(members[:, part]),
+            _float64(target[part]),
+            _float64(plain[part]),
+            block[part],
+            n_block,
+            None if reference is None else _float64(reference),
+            None if clim_sd is None else torch.broadcast_to(_float64(clim_sd), target.shape)[part],
+            weights,
+        )
+        sums = one if sums is None else sums + one
+    return sums
+
+
+def _sums_of_chunk(
+    members: Tensor,  # (member, case, *event)
+    target: Tensor,
+    plain: Tensor,
+    block: Tensor,
+    n_block: int,
+    climatology: Tensor | None,
+    clim_sd: Tensor | None,
+    weights: Tensor | None,
+) -> Statistics:
+    m, n_case = members.shape[:2]
+    event = tuple(target.shape[1:])
+    head = event[:1]
+    seen = ~torch.isnan(target)
+
+    def total(values: Tensor, keep: Tensor = seen) -> Tensor:
+        """Sum over the cases of each block: (..., case, *rest) with case where `keep` has it -> (block, ..., *rest)."""
+        lead = values.ndim - keep.ndim
+        values = torch.where(keep, values, 0).movedim(lead, 0).cpu()
+        return torch.zeros(n_block, *values.shape[1:], dtype=torch.float64).index_add_(0, block, values)
+
+    def by_head(values: Tensor) -> Tensor:
+        """(..., case, *event) -> (..., case, *head), weighted sum over the rest of the event, missing elements 0."""
+        values = torch.where(seen, values, 0)
+        if weights is not None:
+            values = values * weights.to(values.device)
+        return values.flatten(values.ndim - len(event) + 1).sum(-1) if len(event) > 1 else values
+
+    everywhere = torch.ones(n_case, *head, dtype=torch.bool, device=target.device)
+    y = torch.where(seen, target, plain)  # any number will do where y is missing: those elements are in no sum
+    nothing = torch.full_like(y, torch.nan)
+    x = (members - y).sort(0).values  # the member errors; every score below is a function of them
+    error = members.mean(0) - y
+    variance = members.var(0) if m > 1 else nothing
+    crps_fair = crps_of_errors(x, fair=True) if m > 1 else nothing
+    below, above = hersbach_bins(x)
+    ends = quantiles_of_sorted(x, [*((1 - level) / 2 for level in LEVELS), *((1 + level) / 2 for level in LEVELS)])
+    lower, upper = ends[: len(LEVELS)], ends[len(LEVELS) :]
+    covered = ((lower <= 0) & (upper >= 0)).to(x.dtype) if m > 1 else torch.full_like(lower, torch.nan)
+    width = upper - lower if m > 1 else torch.full_like(lower, torch.nan)
+    anything = seen.reshape(n_case, int(np.prod(event, dtype=np.int64))).any(1)
+    if not event:
+        energy = crps_fair
+    elif m > 1:
+        energy = energy_score(members, target, weights=weights)
+    else:
+        energy = torch.full_like(anything, torch.nan, dtype=torch.float64)
+    bins, spread_bin = _spread_bins(variance if m > 1 else variance[:0], seen if m > 1 else seen[:0])
+
+    def by_bin(values: Tensor) -> Tensor:
+        """(case, *event) -> (block, bin, *head)."""
+        n_bin, n_head = len(spread_bin), head[0] if head else 1
+        if not n_bin:
+            return torch.zeros(n_block, 0, *head, dtype=torch.float64)
+        shape = (n_case, n_head, -1)
+        if weights is not None:
+            values = values * weights.to(values.device)
+        place = (block.view(-1, 1, 1) * n_bin + bins.reshape(shape)) * n_head + torch.arange(n_head).view(1, -1, 1)
+        keep = seen.reshape(shape).cpu()
+        values = values.reshape(shape).cpu()[keep]
+        return torch.bincount(place[keep], weights=values, minlength=n_block * n_bin * n_head).view(n_block, n_bin, *head)
+
+    ones = torch.ones_like(y)
+    return Statistics(
+        n=total(ones),
+        n_case=total(ones.flatten(1)[:, 0] if event else ones, anything),
+        plain_error_sq=total((plain - y) ** 2),
+        plain_error_abs=total((plain - y).abs()),
+        error=total(error),
+        error_sq=total(error**2),
+        variance=total(variance),
+        drift_sq=total((members.mean(0) - plain) ** 2),
+        crps=total(crps_of_errors(x, fair=False)),
+        crps_fair=total(crps_fair),
+        crps_climatology=total(nothing if climatology is None else crps(_per_case(climatology, y), y, fair=False)),
+        climatology_variance=total(nothing if clim_sd is None else clim_sd**2),
+        rank=total(rank_weights(members, target)),
+        hersbach_below=total(below),
+        hersbach_above=total(above),
+        covered=total(covered),
+        width=total(width),
+        energy=total(energy, anything),
+        weight=total(by_head(ones), everywhere),
+        pooled_error_sq=total(by_head((plain - y) ** 2), everywhere),
+        deviation_sq=total(by_head((members - plain) ** 2), everywhere),
+        spread_bin=spread_bin,
+        bin_weight=by_bin(ones),
+        bin_variance=by_bin(variance),
+        bin_error_sq=by_bin(error**2),
+    )
+
+
+def _spread_bins(variance: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
+    """Place of each element among the bins in use, and the index floor(8 log2 spread) of those bins, on the CPU."""
+    index = (0.5 * BIN_PER_OCTAVE * variance.clamp(min=LEAST_SPREAD**2).log2()).floor().to(torch.int64).cpu()
+    used = torch.unique(index[seen.cpu()])
+    return torch.searchsorted(used, index).clamp(max=max(len(used) - 1, 0)), used
+
+
+def _per_case(climatology: Tensor, target: Tensor) -> Tensor:
+    return climatology if climatology.ndim > target.ndim else climatology.unsqueeze(1)
+
+
+def _float64(values) -> Tensor:
+    """In float64 where the values are, on the CPU when their device has none. Exact, so ties stay ties."""
+    if not isinstance(values, Tensor):
+        return torch.tensor(np.asarray(values, dtype=np.float64))
+    return values.detach().to(device="cpu" if values.device.type == "mps" else values.device).to(torch.float64)
+
+
+def _check(members, target, plain, block: Tensor, n_block: int) -> None:
+    if members.ndim < 2 or members.shape[0] < 1 or tuple(members.shape[1:]) != tuple(target.shape):
+        raise ValueError(
+            f"members must be (member, case, *event) over a target (case, *event), got {tuple(members.shape)} over "
+            f"{tuple(target.shape)}; put the member axis first"
+        )
+    if tuple(plain.shape) != tuple(target.shape) or tuple(block.shape) != tuple(target.shape[:1]):
+        raise ValueError(
+            f"plain must have the shape of target and block one number a case, got plain {tuple(plain.shape)}, block "
+            f"{tuple(block.shape)}, target {tuple(target.shape)}"
+        )
+    if len(block) and not 0 <= int(block.min()) <= int(block.max()) < n_block:
+        raise ValueError(f"block must be within 0 .. {n_block - 1}, got {int(block.min())} .. {int(block.max())}; give n_block of the whole set")

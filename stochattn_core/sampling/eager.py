@@ -1,0 +1,143 @@
+"""Exact multinomial counts of attention rows in plain torch, on any device. The reference for every faster kernel.
+
+Law: counts ~ Multinomial(concentration, p), p = mass / mass.sum(). E[counts] = concentration p,
+Cov[counts] = concentration (diag p - p p^T). Limit: counts / concentration -> p as the concentration grows.
+A key without mass is never drawn.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from stochattn_core.sampling import stream
+
+# The most draws by search for which a row of few keys is not handed to the Poisson chain: below it the chain's fixed cost is larger.
+SEARCH_AT_LEAST = 128
+
+
+def draws_by_search(concentration: int, n_key: int) -> bool:
+    """Whether searching every draw in the cumulated row is cheaper than drawing counts; the choice depends on these two alone."""
+    return concentration <= max(2 * n_key, SEARCH_AT_LEAST)
+
+
+def search(mass: Tensor, keys: Tensor, concentration: int, *, purpose: int = stream.DRAW) -> Tensor:
+    """The drawn key of every draw by inversion of the cumulated row: (row, key) mass, (row,) keys -> (row, draw) int64.
+
+    The first n draws of a larger concentration are the draws of concentration n (common random numbers).
+    Rows must have mass; see `sample_counts` for those that do not.
+    """
+    # right=True and a point strictly below the row's own last entry: a key without mass has no interval to be hit.
+    wide = torch.float32 if mass.device.type == "mps" else torch.float64
+    cumulated = mass.to(wide).cumsum(-1)
+    total = cumulated[:, -1:].contiguous()
+    points = stream.uniforms(stream.purpose_keys(keys, purpose), concentration).mul_(total)
+    points = torch.minimum(points, torch.nextafter(total, torch.zeros_like(total)))
+    return torch.searchsorted(cumulated, points, right=True)
+
+
+def counts_by_search(mass: Tensor, keys: Tensor, concentration: int, *, purpose: int = stream.DRAW) -> Tensor:
+    """Multinomial counts, draw by draw: cost grows with the concentration. (row, key) float."""
+    drawn = search(mass, keys, concentration, purpose=purpose)
+    one = torch.ones((), device=mass.device, dtype=mass.dtype).expand(drawn.shape)
+    return torch.zeros_like(mass).scatter_add_(-1, drawn, one)
+
+
+def counts_by_chain(mass: Tensor, keys: Tensor, concentration: int) -> Tensor:
+    """Multinomial counts by a chain of Poisson counts: cost grows with the number of keys. (row, key) float64.
+
+    Independent Poisson counts, given their total T, are multinomial of T draws. So Poisson counts with a mean total a little below
+    what is still to be drawn are kept whenever T does not exceed it, a decision that depends on T alone, and the rest is drawn
+    again, with few enough left by search.
+    """
+    n_row, n_key = mass.shape
+    p = mass.double() / mass.sum(-1, keepdim=True, dtype=torch.float64)
+    counts = torch.zeros_like(p)
+    left = torch.full((n_row,), concentration, device=mass.device, dtype=torch.int64)
+    attempt = 0
+    while True:
+        rows = (left > max(2 * n_key, SEARCH_AT_LEAST)).nonzero().squeeze(-1)
+        if not len(rows):
+            break
+        wanted = left[rows].double()
+        mean = (wanted - 2.5 * wanted.sqrt()).clamp_min_(1.0)[:, None] * p[rows]
+        batch = poisson(mean, stream.purpose_keys(keys[rows], stream.POISSON, attempt))
+        total = batch.sum(-1).long()
+        kept = total <= left[rows]
+        counts[rows[kept]] += batch[kept]
+        left[rows[kept]] -= total[kept]
+        attempt += 1
+    return counts.add_(_top_up(p, keys, left))
+
+
+def _top_up(p: Tensor, keys: Tensor, left: Tensor) -> Tensor:
+    """Counts of the last left[row] draws of every row, by search."""
+    most = int(left.max())
+    counts = torch.zeros_like(p)
+    if most:
+        drawn = search(p, keys, most, purpose=stream.TOP_UP)
+        wanted = torch.arange(most, device=p.device) < left[:, None]
+        counts.scatter_add_(-1, drawn, wanted.to(p.dtype))
+    return counts
+
+
+def poisson(mean: Tensor, keys: Tensor) -> Tensor:
+    """Independent Poisson counts from the stream: (row, key) means -> (row, key) float64; 0 where the mean is 0.
+
+    Means below 10 by inversion, the others by Hoermann's transformed rejection PTRS (1993, Insurance: Mathematics and Economics 12).
+    """
+    counts = torch.zeros_like(mean)
+    uniform = stream.uniforms(keys, mean.shape[-1])
+    small = (mean > 0) & (mean < 10)
+    counts[small] = _poisson_inversion(mean[small], uniform[small])
+    row, key = (mean >= 10).nonzero(as_tuple=True)
+    attempt = 1
+    while len(row):
+        mu = mean[row, key]
+        u = _uniform_at(keys, row, key, 2 * attempt) - 0.5
+        v = _uniform_at(keys, row, key, 2 * attempt + 1)
+        b = 0.931 + 2.53 * mu.sqrt()
+        a = -0.059 + 0.02483 * b
+        inverse_alpha = 1.1239 + 1.1328 / (b - 3.4)
+        us = 0.5 - u.abs()
+        k = torch.floor((2 * a / us + b) * u + mu + 0.43)
+        density = k * mu.log() - mu - torch.lgamma(k.clamp_min(0.0) + 1)
+        accepted = (k >= 0) & ~((us < 0.013) & (v > us)) & ((v * inverse_alpha / (a / (us * us) + b)).log() <= density)
+        counts[row[accepted], key[accepted]] = k[accepted]
+        row, key = row[~accepted], key[~accepted]
+        attempt += 1
+    return counts
+
+
+def _uniform_at(keys: Tensor, row: Tensor, key: Tensor, attempt: int) -> Tensor:
+    """One number for each chosen element, at the address (row, attempt, key)."""
+    return stream.uniforms_at(stream.purpose_keys(keys, stream.REJECTION, attempt)[row], key)
+
+
+def _poisson_inversion(mean: Tensor, uniform: Tensor) -> Tensor:
+    """Smallest k whose cumulated probability exceeds the uniform, by running up from 0."""
+    counts = torch.zeros_like(mean)
+    term = torch.exp(-mean)
+    cumulated = term.clone()
+    # P(count > 200 | mean < 10) is below 1e-150: the bound is never met, it only keeps a NaN from looping for ever.
+    for k in range(1, 200):
+        above = uniform >= cumulated
+        if not bool(above.any()):
+            break
+        counts += above
+        term = term * mean / k
+        cumulated = cumulated + term
+    return counts
+
+
+def sample_counts(mass: Tensor, keys: Tensor, concentration: int) -> Tensor:
+    """Multinomial counts of every row: (row, key) non-negative mass, (row,) keys -> (row, key) in mass's dtype.
+
+    A row without mass (every key masked) gives zeros; a row whose mass is not finite gives NaN.
+    """
+    total = mass.sum(-1, keepdim=True)
+    drawable = torch.isfinite(total) & (total > 0)
+    safe = torch.where(drawable, mass, torch.ones((), device=mass.device, dtype=mass.dtype))
+    sampler = counts_by_search if draws_by_search(concentration, mass.shape[-1]) else counts_by_chain
+    counts = sampler(safe, keys, concentration).to(mass.dtype)
+    return torch.where(drawable, counts, torch.where(torch.isfinite(total), 0.0, torch.nan).to(mass.dtype))

@@ -1,0 +1,160 @@
+"""The setting of one evaluation, and the tuned setting that a user takes away as a file."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import platform
+import tempfile
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import BinaryIO
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from stochattn_core.attention import check_concentration
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How an ensemble is drawn. concentration: draws per attention row, math.inf for the plain model. layers: "" is the model's own default."""
+
+    concentration: int | float = 64
+    n_member: int = 49
+    seed: int = 0
+    layers: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "concentration", check_concentration(self.concentration))
+        for name, least in (("n_member", 2), ("seed", 0)):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < least:
+                raise ValueError(f"{name} must be a whole number, {least} or more, got {value!r}")
+
+    @property
+    def is_plain(self) -> bool:
+        return self.concentration == math.inf
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="ignore", allow_inf_nan=True, ser_json_inf_nan="null")
+
+
+class Interval(_Part):
+    level: float
+    low: float
+    high: float
+
+
+class ModelPart(_Part):
+    name: str
+    weights_sha256: str
+    attention_calls: dict[str, int]
+
+
+class SplitPart(_Part):
+    n_case: int
+    first: str
+    last: str
+
+
+class DatasetPart(_Part):
+    name: str
+    sha256: str
+    calibration: SplitPart
+    test: SplitPart
+
+
+class Scores(_Part):
+    before: dict[str, float | None]
+    after: dict[str, float | None]
+
+
+class TunedSetting(_Part):
+    """A tuned concentration with where it came from; saved as JSON and loaded back to the same numbers on the same device."""
+
+    schema_version: int = SCHEMA_VERSION
+    concentration: int = Field(ge=1)
+    interval: Interval
+    objective: str
+    verdict: str
+    n_member: int = Field(ge=2)
+    seed: int = Field(ge=0)
+    layers: str = ""
+    model: ModelPart
+    dataset: DatasetPart
+    scores: Scores
+    at_bound: bool
+    device: str = "cpu"
+    software: dict[str, str] = Field(default_factory=lambda: software_versions())
+    created: str = Field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+
+    @property
+    def setting(self) -> Setting:
+        return Setting(self.concentration, self.n_member, self.seed, self.layers)
+
+    def dumps(self) -> str:
+        return self.model_dump_json(indent=2) + "\n"
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Write the file in one step: a full disk or a stop leaves an older file as it was."""
+        path = Path(path)
+        try:
+            with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=".tuned-", delete=False, encoding="utf-8") as file:
+                file.write(self.dumps())
+            os.replace(file.name, path)
+        except OSError as error:
+            raise ValueError(f"expected to write {path}, got: {error.strerror}; give a path in a folder that exists and can be written") from None
+
+    @classmethod
+    def load(cls, source: str | os.PathLike | BinaryIO) -> TunedSetting:
+        """Read a file or an upload. ValueError, in one sentence, for anything that is not a whole tuned setting of a known schema."""
+        name = Path(getattr(source, "name", str(source) if isinstance(source, str | os.PathLike) else "the file")).name
+        try:
+            raw = source.read() if hasattr(source, "read") else Path(source).read_bytes()
+        except OSError as error:
+            raise ValueError(f"expected a tuned setting in {name}, got: {error.strerror}; check the path") from None
+        return cls.loads(raw, name)
+
+    @classmethod
+    def loads(cls, text: str | bytes, name: str = "the file") -> TunedSetting:
+        if not text.strip():
+            raise ValueError(f"expected a tuned setting, {name} is empty; export it again from the Tune page")
+        try:
+            content = json.loads(text)
+        except (UnicodeDecodeError, json.JSONDecodeError):
+            raise ValueError(f"expected a tuned setting in JSON, {name} is not whole or not JSON; export it again from the Tune page") from None
+        if not isinstance(content, dict) or "schema_version" not in content:
+            raise ValueError(f"expected a tuned setting, {name} is another JSON file (it has no schema_version); choose a tuned.json")
+        if not isinstance(content["schema_version"], int) or content["schema_version"] > SCHEMA_VERSION:
+            raise ValueError(
+                f"expected a tuned setting of schema {SCHEMA_VERSION} or older, {name} has schema {content['schema_version']!r}; update this program"
+            )
+        try:
+            return cls.model_validate(content)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"]))
+            raise ValueError(
+                f"expected a whole tuned setting, {name} has a problem at {where}: {first['msg']}; export it again from the Tune page"
+            ) from None
+
+    def check(self, model_name: str, weights_sha256: str, dataset_sha256: str) -> None:
+        """ValueError when this setting was tuned for another model, other weights or other data."""
+        if model_name != self.model.name:
+            raise ValueError(f"this setting was tuned for model {self.model.name!r}, not {model_name!r}; choose that model, or tune this one")
+        if weights_sha256 != self.model.weights_sha256:
+            raise ValueError(
+                f"this setting was tuned for other weights of {model_name!r} (sha256 {self.model.weights_sha256[:12]}, here {weights_sha256[:12]}); tune again"
+            )
+        if dataset_sha256 != self.dataset.sha256:
+            raise ValueError(f"this setting was tuned on {self.dataset.name!r}, and the data here are others; load that dataset, or tune on this one")
+
+
+def software_versions() -> dict[str, str]:
+    return {"python": platform.python_version(), **{name: version(name) for name in ("torch", "numpy", "transformers")}}
