@@ -70,7 +70,9 @@ def sample_ensemble(
             ):
                 output = _one_tensor(model(*repeated, **repeated_kwargs), model)
             if output.shape[0] % len(members):
-                raise ValueError(f"expected an output whose dim 0 holds {len(members)} members, got shape {tuple(output.shape)}; pass fold=1")
+                raise ValueError(
+                    f"expected an output whose dim 0 holds {len(members)} members, got shape {tuple(output.shape)}; pass fold=1"
+                )
             parts.append(output.unflatten(0, (len(members), -1)))
             if progress:
                 progress(members[-1] + 1, n_member, "members")

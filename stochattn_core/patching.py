@@ -104,7 +104,9 @@ class Audit:
     relative_error: float
 
 
-def audit(model: nn.Module, *inputs: Any, attention_classes: Sequence[AttentionClass] = (), tolerance: float = 1e-4, **kwargs: Any) -> Audit:
+def audit(
+    model: nn.Module, *inputs: Any, attention_classes: Sequence[AttentionClass] = (), tolerance: float = 1e-4, **kwargs: Any
+) -> Audit:
     """Run the model plainly and with every attention answered by its exact rows, and compare the outputs.
 
     Raises what `stochastic_attention` raises, and UnansweredAttentionError when the two outputs differ by more than `tolerance` of the
@@ -134,7 +136,9 @@ def audit(model: nn.Module, *inputs: Any, attention_classes: Sequence[AttentionC
 
 
 @contextlib.contextmanager
-def _answering(model: nn.Module, draw: Draw, layers: Layers, classes: tuple, observe: Callable[[str, Tensor], None] | None) -> Iterator[Run]:
+def _answering(
+    model: nn.Module, draw: Draw, layers: Layers, classes: tuple, observe: Callable[[str, Tensor], None] | None
+) -> Iterator[Run]:
     if not isinstance(model, nn.Module):
         raise ValueError(f"expected a torch.nn.Module, got {type(model).__name__}; wrap the function in a module whose forward calls it")
     refuse_what_cannot_be_answered(model)
@@ -197,7 +201,10 @@ class _Mode(TorchFunctionMode):
             self.run.calls[name] += 1
             draw = Draw(self.draw.concentration, self.draw.members, self.draw.seed, call, self.draw.n_case, self.draw.first_case)
             observe = None if self.observe is None else lambda rows: self.observe(name, rows)
-            return answer(draw, observe, *args, **kwargs)
+            output = answer(draw, observe, *args, **kwargs)
+        if self.watch:
+            self.watch.answered(output)
+        return output
 
     def where(self) -> tuple[str | None, bool]:
         """The name of the innermost module of the model that is running, and whether a softmax here is attention by hand."""

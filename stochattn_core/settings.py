@@ -109,7 +109,9 @@ class TunedSetting(_Part):
                 file.write(self.dumps())
             os.replace(file.name, path)
         except OSError as error:
-            raise ValueError(f"expected to write {path}, got: {error.strerror}; give a path in a folder that exists and can be written") from None
+            raise ValueError(
+                f"expected to write {path}, got: {error.strerror}; give a path in a folder that exists and can be written"
+            ) from None
 
     @classmethod
     def load(cls, source: str | os.PathLike | BinaryIO) -> TunedSetting:
@@ -128,7 +130,9 @@ class TunedSetting(_Part):
         try:
             content = json.loads(text)
         except (UnicodeDecodeError, json.JSONDecodeError):
-            raise ValueError(f"expected a tuned setting in JSON, {name} is not whole or not JSON; export it again from the Tune page") from None
+            raise ValueError(
+                f"expected a tuned setting in JSON, {name} is not whole or not JSON; export it again from the Tune page"
+            ) from None
         if not isinstance(content, dict) or "schema_version" not in content:
             raise ValueError(f"expected a tuned setting, {name} is another JSON file (it has no schema_version); choose a tuned.json")
         if not isinstance(content["schema_version"], int) or content["schema_version"] > SCHEMA_VERSION:
@@ -147,13 +151,17 @@ class TunedSetting(_Part):
     def check(self, model_name: str, weights_sha256: str, dataset_sha256: str) -> None:
         """ValueError when this setting was tuned for another model, other weights or other data."""
         if model_name != self.model.name:
-            raise ValueError(f"this setting was tuned for model {self.model.name!r}, not {model_name!r}; choose that model, or tune this one")
+            raise ValueError(
+                f"this setting was tuned for model {self.model.name!r}, not {model_name!r}; choose that model, or tune this one"
+            )
         if weights_sha256 != self.model.weights_sha256:
             raise ValueError(
                 f"this setting was tuned for other weights of {model_name!r} (sha256 {self.model.weights_sha256[:12]}, here {weights_sha256[:12]}); tune again"
             )
         if dataset_sha256 != self.dataset.sha256:
-            raise ValueError(f"this setting was tuned on {self.dataset.name!r}, and the data here are others; load that dataset, or tune on this one")
+            raise ValueError(
+                f"this setting was tuned on {self.dataset.name!r}, and the data here are others; load that dataset, or tune on this one"
+            )
 
 
 def software_versions() -> dict[str, str]:

@@ -59,7 +59,9 @@ def save(key: str, fill: Callable[[Path], None], *, limit_bytes: int = _LIMIT_BY
     _forget_oldest(limit_bytes, keep=folder)
     kept = load(key)
     if kept is None:
-        raise OSError(f"expected to keep results in {folder.parent}, found nothing there; is the disk full? Set STOCHATTN_CACHE to another folder")
+        raise OSError(
+            f"expected to keep results in {folder.parent}, found nothing there; is the disk full? Set STOCHATTN_CACHE to another folder"
+        )
     return kept
 
 

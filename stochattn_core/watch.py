@@ -26,6 +26,7 @@ CARRIES = {
 }  # fmt: skip
 # Operations after which only a matrix whose rows still sum to one is taken for attention.
 MAY_CARRY = {"mul", "div", "where", "masked_fill", "add", "_scaled_mul"}
+RAW, CHANGED, ANSWERED = range(3)
 FUSED = ("scaled_dot_product", "flash_attn", "flash_attention", "fmha", "efficient_attention", "flex_attention", "attention_forward")
 
 
@@ -51,7 +52,8 @@ class Watch(TorchDispatchMode):
         super().__init__()
         self.model, self.where = model, where
         self.paused = 0
-        self.rows: dict[int, tuple[weakref.ref, str, bool]] = {}  # attention-like tensors: a reference, the module, untouched or not
+        # Tensors that are attention rows, or may be: a reference, the module, and one of RAW, CHANGED, ANSWERED.
+        self.rows: dict[int, tuple[weakref.ref, str, int]] = {}
         self.fixed = {tensor.untyped_storage().data_ptr() for tensor in (*model.parameters(), *model.buffers())}
         self.warned = False
 
@@ -74,22 +76,26 @@ class Watch(TorchDispatchMode):
             self._check_matmul([leaf for leaf in tree_leaves(args) if isinstance(leaf, Tensor)])
         output = func(*args, **kwargs)
         if op in SOFTMAX:
-            self._mark(output, self.where()[0] or "", True)
+            self._mark(output, self.where()[0] or "", RAW)
         elif op in CARRIES or op in MAY_CARRY:
             for leaf in tree_leaves(args):
                 if isinstance(leaf, Tensor) and (known := self._known(leaf)):
-                    self._mark(output, known[0], known[1] and op in CARRIES)
+                    self._mark(output, known[0], CHANGED if known[1] == RAW and op in MAY_CARRY else known[1])
                     break
         return output
 
-    def _mark(self, output: Any, name: str, untouched: bool) -> None:
+    def answered(self, output: Any) -> None:
+        """Rows that were sampled: they may go where they like."""
+        self._mark(output, "", ANSWERED)
+
+    def _mark(self, output: Any, name: str, state: int) -> None:
         for leaf in tree_leaves(output):
             if isinstance(leaf, Tensor) and leaf.is_floating_point() and leaf.ndim >= 2:
-                self.rows[id(leaf)] = (weakref.ref(leaf), name, untouched)
+                self.rows[id(leaf)] = (weakref.ref(leaf), name, state)
 
-    def _known(self, tensor: Tensor) -> tuple[str, bool] | None:
-        reference, name, untouched = self.rows.get(id(tensor), (lambda: None, "", False))
-        return (name, untouched) if reference() is tensor else None
+    def _known(self, tensor: Tensor) -> tuple[str, int] | None:
+        reference, name, state = self.rows.get(id(tensor), (lambda: None, "", RAW))
+        return (name, state) if reference() is tensor else None
 
     def _check_matmul(self, operands: list[Tensor]) -> None:
         moving = [x for x in operands if x.untyped_storage().data_ptr() not in self.fixed]
@@ -97,7 +103,7 @@ class Watch(TorchDispatchMode):
             return  # a product with a weight: a decision head on probabilities, or a plain linear layer
         for x in moving:
             known = self._known(x)
-            if known and (known[1] or _rows_sum_to_one(x)):
+            if known and (known[1] == RAW or (known[1] == CHANGED and _rows_sum_to_one(x))):
                 self._refuse(f"softmax and matmul by hand in {known[0] or 'its own forward'}", known[0])
             if known is None and not self.warned and _rows_sum_to_one(x):
                 self.warned = True

@@ -40,23 +40,23 @@ def load_table(seed: int = 0) -> Dataset:
 
 
 def load_series(seed: int = 0) -> Dataset:
-    """y = 20 + 5 sin(2 pi t / 12) + 2 cos(2 pi t / 6) + 0.5 noise, t in months; 12 months ahead from 96 months."""
+    """y = 20 + 5 sin(2 pi t / 12) + 2 cos(2 pi t / 6) + 0.5 noise, t in hours, as a tide; 12 hours ahead from 96 hours."""
     rng = np.random.default_rng(seed)
-    t = np.arange(2400)
+    t = np.arange(6000)
     signal = 20 + 5 * np.sin(2 * np.pi * t / 12) + 2 * np.cos(2 * np.pi * t / 6)
     y = (signal + SERIES_SIGMA * rng.standard_normal(len(t))).round(4)
     return series_dataset(
         y,
-        pd.date_range("1800-01-01", periods=len(t), freq="MS"),
+        pd.date_range("2000-01-01", periods=len(t), freq="h"),
         context=96,
         horizon=12,
         period=12,
         name="synthetic-series",
-        title="Synthetic seasonal series whose true spread is known",
+        title="Synthetic tide whose true spread is known",
         target_name="y",
         units="",
         source="made here: " + " ".join(load_series.__doc__.split()),
         licence="Apache-2.0",
-        lead_unit="month",
+        lead_unit="h",
         true_spread=SERIES_SIGMA,
     )

@@ -5,30 +5,40 @@ from __future__ import annotations
 import numpy as np
 import plotly.graph_objects as go
 
-from stochattn_core.figures.theme import BROWSER, Palette, finish, title_size
+from stochattn_core.figures.theme import BROWSER, Palette, finish, legend_below, title_size
 
 
 def coverage(
-    level: np.ndarray, observed: np.ndarray, *, n_member: int, n_case: int, palette: Palette = BROWSER, height: int = 360
+    level: np.ndarray,
+    observed: np.ndarray,
+    *,
+    low: np.ndarray,
+    high: np.ndarray,
+    n_member: int,
+    n_case: int,
+    palette: Palette = BROWSER,
+    height: int = 400,
 ) -> go.Figure:
-    """level, observed: (level,) nominal and observed coverage, both in 0..1."""
+    """level, observed: (level,) nominal and observed coverage, both in 0..1; low, high: (level,) the range of observed by chance."""
     figure = go.Figure()
+    known = np.isfinite(low) & np.isfinite(high)
     figure.add_scatter(
-        x=[0, 1],
-        y=[0, 1],
-        mode="lines",
-        line={"color": palette.reference, "width": 1.2, "dash": "dot"},
-        hoverinfo="skip",
-        name="says = holds",
-    )
-    figure.add_scatter(
-        x=np.concatenate([level, level[::-1]]),
-        y=np.concatenate([observed, level[::-1]]),
+        x=np.concatenate([level[known], level[known][::-1]]),
+        y=np.concatenate([high[known], low[known][::-1]]),
         fill="toself",
         fillcolor=palette.band90,
         line={"width": 0},
         mode="lines",
         hoverinfo="skip",
+        name="its 90% range",
+    )
+    figure.add_scatter(
+        x=[0, 1],
+        y=[0, 1],
+        mode="lines",
+        line={"color": palette.reference, "width": 1.4, "dash": "dot"},
+        hoverinfo="skip",
+        name="holds what it says",
     )
     figure.add_scatter(
         x=level,
@@ -50,4 +60,4 @@ def coverage(
     )
     figure.update_xaxes(range=[0, 1.01], tickformat=".0%")
     figure.update_yaxes(range=[0, 1.01], tickformat=".0%")
-    return figure
+    return legend_below(figure)

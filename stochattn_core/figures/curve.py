@@ -112,48 +112,59 @@ def slider_strip(
     *,
     n_position: int,
     chosen: int,
+    ticks: dict[float, str],
     best: float | None = None,
     interval: tuple[float, float] | None = None,
+    inset: int = 6,
     palette: Palette = BROWSER,
-    height: int = 74,
+    height: int = 104,
 ) -> go.Figure:
     """The ratio computed so far, in the coordinates of the slider beneath: position 0 is its left end, n_position - 1 its right.
 
-    position, ratio: (point,). best and interval are positions too.
+    position, ratio: (point,). best, interval and the keys of ticks are positions too. inset: pixels from the edge of the
+    figure to the end of the slider's track.
     """
+    top = max(1.5, min(3.2, float(np.nanmax(ratio, initial=0)) * 1.2))
     figure = go.Figure()
-    figure.add_hline(y=1, line={"color": palette.reference, "width": 1, "dash": "dot"})
+    figure.add_hline(y=1, line={"color": palette.reference, "width": 1.2, "dash": "dot"})
     if interval is not None:
-        figure.add_vrect(x0=interval[0] - 0.25, x1=interval[1] + 0.25, fillcolor=palette.band50, opacity=0.5, line_width=0, layer="below")
+        figure.add_vrect(x0=interval[0], x1=interval[1], fillcolor=palette.band50, opacity=0.55, line_width=0, layer="below")
     if best is not None:
-        figure.add_vline(x=best, line={"color": palette.ensemble, "width": 2})
+        figure.add_scatter(x=[best, best], y=[0, top], mode="lines", line={"color": palette.ensemble, "width": 2}, hoverinfo="skip")
+        figure.add_annotation(x=best, y=top, yanchor="bottom", text="ν*", showarrow=False, font={"size": 13, "color": palette.ensemble})
+    order = np.argsort(position)
     figure.add_scatter(
-        x=position,
-        y=ratio,
+        x=position[order],
+        y=np.minimum(ratio[order], top),
         mode="lines+markers",
-        line={"color": palette.ensemble, "width": 1.8},
+        line={"color": palette.ensemble, "width": 1.6},
         marker={
-            "size": [9 if here == chosen else 5 for here in position],
-            "color": [palette.error if here == chosen else palette.ensemble for here in position],
+            "size": [11 if here == chosen else 6 for here in position[order]],
+            "color": palette.ensemble,
+            "line": {"width": 2, "color": palette.paper},
         },
-        hovertemplate="ratio %{y:.3f}<extra></extra>",
+        customdata=ratio[order],
+        hovertemplate="ratio %{customdata:.3f}<extra></extra>",
         cliponaxis=False,
     )
-    top = max(1.4, min(3.0, float(np.nanmax(ratio, initial=0)) * 1.15))
+    here = ratio[position == chosen]
+    if len(here):
+        figure.add_annotation(
+            x=chosen,
+            y=float(min(here[0], top)),
+            text=f"<b>{here[0]:.2f}</b>",
+            showarrow=False,
+            yshift=14,
+            xanchor="left" if chosen < 2 else "right" if chosen > n_position - 3 else "center",
+            font={"size": 13, "color": palette.ensemble},
+        )
     finish(figure, title="", subtitle="", height=height, palette=palette)
-    figure.update_layout(margin={"t": 16, "b": 2, "l": 0, "r": 0, "pad": 0}, title=None)
-    figure.update_xaxes(range=[0, n_position - 1], visible=False, automargin=False)
+    figure.update_layout(margin={"t": 18, "b": 20, "l": inset, "r": inset, "pad": 0}, title=None)
+    figure.update_xaxes(
+        range=[0, n_position - 1], automargin=False, tickvals=list(ticks), ticktext=list(ticks.values()), ticks="", tickfont={"size": 11.5}
+    )
     figure.update_yaxes(range=[0, top], visible=False, automargin=False)
     figure.add_annotation(
-        x=0,
-        xref="paper",
-        y=1,
-        yanchor="bottom",
-        xanchor="left",
-        text="ratio 1",
-        showarrow=False,
-        font={"size": 11, "color": palette.reference},
+        x=0, xref="paper", y=1, yanchor="bottom", xanchor="left", text="ratio 1: spread = error", showarrow=False, font={"size": 11.5, "color": palette.reference}
     )
-    if best is not None:
-        figure.add_annotation(x=best, y=top, yanchor="bottom", text="ν*", showarrow=False, font={"size": 12, "color": palette.ensemble})
     return figure

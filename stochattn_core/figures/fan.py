@@ -72,7 +72,8 @@ def fan(
         marker={"size": 5, "color": palette.truth},
         name="truth",
     )
-    figure.add_vline(x=_plain_time(context_time[-1]), line={"color": palette.plain, "width": 1, "dash": "dot"})
+    if len(context_time):
+        figure.add_vline(x=_plain_time(context_time[-1]), line={"color": palette.plain, "width": 1, "dash": "dot"})
     finish(figure, title=title, subtitle=title_size(members.shape[0], n_case), y=y, height=height, palette=palette)
     figure.update_layout(hovermode="x unified")
     return legend_below(figure)

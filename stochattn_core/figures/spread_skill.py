@@ -13,6 +13,8 @@ def spread_skill(
     error: np.ndarray,
     count: np.ndarray,
     *,
+    low: np.ndarray | None = None,
+    high: np.ndarray | None = None,
     ratio: float,
     n_member: int,
     n_case: int,
@@ -20,9 +22,11 @@ def spread_skill(
     palette: Palette = BROWSER,
     height: int = 280,
 ) -> go.Figure:
-    """spread: (bin,) root-mean member variance times sqrt((M+1)/M); error: (bin,) RMSE of the ensemble mean; count: (bin,) values."""
+    """spread: (bin,) root-mean member variance times sqrt((M+1)/M); error: (bin,) RMSE of the ensemble mean, between
+    low and high by chance; count: (bin,) values."""
     keep = (count > 0) & np.isfinite(spread) & np.isfinite(error)
     spread, error, count = spread[keep], error[keep], count[keep]
+    reach = {} if low is None or high is None else {"array": (high[keep] - error), "arrayminus": (error - low[keep])}
     top = 1.12 * max(float(np.max(spread, initial=0)), float(np.max(error, initial=0)), 1e-12)
     figure = go.Figure()
     figure.add_scatter(
@@ -39,6 +43,7 @@ def spread_skill(
         mode="lines+markers",
         line={"color": palette.band50, "width": 1.5},
         marker={"size": 9, "color": palette.ensemble, "line": {"width": 1, "color": palette.paper}},
+        error_y={"type": "data", "symmetric": False, "color": palette.band50, "thickness": 1.5, "width": 0, **reach} if reach else None,
         customdata=count,
         hovertemplate="spread %{x:.4g}<br>error %{y:.4g}<br>%{customdata:,} values<extra></extra>",
         name="bins",

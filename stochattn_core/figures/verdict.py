@@ -36,12 +36,13 @@ def judge_ratio(ratio: float, interval: tuple[float, float] | None = None) -> Ve
     return Verdict("doubtful" if near else "bad", word)
 
 
-def judge_w1(w1: float, n_case: int) -> Verdict:
-    """Against the floor of a perfect forecast of n independent cases, 0.313 / sqrt(n): below twice that nothing is left to explain."""
-    floor = 0.313 / math.sqrt(max(n_case, 1))
-    if w1 <= max(0.02, 1.5 * floor):
-        return Verdict("good", "near the floor")
-    return Verdict("doubtful", "some misfit") if w1 <= max(0.05, 2.5 * floor) else Verdict("bad", "misfit")
+def judge_w1(w1: float, floor: float) -> Verdict:
+    """floor: what a perfect ensemble exceeds one time in ten on as many cases with the same dependence; below it nothing is left to explain."""
+    if not math.isfinite(floor):
+        return Verdict("none", "too few cases to tell")
+    if w1 <= max(floor, 0.01):
+        return Verdict("good", "as if perfect")
+    return Verdict("doubtful", "some misfit") if w1 <= max(2 * floor, 0.05) else Verdict("bad", "misfit")
 
 
 def judge_crps(crps: float, plain_mae: float) -> Verdict:

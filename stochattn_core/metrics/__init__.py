@@ -1,28 +1,54 @@
 """Scores of an ensemble. Functions over arrays: one file a family. Over data that comes in parts: Statistics, then scores."""
 
+from stochattn_core.metrics.association import Association, association, correlation
 from stochattn_core.metrics.crps import crps, decompose_crps
+from stochattn_core.metrics.diagrams import (
+    CoverageCurve,
+    PitHistogram,
+    SpreadError,
+    binned_spread_error,
+    coverage_curve,
+    default_bins,
+    pit_histogram,
+)
+from stochattn_core.metrics.dispersion import Deviation, deviation
 from stochattn_core.metrics.energy import energy_score, variogram_score
 from stochattn_core.metrics.intervals import LEVELS, attainable_coverage, central_intervals, coverage, quantiles
 from stochattn_core.metrics.ranks import flatness, pit, pit_dispersion, pit_mean, rank_weights, rebin, w1
 from stochattn_core.metrics.scores import by_event, scores
+from stochattn_core.metrics.significance import W1Floor, bootstrap, w1_floor
 from stochattn_core.metrics.spread_skill import rmse, spread, spread_skill_ratio
 from stochattn_core.metrics.statistics import Statistics
 from stochattn_core.metrics.weights import cell_area_weights
 
 __all__ = [
     "LEVELS",
+    "Association",
+    "CoverageCurve",
+    "Deviation",
+    "PitHistogram",
+    "SpreadError",
     "Statistics",
+    "W1Floor",
+    "association",
     "attainable_coverage",
+    "binned_spread_error",
+    "bootstrap",
     "by_event",
     "cell_area_weights",
     "central_intervals",
+    "correlation",
     "coverage",
+    "coverage_curve",
     "crps",
     "decompose_crps",
+    "default_bins",
+    "deviation",
     "energy_score",
     "flatness",
     "pit",
     "pit_dispersion",
+    "pit_histogram",
     "pit_mean",
     "quantiles",
     "rank_weights",
@@ -33,4 +59,5 @@ __all__ = [
     "spread_skill_ratio",
     "variogram_score",
     "w1",
+    "w1_floor",
 ]

@@ -28,11 +28,22 @@ def energy_score(members: Tensor, target: Tensor, *, fair: bool = True, weights:
         errors = errors * weights.to(errors).sqrt()
     errors = errors.reshape(m, n_case, -1).transpose(0, 1)  # (case, member, element)
     to_target = errors.norm(dim=2).mean(1)
-    centred = errors - errors.mean(1, keepdim=True)  # the distances are taken by a matrix product: keep the numbers small
-    distance = torch.cdist(centred, centred)
-    distance = distance - torch.diag_embed(distance.diagonal(dim1=1, dim2=2))  # rounding: a member is at 0 from itself
-    between = distance.sum((1, 2)) / (m * (m - 1) if fair else m * m)
-    return torch.where(observed.reshape(n_case, -1).any(1), to_target - 0.5 * between, torch.nan)
+    between = _distances(errors).sum((1, 2)) / (m * (m - 1) if fair else m * m)
+    return torch.where(observed.reshape(n_case, -1).any(1), to_target - 0.5 * between.to(to_target), torch.nan)
+
+
+def _distances(errors: Tensor) -> Tensor:
+    """(case, member, element) -> (case, member, member), from |a - b|^2 = |a|^2 + |b|^2 - 2 a.b: one product, ten times cdist.
+
+    Centred and in float64 the cancellation costs 1e-8 of the spread at most, for members that are equal.
+    """
+    centred = errors if errors.device.type == "mps" else errors.double()
+    centred = centred - centred.mean(1, keepdim=True)
+    product = centred @ centred.transpose(1, 2)
+    square = product.diagonal(dim1=1, dim2=2)
+    distance = (square.unsqueeze(1) + square.unsqueeze(2) - 2 * product).clamp(min=0).sqrt()
+    distance.diagonal(dim1=1, dim2=2).zero_()
+    return distance
 
 
 def variogram_score(members: Tensor, target: Tensor, *, order: float = 0.5) -> Tensor:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+PIT_STREAM = 0x9E3779B97F4A7C15 >> 2
+
 
 def rank_weights(members: Tensor, target: Tensor) -> Tensor:
     """Probability of each rank of the target among the members, when ties are broken at random.
@@ -13,7 +15,7 @@ def rank_weights(members: Tensor, target: Tensor) -> Tensor:
     randomised rank, with no random number. Sums over cases are the rank histogram; they are fractional under ties, and add.
 
     members: (member, *event).   target: (*event).   Returns (member + 1, *event) in float64 (float32 where the device has
-    no float64); sums to 1 over axis 0; zero for every rank where target is NaN.
+    no float64); sums to 1 over axis 0; zero for every rank where any input is NaN.
     Source: Hamill (2001), Monthly Weather Review 129, 550.
 
     >>> rank_weights(torch.tensor([0.0, 1.0, 1.0]), torch.tensor(1.0))
@@ -23,7 +25,7 @@ def rank_weights(members: Tensor, target: Tensor) -> Tensor:
     below = (members < target).sum(0)
     equal = (members == target).sum(0)
     rank = torch.arange(m + 1, device=members.device).view(-1, *[1] * below.ndim)
-    inside = (rank >= below) & (rank <= below + equal) & ~torch.isnan(target)
+    inside = (rank >= below) & (rank <= below + equal) & ~_missing(members, target)
     return inside.to(torch.float32 if members.device.type == "mps" else torch.float64) / (equal + 1)
 
 
@@ -33,7 +35,7 @@ def pit(members: Tensor, target: Tensor, *, seed: int = 0) -> Tensor:
     r = members below the target plus a random part of the ties, U uniform. For scores use the expectation over both
     (rank_weights, w1), which needs no seed; this is for those who want one value a case.
 
-    members: (member, *event).   target: (*event).   Returns (*event), no units; NaN where target is.
+    members: (member, *event).   target: (*event).   Returns (*event), no units; NaN where any input is.
     Source: Gneiting, Balabdaoui and Raftery (2007), JRSS B 69, 243.
 
     >>> pit(torch.tensor([0.0, 1.0, 2.0]), torch.tensor(0.5)).mul(4).floor()  # one member of three is below
@@ -41,11 +43,16 @@ def pit(members: Tensor, target: Tensor, *, seed: int = 0) -> Tensor:
     """
     below = (members < target).sum(0)
     equal = (members == target).sum(0)
-    generator = torch.Generator().manual_seed(seed)
+    # A stream of its own: with the bare seed, U would be a function of data that somebody drew with the same seed.
+    generator = torch.Generator().manual_seed(seed + PIT_STREAM)
     uniform = torch.rand(below.shape, generator=generator, dtype=torch.float64).to(members.device, target.dtype)
     # b + U (e + 1) is r + U' with r uniform on b .. b+e and U' uniform: one draw does for both.
     u = (below + uniform * (equal + 1)) / (members.shape[0] + 1)
-    return torch.where(torch.isnan(target), torch.nan, u)
+    return torch.where(_missing(members, target), torch.nan, u)
+
+
+def _missing(members: Tensor, target: Tensor) -> Tensor:
+    return torch.isnan(target) | torch.isnan(members).any(0)
 
 
 def w1(rank: Tensor) -> Tensor:
@@ -54,8 +61,8 @@ def w1(rank: Tensor) -> Tensor:
     F_u is the expected distribution of the randomised PIT: linear between the knots k / (M + 1), so the integral is exact
     (two triangles where F_u crosses the diagonal inside a bin, a trapezium elsewhere).
     A perfect ensemble does not score 0: over n independent cases about 0.313 / sqrt(n), since E|F_u - t| is
-    sqrt(2/pi) sqrt(t(1-t)/n). Gaussian guide for spread/error: 0.5 -> 0.102, 0.75 -> 0.045, 0.9 -> 0.017, 1.3 -> 0.041,
-    2 -> 0.103. Never choose by W1 alone: a forecast that knows nothing can have W1 = 0.
+    sqrt(2/pi) sqrt(t(1-t)/n). Gaussian guide for spread/error, many members: 0.5 -> 0.102, 0.75 -> 0.045, 0.9 -> 0.017,
+    1.3 -> 0.041, 2 -> 0.102; 49 members see 4 to 7% less. Never choose by W1 alone: a forecast that knows nothing can have W1 = 0.
 
     rank: (member + 1, *event), rank counts.   Returns (*event), no units; smaller is better; NaN without cases.
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass
+from typing import Annotated, get_type_hints
 
 import numpy as np
 import torch
@@ -13,9 +14,14 @@ BIN_PER_OCTAVE = 8  # of the spread: bins 9% wide, merged to about 10 at display
 LEAST_SPREAD = 2.0**-60  # a spread of exactly 0 has no logarithm; it goes to the bin of this one
 
 
-def _sum(*axes: str):
-    """A field of sums with these axes after `block`; "event" and "head" stand for several."""
-    return field(metadata={"axes": ("block", *axes)})
+# The axes of a field of sums; event and head stand for several axes or none.
+ByBlock = Annotated[Tensor, "block"]
+ByEvent = Annotated[Tensor, "block", "event"]
+ByRank = Annotated[Tensor, "block", "rank", "event"]
+ByLevel = Annotated[Tensor, "block", "level", "event"]
+ByHead = Annotated[Tensor, "block", "head"]
+ByMember = Annotated[Tensor, "block", "member", "head"]
+ByBin = Annotated[Tensor, "block", "bin", "head"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,31 +34,31 @@ class Statistics:
     Made by Statistics.of, joined by `+`: sums over the parts of a set equal the sums over the set, block by block.
     """
 
-    n: Tensor = _sum("event")  # elements observed
-    n_case: Tensor = _sum()  # cases with anything observed
-    plain_error_sq: Tensor = _sum("event")  # (f - y)^2
-    plain_error_abs: Tensor = _sum("event")
-    error: Tensor = _sum("event")  # m - y
-    error_sq: Tensor = _sum("event")
-    variance: Tensor = _sum("event")  # of the members, ddof = 1
-    drift_sq: Tensor = _sum("event")  # (m - f)^2
-    crps: Tensor = _sum("event")
-    crps_fair: Tensor = _sum("event")
-    crps_climatology: Tensor = _sum("event")  # plain CRPS of the climatological ensemble
-    climatology_variance: Tensor = _sum("event")
-    rank: Tensor = _sum("rank", "event")  # probability of each rank 0 .. M, ties split
-    hersbach_below: Tensor = _sum("rank", "event")  # alpha
-    hersbach_above: Tensor = _sum("rank", "event")  # beta
-    covered: Tensor = _sum("level", "event")  # by the central interval of each of intervals.LEVELS
-    width: Tensor = _sum("level", "event")
-    energy: Tensor = _sum()  # fair energy score of the whole event
-    weight: Tensor = _sum("head")  # elements observed, weighted
-    pooled_error_sq: Tensor = _sum("head")  # (f - y)^2, weighted like the deviations: the d0^2 of tuning
-    deviation_sq: Tensor = _sum("member", "head")  # (f_j - f)^2: the d_j^2 of tuning
-    spread_bin: Tensor = field(metadata={"axes": ("bin",)})  # floor(8 log2 spread) of each bin in use, ascending
-    bin_weight: Tensor = _sum("bin", "head")
-    bin_variance: Tensor = _sum("bin", "head")
-    bin_error_sq: Tensor = _sum("bin", "head")
+    n: ByEvent  # elements observed
+    n_case: ByBlock  # cases with anything observed
+    plain_error_sq: ByEvent  # (f - y)^2
+    plain_error_abs: ByEvent
+    error: ByEvent  # m - y
+    error_sq: ByEvent
+    variance: ByEvent  # of the members, ddof = 1
+    drift_sq: ByEvent  # (m - f)^2
+    crps: ByEvent
+    crps_fair: ByEvent
+    crps_climatology: ByEvent  # plain CRPS of the climatological ensemble
+    climatology_variance: ByEvent
+    rank: ByRank  # probability of each rank 0 .. M, ties split
+    hersbach_below: ByRank  # alpha
+    hersbach_above: ByRank  # beta
+    covered: ByLevel  # by the central interval of each of intervals.LEVELS
+    width: ByLevel
+    energy: ByBlock  # fair energy score of the whole event
+    weight: ByHead  # elements observed, weighted
+    pooled_error_sq: ByHead  # (f - y)^2, weighted like the deviations: the d0^2 of tuning
+    deviation_sq: ByMember  # (f_j - f)^2: the d_j^2 of tuning
+    spread_bin: Annotated[Tensor, "bin"]  # floor(8 log2 spread) of each bin in use, ascending
+    bin_weight: ByBin
+    bin_variance: ByBin
+    bin_error_sq: ByBin
 
     @classmethod
     def of(cls, members, target, plain, block, n_block: int, *, climatology=None, clim_sd=None, weights=None) -> Statistics:
@@ -68,7 +74,7 @@ class Statistics:
         >>> one.variance, one.drift_sq, one.rank
         (tensor([2.], dtype=torch.float64), tensor([0.2500], dtype=torch.float64), tensor([[0., 1., 0.]], dtype=torch.float64))
         """
-        from stochattn_core.metrics.sums import sums_over_cases
+        from stochattn_core.metrics.sums import sums_over_cases  # which makes Statistics, so it comes after this class
 
         return sums_over_cases(members, target, plain, block, n_block, climatology=climatology, clim_sd=clim_sd, weights=weights)
 
@@ -90,7 +96,8 @@ class Statistics:
         mine, theirs = (self.n_member, self.n_block, self.event), (other.n_member, other.n_block, other.event)
         if mine != theirs:
             raise ValueError(
-                f"statistics add when members, blocks and event agree, got {mine} and {theirs}; use the same n_block for every part of a set"
+                f"statistics add when members, blocks and event agree, got {mine} and {theirs}; "
+                "use the same n_block for every part of a set"
             )
         bins = torch.unique(torch.cat([self.spread_bin, other.spread_bin]))
         left, right = self._with_bins(bins), other._with_bins(bins)
@@ -109,6 +116,10 @@ class Statistics:
         """Sums in which each block is taken so many times: (replicate, block) counts, and replicate becomes the leading axis."""
         counts = counts.to(torch.float64)
         return self._map(lambda values, axes: torch.tensordot(counts, values, dims=1))
+
+    def at(self, block: int) -> Statistics:
+        """One entry of the leading axis alone, as an axis of length 1."""
+        return self._map(lambda values, axes: values[block : block + 1])
 
     def pooled(self, weights: Tensor | None = None) -> Statistics:
         """All elements of the event as one, event = (): a weighted sum with weights (broadcast to *event), 1 when not given.
@@ -180,4 +191,6 @@ class Statistics:
         return self._replace(spread_bin=bins, **{name: widen(getattr(self, name)) for name in names})
 
 
-AXES: dict[str, tuple[str, ...]] = {item.name: item.metadata["axes"] for item in fields(Statistics)}
+AXES: dict[str, tuple[str, ...]] = {
+    name: annotated.__metadata__ for name, annotated in get_type_hints(Statistics, include_extras=True).items()
+}

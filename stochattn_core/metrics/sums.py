@@ -60,6 +60,7 @@ def _sums_of_chunk(
     event = tuple(target.shape[1:])
     head = event[:1]
     seen = ~torch.isnan(target)
+    _check_finite(members, target, plain)
 
     def total(values: Tensor, keep: Tensor = seen) -> Tensor:
         """Sum over the cases of each block: (..., case, *rest) with case where `keep` has it -> (block, ..., *rest)."""
@@ -93,7 +94,7 @@ def _sums_of_chunk(
         energy = energy_score(members, target, weights=weights)
     else:
         energy = torch.full_like(anything, torch.nan, dtype=torch.float64)
-    bins, spread_bin = _spread_bins(variance if m > 1 else variance[:0], seen if m > 1 else seen[:0])
+    bins, spread_bin = _spread_bins(variance, seen & (m > 1))
 
     def by_bin(values: Tensor) -> Tensor:
         """(case, *event) -> (block, bin, *head)."""
@@ -156,6 +157,15 @@ def _float64(values) -> Tensor:
     return values.detach().to(device="cpu" if values.device.type == "mps" else values.device).to(torch.float64)
 
 
+def _check_finite(members: Tensor, target: Tensor, plain: Tensor) -> None:
+    for name, wrong in (("members", ~torch.isfinite(members)), ("plain", ~torch.isfinite(plain)), ("target", torch.isinf(target))):
+        if wrong.any():
+            raise ValueError(
+                f"{name} must be finite, got {int(wrong.sum())} values that are not; only target may be missing, as NaN: "
+                "look for an overflow in the model, or leave those cases out of every array"
+            )
+
+
 def _check(members, target, plain, block: Tensor, n_block: int) -> None:
     if members.ndim < 2 or members.shape[0] < 1 or tuple(members.shape[1:]) != tuple(target.shape):
         raise ValueError(
@@ -168,4 +178,6 @@ def _check(members, target, plain, block: Tensor, n_block: int) -> None:
             f"{tuple(block.shape)}, target {tuple(target.shape)}"
         )
     if len(block) and not 0 <= int(block.min()) <= int(block.max()) < n_block:
-        raise ValueError(f"block must be within 0 .. {n_block - 1}, got {int(block.min())} .. {int(block.max())}; give n_block of the whole set")
+        raise ValueError(
+            f"block must be within 0 .. {n_block - 1}, got {int(block.min())} .. {int(block.max())}; give the n_block of the whole set"
+        )

@@ -1,0 +1,12 @@
+"""The router: one line for each page. `streamlit run app.py`."""
+
+import streamlit as st
+
+st.navigation(
+    [
+        st.Page("pages/explore.py", title="Explore", default=True),
+        st.Page("pages/tune.py", title="Tune"),
+        st.Page("pages/bring.py", title="Bring your own", url_path="bring"),
+        st.Page("pages/method.py", title="Method"),
+    ]
+).run()

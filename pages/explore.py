@@ -1,0 +1,25 @@
+"""The main page: slide the concentration and see whether the ensemble is calibrated."""
+
+import streamlit as st
+
+from pages.ui import cached, look, parts, state
+from pages.ui.work import Work, refusals
+
+settings = state.begin("explore")
+with refusals():
+    data = state.dataset(settings.dataset)
+parts.heading(settings, data)
+strip = st.container()
+parts.instrument(settings, data)
+
+state.guard_stopped(settings)
+work = Work(st.empty(), "Forecasting", key="explore", on_stop=state.stop)
+with refusals():
+    found = cached.evaluation(settings.model, data, settings.setting, work)
+work.done()
+state.keep(shown=settings)
+
+with strip:
+    parts.score_strip(settings, data, found)
+parts.plots(settings, data, found)
+parts.below(settings, data, found)

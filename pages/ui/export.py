@@ -1,0 +1,52 @@
+"""What leaves the app: the tuned setting, the scores, and the lines of Python that apply it."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+import streamlit as st
+
+from stochattn_core.settings import TunedSetting
+from stochattn_core.tuning import Tuning
+
+
+def downloads(tuned: Tuning) -> None:
+    st.subheader("Take it home")
+    setting = tuned.setting
+    left, right = st.columns([1, 1.6], gap="large")
+    with left:
+        st.download_button(
+            "tuned.json", setting.dumps(), "tuned.json", "application/json", icon=":material/download:", width="stretch", type="primary", key="tuned-json"
+        )
+        st.download_button(
+            "Scores as CSV", scores_csv(setting), f"scores-{setting.model.name}-{setting.dataset.name}.csv", "text/csv", icon=":material/download:", width="stretch"
+        )
+        st.caption("tuned.json holds ν*, its interval, the verdict and where they came from. Load it on the page Bring your own: the same numbers come back.")
+    with right:
+        st.code(snippet(setting), language="python")
+
+
+def scores_csv(setting: TunedSetting) -> str:
+    before, after = setting.scores.before, setting.scores.after
+    names = list(dict.fromkeys([*after, *before]))
+    rows = {"score": names, "before": [before.get(name) for name in names], "after": [after.get(name) for name in names]}
+    return pd.DataFrame(rows).to_csv(index=False)
+
+
+def snippet(setting: TunedSetting) -> str:
+    """The same in a script, for the model of the setting and for any module of one's own."""
+    concentration = "math.inf" if math.isinf(setting.concentration) else str(setting.concentration)
+    layers = f', layers="{setting.layers}"' if setting.layers else ""
+    return f'''from stochattn_core import TunedSetting, evaluate, load_dataset, load_model, sample_ensemble
+
+tuned = TunedSetting.load("tuned.json")          # ν* = {setting.concentration}
+model, dataset = load_model("{setting.model.name}"), load_dataset("{setting.dataset.name}")
+print(evaluate(model, dataset, tuned.setting).scores["spread_skill_ratio"])
+
+# the members themselves, from any torch module with attention
+network = model.on(dataset)
+members = sample_ensemble(
+    network, dataset.test.inputs, concentration={concentration}, n_member={setting.n_member}, seed={setting.seed}{layers}
+)                                                # (member, case, ...)
+'''

@@ -1,0 +1,123 @@
+"""What Streamlit has no widget for: the page's title line, the score strip, the sentence under a plot. HTML and its style."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+
+import plotly.graph_objects as go
+import streamlit as st
+
+from stochattn_core.figures.theme import DARK, LIGHT
+from stochattn_core.figures.verdict import Verdict
+
+_ICON = str(Path(__file__).with_name("icon.svg"))  # a material icon would be fetched from another host
+_ROLES = "".join(
+    f"--{role}: light-dark({getattr(LIGHT, role)}, {getattr(DARK, role)});"
+    for role in ("ensemble", "plain", "error", "reference", "band90", "good", "doubtful", "bad", "text")
+)
+_STYLE = (
+    """
+<style>
+.stApp { """
+    + _ROLES
+    + """ --line: light-dark(#e2e2dc, #2b333e); --tile: light-dark(#f6f6f2, #181e26); }
+.stMainBlockContainer { max-width: 1500px; padding-left: 2.2rem; padding-right: 2.2rem; }
+.stApp, .stApp table { font-variant-numeric: tabular-nums; }
+[data-testid="stHeader"] { background: transparent; }
+.sa-title { line-height: 1.25; }
+.sa-title b { font-size: 1.3rem; font-weight: 650; letter-spacing: -0.01em; }
+.sa-title span { display: block; color: var(--text); font-size: 0.93rem; margin-top: 0.15rem; }
+.sa-strip { display: grid; grid-template-columns: repeat(auto-fit, minmax(158px, 1fr)); gap: 0.6rem; }
+.sa-tile { background: var(--tile); border: 1px solid var(--line); border-left: 3px solid var(--line); border-radius: 0.5rem;
+  padding: 0.5rem 0.75rem 0.55rem; min-width: 0; }
+.sa-tile.good { border-left-color: var(--good); } .sa-tile.doubtful { border-left-color: var(--doubtful); }
+.sa-tile.bad { border-left-color: var(--bad); }
+.sa-name { color: var(--text); font-size: 0.82rem; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
+.sa-value { font-size: 1.5rem; font-weight: 600; line-height: 1.3; white-space: nowrap; }
+.sa-value small { font-size: 0.82rem; font-weight: 400; color: var(--text); margin-left: 0.25rem; }
+.sa-word { font-size: 0.84rem; font-weight: 600; }
+.good .sa-word { color: var(--good); } .doubtful .sa-word { color: var(--doubtful); } .bad .sa-word { color: var(--bad); }
+.sa-beside { font-size: 0.82rem; color: var(--text); margin-top: 0.1rem; }
+.sa-reading { border-left: 2px solid var(--band90); padding-left: 0.6rem; font-size: 0.93rem; line-height: 1.45; margin: 0 0 0.4rem; }
+.sa-verdict { border: 1px solid var(--line); border-left: 4px solid var(--line); border-radius: 0.5rem; background: var(--tile);
+  padding: 0.8rem 1rem; font-size: 1rem; line-height: 1.5; }
+.sa-verdict b { display: block; font-size: 1.05rem; margin-bottom: 0.15rem; }
+.sa-verdict.good { border-left-color: var(--good); } .sa-verdict.doubtful { border-left-color: var(--doubtful); }
+.sa-verdict.bad { border-left-color: var(--bad); }
+.sa-verdict.good b { color: var(--good); } .sa-verdict.doubtful b { color: var(--doubtful); } .sa-verdict.bad b { color: var(--bad); }
+.sa-label b { font-weight: 600; } .sa-label span { color: var(--text); font-size: 0.9rem; margin-left: 0.4rem; }
+.st-key-instrument { border: 1px solid var(--line); border-radius: 0.6rem; padding: 0.7rem 1rem 0.9rem; }
+.sa-table { border-collapse: collapse; width: 100%; font-size: 0.92rem; }
+.sa-scroll { overflow-x: auto; }
+.sa-table th { text-align: right; font-weight: 500; color: var(--text); border-bottom: 1px solid var(--line); padding: 0.35rem 0.6rem; }
+.sa-table td { text-align: right; border-bottom: 1px solid var(--line); padding: 0.35rem 0.6rem; }
+.sa-table th:first-child, .sa-table td:first-child { text-align: left; padding-left: 0; }
+@media (max-width: 640px) {
+  .stMainBlockContainer { padding-left: 1rem; padding-right: 1rem; }
+  .sa-strip { grid-template-columns: 1fr 1fr; }
+}
+</style>
+"""
+)
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One score of the strip: its name, its number, what it is worth, and the number to see it beside."""
+
+    name: str
+    value: str
+    verdict: Verdict | None = None
+    beside: str = ""
+    units: str = ""
+
+
+def style() -> None:
+    st.set_page_config(page_title="Stochastic attention", page_icon=_ICON, layout="wide")
+    st.html(_STYLE)
+
+
+def title(text: str, beneath: str) -> None:
+    st.html(f'<div class="sa-title"><b>{escape(text)}</b><span>{escape(beneath)}</span></div>')
+
+
+def strip(tiles: list[Tile]) -> None:
+    st.html(f'<div class="sa-strip">{"".join(_tile(tile) for tile in tiles)}</div>')
+
+
+def reading(sentence: str) -> None:
+    st.html(f'<p class="sa-reading">{escape(sentence)}</p>')
+
+
+def verdict(grade: str, heading: str, sentence: str) -> None:
+    st.html(f'<div class="sa-verdict {grade}"><b>{escape(heading)}</b>{escape(sentence)}</div>')
+
+
+def table(head: list[str], rows: list[list[str]]) -> None:
+    """Numbers aligned on the right, names on the left; scrolls by itself where the screen is narrow."""
+    top = "".join(f"<th>{escape(cell)}</th>" for cell in head)
+    body = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
+    st.html(f'<div class="sa-scroll"><table class="sa-table"><tr>{top}</tr>{body}</table></div>')
+
+
+def plot(figure: go.Figure, sentence: str | None = None, *, key: str) -> None:
+    """A figure as wide as its column, and the sentence that reads it."""
+    st.plotly_chart(figure, width="stretch", theme="streamlit", key=key, config={"displayModeBar": False, "scrollZoom": False})
+    if sentence:
+        reading(sentence)
+
+
+def _tile(tile: Tile) -> str:
+    grade = tile.verdict.grade if tile.verdict else ""
+    word = f'<div class="sa-word">{tile.verdict.mark} {escape(tile.verdict.word)}</div>' if tile.verdict else '<div class="sa-word">&nbsp;</div>'
+    units = f"<small>{escape(tile.units)}</small>" if tile.units else ""
+    return (
+        f'<div class="sa-tile {grade}"><div class="sa-name" title="{escape(tile.name)}">{escape(tile.name)}</div>'
+        f'<div class="sa-value">{escape(tile.value)}{units}</div>{word}<div class="sa-beside">{escape(tile.beside)}</div></div>'
+    )
+
+
+def label(name: str, beneath: str) -> None:
+    st.html(f'<div class="sa-label"><b>{escape(name)}</b> <span>{escape(beneath)}</span></div>')

@@ -1,0 +1,171 @@
+"""The parts of the Explore page, top to bottom: title line, score strip, the slider as the instrument, plots, tabs."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from pages.ui import cached, look, panels, state
+from pages.ui.state import Settings
+from stochattn_core.datasets.base import Dataset
+from stochattn_core.evaluate import Evaluation
+from stochattn_core.figures.curve import TICKS, slider_strip
+from stochattn_core.figures.reading import read_references
+from stochattn_core.figures.theme import number
+from stochattn_core.models import MODELS
+
+
+def heading(settings: Settings, data: Dataset) -> None:
+    """Model on dataset, variable, lead, M, N, period; and the ways to take the view home."""
+    left, right = st.columns([5, 1], vertical_alignment="center")
+    nu = "plain model" if math.isinf(settings.nu) else f"ν = {settings.nu:,.0f}"
+    quantity = f"{data.target_name} in {data.units}" if data.units else data.target_name
+    beneath = [quantity, state.lead_text(settings.lead, data)] if data.lead_time else [quantity]
+    beneath += [f"M = {settings.members} members", f"N = {len(data.test):,} test cases", f"{period(data)}", nu]
+    with left:
+        look.title(f"{MODELS[settings.model].title} on {data.title}", " · ".join(beneath))
+    with right, st.popover("Share", icon=":material/ios_share:", width="stretch"):
+        st.caption("This link opens the same page with the same numbers.")
+        st.code(state.permalink(), language=None, wrap_lines=True)
+
+
+def period(data: Dataset) -> str:
+    first, last = data.test.index[0], data.test.index[-1]
+    return f"{panels.time_text(first)} to {panels.time_text(last)}" if data.lead_time else "rows kept aside"
+
+
+def instrument(settings: Settings, data: Dataset) -> None:
+    """The slider, and over it the ratio computed so far in its own coordinates, with nu* and its interval."""
+    tuned = cached.tuning_known(settings.model, data, settings.setting)
+    options = state.slider_options(*([tuned.concentration] if tuned else []))
+    known = cached.evaluations_known(settings.model, data, settings.setting)
+    points = {nu: panels.part_ratio(found, settings.lead) for nu, found in known.items()}
+    with st.container(key="instrument"):
+        scale, buttons = st.columns([6, 1], vertical_alignment="bottom", gap="medium")
+        with scale:
+            look.label("Concentration ν", "draws for each attention row: fewer draws, wider ensemble")
+            figure = slider_strip(
+                np.array([state.slider_position(nu, options) for nu in points]),
+                np.array(list(points.values())),
+                n_position=len(options),
+                chosen=options.index(settings.nu),
+                ticks={state.slider_position(nu, options): "∞" if math.isinf(nu) else f"{nu:,}" for nu in (*TICKS, math.inf)},
+                best=state.slider_position(tuned.concentration, options) if tuned else None,
+                interval=tuple(state.slider_position(nu, options) for nu in tuned.interval[1:]) if tuned else None,
+            )
+            look.plot(figure, key="strip")
+            state.concentration_slider(options)
+        with buttons:
+            if tuned:
+                st.button(
+                    f"To ν* = {tuned.concentration:,}",
+                    width="stretch",
+                    type="primary",
+                    on_click=state.choose,
+                    kwargs={"nu": float(tuned.concentration)},
+                    disabled=settings.nu == tuned.concentration,
+                )
+            elif st.button("Tune", icon=":material/target:", width="stretch", help="Find the ν at which the ensemble spreads as far as the model errs."):
+                st.switch_page("pages/tune.py")
+
+
+def score_strip(settings: Settings, data: Dataset, found: Evaluation) -> None:
+    summary = _derived(found, data, "summary", settings.lead, lambda: panels.summary(found, settings.lead))
+    best = None
+    if not settings.lead and found.references:
+        best = min(found.references.items(), key=lambda item: item[1])
+    look.strip(panels.tiles(summary, data.units, best))
+
+
+def plots(settings: Settings, data: Dataset, found: Evaluation) -> None:
+    """The forecast view beside PIT and spread-skill, each with the sentence that reads it."""
+    left, right = st.columns([1.7, 1], gap="large")
+    with left:
+        forecast_view(settings, data, found)
+    with right:
+        lead = settings.lead
+        look.plot(*_derived(found, data, "pit", lead, lambda: panels.pit_panel(found, lead)), key="pit")
+        look.plot(*_derived(found, data, "spread-skill", lead, lambda: panels.spread_skill_panel(found, lead)), key="spread-skill")
+
+
+def forecast_view(settings: Settings, data: Dataset, found: Evaluation) -> None:
+    lead, case, index = settings.lead, min(settings.case, len(data.test) - 1), data.test.index
+    if lead:
+        look.plot(*_derived(found, data, "fan-at-lead", lead, lambda: panels.fan_at_lead_panel(found, lead)), key="forecast")
+    elif data.lead_time:
+        look.plot(*_derived(found, data, "fan", case, lambda: panels.fan_panel(found, data, case)), key="forecast")
+        state.case_picker("Forecast from", len(index), lambda i: panels.time_text(index[i]))
+    else:
+        look.plot(*_derived(found, data, "fitted", case, lambda: panels.fitted_panel(found, case)), key="forecast")
+        state.case_picker("Case with the ring", len(index), lambda i: f"{index.name or 'case'} {index[i]}")
+
+
+def below(settings: Settings, data: Dataset, found: Evaluation) -> None:
+    names = ["By lead time"] if data.lead_time else []
+    names += ["Coverage", "Cases", "How it was computed"]
+    tabs = dict(zip(names, st.tabs(names), strict=True))
+    if data.lead_time:
+        with tabs["By lead time"]:
+            look.plot(*_derived(found, data, "lead-time", 0, lambda: panels.lead_time_panel(found)), key="lead-time")
+    with tabs["Coverage"]:
+        look.plot(*_derived(found, data, "coverage", settings.lead, lambda: panels.coverage_panel(found, settings.lead)), key="coverage")
+    with tabs["Cases"]:
+        _cases(settings, data, found)
+    with tabs["How it was computed"]:
+        _how(data, found)
+
+
+def _cases(settings: Settings, data: Dataset, found: Evaluation) -> None:
+    rows = _derived(found, data, "cases", settings.lead, lambda: panels.case_rows(found, settings.lead))
+    st.dataframe(rows, hide_index=True, height=320, column_config=_formats(rows))
+    name = f"{found.model}-{found.dataset}-{state.nu_text(settings.nu)}"
+    with st.container(horizontal=True):
+        st.download_button("Scores as CSV", panels.score_rows(found).to_csv(index=False), f"scores-{name}.csv", "text/csv", icon=":material/download:")
+        st.download_button("Cases as CSV", rows.to_csv(index=False), f"cases-{name}.csv", "text/csv", icon=":material/download:")
+
+
+def _formats(rows: pd.DataFrame) -> dict[str, object]:
+    """Numbers of one column with as many decimals as its spread asks for."""
+    typical = float(np.nanmedian(np.abs(rows["spread"]))) or 1.0
+    decimals = int(np.clip(2 - math.floor(math.log10(typical)), 0, 6)) if typical > 0 else 3
+    numbers = {name: st.column_config.NumberColumn(format=f"%.{decimals}f") for name in ("truth", "plain", "mean", "spread", "low_90", "high_90")}
+    if pd.api.types.is_datetime64_any_dtype(rows.iloc[:, 0]):
+        numbers[rows.columns[0]] = st.column_config.DateColumn(format="YYYY-MM-DD")
+    return numbers
+
+
+def _how(data: Dataset, found: Evaluation) -> None:
+    rmse = {name: float(value) for name, value in found.references.items()}
+    look.reading(read_references(found.scores["rmse_plain"], rmse))
+    rows = [["ensemble mean", number(found.scores["rmse"])], ["plain model", number(found.scores["rmse_plain"])]]
+    rows += [[name, number(value)] for name, value in rmse.items()]
+    left, right = st.columns([1, 1.4], gap="large")
+    with left:
+        look.table([f"RMSE on test{f' ({data.units})' if data.units else ''}", ""], rows)
+        look.table(["part", "cases", "from", "to"], [_part(name, data) for name in ("train", "calibration", "test")])
+    with right:
+        look.table(
+            ["attention layer", "calls", "entropy of its rows"],
+            [[name, f"{calls:,}", number(found.entropy.get(name, float("nan")))] for name, calls in found.calls.items()],
+        )
+    st.caption(
+        f"Layers sampled: {found.layers} · seed {found.setting.seed} · device {found.device} · {found.seconds:.1f} s, 0 when it was known · "
+        f"weights {found.weights_sha256[:12]} · data: {data.source} ({data.licence}). ν is tuned on the calibration part; every number here is from test."
+    )
+    for note in getattr(data, "notes", ()):
+        st.caption(f"Note: {note}.")
+
+
+def _part(name: str, data: Dataset) -> list[str]:
+    split = data.part(name)
+    if not data.lead_time:
+        return [name, f"{len(split):,}", "dealt", "at random"]
+    return [name, f"{len(split):,}", panels.time_text(split.index[0]), panels.time_text(split.index[-1])]
+
+
+def _derived(found: Evaluation, data: Dataset, what: str, which: int, make):
+    key = (what, which, *cached.evaluation_key(found.model, data, found.setting, found.part))
+    return cached.remembered(key, make)

@@ -1,0 +1,68 @@
+"""Long work in a page: how far it is, how long it still takes, and a button that stops it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import streamlit as st
+
+
+class Work:
+    """A progress callback for the core. It draws a bar with the time left and a Stop button into `slot`.
+
+    Updating the bar is where Streamlit ends a run whose user clicked Stop, moved a slider or left: it raises through the
+    core, which leaves nothing half-written. Nothing is drawn before the first call, so what is known costs no flicker.
+    """
+
+    def __init__(self, slot, what: str, *, key: str, on_stop: Callable[[], None]) -> None:
+        self.slot, self.what, self.key, self.on_stop = slot, what, key, on_stop
+        self.bar = None
+        self.stage, self.started, self.shown = "", time.monotonic(), 0.0
+
+    def __call__(self, done: int, total: int, stage: str) -> None:
+        now = time.monotonic()
+        if stage != self.stage:
+            self.stage, self.started = stage, now
+        if self.bar is not None and now - self.shown < 0.12 and done < total:
+            return
+        self.shown = now
+        share = min(1.0, done / total) if total else 0.0
+        left = (now - self.started) * (1 - share) / share if share > 0.02 else None
+        self._draw(share, f"{self.what}: {stage}, {done:,} of {total:,}{_time_left(left)}")
+
+    def wait(self, reason: str) -> None:
+        self._draw(0.0, f"{self.what}: waiting, {reason}")
+
+    def start(self) -> None:
+        self._draw(0.0, f"{self.what}: starting")
+
+    def done(self) -> None:
+        self.slot.empty()
+
+    def _draw(self, share: float, text: str) -> None:
+        if self.bar is None:
+            with self.slot.container(horizontal=True, vertical_alignment="center"):
+                self.bar = st.progress(share, text=text)
+                st.button("Stop", icon=":material/stop_circle:", key=f"stop-{self.key}", on_click=self.on_stop)
+        else:
+            self.bar.progress(share, text=text)
+
+
+def _time_left(seconds: float | None) -> str:
+    if seconds is None:
+        return ""
+    if seconds < 90:
+        return f" · {max(1, round(seconds))} s left"
+    return f" · {round(seconds / 60)} min left"
+
+
+@contextmanager
+def refusals(intro: str = "") -> Iterator[None]:
+    """A user's mistake ends in one sentence where the result would be; the page stops there and keeps what it had."""
+    try:
+        yield
+    except ValueError as refusal:
+        st.error(f"{intro}{refusal}", icon=":material/error:")
+        st.stop()

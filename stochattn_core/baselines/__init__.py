@@ -1,0 +1,33 @@
+"""Other ways to say how sure a trained model is. A baseline is one file here and one line in BASELINES."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from stochattn_core.baselines import conformal, temperature
+from stochattn_core.baselines.conformal import SplitConformal
+from stochattn_core.baselines.temperature import Temperature
+
+__all__ = ["BASELINES", "Baseline", "SplitConformal", "Temperature", "conformal", "temperature"]
+
+
+class Baseline(NamedTuple):
+    """title for a select box, description in one line, gives: "members" (an ensemble) or "intervals"."""
+
+    title: str
+    description: str
+    gives: str
+
+
+BASELINES: dict[str, Baseline] = {
+    "temperature": Baseline(
+        "Temperature scaling",
+        "An ensemble stretched about its own mean by one number, fitted so that spread matches error on calibration data.",
+        "members",
+    ),
+    "conformal": Baseline(
+        "Split conformal",
+        "An interval about the plain answer, as wide as its errors on calibration data: a promise on coverage, but no members.",
+        "intervals",
+    ),
+}

@@ -1,0 +1,150 @@
+"""From a column of times to an evenly spaced axis: which step, which gaps, which seasons the step suggests."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+SECOND = 1_000_000_000  # all times are int64 nanoseconds inside
+UNITS = {"s": SECOND, "min": 60 * SECOND, "h": 3600 * SECOND, "day": 86400 * SECOND, "week": 7 * 86400 * SECOND}
+# months, quarters and years are no fixed number of days: counted on the calendar. name -> (shortest, longest step in days, months)
+CALENDAR = {"month": (28, 31, 1), "quarter": (89, 92, 3), "year": (365, 366, 12)}
+CALENDAR_SEASONS = {"month": (12,), "quarter": (4,), "year": ()}
+CYCLES = (86400 * SECOND, 7 * 86400 * SECOND, 365 * 86400 * SECOND + 86400 * SECOND // 4)  # a day, a week, a year
+MAX_SEASON = 366  # steps: a longer one would need a context of thousands of values
+MAX_GAPS = 0.1
+
+
+@dataclass(frozen=True)
+class TimeAxis:
+    """times: (time,) evenly spaced, gaps included; position: where each row of the file stands on it.
+
+    unit is the step ("h", "10 min", "month"); seasons are the lags, in steps, at which a season is looked for.
+    """
+
+    times: pd.Index
+    position: np.ndarray
+    unit: str
+    seasons: tuple[int, ...]
+    notes: tuple[str, ...]
+
+
+def read_times(column: pd.Series, name: str) -> pd.Index:
+    """Dates and times, or plain numbers (years, step counts) as they are. The first field that is neither is named."""
+    if column.isna().any():
+        line = column.index[column.isna()][0]
+        raise ValueError(f"expected a time in every row of {name!r}, line {line} has none ({int(column.isna().sum())} in all); fill it, or drop the row")
+    if pd.api.types.is_numeric_dtype(column):
+        values = column.to_numpy(dtype=np.float64)
+        if np.all(values == np.round(values)) and values.min() >= 1000 and values.max() <= 2500 and len(values) <= 1501:
+            return pd.DatetimeIndex([np.datetime64(f"{int(year):04d}-01-01", "s") for year in values])
+        return pd.Index(values)
+    day_first = bool(column.astype("str").iloc[:50].str.match(r"\d{1,2}\.\d{1,2}\.\d{4}").all())  # 31.12.2020, as Germans write
+    for dayfirst in (day_first, not day_first):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # pandas warns that it had to guess: the guess is checked below
+            times = pd.to_datetime(column, errors="coerce", dayfirst=dayfirst, utc=True)
+        if times.notna().all():
+            return pd.DatetimeIndex(times).tz_localize(None)
+    line = times.index[times.isna()][0]
+    raise ValueError(
+        f"expected dates or numbers in the time column {name!r}, got {str(column[line])[:40]!r} in line {line}; write times as 2020-12-31 23:00, "
+        "or choose another column"
+    )
+
+
+def even_axis(times: pd.Index, name: str) -> TimeAxis:
+    """Finds the step. Times that run backwards are turned round; repeated or shuffled ones are refused, since no order is
+    more right than another. Gaps of up to 10% become missing values; with more, every row is taken as one step."""
+    dated = isinstance(times, pd.DatetimeIndex)
+    ticks = times.as_unit("ns").asi8 if dated and _fits_nanoseconds(times) else _calendar_ticks(times) if dated else times.to_numpy()
+    order, notes = np.arange(len(ticks)), []
+    if len(ticks) > 1 and np.all(np.diff(ticks) < 0):
+        order, notes = order[::-1], ["the rows run from the newest to the oldest time and have been turned round"]
+    step = np.diff(ticks[order])
+    if np.any(step <= 0):
+        shown = times.astype("str")
+        in_order, count = np.sort(ticks), len(ticks) - len(np.unique(ticks))
+        if count:
+            twice = shown[np.flatnonzero(ticks == in_order[1:][np.diff(in_order) == 0][0])[0]]
+            raise ValueError(
+                f"expected one row for each time of {name!r}, got more than one for {twice} ({count} rows too many); keep one row for each, "
+                "for instance their mean"
+            )
+        back = int(np.argmax(step <= 0))
+        raise ValueError(
+            f"expected rows in the order of {name!r}, got {shown[back + 1]} after {shown[back]}; sort the rows by time, and look whether the "
+            "file holds several series one after another"
+        )
+    ordered = times[order]
+    calendar = _calendar(ordered, step) if dated else None
+    unit, position, seasons = calendar or _fixed(ticks[order], step, dated)
+    gaps = 0 if position is None else int(position[-1]) + 1 - len(position)
+    if position is None or gaps > MAX_GAPS * len(position):
+        notes.append(f"the times of {name!r} are not evenly spaced: every row is taken as one step")
+        return TimeAxis(ordered, _back(order, np.arange(len(ticks))), "step", seasons, tuple(notes))
+    whole = ordered if not gaps else _filled(ordered, position, unit)
+    if gaps:
+        notes.append(f"{gaps} times of {name!r} are left out in the file, its step is one {unit}: their values are missing")
+    return TimeAxis(whole, _back(order, position), unit, seasons, tuple(notes))
+
+
+def _back(order: np.ndarray, position: np.ndarray) -> np.ndarray:
+    out = np.empty_like(position)
+    out[order] = position
+    return out
+
+
+def _fits_nanoseconds(times: pd.DatetimeIndex) -> bool:
+    return bool(times.min() > pd.Timestamp("1678-01-01") and times.max() < pd.Timestamp("2262-01-01"))
+
+
+def _calendar_ticks(times: pd.DatetimeIndex) -> np.ndarray:
+    return times.as_unit("s").asi8.astype(np.float64) * SECOND  # centuries ago nanoseconds overflow, and no one needs them
+
+
+def _calendar(times: pd.DatetimeIndex, step: np.ndarray) -> tuple[str, np.ndarray, tuple[int, ...]] | None:
+    """Months, quarters or years, when the usual step is one and every row falls into a month of its own."""
+    usual = float(np.median(step)) / UNITS["day"]
+    for unit, (shortest, longest, months) in CALENDAR.items():
+        if shortest - 0.5 <= usual <= longest + 0.5:
+            count = times.year.to_numpy() * 12 + times.month.to_numpy()
+            position = (count - count[0]) // months
+            if np.all(np.diff(position) > 0):
+                return unit, position, CALENDAR_SEASONS[unit]
+    return None
+
+
+def _fixed(ticks: np.ndarray, step: np.ndarray, dated: bool) -> tuple[str, np.ndarray | None, tuple[int, ...]]:
+    """A step of fixed length: position None when a row lies more than a tenth of a step off the grid."""
+    usual = float(np.median(step))
+    unit = _unit(usual) if dated else "step"
+    seasons = tuple(dict.fromkeys(round(cycle / usual) for cycle in CYCLES if dated and 2 <= cycle / usual <= MAX_SEASON))
+    place = (ticks - ticks[0]) / usual
+    position = np.round(place).astype(np.int64)
+    on_grid = np.all(np.abs(place - position) < 0.1) and np.all(np.diff(position) > 0)
+    return unit, position if on_grid else None, seasons
+
+
+def _unit(step: float) -> str:
+    for unit, length in reversed(UNITS.items()):
+        count = step / length
+        if count >= 1 and abs(count - round(count)) < 1e-3:
+            return unit if round(count) == 1 else f"{round(count)} {unit}"
+    return "step"
+
+
+def _filled(times: pd.Index, position: np.ndarray, unit: str) -> pd.Index:
+    """The times with those of the gaps put in, each between its neighbours."""
+    where = np.arange(int(position[-1]) + 1)
+    if not isinstance(times, pd.DatetimeIndex):
+        return pd.Index(np.interp(where, position, times.to_numpy(dtype=np.float64)))
+    if unit in CALENDAR:
+        months = CALENDAR[unit][2]
+        first = times[0].to_period("M")
+        return pd.PeriodIndex([first + int(i) * months for i in where], freq="M").to_timestamp()
+    seconds = times.as_unit("us").asi8
+    return pd.DatetimeIndex(np.round(np.interp(where, position, seconds - seconds[0])).astype(np.int64) + seconds[0], dtype="datetime64[us]")

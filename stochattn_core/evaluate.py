@@ -1,0 +1,224 @@
+"""model x dataset x setting -> ensemble -> sums of statistics -> scores."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+
+from stochattn_core import store
+from stochattn_core.datasets.base import Dataset, Progress
+from stochattn_core.device import resolve_device
+from stochattn_core.ensemble import ROWS_PER_PASS, sample_ensemble
+from stochattn_core.metrics import Statistics, scores
+from stochattn_core.models.base import Model, weights_sha256
+from stochattn_core.patching import audit
+from stochattn_core.settings import Setting
+
+DIMS = {"table": ("case",), "series": ("init_time", "lead_time"), "grid": ("init_time", "variable", "latitude", "longitude")}
+
+
+@dataclass(frozen=True, eq=False)
+class Ensemble:
+    """Forecasts of one part of a dataset beside what came true.
+
+    members: (member, case, *event) float32, memory-mapped where large.   target, plain: (case, *event); plain is the model's one answer.
+    index: (case,) as in Split.   block: (case,) dependence blocks.   dims: names of the axes after member.   units of all three.
+    """
+
+    members: np.ndarray
+    target: np.ndarray
+    plain: np.ndarray
+    index: pd.Index
+    block: np.ndarray
+    dims: tuple[str, ...]
+    units: str = ""
+    lead_time: tuple[int, ...] = ()
+    lead_unit: str = ""
+    name: str = "target"
+
+    def __post_init__(self) -> None:
+        if self.members.shape[1:] != self.target.shape or self.plain.shape != self.target.shape:
+            raise ValueError(
+                f"expected members (member, *target) and plain like target, got members {self.members.shape}, plain {self.plain.shape}, "
+                f"target {self.target.shape}; put the member axis first"
+            )
+        if len(self.dims) != self.target.ndim:
+            raise ValueError(f"expected one name for each of the {self.target.ndim} axes after member, got {self.dims}")
+
+    @cached_property
+    def statistics(self) -> Statistics:
+        return Statistics.of(self.members, self.target, self.plain, self.block, int(self.block.max()) + 1)
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """What one setting does on one part of a dataset. references: RMSE of forecasts nobody needs a network for, by name."""
+
+    model: str
+    dataset: str
+    part: str
+    setting: Setting
+    layers: str
+    ensemble: Ensemble
+    references: Mapping[str, float]
+    calls: Mapping[str, int]
+    entropy: Mapping[str, float]
+    weights_sha256: str
+    device: str
+    seconds: float
+
+    @property
+    def statistics(self) -> Statistics:
+        return self.ensemble.statistics
+
+    @cached_property
+    def scores(self) -> dict[str, float | int]:
+        return scores(self.statistics)
+
+    @property
+    def plain(self) -> dict[str, float]:
+        """RMSE and MAE of the model's one answer; its MAE is its CRPS."""
+        return {"rmse": self.scores["rmse_plain"], "mae": self.scores["mae_plain"]}
+
+
+def evaluate(
+    model: Model | nn.Module,
+    dataset: Dataset,
+    setting: Setting | None = None,
+    *,
+    part: str = "test",
+    device: str = "auto",
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Ensemble and scores of a model on one part of a dataset; what was computed before with the same contents is read from disk.
+
+    model: an entry of MODELS, or a module of your own that maps inputs (case, *input) to (case, *event).
+    progress(done, total, what) is called after every few cases and may raise to stop: nothing half-done is kept.
+    Raises ValueError when model, dataset and setting do not fit together.
+    """
+    setting = setting or Setting()
+    started = time.perf_counter()
+    network = network_of(model, dataset, device=device, progress=progress)
+    split = dataset.part(part)
+    layers = setting.layers or getattr(model, "layers", "*")
+    few = split.inputs[:2].to(_device_of(network))
+    seen = audit(network, few)
+    ensemble = ensemble_of(network, dataset, setting, part=part, layers=layers, progress=progress)
+    return Evaluation(
+        model=_name(model),
+        dataset=dataset.name,
+        part=part,
+        setting=setting,
+        layers=layers,
+        ensemble=ensemble,
+        references={name: _rmse(forecast(split), split.target) for name, forecast in dataset.references.items()},
+        calls=seen.calls,
+        entropy=seen.entropy,
+        weights_sha256=weights_sha256(network),
+        device=str(_device_of(network)),
+        seconds=time.perf_counter() - started,
+    )
+
+
+def network_of(model: Model | nn.Module, dataset: Dataset, *, device: str = "auto", progress: Progress | None = None) -> nn.Module:
+    """The module to run: what an entry of MODELS gives for this dataset, or the user's own, where it is."""
+    if isinstance(model, Model):
+        model.check(dataset)
+        return model.on(dataset, device=str(resolve_device(device)), progress=progress)
+    if isinstance(model, nn.Module):
+        return model
+    raise ValueError(f"model must be an entry of MODELS or a torch.nn.Module, got {type(model).__name__}; see load_model")
+
+
+def ensemble_of(
+    network: nn.Module,
+    dataset: Dataset,
+    setting: Setting,
+    *,
+    part: str = "test",
+    layers: str = "*",
+    progress: Progress | None = None,
+) -> Ensemble:
+    """The members of every case of a part, computed in chunks of cases straight to disk, or read back from there."""
+    split, device = dataset.part(part), _device_of(network)
+    key = store.key_of(
+        "ensemble",
+        weights=weights_sha256(network),
+        network=type(network).__qualname__,
+        dataset=dataset.sha256,
+        part=part,
+        concentration=setting.concentration,
+        n_member=setting.n_member,
+        seed=setting.seed,
+        layers=layers,
+        device=device.type,
+        torch=torch.__version__,
+    )
+    event = tuple(split.target.shape[1:])
+
+    def fill(folder) -> None:
+        shape = (setting.n_member, len(split), *event)
+        members = np.lib.format.open_memmap(folder / "members.npy", mode="w+", dtype=np.float32, shape=shape)
+        plain = np.empty(shape[1:], dtype=np.float32)
+        step = max(1, ROWS_PER_PASS // setting.n_member)
+        for start in range(0, len(split), step):
+            inputs = split.inputs[start : start + step].to(device)
+            cases = slice(start, start + len(inputs))
+            with torch.no_grad():
+                plain[cases] = _forecast(network(inputs), inputs, event)
+            members[:, cases] = sample_ensemble(
+                network,
+                inputs,
+                concentration=setting.concentration,
+                n_member=setting.n_member,
+                seed=setting.seed,
+                layers=layers,
+                first_case=start,
+            ).cpu()
+            if progress:
+                progress(cases.stop, len(split), "forecasts")
+        members.flush()
+        np.save(folder / "plain.npy", plain)
+
+    kept = store.load(key) or store.save(key, fill)
+    return Ensemble(
+        members=kept["members"],
+        target=split.target.numpy(),
+        plain=kept["plain"],
+        index=split.index,
+        block=split.block,
+        dims=DIMS[dataset.task],
+        units=dataset.units,
+        lead_time=dataset.lead_time,
+        lead_unit=dataset.lead_unit,
+        name=dataset.target_name,
+    )
+
+
+def _forecast(output: torch.Tensor, inputs: torch.Tensor, event: tuple[int, ...]) -> torch.Tensor:
+    if not isinstance(output, torch.Tensor) or tuple(output.shape) != (len(inputs), *event):
+        came = tuple(output.shape) if isinstance(output, torch.Tensor) else type(output).__name__
+        raise ValueError(
+            f"expected a forecast of shape {(len(inputs), *event)}, the model gave {came}; let its forward return (case, *event)"
+        )
+    return output.cpu()
+
+
+def _device_of(network: nn.Module) -> torch.device:
+    tensor = next((x for x in (*network.parameters(), *network.buffers())), None)
+    return tensor.device if tensor is not None else torch.device("cpu")
+
+
+def _name(model: Model | nn.Module) -> str:
+    return model.name if isinstance(model, Model) else type(model).__name__
+
+
+def _rmse(forecast: torch.Tensor, target: torch.Tensor) -> float:
+    return float((forecast.double() - target.double()).square().nanmean().sqrt())

@@ -1,0 +1,57 @@
+"""Is the spread large where the error is large? And is that more than the climate would say?"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from stochattn_core.metrics.statistics import Statistics
+
+
+class Association(NamedTuple):
+    """Correlations over the elements of the event (cells, lead times), between -1 and 1; larger is better."""
+
+    spread: float  # of root-mean member variance with RMSE
+    climatology: float  # of the climatological standard deviation with RMSE: what no forecast is needed for
+    n: int  # elements compared
+
+
+def association(statistics: Statistics, weights: Tensor | None = None) -> Association:
+    """Correlation over cells of RMSE with spread, beside the one that the climatological standard deviation alone reaches.
+
+    Both maps are roots of means over cases. A spread correlation that does not exceed the trivial one shows nothing about
+    the forecast: places differ in how variable they are, and any spread that follows them correlates.
+
+    weights: broadcasts to *event (cell areas).   NaN with fewer than 3 elements, one member, or no clim_sd in the statistics.
+
+    >>> members = torch.tensor([[[0.0, 0.0, 0.0]], [[1.0, 2.0, 3.0]]])
+    >>> found = association(Statistics.of(members, torch.zeros(1, 3), torch.zeros(1, 3), [0], 1, clim_sd=torch.tensor([1.0, 1.0, 2.0])))
+    >>> round(found.spread, 3), round(found.climatology, 3)
+    (1.0, 0.866)
+    """
+    total = statistics.total()
+    seen = (total.n[0] > 0).flatten()
+    error, spread, climatology = (
+        (values[0] / total.n[0]).sqrt().flatten()[seen] for values in (total.error_sq, total.variance, total.climatology_variance)
+    )
+    area = torch.ones(statistics.event, dtype=torch.float64)
+    if weights is not None:
+        area = area * torch.as_tensor(weights, dtype=torch.float64).cpu()
+    area = area.flatten()[seen]
+    return Association(float(correlation(error, spread, area)), float(correlation(error, climatology, area)), len(error))
+
+
+def correlation(left: Tensor, right: Tensor, weights: Tensor | None = None) -> Tensor:
+    """Pearson's correlation, weighted.   left, right: (element,).   Returns (); NaN with fewer than 3 elements or no variation.
+
+    >>> correlation(torch.tensor([1.0, 2.0, 3.0]), torch.tensor([2.0, 4.0, 6.0]))
+    tensor(1.)
+    """
+    if len(left) < 3:
+        return left.new_tensor(torch.nan)
+    weights = torch.ones_like(left) if weights is None else weights
+    weights = weights / weights.sum()
+    left, right = left - (weights * left).sum(), right - (weights * right).sum()
+    return (weights * left * right).sum() / ((weights * left**2).sum() * (weights * right**2).sum()).sqrt()

@@ -1,0 +1,71 @@
+"""Trains the embedded weights anew: `python -m stochattn_core.models.train [NAME ...]`, all of them without a name.
+
+The same seed gives the same weights on the same machine. Weights are written beside this file, whole or not at all.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from tqdm import tqdm
+
+from stochattn_core.datasets import load_dataset
+from stochattn_core.datasets.base import Progress
+from stochattn_core.models import ft_transformer
+from stochattn_core.models.table_training import train_table
+from stochattn_core.models.timesfm_training import train_series
+from stochattn_core.models.weights import EMBEDDED
+
+SERIES = ("co2", "elnino", "sunspots", "synthetic-series")  # only their train parts are seen
+
+
+def train_ft_transformer(dataset_name: str, folder: Path, progress: Progress, seed: int) -> Path:
+    dataset = load_dataset(dataset_name)
+    network = train_table(ft_transformer.TableNetwork.for_train, dataset.train, seed=seed, progress=progress)
+    path = folder / f"ft_transformer_{dataset_name}.safetensors"
+    ft_transformer.save(network, dataset, path)
+    return path
+
+
+def train_timesfm(folder: Path, progress: Progress, seed: int) -> Path:
+    network = train_series([load_dataset(name).train for name in SERIES], seed=seed, progress=progress)
+    path = folder / "timesfm"
+    network.save_pretrained(path)  # config.json and model.safetensors, as on the hub
+    return path
+
+
+JOBS: dict[str, Callable[[Path, Progress, int], Path]] = {
+    "ft_transformer-diabetes": lambda folder, progress, seed: train_ft_transformer("diabetes", folder, progress, seed),
+    "ft_transformer-synthetic-table": lambda folder, progress, seed: train_ft_transformer("synthetic-table", folder, progress, seed),
+    "timesfm": train_timesfm,
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m stochattn_core.models.train", description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"out of {', '.join(JOBS)}; all without one")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--folder", type=Path, default=EMBEDDED, help="where the weights go (default: beside the code)")
+    chosen = parser.parse_args(arguments)
+    unknown = [name for name in chosen.names if name not in JOBS]
+    if unknown:
+        print(f"expected names out of {', '.join(JOBS)}, got {', '.join(unknown)}; pick out of these", file=sys.stderr)
+        return 2
+    for name in chosen.names or JOBS:
+        with tqdm(desc=name, unit="step", file=sys.stderr) as bar:
+
+            def progress(done: int, total: int, what: str, bar: tqdm = bar) -> None:
+                bar.total = total
+                bar.set_description(what, refresh=False)
+                bar.update(done - bar.n)
+
+            path = JOBS[name](chosen.folder, progress, chosen.seed)
+        print(path)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

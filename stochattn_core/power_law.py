@@ -1,0 +1,79 @@
+"""How the deviation of a stochastic pass depends on the concentration, and the concentration at which it equals the error.
+
+    log d = log b + a log nu + eps,  eps ~ N(0, s^2),  a about -1/2
+
+Source: "Bayesian optimisation under uncertainty", arXiv 2510.06439; the closed form below minimises E[(d - d0)^2] under this law.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+WINDOW = 5  # grid points, nearest the crossing, through which the law is fitted: it bends at small concentrations
+
+
+@dataclass(frozen=True)
+class PowerLaw:
+    """A fitted law: one line for every member (slopes, intercepts), their mean, and the noise of a single pass about its mean line."""
+
+    slopes: np.ndarray
+    intercepts: np.ndarray
+    noise: float
+
+    @property
+    def slope(self) -> float:
+        return float(self.slopes.mean())
+
+    @property
+    def intercept(self) -> float:
+        return float(self.intercepts.mean())
+
+    def deviation(self, concentration: np.ndarray) -> np.ndarray:
+        """The mean deviation that the law expects at each concentration."""
+        return np.exp(self.intercept + self.slope * np.log(concentration) + 0.5 * self.noise**2)
+
+    def minimiser(self, error: float | np.ndarray) -> float | np.ndarray:
+        """nu* = (d0 / exp(log b + 1.5 s^2)) ** (1 / a), the minimum of E[(d - d0)^2]; real-valued, not yet a whole number."""
+        return _closed_form(error, self.slope, self.intercept, self.noise)
+
+    def posterior_minimiser(self, error: float, n_draw: int = 2000, seed: int = 0) -> np.ndarray:
+        """Draws of nu* from the posterior of (a, log b) given the members, the error held fixed: (n_draw,).
+
+        Members share their random numbers between concentrations, so that a member is one observation, a line, not one per
+        concentration. With a flat prior the mean line is multivariate t with n_member - 1 degrees of freedom.
+        """
+        lines = np.stack([self.slopes, self.intercepts], axis=1)
+        n = len(lines)
+        if n < 3:
+            return np.full(n_draw, np.nan)
+        rng = np.random.default_rng(seed)
+        normal = rng.multivariate_normal(np.zeros(2), np.cov(lines.T) / n, size=n_draw, method="svd")
+        t = normal * np.sqrt((n - 1) / rng.chisquare(n - 1, size=n_draw))[:, None]
+        draws = lines.mean(0) + t
+        slopes = np.minimum(draws[:, 0], -1e-3)  # a flat or rising line has no crossing: its draw goes to the far end
+        return _closed_form(error, slopes, draws[:, 1], self.noise)
+
+
+def fit(grid: np.ndarray, deviation: np.ndarray, error: float) -> PowerLaw:
+    """The law through the grid points nearest the crossing with the error.
+
+    grid: (point,) concentrations, ascending.   deviation: (point, member), positive.   error: d0.
+    """
+    log_grid, log_deviation = np.log(grid), np.log(np.maximum(deviation, 1e-300))
+    mean = log_deviation.mean(1)
+    crossing = np.interp(-np.log(max(error, 1e-300)), -mean, log_grid)
+    near = np.sort(np.argsort(np.abs(log_grid - crossing), kind="stable")[:WINDOW])
+    x, y = log_grid[near], log_deviation[near]
+    centred = x - x.mean()
+    slopes = centred @ (y - y.mean(0)) / (centred @ centred)
+    slopes = np.minimum(slopes, -1e-3)
+    intercepts = y.mean(0) - slopes * x.mean()
+    noise = float(np.std(y - y.mean(1, keepdims=True), ddof=1)) if y.shape[1] > 1 else 0.0
+    return PowerLaw(slopes, intercepts, noise)
+
+
+def _closed_form(error, slope, intercept, noise):
+    with np.errstate(over="ignore"):
+        return np.exp(np.clip((np.log(np.maximum(error, 1e-300)) - intercept - 1.5 * noise**2) / slope, -50, 50))
