@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.ui import cached, look, parts, state
+from pages.ui import cached, parts, state
 from pages.ui.work import Work, refusals
 
 settings = state.begin("explore")
@@ -10,7 +10,7 @@ with refusals():
     data = state.dataset(settings.dataset)
 parts.heading(settings, data)
 strip = st.container()
-parts.instrument(settings, data)
+curve = parts.instrument(settings, data)
 
 state.guard_stopped(settings)
 work = Work(st.empty(), "Forecasting", key="explore", on_stop=state.stop)
@@ -21,5 +21,7 @@ state.keep(shown=settings)
 
 with strip:
     parts.score_strip(settings, data, found)
+with curve:
+    parts.known_curve(settings, data)
 parts.plots(settings, data, found)
 parts.below(settings, data, found)

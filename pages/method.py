@@ -5,11 +5,16 @@ import streamlit as st
 from pages.ui import look, row, state
 
 state.begin("method")
-look.title("Stochastic attention, on one row", "Slide the numbers: everything below answers. Nothing here is a picture of the model; it is the mechanism itself.")
+look.title(
+    "Stochastic attention, on one row",
+    "Slide the numbers: everything below answers. Nothing here is a picture of the model; it is the mechanism itself.",
+)
 
 controls = st.columns(4, gap="large")
 n_key = controls[0].slider("Keys in the row", 4, 24, 12, key="row-keys")
-temperature = controls[1].slider("Temperature of the logits", 0.2, 4.0, 1.0, 0.1, key="row-temperature", help="Low: one key takes all. High: all alike.")
+temperature = controls[1].slider(
+    "Temperature of the logits", 0.2, 4.0, 1.0, 0.1, key="row-temperature", help="Low: one key takes all. High: all alike."
+)
 nu = controls[2].select_slider("Concentration ν", row.CONCENTRATIONS, 16, key="row-nu", help="How often keys are drawn for this row.")
 seed = controls[3].number_input("Draw", 0, 9999, 0, key="row-draw", help="Another number, another member.")
 

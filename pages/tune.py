@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.ui import cached, export, look, search, state
+from pages.ui import cached, export, search, state
 from pages.ui.work import Work, refusals
 
 settings = state.begin("tune")
@@ -22,5 +22,8 @@ search.finished()
 
 search.verdict(tuned)
 search.curves(tuned, data)
-search.before_after(tuned, data)
-export.downloads(tuned)
+results, files = st.columns([1, 1], gap="large")
+with results:
+    search.before_after(tuned, data)
+with files:
+    export.downloads(tuned)

@@ -30,6 +30,7 @@ class Ensemble:
 
     members: (member, case, *event) float32, memory-mapped where large.   target, plain: (case, *event); plain is the model's one answer.
     index: (case,) as in Split.   block: (case,) dependence blocks.   dims: names of the axes after member.   units of all three.
+    climatology: (quantile, *event), what the training part alone would forecast; None where there is none.
     """
 
     members: np.ndarray
@@ -42,6 +43,7 @@ class Ensemble:
     lead_time: tuple[int, ...] = ()
     lead_unit: str = ""
     name: str = "target"
+    climatology: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if self.members.shape[1:] != self.target.shape or self.plain.shape != self.target.shape:
@@ -54,7 +56,8 @@ class Ensemble:
 
     @cached_property
     def statistics(self) -> Statistics:
-        return Statistics.of(self.members, self.target, self.plain, self.block, int(self.block.max()) + 1)
+        n_block = int(self.block.max()) + 1
+        return Statistics.of(self.members, self.target, self.plain, self.block, n_block, climatology=self.climatology)
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,7 +202,14 @@ def ensemble_of(
         lead_time=dataset.lead_time,
         lead_unit=dataset.lead_unit,
         name=dataset.target_name,
+        climatology=_climatology(dataset.train.target),
     )
+
+
+def _climatology(target: torch.Tensor, n_quantile: int = 99) -> np.ndarray:
+    """Evenly spaced quantiles of the training targets, element by element: (quantile, *event)."""
+    levels = (torch.arange(n_quantile, dtype=target.dtype) + 0.5) / n_quantile
+    return torch.nanquantile(target[:: 1 + len(target) // 100_000], levels, dim=0).numpy()
 
 
 def _forecast(output: torch.Tensor, inputs: torch.Tensor, event: tuple[int, ...]) -> torch.Tensor:

@@ -32,12 +32,15 @@ def key_of(kind: str, **parts: Any) -> str:
 
 
 def load(key: str) -> dict[str, np.ndarray] | None:
-    """The arrays kept under a key, memory-mapped and read-only; None when there are none."""
+    """The arrays kept under a key, memory-mapped and read-only; None when there are none, or when they are broken."""
     folder = _folder(key)
     try:
         arrays = {path.stem: np.load(path, mmap_mode="r", allow_pickle=False) for path in sorted(folder.glob("*.npy"))}
         os.utime(folder)
-    except (OSError, ValueError):
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, EOFError):
+        shutil.rmtree(folder, ignore_errors=True)
         return None
     return arrays or None
 

@@ -4,13 +4,14 @@
 
 Norms are pooled over all calibration outputs: a norm per sample of a scalar would settle 36% under-dispersed. Everything here is
 computed on the calibration part; what is reported as a result is from the test part.
-# DIFFERS: the authors search with one pass at each of 40 concentrations; here a fixed log grid with common random numbers is used,
-which gives the whole curve to look at, and the law is fitted to the grid points about the crossing, where it holds.
+# DIFFERS: the authors search with one pass at each of 40 concentrations; here ten passes with common random numbers are run
+at each of the points of a log grid that are nearest the crossing: a smooth curve to look at, and the law is fitted where it holds.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -27,6 +28,7 @@ from stochattn_core.settings import DatasetPart, Interval, ModelPart, Scores, Se
 from stochattn_core.verdict import Verdict, judge
 
 GRID = tuple(2**k for k in range(13))
+N_NEAR = 7  # grid points that are computed, the nearest to the crossing
 N_PASS = 10  # stochastic passes at each concentration of the grid
 LEVEL = 0.9  # of the interval on nu*
 N_REPLICATE = 1000
@@ -35,7 +37,7 @@ OBJECTIVE = "pooled dispersion"
 
 @dataclass(frozen=True, eq=False)
 class Tuning:
-    """The outcome. grid: (point,).   deviation: (point, pass) d.   error: d0.   objective: (point,) mean (d - d0)^2.   ratio: (point,)
+    """The outcome. grid: (point,) those computed.   deviation: (point, pass) d.   error: d0.   objective: (point,) mean (d - d0)^2.   ratio: (point,)
     spread-skill on the calibration part.   optimum: nu* before it is rounded.   interval: (level, low, high), within the grid.
     law: the fitted power law.   passes: stochastic passes over the calibration part.   before, after: the test part.
     """
@@ -92,31 +94,63 @@ def tune(
     layers = layers or getattr(model, "layers", "*")
     if not bool(dataset.calibration.target.isfinite().any()):
         raise ValueError(f"expected calibration targets in {dataset.name!r}, found none that is a number; give more data")
-    total = len(grid) + 2
-    points: list[Statistics] = []
-    for i, concentration in enumerate(grid):
-        step = _share(progress, i, total, f"concentration {concentration}")
+    n_point = min(len(grid), N_NEAR)
+
+    def passes_at(concentration: int, n_done: int) -> Statistics:
+        step = _share(progress, min(n_done, n_point), n_point + 2, f"concentration {concentration}")
         search = Setting(concentration, n_pass, seed)
-        points.append(ensemble_of(network, dataset, search, part="calibration", layers=layers, progress=step).statistics)
-    found = _search(np.array(grid), points, seed)
+        return ensemble_of(network, dataset, search, part="calibration", layers=layers, progress=step).statistics
+
+    points = _points_about_the_crossing(np.array(sorted(grid)), passes_at, n_point)
+    grid, found = np.array(list(points)), _search(np.array(list(points)), list(points.values()), seed)
     best = Setting(found["concentration"], n_member, seed, setting.layers)
     plain = Setting(math.inf, 2, seed, setting.layers)
     target = model if isinstance(model, Model) else network
-    before = evaluate(target, dataset, plain, device=device, progress=_share(progress, total - 2, total, "plain model"))
-    after = evaluate(target, dataset, best, device=device, progress=_share(progress, total - 1, total, "test part"))
-    at_bound = found["concentration"] in (grid[0], grid[-1]) and not (grid[0] < found["optimum"] < grid[-1])
-    judged = judge(after.statistics, at_low=at_bound and best.concentration == grid[0], at_high=at_bound and best.concentration == grid[-1])
-    exported = _exported(found, best, before, after, dataset, judged, at_bound)
+    before = evaluate(target, dataset, plain, device=device, progress=_share(progress, n_point, n_point + 2, "plain model"))
+    after = evaluate(target, dataset, best, device=device, progress=_share(progress, n_point + 1, n_point + 2, "test part"))
+    at_low, at_high = found["optimum"] <= grid[0], found["optimum"] >= grid[-1]
+    judged = judge(after.statistics, at_low=at_low, at_high=at_high)
+    exported = _exported(found, best, before, after, dataset, judged, at_low or at_high)
     return Tuning(
         **found,
-        grid=np.array(grid),
-        at_bound=at_bound,
-        passes=len(grid) * n_pass,
+        grid=grid,
+        at_bound=at_low or at_high,
+        passes=len(points) * n_pass,
         judged=judged,
         before=before,
         after=after,
         setting=exported,
     )
+
+
+def _points_about_the_crossing(grid: np.ndarray, passes_at: Callable[[int, int], Statistics], n_point: int) -> dict[int, Statistics]:
+    """The sums at the n_point grid points nearest the crossing of deviation and error, found from the middle outwards; ascending.
+
+    Large concentrations cost most and tell nothing when the crossing is at small ones: they are left out then.
+    """
+    points: dict[int, Statistics] = {}
+    log_grid = np.log(grid)
+    crossing = log_grid[len(grid) // 2]
+    while True:
+        nearest = np.argsort(np.abs(log_grid - crossing), kind="stable")[:n_point]
+        missing = [int(grid[i]) for i in nearest if int(grid[i]) not in points]
+        if not missing:
+            return dict(sorted((concentration, point) for concentration, point in points.items() if concentration in grid[nearest]))
+        points[missing[0]] = passes_at(missing[0], len(points))
+        crossing = _crossing(points)
+
+
+def _crossing(points: dict[int, Statistics]) -> float:
+    """The logarithm of the concentration where the deviation equals the error, by the points so far; slope -1/2 beyond them."""
+    known = np.array(sorted(points))
+    member, error = zip(*(_lengths(points[concentration].total()) for concentration in known), strict=True)
+    excess = np.log(np.maximum([x.mean() for x in member], 1e-300)) - math.log(max(float(error[0][0]), 1e-300))
+    log_known = np.log(known)
+    if excess[0] <= 0:
+        return float(log_known[0] + 2 * excess[0])
+    if excess[-1] >= 0:
+        return float(log_known[-1] + 2 * excess[-1])
+    return float(np.interp(0.0, -excess, log_known))
 
 
 def _search(grid: np.ndarray, points: list[Statistics], seed: int) -> dict:

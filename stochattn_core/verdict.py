@@ -50,14 +50,14 @@ def judge(statistics: Statistics, *, at_low: bool, at_high: bool) -> Verdict:
     elif cost[1] > DRIFT_COST:
         word = WORDS[3]
         advice = f"the ensemble mean errs {100 * (cost[0] - 1):.0f}% more than the plain model: forecast with the plain answer, or sample fewer layers"
-    elif ratio[1] > RATIO[1] or ratio[2] < RATIO[0]:
-        side = "wide" if ratio[0] > 1 else "narrow"
-        word, advice = (
-            WORDS[4],
-            f"tuned on the calibration part, the spread is too {side} on the test part: the two differ; tune on newer data",
-        )
-    else:
+    elif RATIO[0] <= ratio[0] <= RATIO[1]:
         word, advice = WORDS[0], "the spread matches the error; read the PIT and the coverage beside it before you rely on the tails"
+    elif ratio[2] - ratio[1] > RATIO[1] - RATIO[0] and ratio[1] < RATIO[1] and ratio[2] > RATIO[0]:
+        word, advice = WORDS[5], "the interval holds calibrated and uncalibrated values alike: add test cases"
+    else:
+        word, side = WORDS[4], "wide" if ratio[0] > 1 else "narrow"
+        drift = math.sqrt(float(statistics.drift_sq.sum() / statistics.plain_error_sq.sum()))
+        advice = f"the spread is too {side} on cases that were not tuned on; the mean strays {100 * drift:.0f}% of the error from the plain model"
     return Verdict(word, f"{evidence}: {advice}.", ratio, cost)
 
 

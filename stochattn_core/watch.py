@@ -101,6 +101,9 @@ class Watch(TorchDispatchMode):
         moving = [x for x in operands if x.untyped_storage().data_ptr() not in self.fixed]
         if len(moving) < 2:
             return  # a product with a weight: a decision head on probabilities, or a plain linear layer
+        running = self.where()[0]
+        if running is None:
+            return  # no module is running: a backward pass, or work between calls
         for x in moving:
             known = self._known(x)
             if known and (known[1] == RAW or (known[1] == CHANGED and _rows_sum_to_one(x))):
@@ -108,7 +111,7 @@ class Watch(TorchDispatchMode):
             if known is None and not self.warned and _rows_sum_to_one(x):
                 self.warned = True
                 warnings.warn(
-                    f"{type(self.model).__name__} multiplies by a matrix whose rows sum to one in {self.where()[0] or 'its own forward'}: "
+                    f"{type(self.model).__name__} multiplies by a matrix whose rows sum to one in {running or 'its own forward'}: "
                     "if this is attention without softmax, it stays deterministic",
                     stacklevel=2,
                 )

@@ -73,6 +73,8 @@ def test_temperature_refuses_what_it_cannot_widen():
 class Identity:
     """The plain model for MAPIE: its one feature is the forecast."""
 
+    n_features_in_ = 1
+
     def fit(self, x, y):
         return self
 
@@ -104,7 +106,7 @@ def test_conformal_takes_the_order_statistic_for_each_lead_time_without_the_miss
             wanted = errors[rank - 1] if rank <= len(errors) else math.inf
             assert float(found.half_width[place, lead]) == pytest.approx(wanted, abs=1e-6)
     assert found.n.tolist() == [40, 32, 40]
-    assert conformal.fit(torch.zeros(19), torch.arange(1.0, 20.0), [0.55]).half_width == 11  # 20 * 0.55 is 11.000000000000002
+    assert conformal.fit(torch.zeros(99), torch.arange(1.0, 100.0), [0.55]).half_width == 55  # 100 * 0.55 is 55.00000000000001
     nothing = conformal.fit(torch.zeros(0, 3), torch.zeros(0, 3), [0.5])
     assert torch.isinf(nothing.half_width).all()
 

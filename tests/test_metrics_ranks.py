@@ -117,8 +117,10 @@ def test_quantiles_are_numpy_weibull_and_a_perfect_ensemble_covers_what_it_says(
 
 
 def test_a_target_that_ties_with_an_end_of_the_interval_is_covered():
-    members = torch.arange(1.0, 50.0)
-    assert coverage(members, torch.tensor(5.0), [0.8]) == 1  # 0.1 * 50 is member 5, and 5.000000000000001 in binary
+    members = torch.arange(1.0, 50.0, dtype=torch.float64)
+    ends = torch.tensor([5.0, 45.0], dtype=torch.float64)  # (1 - 0.8) / 2 * 50 is 4.999999999999999 in binary
+    assert torch.equal(torch.cat(central_intervals(members, [0.8])), ends)
+    assert coverage(members.unsqueeze(1), ends, [0.8]).tolist() == [[1, 1]]
     with pytest.raises(ValueError, match=r"write 90% as 0\.9"):
         coverage(members, torch.tensor(5.0), [90])
 

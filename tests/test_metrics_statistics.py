@@ -13,6 +13,15 @@ from stochattn_core.metrics.statistics import AXES
 EVENTS = [(), (6,), (2, 3, 4)]
 
 
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Thousands of small operations: threads that wait for one another on a busy machine make them 30 times slower."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 def forecast(*event: int, m: int = 9, n: int = 120, seed: int = 0, missing: bool = True, ties: bool = False):
     generator = torch.Generator().manual_seed(seed)
     plain = torch.randn(n, *event, generator=generator)
@@ -44,12 +53,12 @@ def test_whole_is_the_sum_of_its_parts_however_it_is_cut(event, ties):
         )
 
 
-def test_blocks_in_different_parts_add_bit_for_bit():
+def test_counts_of_the_parts_add_bit_for_bit():
     members, target, plain, block = forecast(6)
     whole = Statistics.of(members, target, plain, block, 12)
-    halves = [Statistics.of(members[:, part], target[part], plain[part], block[part], 12) for part in (slice(0, 60), slice(60, 120))]
-    for name in AXES:
-        assert np.array_equal(getattr(halves[0] + halves[1], name), getattr(whole, name), equal_nan=True), name
+    halves = [Statistics.of(members[:, part], target[part], plain[part], block[part], 12) for part in (slice(0, 47), slice(47, 120))]
+    for name in ("n", "n_case", "rank", "covered", "weight", "bin_weight", "spread_bin"):
+        assert torch.equal(getattr(halves[0] + halves[1], name), getattr(whole, name)), name
 
 
 def test_streaming_in_small_chunks_from_a_memmap_changes_nothing(tmp_path, monkeypatch):

@@ -45,7 +45,7 @@ class Shelf:
                 self.results.popitem(last=False)
         return result
 
-    def keys(self) -> list[tuple]:
+    def held(self) -> list[tuple]:
         with self.lock:
             return list(self.results)
 
@@ -93,7 +93,7 @@ def evaluations_known(model: str, data: Dataset, setting: Setting) -> dict[float
     same = ("evaluation", model, digest(data))
     known = {
         key[3].concentration: shelf().get(key)
-        for key in shelf().keys()
+        for key in shelf().held()
         if key[:3] == same
         and key[4] == "test"
         and (key[3].n_member, key[3].seed, key[3].layers) == (setting.n_member, setting.seed, setting.layers)

@@ -14,17 +14,13 @@ from stochattn_core.tuning import Tuning
 def downloads(tuned: Tuning) -> None:
     st.subheader("Take it home")
     setting = tuned.setting
-    left, right = st.columns([1, 1.6], gap="large")
-    with left:
+    with st.container(horizontal=True):
+        st.download_button("tuned.json", setting.dumps(), "tuned.json", "application/json", icon=":material/download:", type="primary", key="tuned-json")
         st.download_button(
-            "tuned.json", setting.dumps(), "tuned.json", "application/json", icon=":material/download:", width="stretch", type="primary", key="tuned-json"
+            "Scores as CSV", scores_csv(setting), f"scores-{setting.model.name}-{setting.dataset.name}.csv", "text/csv", icon=":material/download:"
         )
-        st.download_button(
-            "Scores as CSV", scores_csv(setting), f"scores-{setting.model.name}-{setting.dataset.name}.csv", "text/csv", icon=":material/download:", width="stretch"
-        )
-        st.caption("tuned.json holds ν*, its interval, the verdict and where they came from. Load it on the page Bring your own: the same numbers come back.")
-    with right:
-        st.code(snippet(setting), language="python")
+    st.caption("tuned.json holds ν*, its interval, the verdict and where they came from. The page Bring your own loads it: the same numbers come back.")
+    st.code(snippet(setting), language="python")
 
 
 def scores_csv(setting: TunedSetting) -> str:
@@ -38,15 +34,19 @@ def snippet(setting: TunedSetting) -> str:
     """The same in a script, for the model of the setting and for any module of one's own."""
     concentration = "math.inf" if math.isinf(setting.concentration) else str(setting.concentration)
     layers = f', layers="{setting.layers}"' if setting.layers else ""
-    return f'''from stochattn_core import TunedSetting, evaluate, load_dataset, load_model, sample_ensemble
+    return f'''from stochattn_core import TunedSetting, evaluate, sample_ensemble
+from stochattn_core import load_dataset, load_model
 
-tuned = TunedSetting.load("tuned.json")          # ν* = {setting.concentration}
-model, dataset = load_model("{setting.model.name}"), load_dataset("{setting.dataset.name}")
-print(evaluate(model, dataset, tuned.setting).scores["spread_skill_ratio"])
+tuned = TunedSetting.load("tuned.json") # ν* = {setting.concentration}
+model = load_model("{setting.model.name}")
+dataset = load_dataset("{setting.dataset.name}")
+found = evaluate(model, dataset, tuned.setting)
+print(found.scores["spread_skill_ratio"])
 
 # the members themselves, from any torch module with attention
 network = model.on(dataset)
 members = sample_ensemble(
-    network, dataset.test.inputs, concentration={concentration}, n_member={setting.n_member}, seed={setting.seed}{layers}
-)                                                # (member, case, ...)
+    network, dataset.test.inputs,
+    concentration={concentration}, n_member={setting.n_member}, seed={setting.seed}{layers},
+)                                       # (member, case, ...)
 '''

@@ -49,6 +49,10 @@ _STYLE = (
 .sa-verdict.good b { color: var(--good); } .sa-verdict.doubtful b { color: var(--doubtful); } .sa-verdict.bad b { color: var(--bad); }
 .sa-label b { font-weight: 600; } .sa-label span { color: var(--text); font-size: 0.9rem; margin-left: 0.4rem; }
 .st-key-instrument { border: 1px solid var(--line); border-radius: 0.6rem; padding: 0.7rem 1rem 0.9rem; }
+.sa-steps { display: grid; grid-template-columns: repeat(auto-fit, minmax(240px, 1fr)); gap: 1rem; margin-top: 1rem; }
+.sa-step { border-top: 2px solid var(--band90); padding-top: 0.6rem; color: var(--text); line-height: 1.5; }
+.sa-step i { font-style: normal; color: var(--ensemble); font-weight: 650; margin-right: 0.5rem; }
+.sa-step b { display: inline; font-weight: 600; color: light-dark(#16191f, #e9e7e1); } .sa-step b::after { content: ""; display: block; height: 0.2rem; }
 .sa-table { border-collapse: collapse; width: 100%; font-size: 0.92rem; }
 .sa-scroll { overflow-x: auto; }
 .sa-table th { text-align: right; font-weight: 500; color: var(--text); border-bottom: 1px solid var(--line); padding: 0.35rem 0.6rem; }
@@ -111,7 +115,11 @@ def plot(figure: go.Figure, sentence: str | None = None, *, key: str) -> None:
 
 def _tile(tile: Tile) -> str:
     grade = tile.verdict.grade if tile.verdict else ""
-    word = f'<div class="sa-word">{tile.verdict.mark} {escape(tile.verdict.word)}</div>' if tile.verdict else '<div class="sa-word">&nbsp;</div>'
+    word = (
+        f'<div class="sa-word">{tile.verdict.mark} {escape(tile.verdict.word)}</div>'
+        if tile.verdict
+        else '<div class="sa-word">&nbsp;</div>'
+    )
     units = f"<small>{escape(tile.units)}</small>" if tile.units else ""
     return (
         f'<div class="sa-tile {grade}"><div class="sa-name" title="{escape(tile.name)}">{escape(tile.name)}</div>'
@@ -121,3 +129,9 @@ def _tile(tile: Tile) -> str:
 
 def label(name: str, beneath: str) -> None:
     st.html(f'<div class="sa-label"><b>{escape(name)}</b> <span>{escape(beneath)}</span></div>')
+
+
+def steps(named: tuple[tuple[str, str], ...]) -> None:
+    """What is to come, in order."""
+    cells = "".join(f'<div class="sa-step"><i>{i}</i><b>{escape(name)}</b>{escape(text)}</div>' for i, (name, text) in enumerate(named, 1))
+    st.html(f'<div class="sa-steps">{cells}</div>')

@@ -18,7 +18,7 @@ from stochattn_core.figures.fitted import fitted
 from stochattn_core.figures.lead_time import by_lead_time
 from stochattn_core.figures.pit import pit
 from stochattn_core.figures.spread_skill import spread_skill
-from stochattn_core.figures.theme import number
+from stochattn_core.figures.theme import number, units_text
 from stochattn_core.figures.verdict import judge_coverage, judge_crps, judge_ratio, judge_rmse, judge_w1
 from stochattn_core.metrics import (
     Statistics,
@@ -39,7 +39,7 @@ class Summary:
     """The scores of what is shown (all lead times, or one) and what chance does to them."""
 
     scores: dict[str, float | int]
-    ratio_range: tuple[float, float]
+    ranges: dict[str, tuple[float, float]]  # of every score, 90%, by resampling blocks
     w1_floor: float
     n_effective: float
 
@@ -60,7 +60,7 @@ def summary(evaluation: Evaluation, lead: int) -> Summary:
     floor = w1_floor(statistics)
     return Summary(
         scores=scores(statistics),
-        ratio_range=bootstrap(statistics, scores)["spread_skill_ratio"],
+        ranges=bootstrap(statistics, scores),
         w1_floor=floor.upper,
         n_effective=floor.n_effective,
     )
@@ -69,17 +69,23 @@ def summary(evaluation: Evaluation, lead: int) -> Summary:
 def tiles(found: Summary, units: str, reference: tuple[str, float] | None) -> list[Tile]:
     """The score strip: every number beside the plain model's, or beside what it would be by chance."""
     score, n = found.scores, max(int(found.n_effective) if np.isfinite(found.n_effective) else 1, 1)
-    low, high = found.ratio_range
+    low, high = found.ranges["spread_skill_ratio"]
     beside = f"{reference[0]} {number(reference[1])}" if reference else ""
     return [
         Tile(
             "Spread-skill ratio",
             number(score["spread_skill_ratio"]),
-            judge_ratio(score["spread_skill_ratio"], found.ratio_range),
+            judge_ratio(score["spread_skill_ratio"], found.ranges["spread_skill_ratio"]),
             f"90% range {number(low)} to {number(high)}" if np.isfinite(low) and high > 0 else "plain model 0",
         ),
         Tile("PIT distance W1", number(score["w1"]), judge_w1(score["w1"], found.w1_floor), f"perfect below {number(found.w1_floor)}"),
-        Tile("Fair CRPS", number(score["crps_fair"]), judge_crps(score["crps_fair"], score["mae_plain"]), f"plain model {number(score['mae_plain'])}", units),
+        Tile(
+            "Fair CRPS",
+            number(score["crps_fair"]),
+            judge_crps(score["crps_fair"], score["mae_plain"]),
+            f"plain model {number(score['mae_plain'])}",
+            units,
+        ),
         Tile(
             "90% coverage",
             f"{score['coverage_90']:.0%}",
@@ -96,17 +102,17 @@ def tiles(found: Summary, units: str, reference: tuple[str, float] | None) -> li
     ]
 
 
-def pit_panel(evaluation: Evaluation, lead: int) -> Panel:
+def pit_panel(evaluation: Evaluation, lead: int, known: Summary) -> Panel:
     statistics = part_shown(evaluation, lead)
     found = pit_histogram(statistics)
     low, high = (np.nan_to_num(band, nan=1.0) for band in (found.low, found.high))
     figure = pit(found.density, low, high, n_member=found.n_member, n_case=found.n, more=_worth(found.n, found.n_effective))
-    return figure, reading.read_pit(found.density, low, high, has_spread=not evaluation.setting.is_plain)
+    shape = {name: (known.scores[f"pit_{name}"], known.ranges[f"pit_{name}"]) for name in ("dispersion", "mean")}
+    return figure, reading.read_pit(found.density, low, high, **shape, has_spread=not evaluation.setting.is_plain)
 
 
-def spread_skill_panel(evaluation: Evaluation, lead: int) -> Panel:
-    statistics = part_shown(evaluation, lead)
-    found, score = binned_spread_error(statistics), scores(statistics)
+def spread_skill_panel(evaluation: Evaluation, lead: int, known: Summary) -> Panel:
+    found, score = binned_spread_error(part_shown(evaluation, lead)), known.scores
     ratio = score["spread_skill_ratio"]
     count = np.round(found.n).astype(int)
     figure = spread_skill(
@@ -118,9 +124,9 @@ def spread_skill_panel(evaluation: Evaluation, lead: int) -> Panel:
         ratio=ratio,
         n_member=score["n_member"],
         n_case=score["n"],
-        units=evaluation.ensemble.units,
+        units=units_text(evaluation.ensemble.units),
     )
-    return figure, reading.read_spread_skill(found.spread, found.error, count, ratio, bootstrap(statistics, scores)["spread_skill_ratio"])
+    return figure, reading.read_spread_skill(found.spread, found.error, count, ratio, known.ranges["spread_skill_ratio"])
 
 
 def coverage_panel(evaluation: Evaluation, lead: int) -> Panel:
@@ -141,10 +147,10 @@ def lead_time_panel(evaluation: Evaluation) -> Panel:
         ratio=found["spread_skill_ratio"],
         n_member=n_member,
         n_case=int(found["n"].max()),
-        lead_unit=ensemble.lead_unit,
-        units=ensemble.units,
+        lead_unit=f"{ensemble.lead_unit}s" if ensemble.lead_unit else "",
+        units=units_text(ensemble.units),
     )
-    return figure, reading.read_lead_time(lead_time, found["spread_skill_ratio"], ensemble.lead_unit)
+    return figure, reading.read_lead_time(lead_time, found["spread_skill_ratio"], f"{ensemble.lead_unit}s" if ensemble.lead_unit else "")
 
 
 def fan_panel(evaluation: Evaluation, data: Dataset, case: int) -> Panel:
@@ -163,7 +169,7 @@ def fan_panel(evaluation: Evaluation, data: Dataset, case: int) -> Panel:
         ensemble.plain[case],
         title=f"Forecast from {time_text(init_time)}",
         y=_quantity(evaluation),
-        n_case=1,
+        subtitle=f"M = {len(members)} members · one of N = {len(ensemble.index):,} forecasts",
     )
     return figure, reading.read_fan(members, ensemble.target[case], *central(members, 0.9))
 
@@ -183,7 +189,7 @@ def fan_at_lead_panel(evaluation: Evaluation, lead: int) -> Panel:
         ensemble.plain[last:, place],
         title=f"Every forecast made {lead} {ensemble.lead_unit}{'s' if lead > 1 and ensemble.lead_unit else ''} before",
         y=_quantity(evaluation),
-        n_case=len(truth),
+        subtitle=f"M = {len(members)} members · N = {len(truth):,} forecasts" + (", the latest" if last else ""),
     )
     outside = _outside(members, truth)
     return figure, reading.read_fitted(outside, int(np.isfinite(truth).sum()))
@@ -192,9 +198,7 @@ def fan_at_lead_panel(evaluation: Evaluation, lead: int) -> Panel:
 def fitted_panel(evaluation: Evaluation, case: int | None) -> Panel:
     ensemble = evaluation.ensemble
     members = np.asarray(ensemble.members)
-    figure = fitted(
-        members, ensemble.target, ensemble.plain, quantity=_quantity(evaluation), case=np.asarray(ensemble.index), chosen=case
-    )
+    figure = fitted(members, ensemble.target, ensemble.plain, quantity=_quantity(evaluation), case=np.asarray(ensemble.index), chosen=case)
     return figure, reading.read_fitted(_outside(members, ensemble.target), int(np.isfinite(ensemble.target).sum()))
 
 
@@ -224,7 +228,12 @@ def case_rows(evaluation: Evaluation, lead: int) -> pd.DataFrame:
 
 def score_rows(evaluation: Evaluation) -> pd.DataFrame:
     """Every score, one row each, with what made it: the CSV that leaves the page."""
-    about = {"model": evaluation.model, "dataset": evaluation.dataset, "part": evaluation.part, "concentration": evaluation.setting.concentration}
+    about = {
+        "model": evaluation.model,
+        "dataset": evaluation.dataset,
+        "part": evaluation.part,
+        "concentration": evaluation.setting.concentration,
+    }
     return pd.DataFrame([{**about, "score": name, "value": value} for name, value in evaluation.scores.items()])
 
 
@@ -244,12 +253,12 @@ def _outside(members: np.ndarray, truth: np.ndarray) -> int:
 
 def _quantity(evaluation: Evaluation) -> str:
     ensemble = evaluation.ensemble
-    return f"{ensemble.name} ({ensemble.units})" if ensemble.units else ensemble.name
+    return f"{ensemble.name} ({units_text(ensemble.units)})" if ensemble.units else ensemble.name
 
 
 def _worth(n: int, n_effective: float) -> str:
     """Say when many values are worth few: neighbours in time depend on one another."""
-    return f"worth {n_effective:,.0f}" if np.isfinite(n_effective) and n_effective < 0.8 * n else ""
+    return f"worth {n_effective:,.0f} independent" if np.isfinite(n_effective) and n_effective < 0.8 * n else ""
 
 
 def _times(index: pd.Index, case: int, n_past: int, n_ahead: int) -> tuple[np.ndarray, np.ndarray]:
@@ -258,6 +267,8 @@ def _times(index: pd.Index, case: int, n_past: int, n_ahead: int) -> tuple[np.nd
         frequency = pd.infer_freq(index[:50]) if len(index) > 3 else None
         step = pd.tseries.frequencies.to_offset(frequency) if frequency else (index[1:] - index[:-1]).min()
         past = [index[case] - step * k for k in range(n_past - 1, -1, -1)]
-        return np.array(past, dtype="datetime64[ns]"), np.array([index[case] + step * k for k in range(1, n_ahead + 1)], dtype="datetime64[ns]")
+        return np.array(past, dtype="datetime64[ns]"), np.array(
+            [index[case] + step * k for k in range(1, n_ahead + 1)], dtype="datetime64[ns]"
+        )
     step = np.min(np.diff(np.asarray(index))) if len(index) > 1 else 1
     return index[case] + step * np.arange(1 - n_past, 1), index[case] + step * np.arange(1, n_ahead + 1)

@@ -7,22 +7,26 @@ import math
 import numpy as np
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
-from pages.ui import cached, look, panels, state
+from pages.ui import cached, look, panels, search, state
 from pages.ui.state import Settings
 from stochattn_core.datasets.base import Dataset
 from stochattn_core.evaluate import Evaluation
 from stochattn_core.figures.curve import TICKS, slider_strip
 from stochattn_core.figures.reading import read_references
-from stochattn_core.figures.theme import number
+from stochattn_core.figures.theme import number, units_text
 from stochattn_core.models import MODELS
+from stochattn_core.tuning import Tuning
+
+CURVE_HEIGHT = 92  # pixels above the slider
 
 
 def heading(settings: Settings, data: Dataset) -> None:
     """Model on dataset, variable, lead, M, N, period; and the ways to take the view home."""
     left, right = st.columns([5, 1], vertical_alignment="center")
     nu = "plain model" if math.isinf(settings.nu) else f"ν = {settings.nu:,.0f}"
-    quantity = f"{data.target_name} in {data.units}" if data.units else data.target_name
+    quantity = f"{data.target_name} in {units_text(data.units)}" if data.units else data.target_name
     beneath = [quantity, state.lead_text(settings.lead, data)] if data.lead_time else [quantity]
     beneath += [f"M = {settings.members} members", f"N = {len(data.test):,} test cases", f"{period(data)}", nu]
     with left:
@@ -37,27 +41,15 @@ def period(data: Dataset) -> str:
     return f"{panels.time_text(first)} to {panels.time_text(last)}" if data.lead_time else "rows kept aside"
 
 
-def instrument(settings: Settings, data: Dataset) -> None:
-    """The slider, and over it the ratio computed so far in its own coordinates, with nu* and its interval."""
+def instrument(settings: Settings, data: Dataset) -> DeltaGenerator:
+    """The slider with its buttons; the place above it, for the curve of what is known, is filled when this view is."""
     tuned = cached.tuning_known(settings.model, data, settings.setting)
-    options = state.slider_options(*([tuned.concentration] if tuned else []))
-    known = cached.evaluations_known(settings.model, data, settings.setting)
-    points = {nu: panels.part_ratio(found, settings.lead) for nu, found in known.items()}
     with st.container(key="instrument"):
         scale, buttons = st.columns([6, 1], vertical_alignment="bottom", gap="medium")
-        with scale:
+        with scale, st.container(gap=None):
             look.label("Concentration ν", "draws for each attention row: fewer draws, wider ensemble")
-            figure = slider_strip(
-                np.array([state.slider_position(nu, options) for nu in points]),
-                np.array(list(points.values())),
-                n_position=len(options),
-                chosen=options.index(settings.nu),
-                ticks={state.slider_position(nu, options): "∞" if math.isinf(nu) else f"{nu:,}" for nu in (*TICKS, math.inf)},
-                best=state.slider_position(tuned.concentration, options) if tuned else None,
-                interval=tuple(state.slider_position(nu, options) for nu in tuned.interval[1:]) if tuned else None,
-            )
-            look.plot(figure, key="strip")
-            state.concentration_slider(options)
+            curve = st.container(height=CURVE_HEIGHT, border=False)
+            state.concentration_slider(_options(tuned))
         with buttons:
             if tuned:
                 st.button(
@@ -68,16 +60,51 @@ def instrument(settings: Settings, data: Dataset) -> None:
                     kwargs={"nu": float(tuned.concentration)},
                     disabled=settings.nu == tuned.concentration,
                 )
-            elif st.button("Tune", icon=":material/target:", width="stretch", help="Find the ν at which the ensemble spreads as far as the model errs."):
+            elif st.button(
+                "Tune",
+                icon=":material/target:",
+                width="stretch",
+                help="Find the ν at which the ensemble spreads as far as the model errs.",
+                on_click=search.start,
+                args=(settings,),
+            ):
                 st.switch_page("pages/tune.py")
+    return curve
+
+
+def known_curve(settings: Settings, data: Dataset) -> None:
+    """The ratio computed so far in the slider's own coordinates, with nu* and its interval."""
+    tuned = cached.tuning_known(settings.model, data, settings.setting)
+    options = _options(tuned)
+    points = {
+        nu: panels.part_ratio(one, settings.lead) for nu, one in cached.evaluations_known(settings.model, data, settings.setting).items()
+    }
+    figure = slider_strip(
+        np.array([state.slider_position(nu, options) for nu in points]),
+        np.array(list(points.values())),
+        n_position=len(options),
+        chosen=options.index(settings.nu),
+        ticks={
+            state.slider_position(nu, options): "∞" if math.isinf(nu) else f"{nu}" if nu < 1000 else f"{nu // 1000}k"
+            for nu in (*TICKS, math.inf)
+        },
+        best=state.slider_position(tuned.concentration, options) if tuned else None,
+        interval=tuple(state.slider_position(nu, options) for nu in tuned.interval[1:]) if tuned else None,
+        height=CURVE_HEIGHT,
+    )
+    look.plot(figure, key="strip")
+
+
+def _options(tuned: Tuning | None) -> list[float]:
+    return state.slider_options(*([float(tuned.concentration)] if tuned else []))
 
 
 def score_strip(settings: Settings, data: Dataset, found: Evaluation) -> None:
-    summary = _derived(found, data, "summary", settings.lead, lambda: panels.summary(found, settings.lead))
+    summary = _summary(settings, data, found)
     best = None
     if not settings.lead and found.references:
         best = min(found.references.items(), key=lambda item: item[1])
-    look.strip(panels.tiles(summary, data.units, best))
+    look.strip(panels.tiles(summary, units_text(data.units), best))
 
 
 def plots(settings: Settings, data: Dataset, found: Evaluation) -> None:
@@ -86,9 +113,9 @@ def plots(settings: Settings, data: Dataset, found: Evaluation) -> None:
     with left:
         forecast_view(settings, data, found)
     with right:
-        lead = settings.lead
-        look.plot(*_derived(found, data, "pit", lead, lambda: panels.pit_panel(found, lead)), key="pit")
-        look.plot(*_derived(found, data, "spread-skill", lead, lambda: panels.spread_skill_panel(found, lead)), key="spread-skill")
+        lead, known = settings.lead, _summary(settings, data, found)
+        look.plot(*_derived(found, data, "pit", lead, lambda: panels.pit_panel(found, lead, known)), key="pit")
+        look.plot(*_derived(found, data, "spread-skill", lead, lambda: panels.spread_skill_panel(found, lead, known)), key="spread-skill")
 
 
 def forecast_view(settings: Settings, data: Dataset, found: Evaluation) -> None:
@@ -123,7 +150,9 @@ def _cases(settings: Settings, data: Dataset, found: Evaluation) -> None:
     st.dataframe(rows, hide_index=True, height=320, column_config=_formats(rows))
     name = f"{found.model}-{found.dataset}-{state.nu_text(settings.nu)}"
     with st.container(horizontal=True):
-        st.download_button("Scores as CSV", panels.score_rows(found).to_csv(index=False), f"scores-{name}.csv", "text/csv", icon=":material/download:")
+        st.download_button(
+            "Scores as CSV", panels.score_rows(found).to_csv(index=False), f"scores-{name}.csv", "text/csv", icon=":material/download:"
+        )
         st.download_button("Cases as CSV", rows.to_csv(index=False), f"cases-{name}.csv", "text/csv", icon=":material/download:")
 
 
@@ -131,7 +160,9 @@ def _formats(rows: pd.DataFrame) -> dict[str, object]:
     """Numbers of one column with as many decimals as its spread asks for."""
     typical = float(np.nanmedian(np.abs(rows["spread"]))) or 1.0
     decimals = int(np.clip(2 - math.floor(math.log10(typical)), 0, 6)) if typical > 0 else 3
-    numbers = {name: st.column_config.NumberColumn(format=f"%.{decimals}f") for name in ("truth", "plain", "mean", "spread", "low_90", "high_90")}
+    numbers = {
+        name: st.column_config.NumberColumn(format=f"%.{decimals}f") for name in ("truth", "plain", "mean", "spread", "low_90", "high_90")
+    }
     if pd.api.types.is_datetime64_any_dtype(rows.iloc[:, 0]):
         numbers[rows.columns[0]] = st.column_config.DateColumn(format="YYYY-MM-DD")
     return numbers
@@ -144,7 +175,7 @@ def _how(data: Dataset, found: Evaluation) -> None:
     rows += [[name, number(value)] for name, value in rmse.items()]
     left, right = st.columns([1, 1.4], gap="large")
     with left:
-        look.table([f"RMSE on test{f' ({data.units})' if data.units else ''}", ""], rows)
+        look.table([f"RMSE on test{f' ({units_text(data.units)})' if data.units else ''}", ""], rows)
         look.table(["part", "cases", "from", "to"], [_part(name, data) for name in ("train", "calibration", "test")])
     with right:
         look.table(
@@ -164,6 +195,10 @@ def _part(name: str, data: Dataset) -> list[str]:
     if not data.lead_time:
         return [name, f"{len(split):,}", "dealt", "at random"]
     return [name, f"{len(split):,}", panels.time_text(split.index[0]), panels.time_text(split.index[-1])]
+
+
+def _summary(settings: Settings, data: Dataset, found: Evaluation) -> panels.Summary:
+    return _derived(found, data, "summary", settings.lead, lambda: panels.summary(found, settings.lead))
 
 
 def _derived(found: Evaluation, data: Dataset, what: str, which: int, make):

@@ -66,7 +66,11 @@ def _touch(n_key: int, temperature: float, nu: int, seed: int) -> list[tuple[str
     hesitates = "one key takes nearly all, so there is little to draw" if top > 0.9 else f"the largest p is {top:.2f}"
     normal = "near a normal distribution" if nu * (1 - top) > 20 else "far from normal: few draws leave few possible outputs"
     return [
-        ("weights", one, f"This draw copies {drawn} of {n_key} keys; {hesitates}. A dot on its bar is a weight the plain model would use too."),
+        (
+            "weights",
+            one,
+            f"This draw copies {drawn} of {n_key} keys; {hesitates}. A dot on its bar is a weight the plain model would use too.",
+        ),
         ("law", many, f"Measured over {N_DRAW:,} draws, the points lie on the law; four times the ν halves every one of them."),
         (
             "output",

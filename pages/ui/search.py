@@ -6,12 +6,12 @@ import math
 
 import streamlit as st
 
-from pages.ui import cached, look, state
+from pages.ui import look, state
 from pages.ui.state import Settings
 from stochattn_core.datasets.base import Dataset
 from stochattn_core.figures.curve import objective_curve, ratio_curve
 from stochattn_core.figures.reading import read_objective, read_ratio_curve
-from stochattn_core.figures.theme import number
+from stochattn_core.figures.theme import number, units_text
 from stochattn_core.models import MODELS
 from stochattn_core.tuning import Tuning
 
@@ -24,6 +24,17 @@ ROWS = (
     ("coverage_50", "coverage of 50%"),
     ("coverage_90", "coverage of 90%"),
     ("width_90", "mean width of 90%"),
+)
+STEPS = (
+    (
+        "The curve",
+        "The objective over ν, from 1 to 4,096: where its valley lies, how sharp it is, and whether it lies inside the range at all.",
+    ),
+    (
+        "The verdict",
+        "ν* with its interval, and whether the ensemble is calibrated on the test part, which tuning never saw. It can fail, and says so.",
+    ),
+    ("The file", "tuned.json with ν*, where it came from and its scores; the lines of Python that apply it; the scores as CSV."),
 )
 
 
@@ -48,11 +59,14 @@ def invitation(settings: Settings, data: Dataset) -> None:
         st.markdown(
             "One stochastic pass strays from the plain answer by **d**; the plain answer errs by **d₀**. Both are pooled over the whole "
             "calibration part. Tuning finds the ν at which they are equal: too small a ν and the ensemble claims more doubt than it has, too "
-            "large and it is sure of what it gets wrong. Ten passes at each of thirteen values of ν trace the curve; a power law through it gives "
-            "**ν\\*** with a 90% interval."
+            "large and it is sure of what it gets wrong. Passes at values of ν about the crossing "
+            "trace the curve; a power law through it gives **ν\\*** with a 90% interval."
         )
     with right:
-        st.button("Start tuning", type="primary", icon=":material/target:", width="stretch", on_click=_start, args=(settings,))
+        st.button(
+            "Start tuning", type="primary", icon=":material/target:", width="stretch", on_click=start, args=(settings,), key="start-tuning"
+        )
+    look.steps(STEPS)
 
 
 def stopped() -> None:
@@ -74,19 +88,28 @@ def verdict(tuned: Tuning) -> None:
         look.verdict(grade, head, tuned.sentence[0].upper() + tuned.sentence[1:])
     with button:
         if st.button(
-            "Use it on Explore", type="primary", icon=":material/tune:", width="stretch", on_click=state.choose, kwargs={"nu": float(tuned.concentration)}
+            "Use it on Explore",
+            type="primary",
+            icon=":material/tune:",
+            width="stretch",
+            on_click=state.choose,
+            kwargs={"nu": float(tuned.concentration)},
         ):
             st.switch_page("pages/explore.py")
 
 
 def curves(tuned: Tuning, data: Dataset) -> None:
-    sizes = {"n_member": tuned.deviation.shape[1], "n_case": len(data.calibration)}
+    size = {"subtitle": f"M = {tuned.deviation.shape[1]} passes · N = {len(data.calibration):,} calibration cases"}
     mark = {"concentration": tuned.concentration, "interval": tuned.interval[1:]}
     left, right = st.columns(2, gap="large")
     with left:
-        look.plot(objective_curve(tuned.grid, tuned.objective, **mark, **sizes), read_objective(tuned.error, tuned.slope, tuned.at_bound), key="objective")
+        look.plot(
+            objective_curve(tuned.grid, tuned.objective, **mark, **size),
+            read_objective(tuned.error, tuned.slope, tuned.at_bound),
+            key="objective",
+        )
     with right:
-        look.plot(ratio_curve(tuned.grid, tuned.ratio, **mark, **sizes), read_ratio_curve(tuned.grid, tuned.ratio), key="ratio")
+        look.plot(ratio_curve(tuned.grid, tuned.ratio, **mark, **size), read_ratio_curve(tuned.grid, tuned.ratio), key="ratio")
 
 
 def before_after(tuned: Tuning, data: Dataset) -> None:
@@ -95,15 +118,12 @@ def before_after(tuned: Tuning, data: Dataset) -> None:
     before, after = tuned.before.scores, tuned.after.scores
     plain = {"spread_skill_ratio": 0.0, "rmse": after["rmse_plain"], "crps_fair": after["mae_plain"], "w1": before["w1"]}
     rows = [[name, _cell(plain.get(key, math.nan), key), _cell(after[key], key)] for key, name in ROWS]
-    unit = f", {data.units}" if data.units else ""
-    left, right = st.columns([1.2, 1], gap="large")
-    with left:
-        look.table([f"score{unit}", "plain model", f"ν* = {tuned.concentration:,}, M = {after['n_member']}"], rows)
-    with right:
-        st.caption(
-            "The plain model has no spread: its CRPS is its mean absolute error, and it has no intervals. RMSE, CRPS and width are in the units of the "
-            f"target and smaller is better; the ratio should be 1, coverage what it says. {tuned.passes:,} passes over the calibration part were run."
-        )
+    unit = f", {units_text(data.units)}" if data.units else ""
+    look.table([f"score{unit}", "plain model", f"ν* = {tuned.concentration:,}, M = {after['n_member']}"], rows)
+    st.caption(
+        "The plain model has no spread: its CRPS is its mean absolute error, and it has no intervals. RMSE, CRPS and width are in the units of the "
+        f"target, smaller is better; the ratio should be 1, coverage what it says. {tuned.passes:,} passes over the calibration part were run."
+    )
 
 
 def _cell(value: float, key: str) -> str:
@@ -116,8 +136,5 @@ def _same(settings: Settings) -> tuple:
     return (settings.model, settings.dataset, settings.members, settings.seed, settings.layers)
 
 
-def _start(settings: Settings) -> None:
+def start(settings: Settings) -> None:
     state.keep(**{"tuning": _same(settings), "tuning-stopped": None})
-
-
-__all__ = ["before_after", "cached", "curves", "finished", "heading", "invitation", "stopped", "verdict", "wanted"]

@@ -21,6 +21,7 @@ TASKS = {"series": "Time series", "table": "Table"}
 MEMBERS = (9, 19, 49, 99)  # M + 1 is a multiple of 10, so that ranks fall evenly into the bins of a histogram
 GRID: tuple[float, ...] = (*sorted({round(2 ** (i / 2)) for i in range(25)}), math.inf)
 OWN = "own-"  # names of datasets that this session brought
+N_OWN = 4  # of them are kept
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,6 @@ class Settings:
     def concentration(self) -> int | float:
         return math.inf if math.isinf(self.nu) else int(self.nu)
 
-
     @property
     def setting(self) -> Setting:
         return Setting(self.concentration, self.members, self.seed, self.layers)
@@ -58,16 +58,16 @@ def models(task: str) -> dict[str, Any]:
 def datasets(task: str) -> dict[str, str]:
     """Title by name: the table's, then what this session brought."""
     known = {name: _titled(entry.title, entry.availability) for name, entry in DATASETS.items() if entry.task == task}
-    return known | {name: f"{data.title} (yours)" for name, data in _own().items() if data.task == task}
+    return known | {name: f"{data.title} (yours)" for name, data in own().items() if data.task == task}
 
 
 def dataset(name: str) -> Dataset:
-    return _own()[name] if name in _own() else cached.dataset(name)
+    return own()[name] if name in own() else cached.dataset(name)
 
 
 def bring(data: Dataset) -> None:
     """Keep the user's dataset for this session and choose it."""
-    st.session_state["own"] = _own() | {data.name: data}
+    st.session_state["own"] = dict(list((own() | {data.name: data}).items())[-N_OWN:])
     choose(task=data.task, dataset=data.name, model=next(iter(models(data.task))), lead=0, case=0)
 
 
@@ -161,7 +161,8 @@ def guard_stopped(settings: Settings) -> None:
         st.stop()
 
 
-def _own() -> dict[str, Dataset]:
+def own() -> dict[str, Dataset]:
+    """What this session brought, by name."""
     return st.session_state.get("own", {})
 
 
@@ -312,7 +313,9 @@ def _lead(text: str, settings: Settings) -> int:
     lead_time = dataset(settings.dataset).lead_time
     if text.isdigit() and len(text) < 9 and (int(text) in lead_time or int(text) == 0):
         return int(text)
-    raise ValueError(f"expected a lead time of this dataset, {lead_time[0]} to {lead_time[-1]}" if lead_time else "a table has no lead time")
+    raise ValueError(
+        f"expected a lead time of this dataset, {lead_time[0]} to {lead_time[-1]}" if lead_time else "a table has no lead time"
+    )
 
 
 def _members(text: str, settings: Settings) -> int:

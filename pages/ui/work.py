@@ -59,10 +59,15 @@ def _time_left(seconds: float | None) -> str:
 
 
 @contextmanager
-def refusals(intro: str = "") -> Iterator[None]:
-    """A user's mistake ends in one sentence where the result would be; the page stops there and keeps what it had."""
+def refusals(*, stop: bool = True) -> Iterator[None]:
+    """A user's mistake ends in one sentence where the result would be, and what the page had before stays.
+
+    stop: nothing after it can be shown without the result, so the page ends there.
+    """
     try:
         yield
     except ValueError as refusal:
-        st.error(f"{intro}{refusal}", icon=":material/error:")
-        st.stop()
+        sentence = str(refusal)
+        st.error(sentence[:1].upper() + sentence[1:], icon=":material/error:")
+        if stop:
+            st.stop()

@@ -80,7 +80,7 @@ def fit(plain: Tensor, target: Tensor, level: Sequence[float] = LEVELS) -> Split
 
 
 def _rank(n: Tensor, level: float) -> Tensor:
-    """ceil((n + 1) level), with 20 * 0.55 = 11.000000000000002 taken for the 11 it is."""
+    """ceil((n + 1) level), with 100 * 0.55 = 55.00000000000001 taken for the 55 it is."""
     return ((n + 1).to(torch.float64) * level - 1e-9).ceil().long().clamp(min=1)
 
 

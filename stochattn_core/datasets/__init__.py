@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
-from stochattn_core.datasets import diabetes, statsmodels_series, synthetic
+from stochattn_core.datasets import diabetes, ett, statsmodels_series, synthetic, uci
 from stochattn_core.datasets.base import Dataset, Task
 
 
@@ -21,11 +22,13 @@ class Entry:
 
 DATASETS: dict[str, Entry] = {
     "diabetes": Entry("Diabetes progression (scikit-learn)", "table", diabetes.load),
-    "synthetic-table": Entry("Synthetic, true spread known", "table", synthetic.load_table),
+    "synthetic-table": Entry("Synthetic table, true spread known", "table", synthetic.load_table),
     "elnino": Entry("El Nino sea surface temperature", "series", statsmodels_series.load_elnino),
     "co2": Entry("Carbon dioxide at Mauna Loa", "series", statsmodels_series.load_co2),
     "sunspots": Entry("Yearly sunspot numbers", "series", statsmodels_series.load_sunspots),
-    "synthetic-series": Entry("Synthetic, true spread known", "series", synthetic.load_series),
+    "synthetic-series": Entry("Synthetic tide, true spread known", "series", synthetic.load_series),
+    **{name: Entry(source.title, "table", partial(uci.load, name), uci.AVAILABILITY) for name, source in uci.SOURCES.items()},
+    **{name: Entry(f"Transformer oil temperature, {name}", "series", partial(ett.load, name), ett.AVAILABILITY) for name in ett.SHA256},
 }
 
 

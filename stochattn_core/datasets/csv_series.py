@@ -36,9 +36,13 @@ def series_from_csv(
     if time == target:
         raise ValueError(f"expected two columns, one of times and one of numbers, got {time!r} for both; choose another target")
     if file.n_row < MIN_ROW:
-        raise ValueError(f"expected at least {MIN_ROW} rows, to train, calibrate and test, got {file.n_row} in {file.name!r}; bring a longer series")
+        raise ValueError(
+            f"expected at least {MIN_ROW} rows, to train, calibrate and test, got {file.n_row} in {file.name!r}; bring a longer series"
+        )
     if file.n_row > MAX_ROW:
-        raise ValueError(f"expected at most {MAX_ROW:,} rows, got {file.n_row:,} in {file.name!r}; bring the last part, or means over longer steps")
+        raise ValueError(
+            f"expected at most {MAX_ROW:,} rows, got {file.n_row:,} in {file.name!r}; bring the last part, or means over longer steps"
+        )
     notes = list(file.notes)
     when, values = _read(file, time, target)
     values, told = without_sentinels(values, target)
@@ -74,12 +78,13 @@ def series_from_csv(
 def season(values: np.ndarray, axis: TimeAxis) -> int:
     """The first season that the step suggests (a day of hours, a year of months) and that the first 60% of the series show.
 
-    It shows when the autocorrelation at that lag, of the series less its straight line, is above 0.3. 1 when none does.
+    It shows when the series less its running mean over one season has an autocorrelation above 0.2 at that lag: what
+    changes more slowly is taken away by the mean, and what merely persists has none left. 1 when no season shows.
     """
-    known = pd.Series(values[: int(0.6 * len(values))][-200_000:]).ffill().bfill().to_numpy()
-    rest = known - np.polyval(np.polyfit(np.arange(len(known)), known, 1), np.arange(len(known)))
+    known = pd.Series(values[: int(0.6 * len(values))][-200_000:]).ffill().bfill()
     for lag in axis.seasons:
-        if 3 * lag < len(rest) and rest.std() > 0 and np.corrcoef(rest[lag:], rest[:-lag])[0, 1] > 0.3:
+        rest = (known - known.rolling(lag + 1 - lag % 2, center=True).mean()).dropna().to_numpy()
+        if len(rest) >= 3 * lag and rest.std() > 0 and np.corrcoef(rest[lag:], rest[:-lag])[0, 1] > 0.2:
             return lag
     return 1
 

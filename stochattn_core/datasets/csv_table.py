@@ -35,12 +35,16 @@ def table_from_csv(path_or_file: PathOrFile, target: str, *, name: str | None = 
     if n_row < MIN_ROW:
         raise ValueError(f"expected at least {MIN_ROW} rows, to train, calibrate and test, got {n_row} in {file.name!r}; bring more rows")
     if not is_mostly_numbers(rows[target]):
-        raise ValueError(f"expected numbers in the target column {target!r}, got text such as {str(rows[target].dropna().iloc[0])[:40]!r}; choose another column")
+        raise ValueError(
+            f"expected numbers in the target column {target!r}, got text such as {str(rows[target].dropna().iloc[0])[:40]!r}; choose another column"
+        )
     columns: dict[str, np.ndarray] = {}
     for column in (target, *(column for column in file.columns if column != target)):
         columns |= _column(rows[column], column, column == target, notes)
     if len(columns) == 1:
-        raise ValueError(f"expected at least one column of numbers beside the target {target!r}, {file.name!r} has none that can be used; add one")
+        raise ValueError(
+            f"expected at least one column of numbers beside the target {target!r}, {file.name!r} has none that can be used; add one"
+        )
     table = pd.DataFrame(columns, index=rows.index)
     whole = np.isfinite(table.to_numpy()).all(1)
     if not whole.all():
@@ -101,7 +105,7 @@ def _column(values: pd.Series, name: str, is_target: bool, notes: list[str]) -> 
     if is_mostly_numbers(values):
         clean, told = without_sentinels(numbers(values, name), name)
         notes.extend(told)
-        return {name: np.where(np.abs(clean) > 1e30, np.sign(clean) * np.inf, clean)}  # beyond what float32 can square
+        return {name: np.where(np.abs(clean) > 1e30, np.copysign(np.inf, clean), clean)}  # beyond what float32 can square
     texts = values.astype("str").str.strip().where(values.notna())
     levels = sorted(texts.dropna().unique())
     if len(levels) > MAX_LEVEL:

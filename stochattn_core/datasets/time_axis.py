@@ -14,7 +14,7 @@ UNITS = {"s": SECOND, "min": 60 * SECOND, "h": 3600 * SECOND, "day": 86400 * SEC
 CALENDAR = {"month": (28, 31, 1), "quarter": (89, 92, 3), "year": (365, 366, 12)}
 CALENDAR_SEASONS = {"month": (12,), "quarter": (4,), "year": ()}
 CYCLES = (86400 * SECOND, 7 * 86400 * SECOND, 365 * 86400 * SECOND + 86400 * SECOND // 4)  # a day, a week, a year
-MAX_SEASON = 366  # steps: a longer one would need a context of thousands of values
+MAX_SEASON = 64  # steps: two seasons must fit into the context of the embedded model
 MAX_GAPS = 0.1
 
 
@@ -36,7 +36,9 @@ def read_times(column: pd.Series, name: str) -> pd.Index:
     """Dates and times, or plain numbers (years, step counts) as they are. The first field that is neither is named."""
     if column.isna().any():
         line = column.index[column.isna()][0]
-        raise ValueError(f"expected a time in every row of {name!r}, line {line} has none ({int(column.isna().sum())} in all); fill it, or drop the row")
+        raise ValueError(
+            f"expected a time in every row of {name!r}, line {line} has none ({int(column.isna().sum())} in all); fill it, or drop the row"
+        )
     if pd.api.types.is_numeric_dtype(column):
         values = column.to_numpy(dtype=np.float64)
         if np.all(values == np.round(values)) and values.min() >= 1000 and values.max() <= 2500 and len(values) <= 1501:
@@ -147,4 +149,6 @@ def _filled(times: pd.Index, position: np.ndarray, unit: str) -> pd.Index:
         first = times[0].to_period("M")
         return pd.PeriodIndex([first + int(i) * months for i in where], freq="M").to_timestamp()
     seconds = times.as_unit("us").asi8
-    return pd.DatetimeIndex(np.round(np.interp(where, position, seconds - seconds[0])).astype(np.int64) + seconds[0], dtype="datetime64[us]")
+    return pd.DatetimeIndex(
+        np.round(np.interp(where, position, seconds - seconds[0])).astype(np.int64) + seconds[0], dtype="datetime64[us]"
+    )

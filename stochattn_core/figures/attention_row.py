@@ -9,7 +9,7 @@ from stochattn_core.figures.theme import BROWSER, Palette, finish, legend_below
 
 
 def row_weights(
-    probability: np.ndarray, draw: np.ndarray, *, concentration: int, palette: Palette = BROWSER, height: int = 330
+    probability: np.ndarray, draw: np.ndarray, *, concentration: int, palette: Palette = BROWSER, height: int = 350
 ) -> go.Figure:
     """probability: (key,) the softmax row p; draw: (key,) counts / nu of one draw."""
     key = np.arange(1, len(probability) + 1)
@@ -44,7 +44,7 @@ def row_weights(
     )
     figure.update_xaxes(dtick=1)
     figure.update_yaxes(range=[0, max(0.05, float(max(probability.max(), draw.max()))) * 1.12])
-    return legend_below(figure)
+    return legend_below(figure, -0.26)
 
 
 def row_law(
@@ -55,7 +55,7 @@ def row_law(
     concentration: int,
     n_draw: int,
     palette: Palette = BROWSER,
-    height: int = 330,
+    height: int = 350,
 ) -> go.Figure:
     """probability: (key,); mean, deviation: (key,) over n_draw draws. The line is the law, sqrt(p (1 - p) / nu)."""
     figure = go.Figure()
@@ -88,11 +88,11 @@ def row_law(
     )
     figure.update_xaxes(range=[-0.02, min(1.02, max(0.2, float(probability.max()) * 1.25))])
     figure.update_yaxes(rangemode="tozero")
-    return legend_below(figure)
+    return legend_below(figure, -0.26)
 
 
 def row_output(
-    outputs: np.ndarray, plain: float, deviation: float, *, concentration: int, palette: Palette = BROWSER, height: int = 330
+    outputs: np.ndarray, plain: float, deviation: float, *, concentration: int, palette: Palette = BROWSER, height: int = 350
 ) -> go.Figure:
     """outputs: (draw,) the row's output in every draw; plain: p @ v; deviation: what the law says their standard deviation is."""
     edge = np.linspace(outputs.min() - 1e-9, outputs.max() + 1e-9, 36)
@@ -126,4 +126,4 @@ def row_output(
         height=height,
         palette=palette,
     )
-    return legend_below(figure)
+    return legend_below(figure, -0.26)

@@ -60,4 +60,4 @@ def coverage(
     )
     figure.update_xaxes(range=[0, 1.01], tickformat=".0%")
     figure.update_yaxes(range=[0, 1.01], tickformat=".0%")
-    return legend_below(figure)
+    return legend_below(figure, -0.2)

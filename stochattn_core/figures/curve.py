@@ -7,7 +7,7 @@ import math
 import numpy as np
 import plotly.graph_objects as go
 
-from stochattn_core.figures.theme import BROWSER, Palette, finish, title_size
+from stochattn_core.figures.theme import BROWSER, Palette, finish
 
 TICKS = (1, 4, 16, 64, 256, 1024, 4096)
 
@@ -37,8 +37,7 @@ def objective_curve(
     *,
     concentration: float,
     interval: tuple[float, float] | None,
-    n_member: int,
-    n_case: int,
+    subtitle: str,
     palette: Palette = BROWSER,
     height: int = 320,
 ) -> go.Figure:
@@ -55,7 +54,7 @@ def objective_curve(
     finish(
         figure,
         title="The objective: strays as far as it errs",
-        subtitle=title_size(n_member, n_case),
+        subtitle=subtitle,
         x="concentration ν",
         y="E (d − d₀)²",
         height=height,
@@ -74,8 +73,7 @@ def ratio_curve(
     *,
     concentration: float | None,
     interval: tuple[float, float] | None,
-    n_member: int,
-    n_case: int,
+    subtitle: str,
     palette: Palette = BROWSER,
     height: int = 320,
 ) -> go.Figure:
@@ -93,7 +91,7 @@ def ratio_curve(
     finish(
         figure,
         title="Spread-skill ratio",
-        subtitle=title_size(n_member, n_case),
+        subtitle=subtitle,
         x="concentration ν",
         y="spread / error",
         height=height,
@@ -161,10 +159,23 @@ def slider_strip(
     finish(figure, title="", subtitle="", height=height, palette=palette)
     figure.update_layout(margin={"t": 18, "b": 20, "l": inset, "r": inset, "pad": 0}, title=None)
     figure.update_xaxes(
-        range=[0, n_position - 1], automargin=False, tickvals=list(ticks), ticktext=list(ticks.values()), ticks="", tickfont={"size": 11.5}
+        range=[0, n_position - 1],
+        automargin=False,
+        tickvals=list(ticks),
+        ticktext=list(ticks.values()),
+        ticks="",
+        tickangle=0,
+        tickfont={"size": 11.5},
     )
     figure.update_yaxes(range=[0, top], visible=False, automargin=False)
     figure.add_annotation(
-        x=0, xref="paper", y=1, yanchor="bottom", xanchor="left", text="ratio 1: spread = error", showarrow=False, font={"size": 11.5, "color": palette.reference}
+        x=1,
+        xref="paper",
+        y=1,
+        yanchor="bottom",
+        xanchor="right",
+        text="ratio 1: spread = error",
+        showarrow=False,
+        font={"size": 11.5, "color": palette.reference},
     )
     return figure

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import plotly.graph_objects as go
 
-from stochattn_core.figures.theme import BROWSER, Palette, finish, legend_below, title_size
+from stochattn_core.figures.theme import BROWSER, Palette, finish, legend_below
 
 LEVELS = (0.9, 0.5)
 
@@ -29,9 +29,9 @@ def fan(
     *,
     title: str,
     y: str,
-    n_case: int,
+    subtitle: str,
     palette: Palette = BROWSER,
-    height: int = 430,
+    height: int = 500,
 ) -> go.Figure:
     """members: (member, lead_time); truth, plain, valid_time: (lead_time,); context: (step,) at context_time.
 
@@ -74,9 +74,9 @@ def fan(
     )
     if len(context_time):
         figure.add_vline(x=_plain_time(context_time[-1]), line={"color": palette.plain, "width": 1, "dash": "dot"})
-    finish(figure, title=title, subtitle=title_size(members.shape[0], n_case), y=y, height=height, palette=palette)
+    finish(figure, title=title, subtitle=subtitle, y=y, height=height, palette=palette)
     figure.update_layout(hovermode="x unified")
-    return legend_below(figure)
+    return legend_below(figure, -0.09)
 
 
 def _plain_time(value: object) -> object:

@@ -29,7 +29,7 @@ def fitted(
     case: np.ndarray | None = None,
     chosen: int | None = None,
     palette: Palette = BROWSER,
-    height: int = 430,
+    height: int = 500,
 ) -> go.Figure:
     """members: (member, case); truth, plain: (case,). Bars are central 90% intervals; a case whose truth lies outside is a diamond."""
     shown = shown_cases(truth)
@@ -89,7 +89,7 @@ def fitted(
             name="the chosen case",
             hoverinfo="skip",
         )
-    more = f"· {len(shown)} drawn" if len(shown) < len(truth) else ""
+    more = f"{len(shown)} drawn" if len(shown) < len(truth) else ""
     finish(
         figure,
         title="Predicted against true, with 90% intervals",
@@ -99,4 +99,4 @@ def fitted(
         height=height,
         palette=palette,
     )
-    return legend_below(figure)
+    return legend_below(figure, -0.13)

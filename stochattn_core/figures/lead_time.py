@@ -21,7 +21,7 @@ def by_lead_time(
     lead_unit: str = "",
     units: str = "",
     palette: Palette = BROWSER,
-    height: int = 420,
+    height: int = 440,
 ) -> go.Figure:
     """All arrays (lead_time,). spread carries the factor sqrt((M+1)/M), so that it meets the RMSE when calibrated."""
     figure = make_subplots(rows=2, cols=1, shared_xaxes=True, row_heights=[0.64, 0.36], vertical_spacing=0.07)
@@ -56,4 +56,4 @@ def by_lead_time(
     figure.update_yaxes(title_text=units or "error, spread", rangemode="tozero", row=1, col=1)
     figure.update_yaxes(title_text="spread / error", range=[0, max(1.3, float(np.nanmax(ratio)) * 1.1)], row=2, col=1)
     figure.update_layout(hovermode="x unified")
-    return legend_below(figure)
+    return legend_below(figure, -0.18)

@@ -17,22 +17,22 @@ def pit(
     n_case: int,
     more: str = "",
     palette: Palette = BROWSER,
-    height: int = 280,
+    height: int = 262,
 ) -> go.Figure:
     """density: (bin,) share of the cases times the number of bins, 1 when flat. low, high: (bin,) what chance alone allows, 90%.
 
-    Bars outside the band are drawn in the colour of an error.
+    Bars above the band are drawn in the colour of an error: there the truth falls too often.
     """
     n_bin = len(density)
     edge = np.linspace(0, 1, n_bin + 1)
     middle = (edge[:-1] + edge[1:]) / 2
-    outside = (density < low) | (density > high)
+    too_often = density > high
     figure = go.Figure()
     figure.add_bar(
         x=middle,
         y=density,
         width=0.94 / n_bin,
-        marker={"color": [palette.error if far else palette.ensemble for far in outside], "line": {"width": 0}},
+        marker={"color": [palette.error if far else palette.ensemble for far in too_often], "line": {"width": 0}},
         customdata=np.stack([edge[:-1], edge[1:], low, high], axis=-1),
         hovertemplate=(
             "PIT %{customdata[0]:.2f} to %{customdata[1]:.2f}<br>%{y:.2f} times its even share"

@@ -9,47 +9,50 @@ from stochattn_core.figures.theme import number
 WIDER, NARROWER = "a smaller ν widens it", "a larger ν narrows it"
 
 
-def read_pit(density: np.ndarray, low: np.ndarray, high: np.ndarray, *, has_spread: bool = True) -> str:
-    """The sentence under a PIT histogram. density, low, high: (bin,), 1 when flat, with the 90% band of chance.
+Range = tuple[float, float]
 
-    The shape is named by two contrasts of the bars, each in units of what chance does to it: the mean of the PIT (slope,
-    0.5 without bias) and its variance (U above 1/12, dome below).
+
+def read_pit(
+    density: np.ndarray,
+    low: np.ndarray,
+    high: np.ndarray,
+    *,
+    dispersion: tuple[float, Range],
+    mean: tuple[float, Range],
+    has_spread: bool = True,
+) -> str:
+    """The sentence under a PIT histogram. density, low, high: (bin,), 1 when flat, with the band of chance.
+
+    The shape is named by two numbers with their 90% ranges: the dispersion of the PIT, its variance over that of a uniform
+    (above 1 a U, below 1 a dome), and its mean (0.5 without bias). The ranges take dependence into account, so the
+    sentence claims a shape only where the data can tell it.
     """
     if not has_spread:
         return "All members agree, so every truth falls outside: the plain model has no spread to check."
-    n_bin = len(density)
-    middle = (np.arange(n_bin) + 0.5) / n_bin
-    chance = max(float(np.mean(high - low)) / 2 / 1.645, 1e-9)  # half a 90% band is 1.645 standard deviations
-
-    def contrast(weight: np.ndarray) -> tuple[float, float]:
-        weight = weight - weight.mean()
-        value = float(weight @ (density - 1)) / n_bin
-        return value, value / (chance * float(np.linalg.norm(weight)) / n_bin)
-
-    shift, shift_z = contrast(middle)
-    excess, excess_z = contrast((middle - 0.5) ** 2)
-    excess *= 12  # relative to the variance of a uniform variable, 1/12
     shapes = []
-    if abs(excess_z) > 2.3 and abs(excess) > 0.04:
+    if _excludes(dispersion[1], 1.0):
         shapes.append(
             f"U shape: the truth falls outside the members too often, so the ensemble is too narrow; {WIDER}"
-            if excess > 0
+            if dispersion[0] > 1
             else f"Dome: the truth sits in the middle too often, so the ensemble is too wide; {NARROWER}"
         )
-    if abs(shift_z) > 2.3 and abs(shift) > 0.015:
-        shapes.append(
-            f"{'slope up' if shift > 0 else 'slope down'}: the truth lies {'above' if shift > 0 else 'below'} the members more often than not, "
-            "a bias that no ν mends"
-        )
+    if _excludes(mean[1], 0.5):
+        side = ("up", "above") if mean[0] > 0.5 else ("down", "below")
+        shapes.append(f"slope {side[0]}: the truth lies {side[1]} the middle of the members more often than not, a bias that no ν mends")
     if shapes:
         sentence = "; ".join(shapes)
         return sentence[0].upper() + sentence[1:] + "."
+    reach = float(np.mean(high - low)) / 2
+    if not np.isfinite(dispersion[1]).all() or reach > 0.75:
+        return f"Too few independent cases to tell: chance alone moves a bar by ±{reach:.0%}."
     outside = int(((density < low) | (density > high)).sum())
-    if chance * 1.645 > 0.5:
-        return f"Too few independent cases to tell: chance alone moves a bar by ±{chance * 1.645:.0%}."
-    if outside > max(2, 0.25 * n_bin):
-        return f"No U, dome or slope, but {outside} of {n_bin} bars leave the band where chance explains about {n_bin / 10:.0f}."
+    if outside:
+        return f"No U, dome or slope, but {outside} of {len(density)} bars leave{'s' if outside == 1 else ''} the band of chance."
     return "Flat within what chance allows: the truth falls anywhere among the members equally often."
+
+
+def _excludes(interval: Range, value: float) -> bool:
+    return bool(np.isfinite(interval).all()) and not interval[0] <= value <= interval[1]
 
 
 def read_ratio(ratio: float, interval: tuple[float, float] | None = None) -> str:
@@ -149,9 +152,11 @@ def read_references(rmse: float, references: dict[str, float]) -> str:
 
 def read_objective(error: float, slope: float, at_bound: bool) -> str:
     """The sentence under the objective: where its valley lies, and whether passes obey the law of nu to the power -1/2."""
-    law = f"The deviation falls as ν to the {slope:.2f}" + ("" if abs(slope + 0.5) < 0.05 else ", where −0.50 is the law of small noise")
+    law = f"The deviation falls as ν to the {slope:.2f}".replace("-", "−") + ("" if abs(slope + 0.5) < 0.05 else ", where −0.50 is the law of small noise")
     if at_bound:
-        return f"{law}. There is no valley inside the range: the curve is still falling at its end, where d₀ = {number(error)} is not reached."
+        return (
+            f"{law}. There is no valley inside the range: the curve is still falling at its end, where d₀ = {number(error)} is not reached."
+        )
     return f"{law}; the valley is where one pass strays as far as the plain model errs, d₀ = {number(error)}."
 
 

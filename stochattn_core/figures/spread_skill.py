@@ -20,7 +20,7 @@ def spread_skill(
     n_case: int,
     units: str = "",
     palette: Palette = BROWSER,
-    height: int = 280,
+    height: int = 262,
 ) -> go.Figure:
     """spread: (bin,) root-mean member variance times sqrt((M+1)/M); error: (bin,) RMSE of the ensemble mean, between
     low and high by chance; count: (bin,) values."""
@@ -48,12 +48,11 @@ def spread_skill(
         hovertemplate="spread %{x:.4g}<br>error %{y:.4g}<br>%{customdata:,} values<extra></extra>",
         name="bins",
     )
-    figure.add_annotation(
-        x=top * 0.97, y=top * 0.9, text="too wide", showarrow=False, xanchor="right", yanchor="top", font={"size": 11.5}, yshift=-14
-    )
-    figure.add_annotation(
-        x=top * 0.03, y=top * 0.97, text="too narrow", showarrow=False, xanchor="left", yanchor="top", font={"size": 11.5}
-    )
+    # each side of the diagonal says what it means, unless the points are there
+    if not ratio > 1.6:
+        figure.add_annotation(x=top * 0.98, y=top * 0.06, text="too wide", showarrow=False, xanchor="right", font={"size": 11.5})
+    if not ratio < 0.6:
+        figure.add_annotation(x=top * 0.03, y=top * 0.95, text="too narrow", showarrow=False, xanchor="left", font={"size": 11.5})
     unit = f" ({units})" if units else ""
     finish(
         figure,

@@ -72,19 +72,18 @@ def finish(
     """Title, axes, legend and margins, the same in every figure. Backgrounds stay transparent: the page's own shows through."""
     figure.update_layout(
         title={
-            "text": title,
+            "text": f'{title}<br><span style="font-size:12.5px;font-weight:400;color:{palette.text}">{subtitle}</span>' if title else "",
             "font": {"size": 15},
-            "subtitle": {"text": subtitle, "font": {"size": 12.5, "color": palette.text}},
             "x": 0,
-            "xref": "paper",
+            "xref": "container",
             "xanchor": "left",
             "y": 1,
             "yref": "container",
             "yanchor": "top",
-            "pad": {"t": 10},
+            "pad": {"t": 17, "l": 2},
         },
         height=height,
-        margin={"t": 62, "l": 8, "r": 14, "b": 8, "pad": 4},
+        margin={"t": 58, "l": 8, "r": 14, "b": 8, "pad": 4},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         font={"color": palette.text},
@@ -106,11 +105,11 @@ def finish(
     return figure
 
 
-def legend_below(figure: go.Figure) -> go.Figure:
-    """A one-line legend under the plot, where it hides nothing."""
+def legend_below(figure: go.Figure, y: float = -0.16) -> go.Figure:
+    """A legend under the plot, where it hides nothing; y is how far below, in heights of the plot."""
     figure.update_layout(
         showlegend=True,
-        legend={"orientation": "h", "x": 0, "y": -0.2, "yanchor": "top", "font": {"size": 12}, "itemclick": "toggle", "tracegroupgap": 4},
+        legend={"orientation": "h", "x": 0, "y": y, "yanchor": "top", "font": {"size": 12}, "itemclick": "toggle", "tracegroupgap": 4},
     )
     return figure
 
@@ -132,4 +131,9 @@ def number(value: float, digits: int = 3) -> str:
 
 def title_size(n_member: int, n_case: int, more: str = "") -> str:
     """The sizes behind a plot, in words: every title shows them."""
-    return f"M = {n_member} members · N = {n_case:,}" + (f" {more}" if more else "")
+    return f"M = {n_member} members · N = {n_case:,} values" + (f", {more}" if more else "")
+
+
+def units_text(units: str) -> str:
+    """Units as they are printed; files keep the names of CF."""
+    return {"degC": "°C", "degF": "°F", "m s-1": "m/s", "m2 s-2": "m²/s²"}.get(units, units)

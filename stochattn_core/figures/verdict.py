@@ -41,7 +41,7 @@ def judge_w1(w1: float, floor: float) -> Verdict:
     if not math.isfinite(floor):
         return Verdict("none", "too few cases to tell")
     if w1 <= max(floor, 0.01):
-        return Verdict("good", "as if perfect")
+        return Verdict("good", "within chance")
     return Verdict("doubtful", "some misfit") if w1 <= max(2 * floor, 0.05) else Verdict("bad", "misfit")
 
 

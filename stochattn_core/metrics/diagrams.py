@@ -186,7 +186,8 @@ def binned_spread_error(
 
 def _band(replicates: Tensor, level: float, statistics: Statistics) -> tuple[np.ndarray, np.ndarray]:
     """Percentiles over axis 0; NaN where fewer than 2 blocks hold a case."""
-    if int((statistics.n_case > 0).sum()) < 2:
-        replicates = torch.full_like(replicates, torch.nan)
+    if int((statistics.n_case > 0).sum()) < 2 or not replicates.numel():
+        nothing = np.full(replicates.shape[1:], np.nan)
+        return nothing, nothing
     low, high = torch.nanquantile(replicates, torch.tensor([(1 - level) / 2, (1 + level) / 2], dtype=torch.float64), dim=0)
     return low.numpy(), high.numpy()

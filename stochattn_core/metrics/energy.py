@@ -19,17 +19,18 @@ def energy_score(members: Tensor, target: Tensor, *, fair: bool = True, weights:
     >>> energy_score(torch.tensor([[[0.0, 0.0]], [[6.0, 8.0]]]), torch.tensor([[3.0, 4.0]]))
     tensor([0.])
     """
-    m, n_case = members.shape[:2]
+    m = members.shape[0]
     if m < 1 or (fair and m < 2):
         raise ValueError(f"the fair energy score needs at least 2 members, got {m}; pass fair=False to score one forecast")
     observed = ~torch.isnan(target)
     errors = torch.where(observed, members - target, 0)
     if weights is not None:
         errors = errors * weights.to(errors).sqrt()
-    errors = errors.reshape(m, n_case, -1).transpose(0, 1)  # (case, member, element)
+    errors = errors.flatten(2) if errors.ndim > 2 else errors.unsqueeze(2)
+    errors = errors.transpose(0, 1)  # (case, member, element)
     to_target = errors.norm(dim=2).mean(1)
     between = _distances(errors).sum((1, 2)) / (m * (m - 1) if fair else m * m)
-    return torch.where(observed.reshape(n_case, -1).any(1), to_target - 0.5 * between.to(to_target), torch.nan)
+    return torch.where((observed.flatten(1).any(1) if observed.ndim > 1 else observed), to_target - 0.5 * between.to(to_target), torch.nan)
 
 
 def _distances(errors: Tensor) -> Tensor:

@@ -36,7 +36,7 @@ def quantiles_of_sorted(values: Tensor, probability: Sequence[float]) -> Tensor:
     """
     m = values.shape[0]
     position = torch.tensor(list(probability), dtype=torch.float64) * (m + 1)
-    position = position.mul(1e9).round().div(1e9).clamp(1, m) - 1  # 0.1 * 50 must be 5, or a tie at member 5 is lost
+    position = position.mul(1e9).round().div(1e9).clamp(1, m) - 1  # (1 - 0.8) / 2 * 50 is 4.999999999999999: make it 5
     low = position.floor().long()
     part = (position - low).to(values.dtype).to(values.device).view(-1, *[1] * (values.ndim - 1))
     low = low.to(values.device)

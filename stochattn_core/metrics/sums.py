@@ -18,7 +18,7 @@ CHUNK = 2**22  # numbers (members x cases x elements) held at once: 32 MB in flo
 def sums_over_cases(members, target, plain, block, n_block: int, *, climatology=None, clim_sd=None, weights=None) -> Statistics:
     """Statistics.of: checks at the door, then chunk by chunk over cases."""
     event = tuple(target.shape[1:])
-    block = torch.as_tensor(np.asarray(block), dtype=torch.int64).cpu()
+    block = torch.tensor(block.tolist() if isinstance(block, Tensor) else np.asarray(block), dtype=torch.int64)
     _check(members, target, plain, block, n_block)
     if clim_sd is None and climatology is not None:
         clim_sd = _float64(climatology).std(0)
@@ -32,15 +32,16 @@ def sums_over_cases(members, target, plain, block, n_block: int, *, climatology=
     for start in range(0, max(n_case, 1), step):
         part = slice(start, start + step)
         reference = None if climatology is None else climatology[:, part] if by_case else climatology
+        x = _float64(members[:, part])
         one = _sums_of_chunk(
-            _float64(members[:, part]),
-            _float64(target[part]),
-            _float64(plain[part]),
+            x,
+            _float64(target[part]).to(x.device),
+            _float64(plain[part]).to(x.device),
             block[part],
             n_block,
-            None if reference is None else _float64(reference),
-            None if clim_sd is None else torch.broadcast_to(_float64(clim_sd), target.shape)[part],
-            weights,
+            None if reference is None else _float64(reference).to(x.device),
+            None if clim_sd is None else torch.broadcast_to(_float64(clim_sd), target.shape)[part].to(x.device),
+            None if weights is None else weights.to(x.device),
         )
         sums = one if sums is None else sums + one
     return sums
@@ -72,15 +73,16 @@ def _sums_of_chunk(
         """(..., case, *event) -> (..., case, *head), weighted sum over the rest of the event, missing elements 0."""
         values = torch.where(seen, values, 0)
         if weights is not None:
-            values = values * weights.to(values.device)
+            values = values * weights
         return values.flatten(values.ndim - len(event) + 1).sum(-1) if len(event) > 1 else values
 
     everywhere = torch.ones(n_case, *head, dtype=torch.bool, device=target.device)
     y = torch.where(seen, target, plain)  # any number will do where y is missing: those elements are in no sum
     nothing = torch.full_like(y, torch.nan)
     x = (members - y).sort(0).values  # the member errors; every score below is a function of them
-    error = members.mean(0) - y
-    variance = members.var(0) if m > 1 else nothing
+    mean = members.mean(0)
+    error = mean - y
+    variance = (members - mean).square().sum(0) / (m - 1) if m > 1 else nothing
     crps_fair = crps_of_errors(x, fair=True) if m > 1 else nothing
     below, above = hersbach_bins(x)
     ends = quantiles_of_sorted(x, [*((1 - level) / 2 for level in LEVELS), *((1 + level) / 2 for level in LEVELS)])
@@ -103,7 +105,7 @@ def _sums_of_chunk(
             return torch.zeros(n_block, 0, *head, dtype=torch.float64)
         shape = (n_case, n_head, -1)
         if weights is not None:
-            values = values * weights.to(values.device)
+            values = values * weights
         place = (block.view(-1, 1, 1) * n_bin + bins.reshape(shape)) * n_head + torch.arange(n_head).view(1, -1, 1)
         keep = seen.reshape(shape).cpu()
         values = values.reshape(shape).cpu()[keep]
@@ -118,7 +120,7 @@ def _sums_of_chunk(
         error=total(error),
         error_sq=total(error**2),
         variance=total(variance),
-        drift_sq=total((members.mean(0) - plain) ** 2),
+        drift_sq=total((mean - plain) ** 2),
         crps=total(crps_of_errors(x, fair=False)),
         crps_fair=total(crps_fair),
         crps_climatology=total(nothing if climatology is None else crps(_per_case(climatology, y), y, fair=False)),

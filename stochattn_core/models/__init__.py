@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stochattn_core.models.base import Model, pick_device, weights_sha256
+from stochattn_core.models.base import Model, weights_sha256
 from stochattn_core.models.ft_transformer import FtTransformer
 from stochattn_core.models.timesfm import TimesFm, TimesFmCheckpoint
 
@@ -16,4 +16,4 @@ def load_model(name: str) -> Model:
     return MODELS[name]
 
 
-__all__ = ["MODELS", "Model", "load_model", "pick_device", "weights_sha256"]
+__all__ = ["MODELS", "Model", "load_model", "weights_sha256"]

@@ -39,19 +39,6 @@ class Model(ABC):
             )
 
 
-def pick_device(device: str = "auto") -> torch.device:
-    """The device of that name; "auto" is the best there is: CUDA, then MPS, then the CPU."""
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if device == "auto":
-        return torch.device(next(name for name, is_there in there.items() if is_there))
-    kind = str(device).split(":")[0]
-    if kind not in there:
-        raise ValueError(f"expected a device out of auto, cpu, cuda and mps, got {device!r}; pick one of these")
-    if not there[kind]:
-        raise ValueError(f"expected a device that this machine has, got {device!r}; pass 'auto' to take the best there is")
-    return torch.device(device)
-
-
 def weights_sha256(network: nn.Module) -> str:
     """Digest of every parameter and buffer, by name, shape, type and bytes; the same on every device."""
     digest = hashlib.sha256()

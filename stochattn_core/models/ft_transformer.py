@@ -6,14 +6,16 @@ Deep Learning Models for Tabular Data", NeurIPS, arXiv 2106.11959.
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import torch
 from torch import nn
 
 from stochattn_core.datasets.base import Dataset, Progress, Split
+from stochattn_core.device import resolve_device
 from stochattn_core.models import weights
-from stochattn_core.models.base import Model, pick_device
+from stochattn_core.models.base import Model
 from stochattn_core.models.table_training import RECIPE, train_table
 
 MAX_FEATURE = 256  # columns: attention cost grows with the square of them
@@ -87,7 +89,7 @@ class FtTransformer(Model):
 
     def on(self, dataset: Dataset, *, device: str = "auto", progress: Progress | None = None) -> nn.Module:
         self.check(dataset)
-        place = pick_device(device)
+        place = resolve_device(device)
         if dataset.train.inputs.shape[1] > MAX_FEATURE:
             raise ValueError(
                 f"expected a table of at most {MAX_FEATURE} columns, {dataset.name!r} has {dataset.train.inputs.shape[1]}; "
@@ -97,7 +99,10 @@ class FtTransformer(Model):
             if weights.about(path).get("dataset_sha256") == dataset.sha256:  # the weights of another dataset are never served
                 return TableNetwork.from_state(weights.load(path)).to(place)
         network = train_table(TableNetwork.for_train, dataset.train, progress=progress)
-        save(network, dataset, cached_path(dataset))
+        try:
+            save(network, dataset, cached_path(dataset))
+        except OSError as error:
+            warnings.warn(f"the trained weights could not be kept ({error}): the next session trains them again", stacklevel=2)
         return network.to(place)
 
 
@@ -106,4 +111,8 @@ def cached_path(dataset: Dataset) -> Path:
 
 
 def save(network: nn.Module, dataset: Dataset, path: Path) -> None:
-    weights.save(path, network.state_dict(), {"model": FtTransformer.name, "dataset": dataset.name, "dataset_sha256": dataset.sha256, "recipe": RECIPE})
+    weights.save(
+        path,
+        network.state_dict(),
+        {"model": FtTransformer.name, "dataset": dataset.name, "dataset_sha256": dataset.sha256, "recipe": RECIPE},
+    )

@@ -51,7 +51,9 @@ def train_table(build, train: Split, *, seed: int = 0, progress: Progress | None
             elif progress is not None and step % 10 == 0:
                 progress(step, n_step, "training on the train part")
         if not math.isfinite(best_error):
-            raise ValueError("expected numbers that a network can learn from, got a training error that is not finite; look for extreme values")
+            raise ValueError(
+                "expected numbers that a network can learn from, got a training error that is not finite; look for extreme values"
+            )
         network.load_state_dict(best)
     return network.eval()
 

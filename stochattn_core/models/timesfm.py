@@ -7,13 +7,17 @@ forecasting", ICML, arXiv 2310.10688.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from torch import nn
 
 from stochattn_core.datasets.base import Dataset, Progress
-from stochattn_core.models.base import Model, pick_device
+from stochattn_core.device import resolve_device
+from stochattn_core.models.base import Model
 from stochattn_core.models.weights import EMBEDDED
 
 CHECKPOINT = "google/timesfm-2.5-200m-transformers"
@@ -52,26 +56,43 @@ def load_pretrained(place: str | Path, revision: str | None = None) -> nn.Module
 
     What the hub has already sent is taken from the local cache without asking again.
     """
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url
     from transformers import TimesFm2_5ModelForPrediction  # takes two seconds to import
 
-    options = {"use_safetensors": True, "attn_implementation": "sdpa", "dtype": torch.float32}
-    if Path(place).is_dir():
-        options["local_files_only"] = True
-    else:
-        options["revision"] = revision
-    with torch.random.fork_rng(devices=[]):  # building may draw numbers that loading throws away
+    options = {"use_safetensors": True, "attn_implementation": "sdpa", "dtype": torch.float32, "revision": revision}
+    with torch.random.fork_rng(devices=[]), _quiet():  # building may draw numbers that loading throws away
         try:
-            return TimesFm2_5ModelForPrediction.from_pretrained(place, **{**options, "local_files_only": True}).eval()
-        except OSError as error:
-            if options.get("local_files_only"):
-                raise ValueError(f"expected a folder with config.json and model.safetensors, got {str(place)!r}; {error}") from error
+            return TimesFm2_5ModelForPrediction.from_pretrained(place, local_files_only=True, **options).eval()
+        except (OSError, ValueError, SafetensorError) as error:
+            if Path(place).is_dir():
+                raise ValueError(
+                    f"expected config.json and model.safetensors of a TimesFM 2.5 in {str(place)!r}, got {type(error).__name__}; save it there "
+                    "with save_pretrained"
+                ) from error
         try:
+            get_hf_file_metadata(hf_hub_url(str(place), "config.json", revision=revision))  # fails at once; the download retries for half a minute
             return TimesFm2_5ModelForPrediction.from_pretrained(place, **options).eval()
         except Exception as error:  # the hub's client raises a dozen kinds for a network that fails
             raise ValueError(
                 f"expected to fetch {place} at {str(revision)[:12]} (about 925 MB) from huggingface.co, got {type(error).__name__}; connect to the "
                 "internet once, or pick the model 'timesfm', which is embedded"
             ) from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """transformers draws a bar for the loading of half a megabyte; a command's one line of error must stay one line."""
+    from transformers.utils import logging
+
+    shown, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if shown:
+            logging.enable_progress_bar()
 
 
 class TimesFm(Model):
@@ -87,7 +108,7 @@ class TimesFm(Model):
 
     def on(self, dataset: Dataset, *, device: str = "auto", progress: Progress | None = None) -> nn.Module:
         self.check(dataset)
-        place = pick_device(device)
+        place = resolve_device(device)
         if progress is not None:
             progress(0, 1, f"loading {self.name}")
         network = load_pretrained(self.place, self.revision)

@@ -34,8 +34,9 @@ CONFIG = {
     "infer_is_positive": False,
 }
 FIRST_PATCH = 5  # 24 values must have been seen before a forecast is asked for
-REAL_SHARE = 0.3  # of a batch
-JITTER = 0.1  # noise added to a real window, in its standard deviations: the real train parts are short and soon known by heart
+REAL_SHARE = 0.4  # of a batch
+JITTER = 0.1  # noise added to a window of a short train part, in its standard deviations: these are soon known by heart
+SHORT = 500  # windows
 
 
 def untrained(**changes: object) -> nn.Module:
@@ -55,7 +56,7 @@ def train_series(
         network = untrained(**changes).train()
         length = network.config.context_length + network.config.horizon_length
         windows = [torch.cat([split.inputs, split.target], dim=1).numpy() for split in real]
-        often = np.sqrt([len(split) for split in real])
+        often = np.array([len(split) for split in real], dtype=float)
         often = often / often.sum()
         n_real = round(REAL_SHARE * batch) if windows else 0
         decay = [values for values in network.parameters() if values.ndim > 1]
@@ -100,7 +101,9 @@ def _loss(network: nn.Module, rows: torch.Tensor) -> torch.Tensor:
 def _real_row(rng: np.random.Generator, windows: np.ndarray, length: int) -> np.ndarray:
     """One window of one train part, some of its oldest values cut off, upside down half of the time, with NaN after its end."""
     row = windows[rng.integers(len(windows)), rng.integers(0, 33) :][:length]
-    row = row * rng.choice([1.0, -1.0]) + rng.standard_normal(len(row)) * row.std() * JITTER * rng.random()
+    row = row * rng.choice([1.0, -1.0])
+    if len(windows) < SHORT:
+        row = row + rng.standard_normal(len(row)) * row.std() * JITTER * rng.random()
     out = np.full((1, length), np.nan)
     out[0, : len(row)] = row
     return out
@@ -110,7 +113,9 @@ def made_up_series(rng: np.random.Generator, n_case: int, length: int) -> np.nda
     """(case, length): level + trend + one or two seasons of any shape + autoregressive part + shifts + noise, in random proportions."""
     t = np.arange(length)[None]
     unit = rng.standard_normal
-    periods = np.where(rng.random((n_case, 1)) < 0.6, rng.choice([4, 6, 7, 8, 10, 11, 12, 24, 48, 52], (n_case, 1)), rng.uniform(3, 60, (n_case, 1)))
+    periods = np.where(
+        rng.random((n_case, 1)) < 0.6, rng.choice([4, 6, 7, 8, 10, 11, 12, 24, 48, 52], (n_case, 1)), rng.uniform(3, 60, (n_case, 1))
+    )
     values = _season(rng, n_case, t, periods) * (rng.random((n_case, 1)) < 0.8)
     values += 0.5 * _season(rng, n_case, t, rng.uniform(3, 80, (n_case, 1))) * (rng.random((n_case, 1)) < 0.3)
     growth = 1 + (t / length - 0.5) * rng.uniform(-0.8, 0.8, (n_case, 1)) * (rng.random((n_case, 1)) < 0.3)

@@ -6,7 +6,9 @@ The same seed gives the same weights on the same machine. Weights are written be
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -33,7 +35,13 @@ def train_ft_transformer(dataset_name: str, folder: Path, progress: Progress, se
 def train_timesfm(folder: Path, progress: Progress, seed: int) -> Path:
     network = train_series([load_dataset(name).train for name in SERIES], seed=seed, progress=progress)
     path = folder / "timesfm"
-    network.save_pretrained(path)  # config.json and model.safetensors, as on the hub
+    path.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder) as temporary:
+        network.save_pretrained(temporary)  # config.json and model.safetensors, as on the hub
+        for name in ("config.json", "model.safetensors"):
+            written = Path(temporary) / name
+            written.chmod(0o644)
+            os.replace(written, path / name)
     return path
 
 

@@ -1,0 +1,61 @@
+"""Pictures of the app as it is: `python tests/browser/screenshots.py FOLDER` writes the README's picture and every page, light and dark."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import Page
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from server import chromium, served, settle, watched
+
+SIZES = {"": (1440, 900), "-phone": (390, 844)}
+PAGES = {
+    "explore": "/?nu=4",
+    "explore-lead": "/?nu=4&lead=6",
+    "explore-table": "/?task=table&nu=4",
+    "tune": "/tune?task=table",
+    "bring": "/bring",
+    "method": "/method",
+}
+
+
+def tuned(page: Page) -> None:
+    page.get_by_role("button", name="Start tuning").click()
+    page.get_by_text("Take it home").wait_for(timeout=240_000)
+    settle(page)
+
+
+def main(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as cache, served(Path(cache)) as address, chromium() as browser:
+        for scheme in ("light", "dark"):
+            for suffix, (width, height) in SIZES.items():
+                context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
+                for name, path in PAGES.items():
+                    page = context.new_page()
+                    found = watched(page, address)
+                    page.goto(address + path)
+                    settle(page)
+                    if name == "tune" and page.get_by_role("button", name="Start tuning").count():
+                        tuned(page)
+                    page.screenshot(path=folder / f"{name}-{scheme}{suffix}.png")
+                    tall = page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight")
+                    page.set_viewport_size({"width": width, "height": max(height, tall + 20)})
+                    page.wait_for_timeout(700)
+                    page.screenshot(path=folder / f"{name}-{scheme}{suffix}-whole.png")
+                    print(name, scheme, width, *found)
+                    page.close()
+                context.close()
+        page = browser.new_page(viewport={"width": 1440, "height": 900}, device_scale_factor=1)
+        page.goto(address + "/?nu=4")
+        settle(page)
+        page.screenshot(path=folder / "readme.png")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("expected one folder for the pictures: python tests/browser/screenshots.py FOLDER")
+    main(Path(sys.argv[1]))

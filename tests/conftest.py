@@ -1,0 +1,18 @@
+"""Every test runs on one thread, with a cache folder of its own and without a network."""
+
+import pytest
+import torch
+
+torch.set_num_threads(1)  # small operations are slower, and sometimes different in the last bit, on several
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory, monkeypatch):
+    """Nothing that was computed before a test run is found in it. One folder for all tests: what one computes another may read."""
+    monkeypatch.setenv("STOCHATTN_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+@pytest.fixture
+def empty_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("STOCHATTN_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"

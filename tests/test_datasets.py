@@ -1,0 +1,188 @@
+"""Contract of the table of datasets: parts that never overlap, gaps, references, units, the same numbers every time."""
+
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from stochattn_core.datasets import DATASETS, ett, load_dataset, uci
+from stochattn_core.datasets.base import PARTS
+from stochattn_core.datasets.series_parts import series_dataset
+from stochattn_core.datasets.synthetic import SERIES_SIGMA, TABLE_SIGMA
+from stochattn_core.datasets.table_parts import table_dataset
+
+EMBEDDED = [name for name, entry in DATASETS.items() if entry.availability == "embedded"]
+SERIES = [name for name in EMBEDDED if DATASETS[name].task == "series"]
+TABLES = [name for name in EMBEDDED if DATASETS[name].task == "table"]
+REAL_FILES = Path(__file__).parents[2] / "shared" / "data"
+
+
+def test_an_unknown_name_is_answered_with_the_names_there_are():
+    with pytest.raises(ValueError, match=r"one of diabetes, .*got 'diabetis'"):
+        load_dataset("diabetis")
+
+
+@pytest.mark.parametrize("name", EMBEDDED)
+def test_the_parts_fit_the_description(name):
+    dataset, entry = load_dataset(name), DATASETS[name]
+    assert dataset.name == name and dataset.task == entry.task and dataset.title and dataset.source and dataset.licence
+    for part in PARTS:
+        split = dataset.part(part)
+        assert split.inputs.dtype == split.target.dtype == torch.float32
+        assert split.inputs.isfinite().all() and split.target.isfinite().all()
+        assert split.target.shape == (len(split), *([len(dataset.lead_time)] if dataset.task == "series" else []))
+        assert set(split.block) == set(range(split.n_block)) and split.n_block >= 3
+        assert split.target.std() > 0
+        for reference in dataset.references.values():
+            assert reference(split).shape == split.target.shape
+    if dataset.task == "table":
+        assert len(dataset.feature_names) == dataset.train.inputs.shape[1]
+
+
+@pytest.mark.parametrize("name", EMBEDDED)
+def test_loading_twice_gives_the_same_numbers(name):
+    before = np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()  # noqa: NPY002
+    assert load_dataset(name).sha256 == load_dataset(name).sha256
+    assert before == (np.random.get_state()[1].tolist(), torch.get_rng_state().tolist())  # noqa: NPY002
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_no_row_of_a_table_is_in_two_parts(name):
+    dataset = load_dataset(name)
+    rows = [row for part in PARTS for row in dataset.part(part).index]
+    assert len(rows) == len(set(rows))
+
+
+@pytest.mark.parametrize("name", SERIES)
+def test_targets_of_a_series_never_overlap_and_keep_a_gap(name):
+    """Counted on the time axis: between the last target of a part and the first of the next lie at least `horizon` steps."""
+    dataset = load_dataset(name)
+    horizon = len(dataset.lead_time)
+    every = pd.date_range(dataset.train.index[0], dataset.test.index[-1], freq={"month": "MS", "year": "YS", "h": "h"}[dataset.lead_unit])
+    for earlier, later in (("train", "calibration"), ("calibration", "test")):
+        last = every.get_loc(dataset.part(earlier).index[-1]) + horizon
+        first = every.get_loc(dataset.part(later).index[0]) + 1
+        assert first - last > horizon
+    for part in ("calibration", "test"):
+        assert len(dataset.part(part)) <= 300
+        assert dataset.part(part).index.is_monotonic_increasing
+
+
+def test_a_window_is_what_it_says():
+    """The slow definition, on the numbers 0, 1, 2, ...: each target follows its context, init_time is the last value seen."""
+    values = np.arange(400.0)
+    dataset = series_dataset(values, pd.RangeIndex(400), context=10, horizon=3, period=4, **about())
+    for part in PARTS:
+        split = dataset.part(part)
+        for inputs, target, init in zip(split.inputs.tolist(), split.target.tolist(), split.index, strict=True):
+            assert inputs == [init - 9 + i for i in range(10)] and target == [init + 1, init + 2, init + 3]
+    assert dataset.train.target.max() == 239 and dataset.calibration.target.min() == 243
+    assert dataset.calibration.target.max() == 319 and dataset.test.target.min() == 323
+    ahead = dataset.references["seasonal naive"](dataset.test) - dataset.test.target
+    assert torch.equal(ahead, torch.full_like(ahead, -4.0))  # the value of one season before is 4 smaller
+    still = dataset.references["persistence"](dataset.test) - dataset.test.target
+    assert torch.equal(still, torch.tensor([[-1.0, -2.0, -3.0]]).expand_as(still))
+
+
+def test_windows_do_not_keep_to_the_same_phase_of_the_season():
+    dataset = series_dataset(
+        np.random.default_rng(0).normal(size=20_000), pd.RangeIndex(20_000), context=24, horizon=6, period=24, **about()
+    )
+    for part in PARTS:
+        assert len(set(dataset.part(part).index % 24)) == 24
+
+
+def about() -> dict:
+    return {"name": "n", "title": "t", "target_name": "y", "units": "", "source": "s", "licence": "l"}
+
+
+def test_references_are_fitted_on_train_alone():
+    x = np.random.default_rng(0).normal(size=(300, 2))
+    dataset = table_dataset(x, 3 + x @ [1.0, -2.0], **about())
+    assert torch.allclose(dataset.references["linear regression"](dataset.test), dataset.test.target, atol=1e-5)
+    assert torch.allclose(dataset.references["training mean"](dataset.test), dataset.train.target.mean().expand(len(dataset.test)))
+
+
+@pytest.mark.parametrize(("name", "sigma"), [("synthetic-table", TABLE_SIGMA), ("synthetic-series", SERIES_SIGMA)])
+def test_the_noise_of_the_synthetic_sets_is_what_they_say(name, sigma):
+    """Against g computed here: what is left of the target has standard deviation true_spread, within 3%."""
+    dataset = load_dataset(name)
+    assert dataset.true_spread == sigma
+    if name == "synthetic-table":
+        x = dataset.test.inputs.double()
+        truth = torch.sin(2 * x[:, 0]) + x[:, 1] * x[:, 2] + x[:, 3] ** 2 / 2 + x[:, 4]
+        rest = dataset.test.target - truth
+    else:
+        hours = (dataset.test.index - pd.Timestamp("2000-01-01")) // pd.Timedelta("1h")
+        t = torch.tensor(np.asarray(hours), dtype=torch.float64)[:, None] + torch.arange(1, 13)
+        rest = dataset.test.target - (20 + 5 * torch.sin(2 * torch.pi * t / 12) + 2 * torch.cos(2 * torch.pi * t / 6))
+    tolerance = 4 / np.sqrt(2 * len(dataset.test)) if name == "synthetic-table" else 4 / np.sqrt(2 * 1200)
+    assert abs(float(rest.std()) / sigma - 1) < tolerance and abs(float(rest.mean())) < 0.1 * sigma
+
+
+def openml_frame(source: uci.Source) -> pd.DataFrame:
+    x = np.random.default_rng(0).normal(size=(source.n_row, source.n_feature + 1 + len(source.without)))
+    return pd.DataFrame(x, columns=[f"f{i}" for i in range(source.n_feature)] + [source.target, *source.without])
+
+
+@pytest.mark.parametrize("name", uci.SOURCES)
+def test_a_table_of_openml_is_asked_for_by_its_number(name, monkeypatch):
+    source = uci.SOURCES[name]
+    asked = {}
+
+    def fetch_openml(**options):
+        asked.update(options)
+        return SimpleNamespace(frame=openml_frame(source))
+
+    monkeypatch.setattr("sklearn.datasets.fetch_openml", fetch_openml)
+    dataset = load_dataset(name)
+    assert asked["data_id"] == source.data_id
+    assert dataset.train.inputs.shape[1] == source.n_feature and not set(source.without) & set(dataset.feature_names)
+    assert sum(len(dataset.part(part)) for part in PARTS) == source.n_row
+
+
+def test_a_table_of_openml_that_changed_is_refused(monkeypatch):
+    source = uci.SOURCES["yacht"]
+    monkeypatch.setattr("sklearn.datasets.fetch_openml", lambda **_: SimpleNamespace(frame=openml_frame(source)[:100]))
+    with pytest.raises(ValueError, match="expected 308 rows and 6 features in 'yacht' from openml.org, got 100 and 6"):
+        load_dataset("yacht")
+
+
+@pytest.mark.parametrize("name", [name for name, entry in DATASETS.items() if entry.availability != "embedded"])
+def test_without_a_network_one_sentence_says_so(name, monkeypatch, tmp_path):
+    def fails(*_, **__):
+        raise ConnectionError("no route")
+
+    monkeypatch.setenv("STOCHATTN_CACHE", str(tmp_path))
+    monkeypatch.setattr("sklearn.datasets.fetch_openml", fails)
+    monkeypatch.setattr("pooch.retrieve", fails)
+    with pytest.raises(
+        ValueError, match="expected to fetch .* got ConnectionError; connect to the internet once, or pick an embedded"
+    ) as caught:
+        load_dataset(name)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.skipif(not (REAL_FILES / "ett" / "ETTh1.csv").exists(), reason="ETTh1.csv is not on this machine and may not be shipped")
+def test_etth1_is_cut_as_in_the_literature():
+    import hashlib
+
+    path = REAL_FILES / "ett" / "ETTh1.csv"
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == ett.SHA256["ETTh1"]
+    dataset = ett.dataset_of(path, "ETTh1")
+    assert dataset.train.index[-1] <= pd.Timestamp("2017-06-25") and dataset.test.index[-1] < pd.Timestamp("2018-02-21")
+    assert dataset.calibration.target.shape[1] == 24 and len(dataset.test) <= 300
+
+
+def test_loading_the_table_imports_no_heavy_package():
+    import subprocess
+
+    code = (
+        "import sys; import stochattn_core.datasets; print(sorted({'sklearn', 'statsmodels', 'pooch', 'transformers'} & set(sys.modules)))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[1])
+    assert found.stdout.strip() == "[]"

@@ -1,0 +1,186 @@
+"""From a model and a dataset to scores, and what is kept of it."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from stochattn_core import Setting, evaluate, load_dataset, load_model, sample_ensemble, store
+from stochattn_core.ensemble_file import read_ensemble, write_ensemble
+from stochattn_core.metrics import scores
+
+
+@pytest.fixture(scope="module")
+def diabetes():
+    return load_dataset("diabetes")
+
+
+@pytest.fixture(scope="module")
+def model():
+    return load_model("ft_transformer")
+
+
+def test_scores_are_those_of_the_ensemble_written_out(model, diabetes):
+    found = evaluate(model, diabetes, Setting(8, 19))
+    members, target = np.asarray(found.ensemble.members, float), diabetes.test.target.double().numpy()
+    mean = members.mean(0)
+    assert found.scores["rmse"] == pytest.approx(np.sqrt(np.mean((mean - target) ** 2)))
+    assert found.scores["spread"] == pytest.approx(np.sqrt(members.var(0, ddof=1).mean()))
+    assert found.scores["spread_skill_ratio"] == pytest.approx(math.sqrt(20 / 19) * found.scores["spread"] / found.scores["rmse"])
+    assert found.plain["rmse"] == pytest.approx(np.sqrt(np.mean((found.ensemble.plain - target) ** 2)), rel=1e-6)
+    assert found.scores["n_case"] == len(diabetes.test)
+
+
+def test_members_do_not_depend_on_the_chunks_they_were_computed_in(model, diabetes):
+    found = evaluate(model, diabetes, Setting(8, 19))
+    whole = sample_ensemble(model.on(diabetes, device="cpu"), diabetes.test.inputs, concentration=8, n_member=19)
+    assert np.allclose(found.ensemble.members, whole.numpy(), rtol=1e-5)
+
+
+def test_the_plain_model_has_no_spread_and_its_crps_is_its_mean_absolute_error(model, diabetes):
+    found = evaluate(model, diabetes, Setting(math.inf, 5))
+    assert found.scores["spread"] == 0 and found.scores["coverage_90"] == 0
+    assert found.scores["crps_fair"] == pytest.approx(found.plain["mae"])
+    assert found.scores["rmse"] == pytest.approx(found.plain["rmse"])
+
+
+def test_what_was_computed_is_read_back_and_not_computed_again(model, diabetes, empty_cache, monkeypatch):
+    first = evaluate(model, diabetes, Setting(8, 19))
+    monkeypatch.setattr("stochattn_core.evaluate.sample_ensemble", lambda *_, **__: pytest.fail("computed again"))
+    again = evaluate(model, diabetes, Setting(8, 19))
+    assert again.scores == first.scores
+
+
+def test_work_that_is_stopped_leaves_nothing_half_done(model, diabetes, empty_cache):
+    def stop(done, total, what):
+        if done and what == "forecasts":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(model, diabetes, Setting(8, 49), progress=stop)
+    assert not [path for path in (empty_cache / "results").rglob("*") if path.is_file()]
+    evaluate(model, diabetes, Setting(8, 49))
+
+
+def test_progress_ends_at_its_total(model, diabetes, empty_cache):
+    seen = []
+    evaluate(model, diabetes, Setting(8, 19), progress=lambda *x: seen.append(x))
+    assert seen[-1][0] == seen[-1][1] and all(a[0] <= b[0] for a, b in zip(seen, seen[1:], strict=False) if a[2] == b[2])
+
+
+def test_a_network_of_ones_own_is_evaluated_as_it_is(diabetes):
+    class Own(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.lift, self.attention, self.head = nn.Linear(1, 8), nn.MultiheadAttention(8, 2, batch_first=True), nn.Linear(8, 1)
+
+        def forward(self, x):
+            x = self.lift(x[..., None] / 100)
+            return self.head(self.attention(x, x, x, need_weights=False)[0].mean(1))[:, 0]
+
+    found = evaluate(Own().eval(), diabetes, Setting(4, 9))
+    assert found.model == "Own" and found.calls == {"attention": 1} and found.scores["spread"] > 0
+    with pytest.raises(ValueError, match=r"expected a forecast of shape \(2, ?\)|expected a forecast of shape"):
+        evaluate(nn.Sequential(Own(), nn.Unflatten(0, (1, -1))).eval(), diabetes, Setting(4, 9))
+
+
+def test_model_and_dataset_of_different_tasks_are_refused(model):
+    with pytest.raises(ValueError, match="forecasts a table, dataset 'sunspots' is a series"):
+        evaluate(model, load_dataset("sunspots"))
+    with pytest.raises(ValueError, match="model must be an entry of MODELS or a torch.nn.Module, got str"):
+        evaluate("ft_transformer", load_dataset("diabetes"))
+
+
+def test_layers_of_the_setting_reach_the_model(model, diabetes):
+    everything = evaluate(model, diabetes, Setting(2, 9))
+    first = next(iter(everything.calls))
+    some = evaluate(model, diabetes, Setting(2, 9, layers=first))
+    assert some.layers == first and some.scores["spread"] < everything.scores["spread"]
+
+
+def test_an_ensemble_file_gives_the_scores_it_was_made_of(model, diabetes, tmp_path):
+    found = evaluate(model, diabetes, Setting(8, 19))
+    write_ensemble(found, tmp_path / "e.nc")
+    back = read_ensemble(tmp_path / "e.nc")
+    assert np.array_equal(back.members, found.ensemble.members) and np.array_equal(back.block, found.ensemble.block)
+    again = scores(back.statistics)
+    assert all(again[name] == value for name, value in found.scores.items() if "climatology" not in name and "_uncert" not in name and "_resol" not in name)
+
+
+def test_an_ensemble_file_of_a_series_has_cf_coordinates(tmp_path):
+    import xarray as xr
+
+    series = load_dataset("sunspots")
+    write_ensemble(evaluate(load_model("timesfm"), series, Setting(16, 5)), tmp_path / "e.nc")
+    with xr.open_dataset(tmp_path / "e.nc", engine="h5netcdf") as data:
+        assert data.forecast.dims == ("member", "init_time", "lead_time") and data.target.dims == ("init_time", "lead_time")
+        assert data.member.attrs["standard_name"] == "realization" and data.forecast.attrs["units"]
+        assert data.attrs["Conventions"].startswith("CF-")
+
+
+def other_file(tmp_path, **changes):
+    import xarray as xr
+
+    forecast = np.random.default_rng(0).normal(size=(6, 5)).astype("f4")
+    variables = {"forecast": (("case", "number"), forecast), "target": (("case",), forecast.mean(1)), **changes}
+    xr.Dataset({name: value for name, value in variables.items() if value is not None}).to_netcdf(tmp_path / "o.nc", engine="h5netcdf")
+    return tmp_path / "o.nc"
+
+
+def test_an_ensemble_file_of_somebody_else_is_read_with_its_names_and_axis_order(tmp_path):
+    back = read_ensemble(other_file(tmp_path))
+    assert back.members.shape == (5, 6) and back.dims == ("case",)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    (
+        ({"target": None}, "expected variables forecast and target in o.nc, got forecast"),
+        ({"forecast": (("case", "what"), np.zeros((6, 5)))}, "expected forecast with a member dimension"),
+        ({"forecast": (("case", "member"), np.zeros((6, 1)))}, "at least 2 members in o.nc, got 1"),
+        ({"forecast": (("case", "member"), np.full((6, 5), np.nan))}, "expected finite forecasts in o.nc, got 30"),
+        ({"target": (("time",), np.zeros(3))}, "align the two"),
+    ),
+)
+def test_an_ensemble_file_that_does_not_fit_is_refused(tmp_path, changes, message):
+    with pytest.raises(ValueError, match=message):
+        read_ensemble(other_file(tmp_path, **changes))
+
+
+def test_a_file_that_is_no_netcdf_is_refused(tmp_path):
+    (tmp_path / "e.nc").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(100))
+    with pytest.raises(ValueError, match=r"expected a NetCDF-4 file, e\.nc cannot be read as one"):
+        read_ensemble(tmp_path / "e.nc")
+    with pytest.raises(ValueError, match="there is none; check the path"):
+        read_ensemble(tmp_path / "none.nc")
+
+
+def test_the_store_forgets_the_oldest_when_it_is_full(empty_cache):
+    import os
+
+    for i in range(4):
+        folder = store._folder(store.key_of("test", i=i))
+        store.save_arrays(store.key_of("test", i=i), {"x": np.zeros(1000)})
+        os.utime(folder, (i, i))
+    store.save(store.key_of("test", i=9), lambda folder: np.save(folder / "x.npy", np.zeros(1000)), limit_bytes=3 * 8200)
+    kept = [i for i in (*range(4), 9) if store.load(store.key_of("test", i=i)) is not None]
+    assert kept == [2, 3, 9]
+
+
+def test_a_broken_entry_of_the_store_is_computed_again(model, diabetes, empty_cache):
+    first = evaluate(model, diabetes, Setting(8, 5))
+    for path in (empty_cache / "results").rglob("members.npy"):
+        path.write_bytes(b"")
+    assert evaluate(model, diabetes, Setting(8, 5)).scores == first.scores
+
+
+def test_infinite_targets_never_reach_a_score_in_silence(model, diabetes):
+    found = evaluate(model, diabetes, Setting(8, 5)).ensemble
+    with pytest.raises(ValueError, match="finite|infinit|NaN"):
+        from stochattn_core.metrics import Statistics
+
+        members = torch.tensor(np.array(found.members))
+        members[0, 0] = torch.inf
+        Statistics.of(members, torch.tensor(found.target), torch.tensor(found.plain), found.block, int(found.block.max()) + 1)
