@@ -1,6 +1,7 @@
 """From a model and a dataset to scores, and what is kept of it."""
 
 import math
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -48,7 +49,7 @@ def test_the_plain_model_has_no_spread_and_its_crps_is_its_mean_absolute_error(m
 
 def test_what_was_computed_is_read_back_and_not_computed_again(model, diabetes, empty_cache, monkeypatch):
     first = evaluate(model, diabetes, Setting(8, 19))
-    monkeypatch.setattr("stochattn_core.evaluate.sample_ensemble", lambda *_, **__: pytest.fail("computed again"))
+    monkeypatch.setattr(import_module("stochattn_core.evaluate"), "sample_ensemble", lambda *_, **__: pytest.fail("computed again"))
     again = evaluate(model, diabetes, Setting(8, 19))
     assert again.scores == first.scores
 
@@ -172,6 +173,7 @@ def test_the_store_forgets_the_oldest_when_it_is_full(empty_cache):
 def test_a_broken_entry_of_the_store_is_computed_again(model, diabetes, empty_cache):
     first = evaluate(model, diabetes, Setting(8, 5))
     for path in (empty_cache / "results").rglob("members.npy"):
+        path.unlink()  # the first result still has the old file open
         path.write_bytes(b"")
     assert evaluate(model, diabetes, Setting(8, 5)).scores == first.scores
 

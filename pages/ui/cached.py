@@ -60,7 +60,7 @@ def _inference() -> threading.Lock:
     return threading.Lock()
 
 
-@st.cache_resource(show_spinner=False)
+@st.cache_resource(show_spinner="Reading the data")
 def dataset(name: str) -> Dataset:
     return load_dataset(name)
 

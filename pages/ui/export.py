@@ -15,11 +15,19 @@ def downloads(tuned: Tuning) -> None:
     st.subheader("Take it home")
     setting = tuned.setting
     with st.container(horizontal=True):
-        st.download_button("tuned.json", setting.dumps(), "tuned.json", "application/json", icon=":material/download:", type="primary", key="tuned-json")
         st.download_button(
-            "Scores as CSV", scores_csv(setting), f"scores-{setting.model.name}-{setting.dataset.name}.csv", "text/csv", icon=":material/download:"
+            "tuned.json", setting.dumps(), "tuned.json", "application/json", icon=":material/download:", type="primary", key="tuned-json"
         )
-    st.caption("tuned.json holds ν*, its interval, the verdict and where they came from. The page Bring your own loads it: the same numbers come back.")
+        st.download_button(
+            "Scores as CSV",
+            scores_csv(setting),
+            f"scores-{setting.model.name}-{setting.dataset.name}.csv",
+            "text/csv",
+            icon=":material/download:",
+        )
+    st.caption(
+        "tuned.json holds ν*, its interval, the verdict and where they came from. The page Bring your own loads it: the same numbers come back."
+    )
     st.code(snippet(setting), language="python")
 
 

@@ -8,6 +8,7 @@ import re
 import streamlit as st
 
 from pages.ui import cached, look, search, state
+from pages.ui.choices import OWN, TASKS
 from pages.ui.work import Work, refusals
 from stochattn_core.datasets import DATASETS
 from stochattn_core.datasets.own_csv import columns_of, series_from_csv, table_from_csv
@@ -18,9 +19,18 @@ from stochattn_core.settings import TunedSetting
 
 LIMIT = "Up to 200 MB. Of a table with very many rows a part is drawn at random, and the page says so. Text, not Excel; never a pickle."
 STEPS = (
-    ("A table or a series", "A table has one row a case: every other column helps to forecast the target. A series has a column of times and one of values."),
-    ("Three parts", "Never overlapping: the model is trained on the first, ν is tuned on the second, every number shown is from the third. Series are cut in time."),
-    ("A dataset like the others", "It opens on Explore, with its scores beside those of forecasts that need no network; then tune it and take the file home."),
+    (
+        "A table or a series",
+        "A table has one row a case: every other column helps to forecast the target. A series has a column of times and one of values.",
+    ),
+    (
+        "Three parts",
+        "Never overlapping: the model is trained on the first, ν is tuned on the second, every number shown is from the third. Series are cut in time.",
+    ),
+    (
+        "A dataset like the others",
+        "It opens on Explore, with its scores beside those of forecasts that need no network; then tune it and take the file home.",
+    ),
 )
 
 
@@ -43,7 +53,7 @@ def _columns_form(file, columns: list[str]) -> None:
         "It is a",
         ["series", "table"],
         default="series" if time else "table",
-        format_func=state.TASKS.get,
+        format_func=TASKS.get,
         required=True,
         key=f"csv-kind-{file.file_id}",
     )
@@ -55,7 +65,7 @@ def _columns_form(file, columns: list[str]) -> None:
         sent = st.form_submit_button("Use it on Explore", type="primary")
     if not sent:
         return
-    name = state.OWN + (re.sub(r"[^a-z0-9]+", "-", file.name.rsplit(".", 1)[0].lower()).strip("-") or "file")
+    name = OWN + (re.sub(r"[^a-z0-9]+", "-", file.name.rsplit(".", 1)[0].lower()).strip("-") or "file")
     with st.spinner("Reading the file"):
         data = series_from_csv(file, time, target, name=name) if kind == "series" else table_from_csv(file, target, name=name)
     state.bring(data)

@@ -10,7 +10,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from pages.ui import cached, look, panels, search, state
-from pages.ui.state import Settings
+from pages.ui.choices import Settings, as_text, lead_text, slider_position
 from stochattn_core.datasets.base import Dataset
 from stochattn_core.evaluate import Evaluation
 from stochattn_core.figures.curve import TICKS, slider_strip
@@ -27,7 +27,7 @@ def heading(settings: Settings, data: Dataset) -> None:
     left, right = st.columns([5, 1], vertical_alignment="center")
     nu = "plain model" if math.isinf(settings.nu) else f"ν = {settings.nu:,.0f}"
     quantity = f"{data.target_name} in {units_text(data.units)}" if data.units else data.target_name
-    beneath = [quantity, state.lead_text(settings.lead, data)] if data.lead_time else [quantity]
+    beneath = [quantity, lead_text(settings.lead, data)] if data.lead_time else [quantity]
     beneath += [f"M = {settings.members} members", f"N = {len(data.test):,} test cases", f"{period(data)}", nu]
     with left:
         look.title(f"{MODELS[settings.model].title} on {data.title}", " · ".join(beneath))
@@ -80,16 +80,15 @@ def known_curve(settings: Settings, data: Dataset) -> None:
         nu: panels.part_ratio(one, settings.lead) for nu, one in cached.evaluations_known(settings.model, data, settings.setting).items()
     }
     figure = slider_strip(
-        np.array([state.slider_position(nu, options) for nu in points]),
+        np.array([slider_position(nu, options) for nu in points]),
         np.array(list(points.values())),
         n_position=len(options),
         chosen=options.index(settings.nu),
         ticks={
-            state.slider_position(nu, options): "∞" if math.isinf(nu) else f"{nu}" if nu < 1000 else f"{nu // 1000}k"
-            for nu in (*TICKS, math.inf)
+            slider_position(nu, options): "∞" if math.isinf(nu) else f"{nu}" if nu < 1000 else f"{nu // 1000}k" for nu in (*TICKS, math.inf)
         },
-        best=state.slider_position(tuned.concentration, options) if tuned else None,
-        interval=tuple(state.slider_position(nu, options) for nu in tuned.interval[1:]) if tuned else None,
+        best=slider_position(tuned.concentration, options) if tuned else None,
+        interval=tuple(slider_position(nu, options) for nu in tuned.interval[1:]) if tuned else None,
         height=CURVE_HEIGHT,
     )
     look.plot(figure, key="strip")
@@ -148,7 +147,7 @@ def below(settings: Settings, data: Dataset, found: Evaluation) -> None:
 def _cases(settings: Settings, data: Dataset, found: Evaluation) -> None:
     rows = _derived(found, data, "cases", settings.lead, lambda: panels.case_rows(found, settings.lead))
     st.dataframe(rows, hide_index=True, height=320, column_config=_formats(rows))
-    name = f"{found.model}-{found.dataset}-{state.nu_text(settings.nu)}"
+    name = f"{found.model}-{found.dataset}-{as_text('nu', settings.nu)}"
     with st.container(horizontal=True):
         st.download_button(
             "Scores as CSV", panels.score_rows(found).to_csv(index=False), f"scores-{name}.csv", "text/csv", icon=":material/download:"

@@ -7,7 +7,7 @@ import math
 import streamlit as st
 
 from pages.ui import look, state
-from pages.ui.state import Settings
+from pages.ui.choices import Settings
 from stochattn_core.datasets.base import Dataset
 from stochattn_core.figures.curve import objective_curve, ratio_curve
 from stochattn_core.figures.reading import read_objective, read_ratio_curve

@@ -13,14 +13,14 @@ from stochattn_core.datasets.base import Dataset
 from stochattn_core.datasets.series_parts import series_dataset
 from stochattn_core.datasets.table_parts import table_dataset
 
-TABLE_SIGMA = 0.3
-SERIES_SIGMA = 0.5
+TABLE_SIGMA = 0.2
+SERIES_SIGMA = 0.25
 
 
 def load_table(seed: int = 0) -> Dataset:
-    """y = sin(2 x1) + x2 x3 + x4^2 / 2 + x5 + 0.3 noise, x uniform on [-1.5, 1.5]; x6 does not matter."""
+    """y = sin(2 x1) + x2 x3 + x4^2 / 2 + x5 + 0.2 noise, x uniform on [-1.5, 1.5]; x6 does not matter."""
     rng = np.random.default_rng(seed)
-    sizes = (8000, 500, 1000)
+    sizes = (16000, 500, 1000)
     x = rng.uniform(-1.5, 1.5, (sum(sizes), 6)).round(4)
     signal = np.sin(2 * x[:, 0]) + x[:, 1] * x[:, 2] + x[:, 3] ** 2 / 2 + x[:, 4]
     y = (signal + TABLE_SIGMA * rng.standard_normal(len(x))).round(4)
@@ -40,7 +40,7 @@ def load_table(seed: int = 0) -> Dataset:
 
 
 def load_series(seed: int = 0) -> Dataset:
-    """y = 20 + 5 sin(2 pi t / 12) + 2 cos(2 pi t / 6) + 0.5 noise, t in hours, as a tide; 12 hours ahead from 96 hours."""
+    """y = 20 + 5 sin(2 pi t / 12) + 2 cos(2 pi t / 6) + 0.25 noise, t in hours, as a tide; 12 hours ahead from 96 hours."""
     rng = np.random.default_rng(seed)
     t = np.arange(6000)
     signal = 20 + 5 * np.sin(2 * np.pi * t / 12) + 2 * np.cos(2 * np.pi * t / 6)

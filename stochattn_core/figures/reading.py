@@ -152,7 +152,9 @@ def read_references(rmse: float, references: dict[str, float]) -> str:
 
 def read_objective(error: float, slope: float, at_bound: bool) -> str:
     """The sentence under the objective: where its valley lies, and whether passes obey the law of nu to the power -1/2."""
-    law = f"The deviation falls as ν to the {slope:.2f}".replace("-", "−") + ("" if abs(slope + 0.5) < 0.05 else ", where −0.50 is the law of small noise")
+    law = f"The deviation falls as ν to the {slope:.2f}".replace("-", "−") + (
+        "" if abs(slope + 0.5) < 0.05 else ", where −0.50 is the law of small noise"
+    )
     if at_bound:
         return (
             f"{law}. There is no valley inside the range: the curve is still falling at its end, where d₀ = {number(error)} is not reached."

@@ -53,10 +53,8 @@ class TableNetwork(nn.Module):
     def for_train(cls, train: Split) -> TableNetwork:
         """Untrained, of a size that fits the data, with the means and standard deviations of train."""
         n_case, n_feature = train.inputs.shape
-        if n_case < 1000:  # few rows are soon known by heart
-            network = cls(n_feature, width=32, n_block=2, attention_dropout=0.3, dropout=0.1)
-        else:
-            network = cls(n_feature, width=32, n_block=3)
+        few = n_case < 1000  # few rows are soon known by heart
+        network = cls(n_feature, width=32, n_block=2, attention_dropout=0.3 if few else 0.0, dropout=0.1 if few else 0.0)
         features, target = train.inputs.double(), train.target.double()
         network.feature_mean.copy_(features.mean(0))
         spread = features.std(0)

@@ -7,6 +7,7 @@ forecasting", ICML, arXiv 2310.10688.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -70,7 +71,9 @@ def load_pretrained(place: str | Path, revision: str | None = None) -> nn.Module
                     "with save_pretrained"
                 ) from error
         try:
-            get_hf_file_metadata(hf_hub_url(str(place), "config.json", revision=revision))  # fails at once; the download retries for half a minute
+            get_hf_file_metadata(
+                hf_hub_url(str(place), "config.json", revision=revision)
+            )  # fails at once; the download retries for half a minute
             return TimesFm2_5ModelForPrediction.from_pretrained(place, **options).eval()
         except Exception as error:  # the hub's client raises a dozen kinds for a network that fails
             raise ValueError(
@@ -111,7 +114,7 @@ class TimesFm(Model):
         place = resolve_device(device)
         if progress is not None:
             progress(0, 1, f"loading {self.name}")
-        network = load_pretrained(self.place, self.revision)
+        network = load_pretrained(self._place_for(dataset), self.revision)
         context = dataset.train.inputs.shape[1]
         if context < network.config.patch_length:
             raise ValueError(
@@ -120,6 +123,13 @@ class TimesFm(Model):
         if progress is not None:
             progress(1, 1, f"loading {self.name}")
         return SeriesNetwork(network, len(dataset.lead_time)).eval().to(place)
+
+    def _place_for(self, dataset: Dataset) -> str | Path:
+        """The weights for every series, or those trained further on exactly this dataset where there are some."""
+        for about in sorted(EMBEDDED.glob(f"{self.name}-*/about.json")):
+            if json.loads(about.read_text()).get("dataset_sha256") == dataset.sha256:
+                return about.parent
+        return self.place
 
 
 class TimesFmCheckpoint(TimesFm):

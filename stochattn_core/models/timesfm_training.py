@@ -34,7 +34,7 @@ CONFIG = {
     "infer_is_positive": False,
 }
 FIRST_PATCH = 5  # 24 values must have been seen before a forecast is asked for
-REAL_SHARE = 0.4  # of a batch
+REAL_SHARE = 0.25  # of a batch
 JITTER = 0.1  # noise added to a window of a short train part, in its standard deviations: these are soon known by heart
 SHORT = 500  # windows
 
@@ -48,23 +48,34 @@ def untrained(**changes: object) -> nn.Module:
 
 
 def train_series(
-    real: Sequence[Split], *, seed: int = 0, n_step: int = 6000, batch: int = 64, progress: Progress | None = None, **changes: object
+    real: Sequence[Split],
+    *,
+    start: nn.Module | None = None,
+    real_share: float = REAL_SHARE,
+    n_step: int = 6000,
+    rate: float = 3e-3,
+    batch: int = 64,
+    seed: int = 0,
+    progress: Progress | None = None,
+    **changes: object,
 ) -> nn.Module:
-    """Minimises the mean squared error of column 0 and the pinball loss of the deciles, in units of the window's standard deviation."""
+    """A network trained on train parts and made-up series; `start` is trained further in place, without it a new one is made.
+
+    Minimises the mean squared error of column 0 and the pinball loss of the deciles, in units of the window's standard deviation."""
     rng = np.random.default_rng(seed)
     with own_randomness(seed):
-        network = untrained(**changes).train()
+        network = (start or untrained(**changes)).train()
         length = network.config.context_length + network.config.horizon_length
         windows = [torch.cat([split.inputs, split.target], dim=1).numpy() for split in real]
-        often = np.array([len(split) for split in real], dtype=float)
+        often = np.sqrt([len(split) for split in real])
         often = often / often.sum()
-        n_real = round(REAL_SHARE * batch) if windows else 0
+        n_real = round(real_share * batch) if windows else 0
         decay = [values for values in network.parameters() if values.ndim > 1]
         plain = [values for values in network.parameters() if values.ndim <= 1]
         optimiser = torch.optim.AdamW([{"params": decay, "weight_decay": 0.01}, {"params": plain, "weight_decay": 0.0}], lr=1e-3)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 3e-3, total_steps=n_step, pct_start=0.1)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=n_step, pct_start=0.1)
         for step in range(1, n_step + 1):
-            rows = [made_up_series(rng, batch - n_real, length)]
+            rows = [made_up_series(rng, batch - n_real, length)] if n_real < batch else []
             rows += [_real_row(rng, windows[rng.choice(len(windows), p=often)], length) for _ in range(n_real)]
             loss = _loss(network, torch.from_numpy(np.concatenate(rows).astype(np.float32)))
             optimiser.zero_grad()

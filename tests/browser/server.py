@@ -16,7 +16,14 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
-ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
+ARGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
 # Streamlit asks for its own health under the page's address before it finds its base address: two 404 that it expects.
 EXPECTED = ("/_stcore/health", "/_stcore/host-config")
 
@@ -28,8 +35,22 @@ def served(cache: Path) -> Iterator[str]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     address = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port), "--server.address", "127.0.0.1", "--server.headless", "true"]
-    process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, "STOCHATTN_CACHE": str(cache)}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    command = [
+        sys.executable,
+        "-m",
+        "streamlit",
+        "run",
+        "app.py",
+        "--server.port",
+        str(port),
+        "--server.address",
+        "127.0.0.1",
+        "--server.headless",
+        "true",
+    ]
+    process = subprocess.Popen(
+        command, cwd=ROOT, env={**os.environ, "STOCHATTN_CACHE": str(cache)}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     try:
         for _ in range(300):
             try:
@@ -57,10 +78,13 @@ def chromium() -> Iterator[Browser]:
 def watched(page: Page, address: str) -> list[str]:
     """Everything that should not happen on a page, as it happens: errors in the console, failed requests, requests to other hosts."""
     found: list[str] = []
-    page.on("console", lambda message: found.append(f"console: {message.text}") if message.type == "error" and not _expected(message) else None)
+    page.on(
+        "console", lambda message: found.append(f"console: {message.text}") if message.type == "error" and not _expected(message) else None
+    )
     page.on("pageerror", lambda error: found.append(f"script: {error}"))
     page.on(
-        "request", lambda request: found.append(f"other host: {request.url}") if not request.url.startswith((address, "data:", "blob:")) else None
+        "request",
+        lambda request: found.append(f"other host: {request.url}") if not request.url.startswith((address, "data:", "blob:")) else None,
     )
     return found
 

@@ -1,0 +1,110 @@
+"""What can be chosen: the settings of a page, their values as text in a link, and the coordinates of the slider."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from stochattn_core.datasets.base import Dataset
+from stochattn_core.models import MODELS
+from stochattn_core.settings import Setting
+
+TASKS = {"series": "Time series", "table": "Table"}
+MEMBERS = (9, 19, 49, 99)  # M + 1 is a multiple of 10, so that ranks fall evenly into the bins of a histogram
+GRID: tuple[float, ...] = (*sorted({float(round(2 ** (i / 2))) for i in range(25)}), math.inf)
+OWN = "own-"  # names of datasets that a session brought
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything a page needs to know. lead is 0 for all lead times, else one of the dataset's; case is a position in the test part."""
+
+    task: str = "series"
+    model: str = ""
+    dataset: str = ""
+    lead: int = 0
+    members: int = 49
+    nu: float = 64.0
+    seed: int = 0
+    layers: str = ""
+    case: int = 0
+
+    @property
+    def concentration(self) -> int | float:
+        return math.inf if math.isinf(self.nu) else int(self.nu)
+
+    @property
+    def setting(self) -> Setting:
+        return Setting(self.concentration, self.members, self.seed, self.layers)
+
+
+def models(task: str) -> dict[str, Any]:
+    return {name: model for name, model in MODELS.items() if model.task == task}
+
+
+def as_text(name: str, value: Any) -> str:
+    """A value as it stands in a link."""
+    return ("inf" if math.isinf(value) else str(int(value))) if name == "nu" else str(value)
+
+
+def from_text(name: str, text: str, task: str, datasets: Mapping[str, str], data: Callable[[], Dataset]) -> Any:
+    """The value of a setting in a link. ValueError says what was expected when it cannot be used.
+
+    datasets: title by name of those that fit the task; data: the dataset chosen, loaded only when its shape matters.
+    """
+    if name == "task":
+        return _one_of(text, TASKS, "one of")
+    if name == "model":
+        return _one_of(text, models(task), f"a model for a {task}:")
+    if name == "dataset":
+        if text.startswith(OWN) and text not in datasets:
+            raise ValueError("a file brought in another session; bring it again")
+        return _one_of(text, datasets, f"a dataset that is a {task}:")
+    if name == "members":
+        return int(_one_of(text, [str(n) for n in MEMBERS], "one of"))
+    if name == "nu":
+        return math.inf if text == "inf" else float(_whole(text, 1, 4096, ", or inf"))
+    if name == "seed":
+        return _whole(text, 0, 2**31 - 1)
+    if name == "case":
+        return _whole(text, 0, len(data().test) - 1)
+    if name == "lead":
+        leads = data().lead_time
+        if text != "0" and not leads:
+            raise ValueError("a table has no lead time")
+        return 0 if text == "0" else _whole(text, leads[0], leads[-1])
+    if name == "layers" and len(text) > 200:
+        raise ValueError("expected a pattern over module names, such as *")
+    return text.strip()
+
+
+def slider_position(nu: float, options: list[float]) -> float:
+    """Where a concentration lies along the slider, in options from the left end; between two options by its logarithm."""
+    finite = [option for option in options if math.isfinite(option)]
+    if not math.isfinite(nu) or nu >= finite[-1]:
+        return float(len(finite) if not math.isfinite(nu) else len(finite) - 1)
+    above = next(i for i, option in enumerate(finite) if option > nu)
+    left, right = math.log(finite[above - 1]), math.log(finite[above])
+    return above - 1 + (math.log(max(nu, finite[above - 1])) - left) / (right - left)
+
+
+def lead_text(lead: int, data: Dataset) -> str:
+    unit = f" {data.lead_unit}" if data.lead_unit else ""
+    plural = "s" if data.lead_unit else ""
+    if not lead:
+        return f"lead times {data.lead_time[0]} to {data.lead_time[-1]}{unit}{plural}"
+    return f"lead time {lead}{unit}{plural if lead > 1 else ''}"
+
+
+def _one_of(text: str, known: Any, what: str) -> str:
+    if text not in known:
+        raise ValueError(f"expected {what} {', '.join(known)}")
+    return text
+
+
+def _whole(text: str, low: int, high: int, more: str = "") -> int:
+    if not text.isascii() or not text.isdigit() or len(text) > 12 or not low <= int(text) <= high:
+        raise ValueError(f"expected a whole number from {low} to {high}{more}")
+    return int(text)
