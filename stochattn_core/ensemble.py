@@ -11,8 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from stochattn_core.attention import check_concentration
+from stochattn_core.audit import audit
 from stochattn_core.by_hand import AttentionClass
-from stochattn_core.patching import Layers, audit, check_concentration, stochastic_attention
+from stochattn_core.patching import Layers, stochastic_attention
 
 ROWS_PER_PASS = 2048  # cases x members of one pass: large enough to keep a small model busy, small enough for a large one
 _folds: weakref.WeakKeyDictionary[nn.Module, bool] = weakref.WeakKeyDictionary()

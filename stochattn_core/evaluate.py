@@ -13,12 +13,12 @@ import torch
 from torch import nn
 
 from stochattn_core import store
+from stochattn_core.audit import audit
 from stochattn_core.datasets.base import Dataset, Progress
 from stochattn_core.device import resolve_device
 from stochattn_core.ensemble import ROWS_PER_PASS, sample_ensemble
 from stochattn_core.metrics import Statistics, scores
 from stochattn_core.models.base import Model, weights_sha256
-from stochattn_core.patching import audit
 from stochattn_core.settings import Setting
 
 DIMS = {"table": ("case",), "series": ("init_time", "lead_time"), "grid": ("init_time", "variable", "latitude", "longitude")}

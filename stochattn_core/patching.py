@@ -14,7 +14,7 @@ import sys
 import types
 import weakref
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,7 +25,7 @@ from torch.overrides import TorchFunctionMode
 
 from stochattn_core.attention import Draw, Observer, attend, check_concentration, sampled_rows
 from stochattn_core.by_hand import AttentionClass, is_by_hand_class, is_by_hand_function
-from stochattn_core.watch import UnansweredAttentionError, Watch, refuse_what_cannot_be_answered
+from stochattn_core.watch import Watch, refuse_what_cannot_be_answered
 
 SOFTMAX = (F.softmax, torch.softmax, Tensor.softmax, torch.special.softmax)
 # What nn.MultiheadAttention computes, run as if no mode were active: an active mode is otherwise handed this whole function, and the
@@ -91,54 +91,12 @@ def stochastic_attention(
         yield Run()
         return
     draw = Draw(concentration, tuple(members), seed, n_case=n_case, first_case=first_case)
-    with _answering(model, draw, layers, tuple(attention_classes), observe) as run:
+    with answering(model, draw, layers, tuple(attention_classes), observe) as run:
         yield run
 
 
-@dataclass(frozen=True)
-class Audit:
-    """One pass with sampling off. calls: attention calls by module name; entropy: mean row entropy over log(keys), 0 one key, 1 even."""
-
-    calls: Mapping[str, int]
-    entropy: Mapping[str, float]
-    relative_error: float
-
-
-def audit(
-    model: nn.Module, *inputs: Any, attention_classes: Sequence[AttentionClass] = (), tolerance: float = 1e-4, **kwargs: Any
-) -> Audit:
-    """Run the model plainly and with every attention answered by its exact rows, and compare the outputs.
-
-    Raises what `stochastic_attention` raises, and UnansweredAttentionError when the two outputs differ by more than `tolerance` of the
-    largest output: then some attention here means something else than we take it for.
-    """
-    sums: dict[str, list[float]] = {}
-
-    def observe(name: str, rows: Tensor) -> None:
-        entropy = torch.special.entr(rows.double()).sum(-1) / max(math.log(rows.shape[-1]), 1e-12)
-        total = sums.setdefault(name, [0.0, 0.0])
-        total[0] += float(entropy.nan_to_num(0.0).sum())
-        total[1] += entropy.numel()
-
-    with torch.no_grad():
-        plain = model(*inputs, **kwargs)
-        with _answering(model, Draw(math.inf), "*", tuple(attention_classes), observe) as run:
-            answered = model(*inputs, **kwargs)
-    pairs = list(zip(_tensors(plain), _tensors(answered), strict=True))
-    errors = [float((a - b).abs().nan_to_num(0.0).max() / b.abs().nan_to_num(0.0).max().clamp_min(1e-30)) for b, a in pairs if b.numel()]
-    error = max(errors, default=0.0)
-    if error > tolerance:
-        raise UnansweredAttentionError(
-            f"{type(model).__name__} gives other outputs when its attention is recomputed (relative difference {error:.1e}, at most "
-            f"{tolerance:.0e} expected): one of its softmax calls is not plain attention; drop it from attention_classes or sample fewer layers"
-        )
-    return Audit(dict(run.calls), {name: total / count for name, (total, count) in sums.items()}, error)
-
-
 @contextlib.contextmanager
-def _answering(
-    model: nn.Module, draw: Draw, layers: Layers, classes: tuple, observe: Callable[[str, Tensor], None] | None
-) -> Iterator[Run]:
+def answering(model: nn.Module, draw: Draw, layers: Layers, classes: tuple, observe: Callable[[str, Tensor], None] | None) -> Iterator[Run]:
     if not isinstance(model, nn.Module):
         raise ValueError(f"expected a torch.nn.Module, got {type(model).__name__}; wrap the function in a module whose forward calls it")
     refuse_what_cannot_be_answered(model)
@@ -284,7 +242,3 @@ def _through_torch_functions(model: nn.Module) -> Iterator[None]:
     finally:
         for key, name in switched.items():
             configs[key]._attn_implementation = name
-
-
-def _tensors(output: Any) -> list[Tensor]:
-    return [leaf for leaf in torch.utils._pytree.tree_leaves(output) if isinstance(leaf, Tensor) and leaf.is_floating_point()]

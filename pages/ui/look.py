@@ -79,7 +79,7 @@ class Tile:
 
 
 def style() -> None:
-    st.set_page_config(page_title="Stochastic attention", page_icon=_ICON, layout="wide")
+    st.set_page_config(page_title="Stochastic attention", page_icon=_ICON, layout="wide", initial_sidebar_state=310)
     st.html(_STYLE)
 
 

@@ -90,7 +90,7 @@ def saved_setting() -> None:
     saved: TunedSetting | None = state.kept("saved")
     if saved is None:
         with right:
-            st.info("Load a tuned.json to see its numbers here, computed again.")
+            st.caption("Load a tuned.json to see its numbers here, computed again.")
         return
     with right:
         grade = search.GRADES.get(saved.verdict, "bad")

@@ -1,0 +1,189 @@
+"""The app in a real browser: every page opens without an error, the slider answers, tuning leaves as a file and comes back."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from server import chromium, served, settle, watched
+
+PAGES = ("/", "/tune", "/bring", "/method", "/?task=table", "/?lead=3&nu=2", "/?nu=inf")
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory) -> Iterator[str]:
+    with served(tmp_path_factory.mktemp("cache")) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture
+def page(browser: Browser, address: str) -> Iterator[Page]:
+    """A page that fails its test on an error in the console, an exception box, or a request to another host."""
+    page = browser.new_page(viewport={"width": 1440, "height": 900}, base_url=address)
+    found = watched(page, address)
+    yield page
+    assert page.locator("[data-testid=stException]").count() == 0
+    assert found == []
+    page.close()
+
+
+def test_the_first_plot_is_there_soon(page: Page):
+    """The first test on a fresh server: nothing is loaded yet, so this is what a user waits."""
+    started = time.monotonic()
+    page.goto("/")
+    page.locator(".st-key-forecast .main-svg").first.wait_for(timeout=60_000)
+    print(f"first plot after {time.monotonic() - started:.1f} s")
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_every_page_opens(page: Page, path: str):
+    page.goto(path)
+    settle(page)
+    assert page.locator(".sa-title").count() == 1
+    assert page.locator("[data-testid=stAlert]").count() == 0
+
+
+def test_navigation_keeps_the_settings_and_the_address(page: Page):
+    page.goto("/?task=table&nu=8&members=19")
+    settle(page)
+    for name in ("Tune", "Method", "Bring your own", "Explore"):
+        page.locator("[data-testid=stSidebarNav]").get_by_text(name, exact=True).click()
+        settle(page)
+        assert {"task=table", "nu=8", "members=19"} <= set(page.url.split("?")[1].split("&"))
+    assert "M = 19" in page.locator(".sa-title").inner_text()
+
+
+def test_back_returns_to_the_view_before(page: Page):
+    page.goto("/?task=table&nu=8")
+    settle(page)
+    move_slider(page, "ArrowLeft", 2)
+    assert "nu=4" in page.url
+    page.go_back()
+    settle(page)
+    assert "ν = 8" in page.locator(".sa-title").inner_text() or "ν = 6" in page.locator(".sa-title").inner_text()
+
+
+def test_a_wrong_address_is_one_sentence(page: Page):
+    page.goto("/?nu=2.5&dataset=nothing&members=-3")
+    settle(page)
+    warning = page.locator("[data-testid=stAlert]")
+    assert warning.count() == 1
+    assert all(word in warning.inner_text() for word in ("nu=2.5", "dataset=nothing", "members=-3"))
+    assert page.locator(".st-key-forecast .main-svg").count() > 0
+
+
+def test_the_slider_moves_pit_and_ratio(page: Page):
+    page.goto("/?task=table&nu=64")
+    settle(page)
+    ratio, bars = first_tile(page), pit_bars(page)
+    move_slider(page, "ArrowLeft", 6)
+    assert float(first_tile(page)) > 1.5 * float(ratio)
+    assert pit_bars(page) != bars
+    started = time.monotonic()
+    move_slider(page, "ArrowRight", 6)
+    assert first_tile(page) == ratio
+    print(f"back to what is known in {time.monotonic() - started:.1f} s")
+
+
+def test_figures_follow_the_theme_without_a_rerun(browser: Browser, address: str):
+    page = browser.new_page(viewport={"width": 1440, "height": 900}, base_url=address, color_scheme="light")
+    page.goto("/?task=table")
+    settle(page)
+    light = page.evaluate("document.querySelector('.st-key-pit .js-plotly-plot')._fullData[1].line.color")
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_timeout(1500)
+    dark = page.evaluate("document.querySelector('.st-key-pit .js-plotly-plot')._fullData[1].line.color")
+    assert light != dark
+    page.close()
+
+
+def test_tune_take_home_and_load_back(page: Page, tmp_path: Path):
+    page.goto("/tune?task=table&dataset=synthetic-table&members=19")
+    settle(page)
+    page.get_by_role("button", name="Start tuning").click()
+    page.get_by_text("Take it home").wait_for(timeout=300_000)
+    settle(page)
+    with page.expect_download() as download:
+        page.locator(".st-key-tuned-json button").click()
+    path = tmp_path / "tuned.json"
+    download.value.save_as(path)
+    saved = json.loads(path.read_text())
+    assert saved["dataset"]["name"] == "synthetic-table"
+    assert saved["scores"]["after"]["n_member"] == 19
+
+    page.locator("[data-testid=stSidebarNav]").get_by_text("Bring your own", exact=True).click()
+    settle(page)
+    page.get_by_role("tab", name="A saved setting").click()
+    page.locator(".st-key-tuned-file input[type=file]").set_input_files(path)
+    page.get_by_text("The same numbers, bit for bit.").wait_for(timeout=120_000)
+    bad = tmp_path / "half.json"
+    bad.write_text(path.read_text()[:200])
+    page.locator(".st-key-tuned-file input[type=file]").set_input_files(bad)
+    page.locator("[data-testid=stAlert]").wait_for()
+    settle(page)
+    assert page.get_by_text("The same numbers, bit for bit.").count() == 1, "what was loaded before must stay"
+
+    page.get_by_role("button", name="Open it on Explore").click()
+    page.locator(".st-key-forecast .main-svg").first.wait_for(timeout=60_000)
+    settle(page)
+    assert f"ν = {saved['concentration']:,}" in page.locator(".sa-title").inner_text()
+    assert abs(float(first_tile(page)) - saved["scores"]["after"]["spread_skill_ratio"]) < 0.005
+
+
+def test_stop_keeps_what_was_shown(page: Page):
+    page.goto("/?nu=256")
+    settle(page)
+    before = first_tile(page)
+    page.locator("[role=slider]").last.focus()
+    for _ in range(15):
+        page.keyboard.press("ArrowLeft")
+    stop = page.get_by_role("button", name="Stop")
+    stop.wait_for(timeout=20_000)
+    stop.click()
+    settle(page)
+    if page.locator("[data-testid=stAlert]").count():  # not so where the machine was faster than the click
+        assert first_tile(page) == before
+    page.reload()
+    settle(page)
+    assert page.locator(".st-key-forecast .main-svg").count() > 0
+
+
+def test_a_csv_becomes_a_dataset(page: Page, tmp_path: Path):
+    rows = ["when,sales"] + [f"20{i // 12:02d}-{i % 12 + 1:02d}-01,{100 + 10 * (i % 12) + i % 7}" for i in range(300)]
+    path = tmp_path / "Shop sales.csv"
+    path.write_text("\n".join(rows))
+    page.goto("/bring")
+    settle(page)
+    page.locator(".st-key-csv-file input[type=file]").set_input_files(path)
+    page.get_by_role("button", name="Use it on Explore").click()
+    page.locator(".st-key-forecast .main-svg").first.wait_for(timeout=120_000)
+    settle(page)
+    assert "dataset=own-shop-sales" in page.url
+
+
+def move_slider(page: Page, key: str, times: int) -> None:
+    page.locator(".st-key-nu [role=slider]").focus()
+    for _ in range(times):
+        page.keyboard.press(key)
+    settle(page)
+
+
+def first_tile(page: Page) -> str:
+    return page.locator(".sa-value").first.inner_text().strip()
+
+
+def pit_bars(page: Page) -> list[float]:
+    return page.evaluate("Array.from(document.querySelector('.st-key-pit .js-plotly-plot')._fullData[0].y)")

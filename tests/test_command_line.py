@@ -1,0 +1,109 @@
+"""The command line, run as a user runs it; and as a user gets it wrong."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from stochattn_core import __main__ as command_line
+
+
+def run(capsys, *arguments):
+    """(exit code, stdout, stderr), in this process."""
+    try:
+        code = command_line.main([str(a) for a in arguments])
+    except SystemExit as stop:
+        code = stop.code
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+CASE = ("--model", "ft_transformer", "--dataset", "diabetes")
+
+
+def test_list_names_everything_there_is(capsys):
+    code, out, _ = run(capsys, "list", "--json")
+    found = json.loads(out)
+    assert code == 0 and {"models", "datasets", "baselines"} == found.keys()
+    assert "timesfm" in {m["name"] for m in found["models"]} and all(d["task"] and d["availability"] for d in found["datasets"])
+    assert "ft_transformer" in run(capsys, "list")[1]
+
+
+def test_sample_then_score_equals_evaluate(capsys, tmp_path):
+    options = ("--concentration", 8, "--members", 9, "--seed", 3, "--json")
+    code, out, _ = run(capsys, "sample", *CASE, *options, "--out", tmp_path / "e.nc")
+    assert code == 0 and json.loads(out)["shape"]["member"] == 9
+    scored = json.loads(run(capsys, "score", tmp_path / "e.nc", "--json")[1])
+    evaluated = json.loads(run(capsys, "evaluate", *CASE, *options)[1])
+    names = ("rmse", "spread", "spread_skill_ratio", "crps_fair", "w1", "coverage_90", "width_90", "n_member", "n_case")
+    assert {name: scored[name] for name in names} == {name: evaluated[name] for name in names}
+
+
+def test_tune_writes_a_setting_that_evaluate_takes_back(capsys, tmp_path):
+    code, out, _ = run(capsys, "tune", *CASE, "--members", 19, "--out", tmp_path / "tuned.json", "--json")
+    assert code == 0
+    printed, saved = json.loads(out), json.loads((tmp_path / "tuned.json").read_text())
+    assert printed == saved
+    again = json.loads(run(capsys, "evaluate", *CASE, "--setting", tmp_path / "tuned.json", "--json")[1])
+    assert again["concentration"] == saved["concentration"]
+    assert {name: again[name] for name in saved["scores"]["after"]} == saved["scores"]["after"]
+    refused = run(capsys, "evaluate", "--model", "ft_transformer", "--dataset", "synthetic-table", "--setting", tmp_path / "tuned.json")
+    assert refused[0] == 2 and "tuned" in refused[2]
+
+
+def test_evaluate_at_infinity_is_the_plain_model_and_valid_json(capsys):
+    code, out, _ = run(capsys, "evaluate", *CASE, "--concentration", "inf", "--members", 3, "--json")
+    found = json.loads(out, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+    assert code == 0 and found["concentration"] == "inf" and found["spread"] == 0
+
+
+def test_a_table_of_ones_own(capsys, tmp_path):
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(120, 3))
+    rows = np.column_stack([x, x @ [1, 2, 3] + rng.normal(size=120)])
+    np.savetxt(tmp_path / "own.csv", rows, delimiter=",", header="a,b,c,y", comments="")
+    case = ("--model", "ft_transformer", "--csv", tmp_path / "own.csv", "--target", "y")
+    code, out, _ = run(capsys, "evaluate", *case, "--members", 5, "--json")
+    assert code == 0 and json.loads(out)["n_case"] == 24
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    (
+        (("evaluate", *CASE, "--concentration", "0"), "concentration must be a positive whole number or inf, got 0"),
+        (("evaluate", *CASE, "--concentration", "-1"), "got -1"),
+        (("evaluate", *CASE, "--concentration", "2.5"), "got 2.5"),
+        (("evaluate", *CASE, "--concentration", "abc"), "got 'abc'"),
+        (("evaluate", *CASE, "--members", "many"), "--members must be a whole number, got 'many'"),
+        (("evaluate", *CASE, "--members", "1"), "n_member must be a whole number, 2 or more, got 1"),
+        (("evaluate", *CASE, "--device", "tpu"), "device must be one of auto, cpu, cuda, mps, got 'tpu'"),
+        (("evaluate", *CASE, "--layers", "nothing"), "matches layers='nothing'; its attention layers are"),
+        (("evaluate", "--model", "gpt", "--dataset", "diabetes"), "ft_transformer"),
+        (("evaluate", "--model", "ft_transformer", "--dataset", "iris"), "diabetes"),
+        (("evaluate", "--model", "ft_transformer"), "expected --dataset NAME or --csv FILE, got neither"),
+        (("evaluate", *CASE, "--csv", "x.csv"), "expected --dataset or --csv, got both"),
+        (("evaluate", "--model", "timesfm", "--dataset", "diabetes"), "forecasts a series, dataset 'diabetes' is a table"),
+        (("evaluate", "--model", "ft_transformer", "--csv", "none.csv", "--target", "y"), "none.csv"),
+        (("evaluate", "--model", "ft_transformer", "--csv", "none.csv"), "expected --target COLUMN"),
+        (("evaluate", *CASE, "--setting", "none.json"), "none.json"),
+        (("sample", *CASE, "--members", "3", "--out", "no/such/folder/e.nc"), "folder does not exist"),
+        (("sample", *CASE, "--part", "all", "--out", "e.nc"), "'all'"),
+        (("score", "none.nc"), "expected a NetCDF file at none.nc"),
+        (("tune",), "--model"),
+        (("fly",), "fly"),
+        ((), "COMMAND"),
+    ),
+)
+def test_a_users_mistake_is_one_line_and_exit_code_two(capsys, arguments, message):
+    code, out, err = run(capsys, *arguments)
+    assert code == 2 and not out
+    lines = [line for line in err.splitlines() if line.strip() and "\r" not in line and "%|" not in line]
+    assert len(lines) == 1 and message in lines[0] and "Traceback" not in err
+
+
+def test_the_module_runs_as_a_program_and_prints_one_json_document():
+    done = subprocess.run([sys.executable, "-m", "stochattn_core", "list", "--json"], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout)["models"] and not done.stderr
