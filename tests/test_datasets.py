@@ -29,17 +29,18 @@ def test_an_unknown_name_is_answered_with_the_names_there_are():
 @pytest.mark.parametrize("name", EMBEDDED)
 def test_the_parts_fit_the_description(name):
     dataset, entry = load_dataset(name), DATASETS[name]
+    event = {"table": [], "series": [len(dataset.lead_time)], "grid": [len(dataset.latitude), len(dataset.longitude)]}[dataset.task]
     assert dataset.name == name and dataset.task == entry.task and dataset.title and dataset.source and dataset.licence
     for part in PARTS:
         split = dataset.part(part)
         assert split.inputs.dtype == split.target.dtype == torch.float32
         assert split.inputs.isfinite().all() and split.target.isfinite().all()
-        assert split.target.shape == (len(split), *([len(dataset.lead_time)] if dataset.task == "series" else []))
+        assert split.target.shape == (len(split), *event)
         assert set(split.block) == set(range(split.n_block)) and split.n_block >= 3
         assert split.target.std() > 0
         for reference in dataset.references.values():
             assert reference(split).shape == split.target.shape
-    if dataset.task == "table":
+    if dataset.task in ("table", "grid"):
         assert len(dataset.feature_names) == dataset.train.inputs.shape[1]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from stochattn_core.datasets import diabetes, ett, statsmodels_series, synthetic, uci
+from stochattn_core.datasets import diabetes, era5, ett, planet, statsmodels_series, synthetic, uci
 from stochattn_core.datasets.base import Dataset, Task
 
 
@@ -27,7 +27,9 @@ DATASETS: dict[str, Entry] = {
     "co2": Entry("Carbon dioxide at Mauna Loa", "series", statsmodels_series.load_co2),
     "sunspots": Entry("Yearly sunspot numbers", "series", statsmodels_series.load_sunspots),
     "synthetic-series": Entry("Synthetic tide, true spread known", "series", synthetic.load_series),
+    **{name: Entry(title, "grid", load) for name, (title, load) in planet.ENTRIES.items()},
     **{name: Entry(source.title, "table", partial(uci.load, name), uci.AVAILABILITY) for name, source in uci.SOURCES.items()},
+    "era5": Entry("ERA5 at 5.625 degrees, Z500 24 h ahead", "grid", era5.load, era5.AVAILABILITY),
     **{name: Entry(f"Transformer oil temperature, {name}", "series", partial(ett.load, name), ett.AVAILABILITY) for name in ett.SHA256},
 }
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from stochattn_core.models.base import Model, weights_sha256
+from stochattn_core.models.climax_grid import Climax, ClimaxCheckpoint, ClimaxFineCheckpoint
 from stochattn_core.models.ft_transformer import FtTransformer
 from stochattn_core.models.timesfm import TimesFm, TimesFmCheckpoint
 
-MODELS: dict[str, Model] = {model.name: model for model in (FtTransformer(), TimesFm(), TimesFmCheckpoint())}
+MODELS: dict[str, Model] = {
+    model.name: model for model in (FtTransformer(), TimesFm(), TimesFmCheckpoint(), Climax(), ClimaxCheckpoint(), ClimaxFineCheckpoint())
+}
 
 
 def load_model(name: str) -> Model:

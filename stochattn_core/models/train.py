@@ -19,11 +19,16 @@ from tqdm import tqdm
 
 from stochattn_core.datasets import load_dataset
 from stochattn_core.datasets.base import Progress
-from stochattn_core.models import ft_transformer
+from stochattn_core.datasets.planet import constants
+from stochattn_core.datasets.quasi_geostrophic.fields import LATITUDE, VARIABLES
+from stochattn_core.datasets.quasi_geostrophic.simulate import simulate
+from stochattn_core.datasets.quasi_geostrophic.training import fields
+from stochattn_core.models import climax_grid, ft_transformer
+from stochattn_core.models.climax_training import Recipe, train_climax
 from stochattn_core.models.table_training import train_table
 from stochattn_core.models.timesfm import load_pretrained
 from stochattn_core.models.timesfm_training import train_series
-from stochattn_core.models.weights import EMBEDDED
+from stochattn_core.models.weights import EMBEDDED, cache_folder
 
 SERIES = ("co2", "elnino", "sunspots")  # only their train parts are seen
 
@@ -63,7 +68,28 @@ def _save_series(network: nn.Module, path: Path, about: dict[str, str]) -> Path:
     return path
 
 
+def train_climax_planet(folder: Path, progress: Progress, seed: int, *, years: Path | None = None, recipe: Recipe | None = None) -> Path:
+    """The small one for the simulated planet. years: a folder of simulated years; without it twelve are simulated in the cache folder."""
+    if years is None:
+        years = cache_folder().parent / "planet-years"
+        simulate(years, 12.0)  # goes on where it was stopped, and is over at once where it was not
+    network = train_climax(
+        list(fields(years)),
+        VARIABLES,
+        LATITUDE.tolist(),
+        constants(),
+        emphasis={"geopotential_500": 4.0},
+        recipe=recipe or Recipe(seed=seed),
+        resume=years / "climax_training.pt",
+        progress=progress,
+    )
+    path = folder / "climax_planet.safetensors"
+    climax_grid.save(path, network, {"model": "climax", "dataset": "planet"})
+    return path
+
+
 JOBS: dict[str, Callable[[Path, Progress, int], Path]] = {
+    "climax": train_climax_planet,
     "ft_transformer-diabetes": partial(train_ft_transformer, "diabetes"),
     "ft_transformer-synthetic-table": partial(train_ft_transformer, "synthetic-table"),
     "timesfm": train_timesfm,

@@ -1,0 +1,109 @@
+"""Real coastlines, the land-sea mask drawn from them, and an orography that is invented at the real places of mountains.
+
+The coastlines are Natural Earth 1:110 million (public domain) by way of the npm package world-atlas 2.0.2 (ISC licence).
+The orography is NOT measured: smooth hills with the position, width and rough height of the great mountain ranges.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+FOLDER = Path(__file__).resolve().parents[2] / "data"
+
+# Hills: latitude and longitude of the middle (degrees), height (m), half-widths in latitude and longitude (degrees).
+HILLS = (
+    (46, 247, 1900, 9, 9),  # Rocky Mountains
+    (35, 254, 1800, 6, 7),
+    (22, 257, 1500, 5, 4),  # Mexico
+    (63, 212, 900, 4, 9),  # Alaska
+    (-6, 283, 2600, 7, 3.5),  # Andes
+    (-20, 292, 3400, 7, 4),
+    (-36, 290, 2000, 9, 3),
+    (-16, 314, 600, 7, 7),  # Brazil
+    (72, 320, 2600, 7, 12),  # Greenland
+    (64, 13, 600, 5, 5),  # Scandinavia
+    (46, 10, 900, 3, 6),  # Alps
+    (39, 40, 1400, 3, 8),  # Anatolia, Caucasus
+    (32, 56, 1300, 5, 8),  # Iran
+    (22, 45, 800, 7, 5),  # Arabia
+    (33, 88, 4700, 5.5, 12),  # Tibet, Himalaya
+    (41, 75, 2200, 4, 7),  # Pamir, Tian Shan
+    (49, 97, 1700, 6, 11),  # Altai, Mongolia
+    (64, 133, 700, 6, 20),  # East Siberia
+    (17, 77, 500, 6, 4),  # Deccan
+    (22, 8, 600, 6, 9),  # Ahaggar
+    (9, 39, 1600, 5, 4),  # Ethiopia
+    (-4, 33, 1100, 8, 6),  # East Africa
+    (-25, 24, 1100, 7, 7),  # Southern Africa
+    (-25, 128, 400, 7, 10),  # Australia
+    (-79, 255, 1300, 5, 25),  # West Antarctica
+)
+LOWLAND = 150.0  # m, wherever there is land
+
+
+@cache
+def coastline() -> tuple[np.ndarray, np.ndarray]:
+    """(longitude, latitude) in degrees, each (point,) float64 with longitudes -180..180; NaN parts the lines.
+
+    A line is also parted where it crosses the date line, so that it can be drawn as it is.
+    """
+    longitude, latitude = [], []
+    for ring in _rings():
+        jump = np.flatnonzero(np.abs(np.diff(ring[:, 0])) > 180) + 1
+        for piece in np.split(ring, jump):
+            longitude += [piece[:, 0], [np.nan]]
+            latitude += [piece[:, 1], [np.nan]]
+    return np.concatenate(longitude), np.concatenate(latitude)
+
+
+def land_sea_mask(latitude: np.ndarray, longitude: np.ndarray, n_sample: int = 8) -> np.ndarray:
+    """Share of land in each cell, 0 (sea) to 1 (land): (latitude, longitude) float32.
+
+    latitude, longitude: (cell,) middles in degrees, at least 2, rising, evenly spaced in longitude; cells end halfway between
+    the middles, and the outermost reach as far out as in, never past a pole.
+    n_sample x n_sample points a cell. A point is land when a meridian from the north pole to it crosses a coast an odd
+    number of times, which holds for rings around the south pole too.
+    """
+    latitude, longitude = np.asarray(latitude, dtype=np.float64), np.asarray(longitude, dtype=np.float64)
+    middle = (latitude[1:] + latitude[:-1]) / 2
+    outer = [2 * latitude[0] - middle[0]], [2 * latitude[-1] - middle[-1]]
+    edge = np.clip(np.concatenate([outer[0], middle, outer[1]]), -90, 90)
+    inside = (np.arange(n_sample) + 0.5) / n_sample
+    rows = (edge[:-1, None] + np.diff(edge)[:, None] * inside).ravel()
+    width = float(np.median(np.diff(longitude)))
+    columns = (longitude[:, None] + width * (inside - 0.5)).ravel()
+    start = np.concatenate([ring[:-1] for ring in _rings()])
+    end = np.concatenate([ring[1:] for ring in _rings()])
+    step = (end[:, 0] - start[:, 0] + 180) % 360 - 180
+    land = np.zeros((len(rows), len(columns)), dtype=bool)
+    for i, column in enumerate(columns):
+        ahead = (column - start[:, 0] + 180) % 360 - 180
+        crosses = ((ahead >= 0) & (ahead < step)) | ((ahead < 0) & (ahead >= step))
+        coast = start[crosses, 1] + (end[crosses, 1] - start[crosses, 1]) * ahead[crosses] / step[crosses]
+        land[:, i] = (coast[None] > rows[:, None]).sum(axis=1) % 2 == 1
+    return land.reshape(len(latitude), n_sample, len(longitude), n_sample).mean(axis=(1, 3), dtype=np.float32)
+
+
+def orography(latitude: np.ndarray, longitude: np.ndarray) -> np.ndarray:
+    """Height of the invented land surface in metres: (latitude, longitude) float32, 0 over the sea."""
+    phi, along = np.asarray(latitude, dtype=np.float64)[:, None], np.asarray(longitude, dtype=np.float64)[None]
+    height = np.full((phi.size, along.size), LOWLAND)
+    for middle, east, top, half_phi, half_along in HILLS:
+        distance = (along - east + 180) % 360 - 180
+        height += top * np.exp(-(((phi - middle) / half_phi) ** 2) - (distance / half_along) ** 2)
+    # East Antarctica: a dome that rises from the coast at 66 S and falls off towards the west.
+    dome = 1 - np.exp(-(np.clip(-66 - phi, 0, None) ** 2) / 64)
+    height += 2700 * dome * (0.65 + 0.35 * np.cos(np.deg2rad(along - 90)))
+    return (height * land_sea_mask(latitude, longitude)).astype(np.float32)
+
+
+@cache
+def _rings() -> list[np.ndarray]:
+    """Closed outlines of the land, each (point, 2): longitude -180..180 and latitude in degrees."""
+    with np.load(FOLDER / "coastline_110m.npz") as file:
+        points, start = file["hundredth_degree"] / 100.0, file["start"]
+    return [points[i:j] for i, j in pairwise(start)]

@@ -1,0 +1,152 @@
+"""The door for gridded files: NetCDF by its content, Zarr by folder or address, and each failure in one sentence."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import xarray as xr
+
+from stochattn_core.datasets.csv_recognise import KINDS
+
+PathOrFile = str | Path | BinaryIO
+ENGINES = {b"\x89HDF": "h5netcdf", b"CDF\x01": "scipy", b"CDF\x02": "scipy"}
+ZARR_MARKS = ("zarr.json", ".zmetadata", ".zgroup")
+TIMEOUT = 10  # s, for the first answer of a server
+
+
+@contextmanager
+def open_grid(source: PathOrFile) -> Iterator[tuple[xr.Dataset, str]]:
+    """The opened file and its name; values are read when they are asked for. An open binary file stays the caller's.
+
+    source: a NetCDF file (or an upload of one), a Zarr folder, or the address of a Zarr store (https://, gs://, s3://).
+    """
+    if isinstance(source, str) and "://" in source:
+        dataset, name = _open_address(source), source.rstrip("/").rsplit("/", 1)[-1]
+    elif isinstance(source, str | Path):
+        path = Path(source).expanduser()
+        name = path.name
+        if path.is_dir():
+            dataset = _open_zarr(str(path), path, name)
+        elif path.is_file():
+            with path.open("rb") as file:
+                engine = _engine(file.read(8), path.stat().st_size, name)
+            dataset = _open_netcdf(path, engine, name)
+        else:
+            raise ValueError(f"expected a NetCDF file or a Zarr folder at {str(path)!r}, found nothing there; check the path")
+    else:
+        name = Path(str(getattr(source, "name", "the file"))).name
+        source.seek(0)
+        content = source.read()
+        dataset = _open_netcdf(io.BytesIO(content), _engine(content[:8], len(content), name), name)
+    with dataset:
+        yield dataset, name
+
+
+def read_values(array: xr.DataArray, name: str) -> xr.DataArray:
+    """The array with its values in memory. A file that ends too early shows here."""
+    try:
+        return array.load()
+    except Exception as error:  # HDF5, NetCDF-3, Zarr codecs and each file system have their own kinds of failure
+        raise ValueError(
+            f"expected to read {array.name!r} from {name!r}, got {type(error).__name__}: the file is damaged or incomplete; download or copy it again"
+        ) from error
+
+
+def _engine(head: bytes, size: int, name: str) -> str:
+    for magic, engine in ENGINES.items():
+        if head.startswith(magic):
+            return engine
+    came = (
+        f"has {size} bytes"
+        if size == 0
+        else next((f"is {kind} by its content" for magic, kind in KINDS.items() if head.startswith(magic)), "")
+    )
+    if head.startswith(b"GRIB"):
+        came = "is GRIB"
+    if head.startswith(b"CDF\x05"):
+        came = "is NetCDF of the CDF-5 kind, which is not read here"
+    raise ValueError(f"expected a NetCDF file or a Zarr folder, {name!r} {came or 'is neither'}; convert it to NetCDF and bring that")
+
+
+def _open_netcdf(path: Path | BinaryIO, engine: str, name: str) -> xr.Dataset:
+    try:
+        return _opened(path, engine=engine)
+    except Exception as error:
+        raise _not_opened(error, name, "download or copy it again") from error
+
+
+def _open_zarr(store: str, folder: Path | None, name: str, **options: object) -> xr.Dataset:
+    try:
+        import zarr
+    except ImportError:
+        raise ValueError(f"expected the package zarr to read {name!r}, it is not installed; run: pip install zarr==3.1.6") from None
+    if folder is not None and not any((folder / mark).exists() for mark in ZARR_MARKS):
+        raise ValueError(
+            f"expected a Zarr store, the folder {name!r} holds none of {', '.join(ZARR_MARKS)}; give the folder that ends in .zarr"
+        )
+    try:
+        group = zarr.open_group(store, mode="r", storage_options=options or None)
+        if not any("pickle" in str(array.metadata.to_dict()).lower() for _, array in group.arrays()):
+            return _opened(store, engine="zarr", **({"storage_options": options} if options else {}))
+    except Exception as error:
+        if "pickle" not in str(error).lower():  # zarr 3 refuses most of them itself
+            raise _not_opened(error, name, "copy the whole folder again" if folder else "check the address and the connection") from error
+    raise ValueError(f"expected numbers in {name!r}, it holds Python pickles, which are never opened; write it again without objects")
+
+
+def _opened(store: object, **options: object) -> xr.Dataset:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of encodings that do not matter here
+        return xr.open_dataset(store, chunks=None, **options)
+
+
+def _not_opened(error: Exception, name: str, cure: str) -> ValueError:
+    said = str(error).strip().splitlines()
+    if "calendar" in str(error) or "cftime" in str(error) or "unable to decode time" in str(error):
+        return ValueError(f"expected times of the standard calendar in {name!r}, got others ({said[0][:80]}); convert the time axis")
+    return ValueError(f"expected to open {name!r}, got {type(error).__name__}: the file is damaged or incomplete; {cure}")
+
+
+def _open_address(address: str) -> xr.Dataset:
+    """A Zarr store on a server, read without an account."""
+    name = address.rstrip("/").rsplit("/", 1)[-1]
+    scheme, rest = address.split("://", 1)
+    package = {"http": "aiohttp", "https": "aiohttp", "gs": "gcsfs", "gcs": "gcsfs", "s3": "s3fs"}.get(scheme)
+    if package is None:
+        raise ValueError(
+            f"expected an address that begins with https://, gs:// or s3://, got {address[:60]!r}; download the file and give its path"
+        )
+    if package != "s3fs":
+        _ask(address if package == "aiohttp" else f"https://storage.googleapis.com/{rest}")
+    try:
+        __import__(package)
+    except ImportError:
+        raise ValueError(
+            f"expected the package {package} to read {scheme}:// addresses, it is not installed; run: pip install {package}"
+        ) from None
+    options = {"gcsfs": {"token": "anon"}, "s3fs": {"anon": True}}.get(package, {})
+    return _open_zarr(address, None, name, **options)
+
+
+def _ask(address: str) -> None:
+    """Whether a Zarr store answers there, before a file system with many retries and long waits is let loose on it."""
+    came = ""
+    for mark in ZARR_MARKS:
+        try:
+            with urlopen(Request(f"{address.rstrip('/')}/{mark}"), timeout=TIMEOUT):
+                return
+        except HTTPError as error:
+            came = f"the answer {error.code}"
+        except (OSError, ValueError) as error:  # no network, no such host, refused, too slow, not an address
+            came = f"no answer ({type(getattr(error, 'reason', None) or error).__name__})"
+            break
+    raise ValueError(
+        f"expected a Zarr store at {address!r}, got {came}; check the address and the connection, or download it and give the folder"
+    )

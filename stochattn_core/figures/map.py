@@ -1,0 +1,219 @@
+"""Interactive map of one field: a warped heat map, coastlines and graticule, with value and place under the pointer. No network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+import plotly.graph_objects as go
+
+from stochattn_core.figures.colour_scale import ColourScale
+from stochattn_core.figures.projection import Projection, coastline, graticule, outline, project_lines, projected_coastline, wrapped
+from stochattn_core.figures.theme import BROWSER, Palette, finish
+from stochattn_core.figures.warp import PIXELS, Grid, pixels, view, warp
+
+# Over a field the coast is dark in a pale casing: seen on every colour of every scale, in light and dark pages.
+COAST, CASING = "rgba(14,18,26,0.92)", "rgba(255,255,255,0.55)"
+GRATICULE = "rgba(128,132,140,0.32)"
+
+
+def field_map(
+    field: np.ndarray,
+    latitude: Sequence[float],
+    longitude: Sequence[float],
+    *,
+    title: str,
+    subtitle: str,
+    quantity: str,
+    units: str = "",
+    scale: ColourScale,
+    projection: Projection | None = None,
+    smooth: bool = True,
+    across: int = PIXELS,
+    palette: Palette = BROWSER,
+    height: int | None = None,
+) -> go.Figure:
+    """field: (latitude, longitude) in units; latitudes in either order, longitudes in either convention; NaN is left blank.
+
+    quantity: what the pointer calls the value ("spread").   scale: of colour_scale, the same object for maps to be compared.
+    smooth: bilinear between the middles of cells; False draws the cells as they are.   across: pixels across a whole globe.
+    """
+    grid = Grid.of(latitude, longitude)
+    projection = projection or default_projection(grid)
+    place = pixels(projection, grid, across, smooth)
+    values = warp(field, grid, projection, across=across, smooth=smooth)
+    number = f",.{scale.decimals}f"
+    # Whole degrees are finer than a pixel of the globe, and take half the room; a small region needs decimals.
+    fine = np.float32 if not grid.is_cyclic or scale.is_log else np.int16
+    around = [np.nan_to_num(one).round().astype(fine) if grid.is_cyclic else one for one in (place.latitude, place.longitude)]
+    low, high = scale.ends
+    bar_ticks = {} if scale.ticks is None else {"tickvals": scale.ticks[0], "ticktext": scale.ticks[1]}
+    name = f"{quantity} ({units})" if units else quantity
+    degrees = ".0f" if grid.is_cyclic else ".2f"
+    shown = f"%{{customdata[2]:{number}}}" if scale.is_log else f"%{{z:{number}}}"
+    figure = go.Figure()
+    figure.add_heatmap(
+        x=place.x,
+        y=place.y,
+        z=scale.place(values),
+        customdata=np.stack([*around, values] if scale.is_log else around, axis=-1),
+        zmin=low,
+        zmax=high,
+        colorscale=scale.stops,
+        hoverongaps=False,
+        hovertemplate=(
+            f"{quantity} <b>{shown}</b> {units}<br>latitude %{{customdata[0]:{degrees}}}°, longitude %{{customdata[1]:{degrees}}}°<extra></extra>"
+        ),
+        colorbar={
+            "orientation": "h",
+            "x": 0.5,
+            "xanchor": "center",
+            "y": 0,
+            "yanchor": "top",
+            "ypad": 22 if projection.name == "plate-carree" else 12,
+            "len": 0.72,
+            "thickness": 9,
+            "outlinewidth": 0,
+            "title": {"text": name, "side": "bottom", "font": {"size": 12}},
+            "tickfont": {"size": 11.5},
+            "ticks": "",
+            "nticks": 7,
+            "tickformat": ",~f",
+            **bar_ticks,
+        },
+    )
+    draw_ground(figure, grid, projection, palette=palette, over_field=True)
+    return finish_map(figure, grid, projection, title=title, subtitle=subtitle, palette=palette, height=height)
+
+
+def default_projection(grid: Grid) -> Projection:
+    """Robinson for the globe; Plate Carrée around its own middle for a region."""
+    return Projection() if grid.is_global else Projection("plate-carree", grid.middle[0])
+
+
+def draw_ground(figure: go.Figure, grid: Grid, projection: Projection, *, palette: Palette, over_field: bool) -> None:
+    """Graticule, coastline and outline, each as one line."""
+    line(
+        figure,
+        *graticule(projection, 30.0 if grid.is_cyclic else _even_step(max(np.ptp(grid.columns), np.ptp(grid.rows)))),
+        colour=GRATICULE,
+        width=0.7,
+    )
+    covered, beyond = coast_over(projection, grid) if over_field else ((), projected_coastline(projection))
+    if len(covered):
+        line(figure, *covered, colour=CASING, width=2.4)
+        line(figure, *covered, colour=COAST, width=0.9)
+    if len(beyond):
+        line(figure, *beyond, colour=palette.plain, width=0.9)
+    line(figure, *outline(projection), colour=palette.plain, width=1.6)
+
+
+@lru_cache(maxsize=64)
+def coast_over(projection: Projection, grid: Grid) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray] | tuple[()]]:
+    """The coastline where the field covers it, and where it lies on the bare page; the latter is empty for a global grid."""
+    if grid.is_global:
+        return projected_coastline(projection), ()
+    longitude, latitude = coastline()
+    inside = grid.holds(longitude, latitude)
+    parts = (np.where(part, longitude, np.nan) for part in (inside, ~inside))
+    return tuple(tuple(one.astype(np.float32) for one in project_lines(projection, part, latitude)) for part in parts)
+
+
+def line(figure: go.Figure, x: np.ndarray, y: np.ndarray, *, colour: str, width: float, **more) -> None:
+    """One line with gaps (NaN) that the pointer passes through."""
+    figure.add_scatter(
+        x=x,
+        y=y,
+        mode="lines",
+        line={"color": colour, "width": width, "simplify": False},
+        connectgaps=False,
+        **{"hoverinfo": "skip", "showlegend": False, **more},
+    )
+
+
+def finish_map(
+    figure: go.Figure, grid: Grid, projection: Projection, *, title: str, subtitle: str, palette: Palette, height: int | None
+) -> go.Figure:
+    """The layout of every map: one metre is as long in x as in y, and nothing on the axes but degrees where they are straight."""
+    finish(figure, title=title, subtitle=subtitle, height=height or (540 if projection.kind.is_round else 430), palette=palette)
+    west, east, south, north = view(projection, grid)
+    whole = (west, east, south, north) == projection.extent
+    margin = 0.012 * (east - west)
+    figure.update_xaxes(range=[west - margin, east + margin], showgrid=False, zeroline=False, constrain="domain", visible=False)
+    figure.update_yaxes(
+        range=[south - margin, north + margin],
+        showgrid=False,
+        zeroline=False,
+        constrain="domain",
+        constraintoward="middle",
+        scaleanchor="x",
+        scaleratio=1,
+        visible=False,
+    )
+    figure.update_layout(margin={"t": 58, "b": 8, "l": 8, "r": 8, "pad": 0})
+    if projection.name == "plate-carree":
+        for update, ticks in (
+            (figure.update_xaxes, degree_ticks((west, east), projection.longitude, "EW")),
+            (figure.update_yaxes, degree_ticks((south, north), 0.0, "NS")),
+        ):
+            update(visible=True, tickvals=ticks[0], ticktext=ticks[1], ticks="", showline=False, tickfont={"size": 11})
+    elif projection.name in ("robinson", "north-polar") and whole:
+        _name_lines(figure, projection, palette)
+        figure.update_xaxes(range=[west * 1.1, east * 1.1])
+        if projection.name == "north-polar":
+            figure.update_yaxes(range=[south * 1.1, north * 1.1])
+    return figure
+
+
+def _name_lines(figure: go.Figure, projection: Projection, palette: Palette) -> None:
+    """Degrees at the edge: of the parallels in Robinson, of the meridians around the pole."""
+    if projection.name == "robinson":
+        latitude = np.array([-60.0, -30.0, 0.0, 30.0, 60.0])
+        x, y = projection.forward(np.full(5, projection.longitude - 179.999), latitude)
+        x = x - 0.03 * projection.extent[1]
+        text, where = [_degrees(one, "NS") for one in latitude], "middle left"
+    else:
+        east = np.arange(0.0, 360.0, 90.0)
+        out = projection.extent[1]
+        x, y = 1.015 * out * np.sin(np.deg2rad(east)), -1.015 * out * np.cos(np.deg2rad(east))
+        text, where = (
+            [_degrees(wrapped(one + projection.longitude), "EW") for one in east],
+            ["bottom center", "middle right", "top center", "middle left"],
+        )
+    figure.add_scatter(
+        x=x,
+        y=y,
+        mode="text",
+        text=text,
+        textposition=where,
+        textfont={"size": 10.5, "color": palette.plain},
+        hoverinfo="skip",
+        showlegend=False,
+        cliponaxis=False,
+    )
+
+
+def degree_ticks(ends: tuple[float, float], middle: float, letters: str) -> tuple[np.ndarray, list[str]]:
+    """Round degrees between the ends of an axis of Plate Carrée: their places, counted from the middle, and what is written there."""
+    every = 60.0 if ends[1] - ends[0] > 200 else _even_step(ends[1] - ends[0])
+    degrees = np.arange(np.ceil((ends[0] + middle) / every - 1e-9), np.floor((ends[1] + middle) / every + 1e-9) + 1) * every
+    return degrees - middle, [_degrees(wrapped(one) if letters == "EW" else one, letters) for one in degrees]
+
+
+def _even_step(reach: float) -> float:
+    """Degrees between lines, so that there are 8 at most."""
+    return next((step for step in (0.5, 1.0, 2.0, 5.0, 10.0, 20.0) if reach / step <= 8), 30.0)
+
+
+def _degrees(value: float, letters: str) -> str:
+    """60°W, 0°, 180°."""
+    size = abs(float(value))
+    return f"{size:g}°" + ("" if size in (0.0, 180.0) else letters[0 if value > 0 else 1])
+
+
+def map_subtitle(*, n_member: int | None = None, n_forecast: int = 1, more: str = "") -> str:
+    """The sizes behind a map, in words: M = 40 members · N = 16 forecasts, and what else is to be said."""
+    parts = [f"M = {n_member} members"] if n_member else []
+    parts.append("one forecast" if n_forecast == 1 else f"N = {n_forecast:,} forecasts")
+    return " · ".join([*parts, more] if more else parts)

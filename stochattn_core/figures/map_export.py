@@ -1,0 +1,151 @@
+"""A map for print: cartopy and matplotlib, PNG, SVG or PDF, with title, units and colour bar. Offline like the interactive one.
+
+Made on matplotlib.figure.Figure, never pyplot, whose state is shared by all the threads of a server.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+
+import matplotlib
+import numpy as np
+from cartopy.mpl.geoaxes import GeoAxes
+from matplotlib.colors import LinearSegmentedColormap, Normalize
+from matplotlib.figure import Figure
+from matplotlib.path import Path as Outline
+from matplotlib.ticker import MaxNLocator
+from plotly.colors import hex_to_rgb, unlabel_rgb
+
+from stochattn_core.figures.colour_scale import ColourScale
+from stochattn_core.figures.map import default_projection, degree_ticks
+from stochattn_core.figures.projection import Projection, graticule, outline, project_lines, projected_coastline
+from stochattn_core.figures.spaghetti import contour_lines
+from stochattn_core.figures.theme import LIGHT
+from stochattn_core.figures.warp import Grid, view, warp
+from stochattn_core.figures.wind import HEAD, LENGTH, drawn, reference_speed, strong_speed, wind_arrows
+
+FORMATS = {"png": "image/png", "svg": "image/svg+xml", "pdf": "application/pdf"}
+ACROSS = 1200  # pixels of the field across the globe: 300 dpi on a page
+INK, PALE = "#16191f", "#6d747f"
+
+
+def map_export(
+    field: np.ndarray,
+    latitude: Sequence[float],
+    longitude: Sequence[float],
+    *,
+    title: str,
+    subtitle: str,
+    quantity: str,
+    units: str = "",
+    scale: ColourScale,
+    projection: Projection | None = None,
+    smooth: bool = True,
+    wind: tuple[np.ndarray, np.ndarray] | None = None,
+    contours: Sequence[float] = (),
+    inches: float = 7.0,
+) -> Figure:
+    """field: (latitude, longitude) in units; the arguments are those of map.field_map.
+
+    wind: u and v, (latitude, longitude) m s-1, for arrows.   contours: values of the field to draw as lines.   inches: width.
+    """
+    grid = Grid.of(latitude, longitude)
+    projection = projection or default_projection(grid)
+    west, east, south, north = view(projection, grid)
+    is_round = projection.kind.is_round
+    map_inches = inches * (0.72 if is_round else 1.0)
+    height = map_inches * (north - south) / (east - west)
+    figure = Figure(figsize=(inches, height + 1.5), facecolor="white", layout=None)
+    whole = figure.get_figheight()
+    share = map_inches / inches * (0.88 if projection.name == "plate-carree" else 0.94)  # room for the degrees
+    axes: GeoAxes = figure.add_axes(
+        ((1 - share) / 2, 0.82 / whole, share, height * share * inches / map_inches / whole), projection=projection.crs
+    )
+    axes.set_xlim(west, east)
+    axes.set_ylim(south, north)
+    _cut_out(axes, projection, (west, east, south, north))
+
+    colours = LinearSegmentedColormap.from_list("scale", [tuple(part / 255 for part in _rgb(one)) for one in scale.colours], N=512)
+    low, high = scale.ends
+    image = axes.imshow(
+        scale.place(warp(field, grid, projection, across=ACROSS, smooth=smooth)),
+        origin="lower",
+        extent=(west, east, south, north),
+        transform=projection.crs,
+        cmap=colours,
+        norm=Normalize(low, high),
+        interpolation="nearest",
+        zorder=1,
+    )
+    axes.plot(*graticule(projection), color="#808890", linewidth=0.35, alpha=0.55, zorder=2)
+    for level in contours:
+        _contour(axes, field, grid, projection, level)
+    coast = projected_coastline(projection)
+    axes.plot(*coast, color="white", linewidth=1.3, alpha=0.5, zorder=4)
+    axes.plot(*coast, color=INK, linewidth=0.55, zorder=5)
+    axes.plot(*outline(projection), color=PALE, linewidth=1.0, zorder=6)
+    if wind is not None:
+        _wind(axes, *wind, grid, projection)
+
+    bar = figure.colorbar(image, cax=figure.add_axes((0.2, 0.5 / whole, 0.6, 0.09 / whole)), orientation="horizontal", extend="neither")
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(length=0, labelsize=8, labelcolor=INK, pad=3)
+    if scale.ticks is not None:
+        bar.set_ticks(scale.ticks[0], labels=scale.ticks[1])
+    else:
+        bar.ax.xaxis.set_major_formatter(lambda value, place: f"{value:,.6g}".replace("-", "−"))
+        bar.ax.xaxis.set_major_locator(MaxNLocator(6))
+    bar.set_label(f"{quantity} ({units})" if units else quantity, fontsize=9, color=INK)
+    figure.text(0.03, 1 - 0.22 / whole, title, fontsize=11.5, color=INK, va="center", weight="bold")
+    figure.text(0.03, 1 - 0.43 / whole, subtitle, fontsize=8.5, color=LIGHT.text, va="center")
+    return figure
+
+
+def saved(figure: Figure, form: str, dpi: int = 300) -> bytes:
+    """The bytes of a file; form: png, svg or pdf. The same figure gives the same bytes: no date goes in."""
+    if form not in FORMATS:
+        raise ValueError(f"a map is saved as {', '.join(FORMATS)}, got {form!r}; choose one of them")
+    about = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}[form]
+    target = io.BytesIO()
+    with matplotlib.rc_context({"svg.hashsalt": "map", "svg.fonttype": "none", "pdf.fonttype": 42}):
+        figure.savefig(target, format=form, dpi=dpi, metadata=about)
+    return target.getvalue()
+
+
+def _cut_out(axes: GeoAxes, projection: Projection, shown: tuple[float, float, float, float]) -> None:
+    """The edge of the whole map is the frame; a region has the frame of its box."""
+    axes.spines["geo"].set_visible(False)
+    if projection.name == "plate-carree":
+        for set_ticks, set_labels, ticks in (
+            (axes.set_xticks, axes.set_xticklabels, degree_ticks(shown[:2], projection.longitude, "EW")),
+            (axes.set_yticks, axes.set_yticklabels, degree_ticks(shown[2:], 0.0, "NS")),
+        ):
+            set_ticks(ticks[0])
+            set_labels(ticks[1])
+        axes.tick_params(length=0, labelsize=7.5, labelcolor=PALE, pad=3)
+    if shown == projection.extent:
+        axes.set_boundary(Outline(np.stack(outline(projection), axis=-1).astype(float)), transform=projection.crs)
+
+
+def _contour(axes: GeoAxes, field: np.ndarray, grid: Grid, projection: Projection, level: float) -> None:
+    axes.plot(*project_lines(projection, *contour_lines(field, grid, level)), color=INK, linewidth=0.7, alpha=0.85, zorder=3)
+
+
+def _wind(axes: GeoAxes, u: np.ndarray, v: np.ndarray, grid: Grid, projection: Projection) -> None:
+    arrows = wind_arrows(u, v, grid, projection, across=34)
+    strong = strong_speed(arrows)
+    length = LENGTH * arrows.spacing / max(strong, 1e-12)
+    x, y = drawn(arrows.x, arrows.y, arrows.u * length, arrows.v * length, HEAD * arrows.spacing)
+    axes.plot(x, y, color="white", linewidth=1.4, alpha=0.5, zorder=7)
+    axes.plot(x, y, color=INK, linewidth=0.6, zorder=8)
+    known = reference_speed(strong)
+    _, east, south, north = view(projection, grid)
+    above = north + 0.03 * (north - south)
+    x, y = drawn(np.array([east - known * length / 2]), np.array([above]), np.array([known * length]), np.zeros(1), HEAD * arrows.spacing)
+    axes.plot(x, y, color=PALE, linewidth=0.9, clip_on=False)
+    axes.text(east - known * length, above, f"{known:g} m/s  ", color=PALE, fontsize=8, ha="right", va="center", clip_on=False)
+
+
+def _rgb(colour: str) -> tuple[float, float, float]:
+    return hex_to_rgb(colour) if colour.startswith("#") else unlabel_rgb(colour)

@@ -1,0 +1,116 @@
+"""Spaghetti: two contours of every member on one map. Where the lines part, the forecast is unsure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+from contourpy import LineType, contour_generator
+from scipy.interpolate import RectBivariateSpline
+
+from stochattn_core.figures.map import default_projection, draw_ground, finish_map, line
+from stochattn_core.figures.projection import Projection, project_lines
+from stochattn_core.figures.theme import BROWSER, Palette, legend_below
+from stochattn_core.figures.warp import Grid, padded, padded_rows
+
+REFINE = 3  # steps between two cells when a contour is drawn
+
+
+def contour_lines(field: np.ndarray, grid: Grid, level: float) -> tuple[np.ndarray, np.ndarray]:
+    """Longitude and latitude (degrees, not wrapped) of where the field equals the level, (point,), NaN between the lines.
+
+    Lines go on over the first column and up to the poles, and are drawn on a cubic spline through the cells, because
+    straight steps of 5 degrees have corners; where cells are missing there is no spline, and lines end at them.
+    """
+    rows = padded_rows(grid)
+    columns = np.append(grid.columns, 360.0) if grid.is_cyclic else grid.columns
+    values = padded(grid.checked(field), grid)
+    if np.isfinite(values).all() and min(values.shape) > 3:
+        rows, columns, values = _refined(rows, columns, values, grid.is_cyclic)
+    values = np.ma.masked_invalid(values)
+    lines = contour_generator(columns, rows, values, line_type=LineType.ChunkCombinedNan).lines(level)[0][0]
+    if lines is None:
+        return np.empty(0), np.empty(0)
+    return lines[:, 0] + grid.longitude[0], lines[:, 1]
+
+
+def _refined(rows: np.ndarray, columns: np.ndarray, values: np.ndarray, is_cyclic: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A grid REFINE times finer, from a spline that goes on past the first and last column."""
+    if is_cyclic:
+        wide = np.concatenate([columns[-5:-1] - 360, columns, columns[1:5] + 360])
+        spline = RectBivariateSpline(rows, wide, np.concatenate([values[:, -5:-1], values, values[:, 1:5]], axis=1))
+    else:
+        spline = RectBivariateSpline(rows, columns, values)
+    fine = [np.interp(np.arange((len(axis) - 1) * REFINE + 1) / REFINE, np.arange(len(axis)), axis) for axis in (rows, columns)]
+    return *fine, spline(*fine)
+
+
+def _projected(fields: Sequence[np.ndarray], grid: Grid, projection: Projection, level: float) -> tuple[np.ndarray, np.ndarray]:
+    """The contours of all the fields as one line with gaps."""
+    parts = [contour_lines(field, grid, level) for field in fields]
+    gap = np.array([np.nan])
+    longitude, latitude = (np.concatenate([piece for part in parts for piece in (part[axis], gap)]) for axis in (0, 1))
+    x, y = project_lines(projection, longitude, latitude)
+    return x.astype(np.float32), y.astype(np.float32)
+
+
+def spaghetti(
+    members: np.ndarray,
+    latitude: Sequence[float],
+    longitude: Sequence[float],
+    *,
+    levels: Sequence[float],
+    level_text: Sequence[str],
+    title: str,
+    subtitle: str,
+    truth: np.ndarray | None = None,
+    plain: np.ndarray | None = None,
+    projection: Projection | None = None,
+    palette: Palette = BROWSER,
+    height: int | None = None,
+) -> go.Figure:
+    """members: (member, latitude, longitude); truth, plain: (latitude, longitude), same units; levels: in these units.
+
+    level_text: what the contours are called ("5,400 m"): geopotential is contoured in m2 s-2 and spoken of in metres.
+    """
+    grid = Grid.of(latitude, longitude)
+    projection = projection or default_projection(grid)
+    figure = go.Figure()
+    draw_ground(figure, grid, projection, palette=palette, over_field=False)
+    for one in figure.data[1:2]:
+        one.update(line={"width": 0.7}, opacity=0.75)
+    for i, level in enumerate(levels):
+        first = {"showlegend": i == 0}
+        x, y = _projected(members, grid, projection, level)
+        line(figure, x, y, colour=palette.ensemble, width=0.9, opacity=0.65, name="members", legendgroup="members", **first)
+        if plain is not None:
+            x, y = _projected([plain], grid, projection, level)
+            line(figure, x, y, colour=palette.plain, width=2.0, name="plain model", legendgroup="plain", **first)
+            figure.data[-1].line.dash = "dash"
+        if truth is not None:
+            x, y = _projected([truth], grid, projection, level)
+            line(figure, x, y, colour=palette.truth, width=2.2, name="truth", legendgroup="truth", **first)
+        _name_level(figure, *_projected([members.mean(axis=0)], grid, projection, level), level_text[i], palette)
+    finish_map(figure, grid, projection, title=title, subtitle=subtitle, palette=palette, height=height)
+    return legend_below(figure, -0.07 if projection.name == "plate-carree" else -0.02)
+
+
+def _name_level(figure: go.Figure, x: np.ndarray, y: np.ndarray, text: str, palette: Palette) -> None:
+    """The level written on its longest line, on paper colour."""
+    gap = np.flatnonzero(~np.isfinite(x))
+    pieces = [piece for piece in np.split(np.arange(len(x)), gap) if len(piece) > 8]
+    if not pieces:
+        return
+    longest = max(pieces, key=len)
+    middle = longest[len(longest) // 2]
+    figure.add_annotation(
+        x=float(x[middle]),
+        y=float(y[middle]),
+        text=text,
+        showarrow=False,
+        font={"size": 11, "color": palette.truth},
+        bgcolor=palette.paper,
+        borderpad=1.5,
+        opacity=0.9,
+    )

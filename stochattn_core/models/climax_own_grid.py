@@ -1,0 +1,95 @@
+"""A small ClimaX for a grid that no weights are stored for, trained on the train part of its dataset: one target, one lead time.
+
+A train part of a few hundred maps is soon known by heart. So its last sixth is held out, and what the network adds to damped
+persistence is scaled by the regression of the truth on it there, so that it adds no more than it has learnt.
+"""
+
+from __future__ import annotations
+
+import warnings
+
+import torch
+from torch import Tensor
+
+from stochattn_core.datasets.base import Dataset, Progress
+from stochattn_core.models import weights
+from stochattn_core.models.climax import ClimaX, whole_patches
+from stochattn_core.models.climax_grid import GridNetwork, geography, hours_of, load, save, standardise
+from stochattn_core.models.climax_training import QuickClimaX, Recipe, Run, area, half_precision, start_small
+from stochattn_core.models.weights import own_randomness
+
+RECIPE = 1  # raised when what follows changes: kept weights of another recipe are not used
+MAX_PATCH = 256  # attention costs the square of them
+HELD_OUT = 6  # one case in so many
+LEAST = 0.1  # of what the network gives is kept in any case, or its members would all be equal
+
+
+def stored_or_trained(dataset: Dataset, progress: Progress | None = None) -> GridNetwork:
+    """What was trained on exactly these numbers before, from the user's cache folder, or trained now and kept there."""
+    path = weights.cache_folder() / f"climax_{dataset.sha256[:16]}_recipe{RECIPE}.safetensors"
+    if weights.about(path).get("dataset_sha256") == dataset.sha256:
+        return load(path)
+    network = train_own(dataset, progress=progress)
+    try:
+        save(path, network, {"model": "climax", "dataset": dataset.name, "dataset_sha256": dataset.sha256})
+    except OSError as error:
+        warnings.warn(f"the trained weights could not be kept ({error}): the next session trains them again", stacklevel=2)
+    return network
+
+
+def train_own(dataset: Dataset, *, n_step: int = 1500, batch: int = 16, seed: int = 0, progress: Progress | None = None) -> GridNetwork:
+    train = dataset.train
+    inputs, later = train.inputs, train.target[:, None]
+    n_row, n_column = inputs.shape[2:]
+    names, target = dataset.feature_names, dataset.target_name
+    maps = geography(dataset.latitude, n_column, dataset.constants)
+    side = patch_size(n_row, n_column)
+    size = {"grid": whole_patches((n_row, n_column), side), "patch_size": side, "embed_dim": 64, "depth": 3, "n_head": 4}
+    with own_randomness(seed):
+        inner = QuickClimaX(tuple(dict.fromkeys((*names, *maps, target))), **size)
+        start_small(inner)
+        network = standardise(GridNetwork(inner, names, (target,), tuple(maps), (hours_of(dataset),), (n_row, n_column)), train, maps)
+        n_fit = len(train) - len(train) // HELD_OUT
+        _fit_damping(network, inputs[:n_fit], later[:n_fit])
+        wanted = (later - network.base(inputs, network.leads.expand(len(later)))) / network.step[0, :, None, None]
+        weight = area(dataset.latitude)[:, None]
+        run = Run(inner, Recipe(n_step, batch, rate=1e-3, weight_decay=0.1, seed=seed), None)
+        while run.step < n_step:
+            rows = torch.randint(n_fit, (batch,), generator=run.random)
+            with half_precision():
+                change = network.change(inputs[rows], network.leads.expand(batch))
+            there = wanted[rows].isfinite() * weight
+            run.take((there * (change.float() - wanted[rows].nan_to_num()).square()).sum() / there.sum().clamp_min(1e-6))
+            if progress is not None and (run.step % 10 == 0 or run.step == n_step):
+                progress(run.step, n_step, f"training climax on {dataset.name}, loss {run.loss:.3f}")
+        network.network = ClimaX(inner.variables, **size)
+        network.network.load_state_dict(run.mean)
+    network.eval()
+    with torch.no_grad():
+        given = torch.cat([network.change(rows, network.leads.expand(len(rows))) for rows in inputs[n_fit:].split(64)])
+    truth = wanted[n_fit:]
+    there = truth.isfinite() * weight
+    share = (there * given * truth.nan_to_num()).sum() / (there * given.square()).sum().clamp_min(1e-12)
+    network.step.mul_(share.clamp(LEAST, 1.0))
+    return network.for_target(target, hours_of(dataset))
+
+
+def patch_size(n_row: int, n_column: int) -> int:
+    """The smallest patch of 2, 4, 8 ... cells a side by which the grid has at most MAX_PATCH patches."""
+    size = 2
+    while -(-n_row // size) * -(-n_column // size) > MAX_PATCH:
+        size *= 2
+    return size
+
+
+def _fit_damping(network: GridNetwork, inputs: Tensor, later: Tensor) -> None:
+    """Climatology of the target, its regression on the present by latitude, and what is left, from the train part."""
+    target = network.outputs[0]
+    network.centre.copy_(later.nanmean(0).nan_to_num(float(later.nanmean())))
+    departure = later - network.centre
+    if target in network.inputs:
+        now = (inputs[:, network.inputs.index(target), None] - network.centre) * departure.isfinite()
+        both, square = (now * departure.nan_to_num()).sum((0, 3)), now.square().sum((0, 3))
+        network.damping[0] = (both / square.clamp_min(1e-12)).clamp(0, 1)
+        departure = departure - network.damping[0, :, :, None] * now
+    network.step[0] = departure.square().nanmean().sqrt().clamp_min(1e-6)
