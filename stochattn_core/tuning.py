@@ -104,7 +104,7 @@ def tune(
     points = _points_about_the_crossing(np.array(sorted(grid)), passes_at, n_point)
     grid, found = np.array(list(points)), _search(np.array(list(points)), list(points.values()), seed)
     best = Setting(found["concentration"], n_member, seed, setting.layers)
-    plain = Setting(math.inf, 2, seed, setting.layers)
+    plain = Setting(math.inf, n_member, seed, setting.layers)
     target = model if isinstance(model, Model) else network
     before = evaluate(target, dataset, plain, device=device, progress=_share(progress, n_point, n_point + 2, "plain model"))
     after = evaluate(target, dataset, best, device=device, progress=_share(progress, n_point + 1, n_point + 2, "test part"))

@@ -72,7 +72,7 @@ def test_noise_that_no_concentration_reaches_is_said():
 
     found = tune(network, dataset_of(network, far_off))
     assert found.concentration == 1 and found.at_bound and found.setting.at_bound
-    assert found.verdict == "under-dispersed at every concentration" and "sample more layers" in found.sentence
+    assert found.verdict == "under-dispersed at every concentration" and "no concentration calibrates this model" in found.sentence
 
 
 def test_a_model_that_is_nearly_exact_ends_at_the_other_bound():

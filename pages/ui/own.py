@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 import re
+from io import BytesIO
 
+import pandas as pd
 import streamlit as st
 
 from pages.ui import cached, look, search, state
 from pages.ui.choices import OWN, TASKS
 from pages.ui.work import Work, refusals
 from stochattn_core.datasets import DATASETS
+from stochattn_core.datasets.csv_file import open_csv
 from stochattn_core.datasets.own_csv import columns_of, series_from_csv, table_from_csv
 from stochattn_core.evaluate import Evaluation
 from stochattn_core.figures.theme import number
@@ -44,11 +47,33 @@ def data_form() -> None:
         look.steps(STEPS)
         return
     with refusals(stop=False):
-        _columns_form(file, list(columns_of(file)))
+        _columns_form(file, _first_rows(file))
 
 
-def _columns_form(file, columns: list[str]) -> None:
-    time = next((name for name in columns if re.search(r"date|time|year|month|day|hour|^ds$|^t$", name, re.IGNORECASE)), None)
+def _first_rows(file) -> pd.DataFrame:
+    """What the first lines of a file hold, read without the rest of it."""
+    file.seek(0)
+    head = file.read(1 << 16)
+    file.seek(0)
+    part = BytesIO(head[: head.rfind(b"\n") + 1] or head)
+    part.name = file.name
+    return next(open_csv(part).chunks(), pd.DataFrame(columns=list(columns_of(file))))
+
+
+def _time_column(rows: pd.DataFrame) -> str | None:
+    """The first column of dates, or of whole numbers that are called a year or a time."""
+    for name in rows.columns:
+        text = not pd.api.types.is_numeric_dtype(rows[name])
+        if text and pd.to_datetime(rows[name], errors="coerce", format="mixed").notna().mean() > 0.9:
+            return name
+        if not text and re.fullmatch(r"year|time|t|step|date", name, re.IGNORECASE):
+            return name
+    return None
+
+
+def _columns_form(file, rows: pd.DataFrame) -> None:
+    columns, time = list(rows.columns), _time_column(rows)
+    st.dataframe(rows.head(5), hide_index=True)
     kind = st.segmented_control(
         "It is a",
         ["series", "table"],

@@ -72,7 +72,7 @@ def finish(
     """Title, axes, legend and margins, the same in every figure. Backgrounds stay transparent: the page's own shows through."""
     figure.update_layout(
         title={
-            "text": f'{title}<br><span style="font-size:12.5px;font-weight:400;color:{palette.text}">{subtitle}</span>' if title else "",
+            "text": f'{title}<br><span style="font-size:12.5px;font-weight:400">{subtitle}</span>' if title else "",
             "font": {"size": 15},
             "x": 0,
             "xref": "container",
@@ -86,7 +86,6 @@ def finish(
         margin={"t": 58, "l": 8, "r": 14, "b": 8, "pad": 4},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
-        font={"color": palette.text},
         showlegend=False,
         hovermode="closest",
         dragmode=False,
@@ -95,7 +94,7 @@ def finish(
     axis = {"automargin": True, "zeroline": False, "gridwidth": 1, "title": {"standoff": 8}, "fixedrange": True}
     if palette is not BROWSER:
         axis |= {"gridcolor": palette.band90}
-        figure.update_layout(paper_bgcolor=palette.paper)
+        figure.update_layout(paper_bgcolor=palette.paper, font={"color": palette.text})
     figure.update_xaxes(**axis, showgrid=False)
     figure.update_yaxes(**axis)
     if x:

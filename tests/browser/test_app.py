@@ -102,11 +102,11 @@ def test_figures_follow_the_theme_without_a_rerun(browser: Browser, address: str
     page = browser.new_page(viewport={"width": 1440, "height": 900}, base_url=address, color_scheme="light")
     page.goto("/?task=table")
     settle(page)
-    light = page.evaluate("document.querySelector('.st-key-pit .js-plotly-plot')._fullData[1].line.color")
+    stroke = "getComputedStyle(document.querySelector('.st-key-pit .js-line')).stroke"
+    assert page.evaluate(stroke) == "rgb(22, 25, 31)"
     page.emulate_media(color_scheme="dark")
     page.wait_for_timeout(1500)
-    dark = page.evaluate("document.querySelector('.st-key-pit .js-plotly-plot')._fullData[1].line.color")
-    assert light != dark
+    assert page.evaluate(stroke) == "rgb(245, 242, 234)"
     page.close()
 
 
@@ -147,7 +147,7 @@ def test_stop_keeps_what_was_shown(page: Page):
     page.goto("/?nu=256")
     settle(page)
     before = first_tile(page)
-    page.locator("[role=slider]").last.focus()
+    page.locator(".st-key-nu input[type=range]").focus()
     for _ in range(15):
         page.keyboard.press("ArrowLeft")
     stop = page.get_by_role("button", name="Stop")
@@ -175,7 +175,7 @@ def test_a_csv_becomes_a_dataset(page: Page, tmp_path: Path):
 
 
 def move_slider(page: Page, key: str, times: int) -> None:
-    page.locator(".st-key-nu [role=slider]").focus()
+    page.locator(".st-key-nu input[type=range]").focus()
     for _ in range(times):
         page.keyboard.press(key)
     settle(page)
