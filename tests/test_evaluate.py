@@ -2,6 +2,7 @@
 
 import math
 from importlib import import_module
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -68,7 +69,7 @@ def test_work_that_is_stopped_leaves_nothing_half_done(model, diabetes, empty_ca
 def test_progress_ends_at_its_total(model, diabetes, empty_cache):
     seen = []
     evaluate(model, diabetes, Setting(8, 19), progress=lambda *x: seen.append(x))
-    assert seen[-1][0] == seen[-1][1] and all(a[0] <= b[0] for a, b in zip(seen, seen[1:], strict=False) if a[2] == b[2])
+    assert seen[-1][0] == seen[-1][1] and all(a[0] <= b[0] for a, b in pairwise(seen) if a[2] == b[2])
 
 
 def test_a_network_of_ones_own_is_evaluated_as_it_is(diabetes):
@@ -83,14 +84,14 @@ def test_a_network_of_ones_own_is_evaluated_as_it_is(diabetes):
 
     found = evaluate(Own().eval(), diabetes, Setting(4, 9))
     assert found.model == "Own" and found.calls == {"attention": 1} and found.scores["spread"] > 0
-    with pytest.raises(ValueError, match=r"expected a forecast of shape \(2, ?\)|expected a forecast of shape"):
+    with pytest.raises(ValueError, match="expected a forecast of shape"):
         evaluate(nn.Sequential(Own(), nn.Unflatten(0, (1, -1))).eval(), diabetes, Setting(4, 9))
 
 
 def test_model_and_dataset_of_different_tasks_are_refused(model):
     with pytest.raises(ValueError, match="forecasts a table, dataset 'sunspots' is a series"):
         evaluate(model, load_dataset("sunspots"))
-    with pytest.raises(ValueError, match="model must be an entry of MODELS or a torch.nn.Module, got str"):
+    with pytest.raises(ValueError, match=r"model must be an entry of MODELS or a torch.nn.Module, got str"):
         evaluate("ft_transformer", load_dataset("diabetes"))
 
 
@@ -107,7 +108,11 @@ def test_an_ensemble_file_gives_the_scores_it_was_made_of(model, diabetes, tmp_p
     back = read_ensemble(tmp_path / "e.nc")
     assert np.array_equal(back.members, found.ensemble.members) and np.array_equal(back.block, found.ensemble.block)
     again = scores(back.statistics)
-    assert all(again[name] == value for name, value in found.scores.items() if "climatology" not in name and "_uncert" not in name and "_resol" not in name)
+    assert all(
+        again[name] == value
+        for name, value in found.scores.items()
+        if "climatology" not in name and "_uncert" not in name and "_resol" not in name
+    )
 
 
 def test_an_ensemble_file_of_a_series_has_cf_coordinates(tmp_path):
@@ -180,7 +185,7 @@ def test_a_broken_entry_of_the_store_is_computed_again(model, diabetes, empty_ca
 
 def test_infinite_targets_never_reach_a_score_in_silence(model, diabetes):
     found = evaluate(model, diabetes, Setting(8, 5)).ensemble
-    with pytest.raises(ValueError, match="finite|infinit|NaN"):
+    with pytest.raises(ValueError, match=r"finite|infinit|NaN"):
         from stochattn_core.metrics import Statistics
 
         members = torch.tensor(np.array(found.members))

@@ -204,7 +204,7 @@ def test_a_setting_of_another_model_other_weights_or_other_data_is_refused_by_na
 
 
 def test_saving_where_nothing_can_be_written_is_one_sentence_and_keeps_the_old_file(tuned, tmp_path):
-    with pytest.raises(ValueError, match="expected to write .*none"):
+    with pytest.raises(ValueError, match=r"expected to write .*none"):
         tuned.setting.save(tmp_path / "none" / "tuned.json")
 
 

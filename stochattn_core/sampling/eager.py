@@ -13,7 +13,7 @@ from torch import Tensor
 from stochattn_core.sampling import stream
 
 # Draws up to which a row of few keys is searched: the Poisson chain has a fixed cost. What the chain leaves is searched from fewer on.
-SEARCH_AT_LEAST = 512
+SEARCH_AT_LEAST = 256
 LEFT_TO_SEARCH = 128
 # The most keys for which comparing every draw with every key costs less than searching it.
 COMPARE_AT_MOST = 32
