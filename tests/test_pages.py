@@ -6,11 +6,13 @@ import io
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from pages.ui.choices import GRID, Settings, slider_position
-from stochattn_core.settings import TunedSetting
+from pages.ui.work import Work
+from stochattn_core.settings import Setting, TunedSetting
 
 ROOT = Path(__file__).parents[1]
 PAGES = ("explore", "tune", "bring", "method")
@@ -92,6 +94,18 @@ def test_the_slider_changes_the_scores_and_the_address():
     assert not test.exception
     assert html(test) != before
     assert test.query_params.get("nu", str(int(Settings().nu))) == "4"
+
+
+def test_the_first_answer_is_the_forecast_that_the_evaluation_holds():
+    from pages.ui import cached
+
+    data, setting, work = cached.dataset("sunspots"), Setting(4, 9), Work(None, "", key="", on_stop=print)
+    work.wait = lambda reason: None
+    work._draw = lambda share, text: None
+    members, plain = cached.one_forecast("timesfm", data, setting, 3, work)
+    found = cached.evaluation("timesfm", data, setting, work)
+    np.testing.assert_allclose(members, found.ensemble.members[:, 3], rtol=1e-4)
+    np.testing.assert_allclose(plain, found.ensemble.plain[3], rtol=1e-4)
 
 
 def test_the_plain_model_has_no_spread_and_the_page_says_so():

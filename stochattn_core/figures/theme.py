@@ -7,7 +7,6 @@ light and dark without being drawn again. A test holds config.toml and these pal
 
 from __future__ import annotations
 
-import math
 from dataclasses import astuple, dataclass
 
 import plotly.graph_objects as go
@@ -125,7 +124,8 @@ def number(value: float, digits: int = 3) -> str:
         return f"{value:,.0f}"
     if abs(value) < 1e-3:
         return f"{value:.1e}"
-    return f"{value:.{max(0, digits - 1 - math.floor(math.log10(abs(value))))}f}"
+    power = int(f"{abs(value):.{digits - 1}e}".split("e")[1])  # after rounding: 9.996 is 10.0
+    return f"{value:.{max(0, digits - 1 - power)}f}"
 
 
 def title_size(n_member: int, n_case: int, more: str = "") -> str:
