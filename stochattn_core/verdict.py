@@ -55,6 +55,10 @@ def judge(statistics: Statistics, *, at_low: bool, at_high: bool) -> Verdict:
         advice = f"the ensemble mean errs {100 * (cost[0] - 1):.0f}% more than the plain model: forecast with the plain answer, or sample fewer layers"
     elif RATIO[0] <= ratio[0] <= RATIO[1]:
         word, advice = WORDS[0], "the spread matches the error; read the PIT and the coverage beside it before you rely on the tails"
+        if cost[0] > DRIFT_COST:
+            advice += (
+                f"; the ensemble mean errs {100 * (cost[0] - 1):.0f}% more than the plain model here, so forecast with the plain answer"
+            )
     elif ratio[2] - ratio[1] > RATIO[1] - RATIO[0] and ratio[1] < RATIO[1] and ratio[2] > RATIO[0]:
         word, advice = WORDS[5], "the interval holds calibrated and uncalibrated values alike: add test cases"
     else:

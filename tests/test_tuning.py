@@ -63,6 +63,14 @@ def test_the_concentration_that_made_the_truth_is_found(concentration):
     assert abs(found.after.scores["coverage_90"] - 0.9) < 0.05
 
 
+@pytest.mark.parametrize(("name", "data"), (("ft_transformer", "synthetic-table"), ("timesfm", "synthetic-series")))
+def test_the_known_spread_of_the_synthetic_sets_is_recovered_on_cases_that_were_not_tuned_on(name, data):
+    dataset = load_dataset(data)
+    found = tune(load_model(name), dataset, n_member=19, n_pass=3)
+    assert found.after.scores["spread"] == pytest.approx(dataset.true_spread, rel=0.1)
+    assert found.verdict == "calibrated" and not found.at_bound
+
+
 def test_noise_that_no_concentration_reaches_is_said():
     network = own()
 
