@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -20,9 +21,10 @@ PARTS = ("train", "calibration", "test")
 class Split:
     """One part of a dataset.
 
-    inputs: (case, *input) float32, in the data's own units; what the model is given.
-    target: (case, *event) float32, in the units of the target; () for a table, (lead_time,) for a series. NaN is missing.
-    index: (case,) row number of a table, init_time of a series (the time of the last value the model sees).
+    inputs: (case, *input) float32, in the data's own units; what the model is given. A grid's is (case, variable, latitude, longitude).
+    target: (case, *event) float32, in the units of the target; () for a table, (lead_time,) for a series, (latitude, longitude)
+    for a grid. NaN is missing.
+    index: (case,) row number of a table, init_time of a series or a grid (the time of the last value the model sees).
     block: (case,) int, 0-based and dense; cases of one block depend on one another and are resampled together.
     """
 
@@ -52,6 +54,8 @@ class Dataset:
     period is the length of the season in steps, 1 when there is none. references are forecasts nobody needs a network
     for, by name: each takes a Split and returns (case, *event). true_spread is known for synthetic sets only. notes are
     sentences about what was done to the data on the way in (rows dropped, values taken as missing), for the user to read.
+    A grid has one target variable at one lead time; latitude (south to north) and longitude (0 to 360, eastward) are in degrees,
+    constants are fields that never change, (latitude, longitude) float32 by name: land_sea_mask (0 to 1), orography (m).
     """
 
     name: str
@@ -71,13 +75,16 @@ class Dataset:
     references: Mapping[str, Callable[[Split], torch.Tensor]] = field(default_factory=dict)
     true_spread: float | None = None
     notes: tuple[str, ...] = ()
+    latitude: tuple[float, ...] = ()
+    longitude: tuple[float, ...] = ()
+    constants: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def part(self, name: str) -> Split:
         if name not in PARTS:
             raise ValueError(f"expected one of {', '.join(PARTS)}, got {name!r}")
         return getattr(self, name)
 
-    @property
+    @cached_property
     def sha256(self) -> str:
         """Digest of every number in every part: two datasets with the same digest give the same scores."""
         digest = hashlib.sha256(self.task.encode())
