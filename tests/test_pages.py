@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from pages.ui import own
 from pages.ui.choices import GRID, Settings, slider_position
 from pages.ui.work import Work
 from stochattn_core.settings import Setting, TunedSetting
@@ -211,6 +212,11 @@ def test_a_csv_shows_its_columns_and_guesses_what_they_are():
 def upload(test: AppTest, key: str, name: str, content: bytes) -> None:
     widget = next(one for one in test.get("file_uploader") if one.key == key)
     widget.set_value((name, content, "application/octet-stream")).run()
+
+
+def test_the_script_that_the_page_shows_runs(capsys):
+    exec(compile(own.SCRIPT, "script", "exec"), {})
+    assert "49, 8, 16, 32" in capsys.readouterr().out
 
 
 def test_slider_positions_are_those_of_the_options():

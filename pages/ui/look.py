@@ -46,6 +46,8 @@ _STYLE = (
 .stPlotlyChart svg tspan[style*="font-weight: 400"] { fill-opacity: 0.66; }
 .stMainBlockContainer { max-width: 1500px; padding-left: 2.2rem; padding-right: 2.2rem; }
 .stApp, .stApp table { font-variant-numeric: tabular-nums; }
+[data-testid="stSidebar"][aria-expanded="true"] { min-width: 310px !important; }
+.st-key-nu [data-testid="stSliderTickBar"] { display: none; }
 [data-testid="stHeader"] { background: transparent; }
 .sa-title { line-height: 1.25; }
 .sa-title b { font-size: 1.3rem; font-weight: 650; letter-spacing: -0.01em; }
@@ -104,7 +106,7 @@ class Tile:
 
 
 def style() -> None:
-    st.set_page_config(page_title="Stochastic attention", page_icon=_ICON, layout="wide", initial_sidebar_state=310)
+    st.set_page_config(page_title="Stochastic attention", page_icon=_ICON, layout="wide")
     st.html(_STYLE)
 
 

@@ -8,6 +8,7 @@ from io import BytesIO
 
 import pandas as pd
 import streamlit as st
+import torch
 
 from pages.ui import cached, look, search, state
 from pages.ui.choices import OWN, TASKS
@@ -147,12 +148,14 @@ def _again(saved: TunedSetting) -> None:
     with left:
         look.table(["score on the test part", "in the file", "computed here", ""], rows)
     with right:
-        same = all(_same(saved, found, key) == "same" for key, _ in search.ROWS)
-        look.reading(
-            "The same numbers, bit for bit."
-            if same
-            else f"The numbers differ a little: the file was made on {saved.device} with torch {saved.software.get('torch', '?')}, this is {found.device}."
-        )
+        marks = {_same(saved, found, key) for key, _ in search.ROWS}
+        made = f"the file was made on {saved.device} with torch {saved.software.get('torch', '?')}, this is {found.device} with torch {torch.__version__}"
+        if marks == {"same"}:
+            look.reading("The same numbers, bit for bit.")
+        elif "differs" in marks:
+            look.reading(f"The numbers differ: {made}.")
+        else:
+            look.reading(f"The same numbers to five digits; {made}.")
         if st.button("Open it on Explore", type="primary", key="open-saved"):
             _open(saved)
 
@@ -177,11 +180,14 @@ def _forget() -> None:
 
 
 def _cell(value: float | None) -> str:
-    return "–" if value is None or not math.isfinite(value) else f"{value:.5g}"
+    return "–" if value is None or not math.isfinite(value) else f"{value:#.5g}"
 
 
 def _same(saved: TunedSetting, found: Evaluation, key: str) -> str:
-    return "same" if saved.scores.after.get(key) == found.scores.get(key) else "differs"
+    before, here = saved.scores.after.get(key), found.scores.get(key)
+    if before == here:
+        return "same"
+    return "same to 5 digits" if before is not None and math.isclose(before, here, rel_tol=1e-5) else "differs"
 
 
 def model_guide() -> None:
@@ -192,17 +198,17 @@ def model_guide() -> None:
     left, right = st.columns(2, gap="large")
     with left:
         st.markdown("**In your own script**")
-        st.code(_SCRIPT, language="python")
+        st.code(SCRIPT, language="python")
     with right:
         st.markdown("**As an entry of this app**: one new file in `stochattn_core/models/`, one line in its table")
-        st.code(_ENTRY, language="python")
+        st.code(ENTRY, language="python")
     st.caption(
         "A model whose attention is not answered is refused by name (NoAttentionError, UnansweredAttentionError): a deterministic ensemble is never "
         "passed off as a stochastic one."
     )
 
 
-_SCRIPT = """import torch
+SCRIPT = """import torch
 from stochattn_core import sample_ensemble
 
 network = torch.nn.TransformerEncoder(
@@ -210,13 +216,14 @@ network = torch.nn.TransformerEncoder(
 ).eval()
 x = torch.randn(8, 16, 32)
 
-members = sample_ensemble(network, x, concentration=64, n_member=49)
-print(members.shape)              # (member, case, ...): 49, 8, 16, 32
-print(members.std(0).mean())      # how far the members differ
+members = sample_ensemble(
+    network, x, concentration=64, n_member=49
+)
+print(members.shape)          # member first: 49, 8, 16, 32
+print(members.std(0).mean())  # how far the members differ
 """
 
-_ENTRY = '''from torch import nn
-from stochattn_core.models.base import Model
+ENTRY = '''from stochattn_core.models.base import Model
 
 class Mine(Model):
     """What it is, in one line."""
@@ -227,7 +234,8 @@ class Mine(Model):
     source = "where it comes from"
     licence = "Apache-2.0"
 
-    def on(self, dataset, *, device="auto", progress=None) -> nn.Module:
+    def on(self, dataset, *, device="auto", progress=None):
         self.check(dataset)
-        return load_my_network().eval()   # (case, context) -> (case, lead_time)
+        # a module: (case, context) -> (case, lead_time)
+        return load_my_network().eval()
 '''

@@ -100,6 +100,7 @@ def settle(page: Page, timeout: float = 120_000) -> None:
         page.wait_for_function(f"{state} === 'running'", timeout=1000)
     page.wait_for_function(f"{state} === 'notRunning' && document.querySelector('.sa-title')", timeout=timeout)
     page.wait_for_function(
+        "!document.querySelector('[data-testid=stSkeleton]') && "
         "[...document.querySelectorAll('[data-testid=stPlotlyChart]')].every(chart => !chart.offsetParent || chart.querySelector('.main-svg'))",
         timeout=timeout,
     )
