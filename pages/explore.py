@@ -14,7 +14,10 @@ curve = parts.instrument(settings, data)
 
 state.guard_stopped(settings)
 work = Work(st.empty(), "Forecasting", key="explore", on_stop=state.stop)
+left, right = st.columns([1.7, 1], gap="large")
 with refusals():
+    with left:
+        drawn = parts.first_answer(settings, data, work)
     found = cached.evaluation(settings.model, data, settings.setting, work)
 work.done()
 state.keep(shown=settings)
@@ -23,5 +26,9 @@ with strip:
     parts.score_strip(settings, data, found)
 with curve:
     parts.known_curve(settings, data)
-parts.plots(settings, data, found)
+with left:
+    if not drawn:
+        parts.forecast_view(settings, data, found)
+with right:
+    parts.diagnostics(settings, data, found)
 parts.below(settings, data, found)

@@ -130,7 +130,7 @@ def _score(options: argparse.Namespace) -> tuple[Any, str]:
     from stochattn_core.metrics import scores
 
     ensemble = read_ensemble(options.file)
-    found = scores(ensemble.statistics)
+    found = scores(ensemble.pooled)
     return found, _score_text(found, ensemble.units)
 
 

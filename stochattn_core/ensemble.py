@@ -16,7 +16,8 @@ from stochattn_core.audit import audit
 from stochattn_core.by_hand import AttentionClass
 from stochattn_core.patching import Layers, stochastic_attention
 
-ROWS_PER_PASS = 2048  # cases x members of one pass: large enough to keep a small model busy, small enough for a large one
+# Cases x members of one pass, and numbers among their inputs: enough to keep a small model busy, few enough for a large one.
+ROWS_PER_PASS, INPUTS_PER_PASS = 2048, 1 << 21
 _folds: weakref.WeakKeyDictionary[nn.Module, bool] = weakref.WeakKeyDictionary()
 
 
@@ -55,7 +56,7 @@ def sample_ensemble(
     with torch.no_grad():
         if not _folds_cleanly(model, inputs, kwargs, n_case, tuple(attention_classes)):
             fold = 1
-        fold = min(n_member, fold or max(1, ROWS_PER_PASS // n_case))
+        fold = min(n_member, fold or max(1, rows_per_pass(_tensors(inputs, kwargs)[0]) // n_case))
         parts = []
         for start in range(0, n_member, fold):
             members = range(start, min(start + fold, n_member))
@@ -106,8 +107,17 @@ def _folds_cleanly(model: nn.Module, inputs: tuple, kwargs: dict, n_case: int, c
     return _folds[model]
 
 
+def rows_per_pass(inputs: Tensor) -> int:
+    """How many cases x members a pass holds, for inputs (case, ...) of this size."""
+    return max(1, min(ROWS_PER_PASS, INPUTS_PER_PASS * len(inputs) // max(inputs.numel(), 1)))
+
+
+def _tensors(inputs: tuple, kwargs: dict) -> list[Tensor]:
+    return [x for x in torch.utils._pytree.tree_leaves((inputs, kwargs)) if isinstance(x, Tensor) and x.ndim]
+
+
 def _n_case(inputs: tuple, kwargs: dict) -> int:
-    tensors = [x for x in torch.utils._pytree.tree_leaves((inputs, kwargs)) if isinstance(x, Tensor) and x.ndim]
+    tensors = _tensors(inputs, kwargs)
     if not tensors or not len(tensors[0]):
         raise ValueError("expected at least one input tensor with cases along dim 0, got none; pass the model's inputs after the model")
     return len(tensors[0])

@@ -32,6 +32,10 @@ def write_ensemble(evaluation: Evaluation, path: str | os.PathLike) -> None:
     }
     if event == ["lead_time"]:
         coordinates["lead_time"] = ("lead_time", np.array(ensemble.lead_time), {"long_name": "lead time", "step": ensemble.lead_unit})
+    if "latitude" in event:
+        coordinates["latitude"] = ("latitude", np.array(ensemble.latitude), {"units": "degrees_north", "standard_name": "latitude"})
+        coordinates["longitude"] = ("longitude", np.array(ensemble.longitude), {"units": "degrees_east", "standard_name": "longitude"})
+        coordinates["lead_time"] = ((), ensemble.lead_time[0], {"long_name": "lead time", "step": ensemble.lead_unit})
     about = {"units": ensemble.units or "1", "long_name": ensemble.name}
     data = xr.Dataset(
         {
@@ -105,7 +109,12 @@ def read_ensemble(path: str | os.PathLike) -> Ensemble:
     else:
         in_time = dims[0] == "init_time"
         block = blocks_in_time(len(index), max(1, len(index) // 32)) if in_time else blocks_at_random(len(index))
-    lead_time = tuple(np.asarray(data["lead_time"].to_numpy()).tolist()) if "lead_time" in data.coords else ()
+    lead_time = tuple(np.atleast_1d(data["lead_time"].to_numpy()).tolist()) if "lead_time" in data.coords else ()
+    latitude, longitude = (
+        tuple(data[name].to_numpy().tolist()) if name in dims and name in data.coords else () for name in ("latitude", "longitude")
+    )
+    if dims[-2:] != ("latitude", "longitude"):
+        latitude = longitude = ()  # areas are known only where the last two axes are the map
     return Ensemble(
         members=members,
         target=target.to_numpy().astype(np.float32),
@@ -117,6 +126,8 @@ def read_ensemble(path: str | os.PathLike) -> Ensemble:
         lead_time=lead_time,
         lead_unit=str(data["lead_time"].attrs.get("step", "")) if "lead_time" in data.coords else "",
         name=str(forecast.attrs.get("long_name", "target")),
+        latitude=latitude,
+        longitude=longitude,
     )
 
 

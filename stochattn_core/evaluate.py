@@ -16,12 +16,12 @@ from stochattn_core import store
 from stochattn_core.audit import audit
 from stochattn_core.datasets.base import Dataset, Progress
 from stochattn_core.device import resolve_device
-from stochattn_core.ensemble import ROWS_PER_PASS, sample_ensemble
-from stochattn_core.metrics import Statistics, scores
+from stochattn_core.ensemble import rows_per_pass, sample_ensemble
+from stochattn_core.metrics import Statistics, cell_area_weights, scores
 from stochattn_core.models.base import Model, weights_sha256
 from stochattn_core.settings import Setting
 
-DIMS = {"table": ("case",), "series": ("init_time", "lead_time"), "grid": ("init_time", "variable", "latitude", "longitude")}
+DIMS = {"table": ("case",), "series": ("init_time", "lead_time"), "grid": ("init_time", "latitude", "longitude")}
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +31,7 @@ class Ensemble:
     members: (member, case, *event) float32, memory-mapped where large.   target, plain: (case, *event); plain is the model's one answer.
     index: (case,) as in Split.   block: (case,) dependence blocks.   dims: names of the axes after member.   units of all three.
     climatology: (quantile, *event), what the training part alone would forecast; None where there is none.
+    latitude, longitude: degrees, of a grid.
     """
 
     members: np.ndarray
@@ -44,6 +45,8 @@ class Ensemble:
     lead_unit: str = ""
     name: str = "target"
     climatology: np.ndarray | None = None
+    latitude: tuple[float, ...] = ()
+    longitude: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if self.members.shape[1:] != self.target.shape or self.plain.shape != self.target.shape:
@@ -54,10 +57,20 @@ class Ensemble:
         if len(self.dims) != self.target.ndim:
             raise ValueError(f"expected one name for each of the {self.target.ndim} axes after member, got {self.dims}")
 
+    @property
+    def weights(self) -> torch.Tensor | None:
+        """Areas of the cells of a grid, mean 1, (latitude, 1); None where every element counts the same."""
+        return cell_area_weights(torch.tensor(self.latitude, dtype=torch.float64))[:, None] if self.latitude else None
+
     @cached_property
     def statistics(self) -> Statistics:
         n_block = int(self.block.max()) + 1
-        return Statistics.of(self.members, self.target, self.plain, self.block, n_block, climatology=self.climatology)
+        return Statistics.of(self.members, self.target, self.plain, self.block, n_block, climatology=self.climatology, weights=self.weights)
+
+    @cached_property
+    def pooled(self) -> Statistics:
+        """The statistics of all elements together, cells by their area."""
+        return self.statistics.pooled(self.weights)
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +96,7 @@ class Evaluation:
 
     @cached_property
     def scores(self) -> dict[str, float | int]:
-        return scores(self.statistics)
+        return scores(self.ensemble.pooled)
 
     @property
     def plain(self) -> dict[str, float]:
@@ -121,7 +134,7 @@ def evaluate(
         setting=setting,
         layers=layers,
         ensemble=ensemble,
-        references={name: _rmse(forecast(split), split.target) for name, forecast in dataset.references.items()},
+        references={name: _rmse(forecast(split), split.target, ensemble.weights) for name, forecast in dataset.references.items()},
         calls=seen.calls,
         entropy=seen.entropy,
         weights_sha256=weights_sha256(network),
@@ -170,7 +183,7 @@ def ensemble_of(
         shape = (setting.n_member, len(split), *event)
         members = np.lib.format.open_memmap(folder / "members.npy", mode="w+", dtype=np.float32, shape=shape)
         plain = np.empty(shape[1:], dtype=np.float32)
-        step = max(1, ROWS_PER_PASS // setting.n_member)
+        step = max(1, rows_per_pass(split.inputs) // setting.n_member)
         for start in range(0, len(split), step):
             inputs = split.inputs[start : start + step].to(device)
             cases = slice(start, start + len(inputs))
@@ -203,6 +216,8 @@ def ensemble_of(
         lead_unit=dataset.lead_unit,
         name=dataset.target_name,
         climatology=_climatology(dataset.train.target),
+        latitude=dataset.latitude,
+        longitude=dataset.longitude,
     )
 
 
@@ -230,5 +245,7 @@ def _name(model: Model | nn.Module) -> str:
     return model.name if isinstance(model, Model) else type(model).__name__
 
 
-def _rmse(forecast: torch.Tensor, target: torch.Tensor) -> float:
-    return float((forecast.double() - target.double()).square().nanmean().sqrt())
+def _rmse(forecast: torch.Tensor, target: torch.Tensor, weights: torch.Tensor | None) -> float:
+    square = (forecast.double() - target.double()).square()
+    weights = torch.ones_like(square) if weights is None else weights.expand_as(square)
+    return float((square * weights).nansum().div(weights[square.isfinite()].sum()).sqrt())

@@ -99,17 +99,17 @@ def tune(
     def passes_at(concentration: int, n_done: int) -> Statistics:
         step = _share(progress, min(n_done, n_point), n_point + 2, f"concentration {concentration}")
         search = Setting(concentration, n_pass, seed)
-        return ensemble_of(network, dataset, search, part="calibration", layers=layers, progress=step).statistics
+        return ensemble_of(network, dataset, search, part="calibration", layers=layers, progress=step).pooled
 
     points = _points_about_the_crossing(np.array(sorted(grid)), passes_at, n_point)
     grid, found = np.array(list(points)), _search(np.array(list(points)), list(points.values()), seed)
     best = Setting(found["concentration"], n_member, seed, setting.layers)
-    plain = Setting(math.inf, 2, seed, setting.layers)
+    plain = Setting(math.inf, n_member, seed, setting.layers)
     target = model if isinstance(model, Model) else network
     before = evaluate(target, dataset, plain, device=device, progress=_share(progress, n_point, n_point + 2, "plain model"))
     after = evaluate(target, dataset, best, device=device, progress=_share(progress, n_point + 1, n_point + 2, "test part"))
     at_low, at_high = found["optimum"] <= grid[0], found["optimum"] >= grid[-1]
-    judged = judge(after.statistics, at_low=at_low, at_high=at_high)
+    judged = judge(after.ensemble.pooled, at_low=at_low, at_high=at_high)
     exported = _exported(found, best, before, after, dataset, judged, at_low or at_high)
     return Tuning(
         **found,

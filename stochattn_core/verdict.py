@@ -44,7 +44,10 @@ def judge(statistics: Statistics, *, at_low: bool, at_high: bool) -> Verdict:
         word = WORDS[5]
         advice = f"there are {statistics.n_block} independent blocks of test cases, at least {LEAST_BLOCKS} are needed: add data"
     elif at_low and ratio[2] < RATIO[0]:
-        word, advice = WORDS[1], "even the smallest concentration spreads too little: sample more layers, or scale the ensemble by a factor"
+        word, advice = (
+            WORDS[1],
+            "even one draw a row spreads too little: no concentration calibrates this model; widen the members by a factor, or take conformal intervals",
+        )
     elif at_high and ratio[1] > RATIO[1]:
         word, advice = WORDS[2], "even the largest concentration spreads too much: sample fewer layers"
     elif cost[1] > DRIFT_COST:
@@ -52,6 +55,10 @@ def judge(statistics: Statistics, *, at_low: bool, at_high: bool) -> Verdict:
         advice = f"the ensemble mean errs {100 * (cost[0] - 1):.0f}% more than the plain model: forecast with the plain answer, or sample fewer layers"
     elif RATIO[0] <= ratio[0] <= RATIO[1]:
         word, advice = WORDS[0], "the spread matches the error; read the PIT and the coverage beside it before you rely on the tails"
+        if cost[0] > DRIFT_COST:
+            advice += (
+                f"; the ensemble mean errs {100 * (cost[0] - 1):.0f}% more than the plain model here, so forecast with the plain answer"
+            )
     elif ratio[2] - ratio[1] > RATIO[1] - RATIO[0] and ratio[1] < RATIO[1] and ratio[2] > RATIO[0]:
         word, advice = WORDS[5], "the interval holds calibrated and uncalibrated values alike: add test cases"
     else:

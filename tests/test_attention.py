@@ -114,7 +114,9 @@ def test_dropout_asked_for_at_inference_is_applied_with_the_same_stream():
 def test_autocast_casts_as_torchs_function_does():
     query, key, value = tensors((1, 2, 5, 8), (1, 2, 7, 8), (1, 2, 7, 8))
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        assert stochastic_scaled_dot_product_attention(query, key, value, 5).dtype == F.scaled_dot_product_attention(query, key, value).dtype
+        assert (
+            stochastic_scaled_dot_product_attention(query, key, value, 5).dtype == F.scaled_dot_product_attention(query, key, value).dtype
+        )
 
 
 def test_gradients_reach_the_values():

@@ -149,7 +149,7 @@ def test_a_table_of_openml_is_asked_for_by_its_number(name, monkeypatch):
 def test_a_table_of_openml_that_changed_is_refused(monkeypatch):
     source = uci.SOURCES["yacht"]
     monkeypatch.setattr("sklearn.datasets.fetch_openml", lambda **_: SimpleNamespace(frame=openml_frame(source)[:100]))
-    with pytest.raises(ValueError, match="expected 308 rows and 6 features in 'yacht' from openml.org, got 100 and 6"):
+    with pytest.raises(ValueError, match=r"expected 308 rows and 6 features in 'yacht' from openml.org, got 100 and 6"):
         load_dataset("yacht")
 
 
@@ -162,7 +162,7 @@ def test_without_a_network_one_sentence_says_so(name, monkeypatch, tmp_path):
     monkeypatch.setattr("sklearn.datasets.fetch_openml", fails)
     monkeypatch.setattr("pooch.retrieve", fails)
     with pytest.raises(
-        ValueError, match="expected to fetch .* got ConnectionError; connect to the internet once, or pick an embedded"
+        ValueError, match=r"expected to fetch .* got ConnectionError; connect to the internet once, or pick an embedded"
     ) as caught:
         load_dataset(name)
     assert "\n" not in str(caught.value)

@@ -40,7 +40,9 @@ def test_counts_have_the_mean_and_covariance_of_the_multinomial(sampler, concent
     exact = torch.diag(p) - torch.outer(p, p)
     variance = torch.diag(exact)
     # Var of a sample covariance is about (C_ii C_jj + C_ij^2) / n; the multinomial's own excess matters at concentration 1.
-    noise = ((torch.outer(variance, variance) + exact**2 + torch.outer(p, p) / concentration + torch.diag(p) / concentration) / n_row).sqrt()
+    noise = (
+        (torch.outer(variance, variance) + exact**2 + torch.outer(p, p) / concentration + torch.diag(p) / concentration) / n_row
+    ).sqrt()
     assert ((covariance - exact).abs() <= 5 * noise + 1e-15).all()
 
 

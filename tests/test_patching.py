@@ -98,7 +98,10 @@ def test_layers_are_chosen_by_glob_or_function_and_the_others_stay_plain():
 
 
 def state_of(model):
-    return [(name, sorted(vars(module)), [len(v) for v in vars(module).values() if isinstance(v, dict)]) for name, module in model.named_modules()]
+    return [
+        (name, sorted(vars(module)), [len(v) for v in vars(module).values() if isinstance(v, dict)])
+        for name, module in model.named_modules()
+    ]
 
 
 def test_the_block_leaves_no_trace_also_after_an_error():
@@ -118,7 +121,7 @@ def test_the_block_leaves_no_trace_also_after_an_error():
 
 
 def test_a_model_without_attention_is_refused_by_name():
-    with pytest.raises(NoAttentionError, match="no attention was met in Linear: expected .* seen instead: 1 torch functions"):
+    with pytest.raises(NoAttentionError, match=r"no attention was met in Linear: expected .* seen instead: 1 torch functions"):
         sample_ensemble(nn.Linear(3, 1), torch.zeros(2, 3), concentration=4, n_member=2)
 
 
@@ -134,7 +137,9 @@ def test_a_block_in_which_the_model_is_not_called_is_refused():
 
 def test_attention_by_hand_is_refused_by_name_until_its_class_is_given():
     model, x = nn.Sequential(nn.Linear(16, 16), ByHand()).eval(), torch.randn(2, 5, 16)
-    with pytest.raises(UnansweredAttentionError, match=r"attention in module 1 of class tests\.zoo\.ByHand cannot be sampled: softmax and matmul"):
+    with pytest.raises(
+        UnansweredAttentionError, match=r"attention in module 1 of class tests\.zoo\.ByHand cannot be sampled: softmax and matmul"
+    ):
         sample_ensemble(model, x, concentration=4, n_member=2)
     for classes in ((ByHand,), ("tests.zoo.ByHand",)):
         assert sample_ensemble(model, x, concentration=4, n_member=3, attention_classes=classes).std(0).min() > 0
@@ -252,7 +257,9 @@ def test_a_compiled_model_is_sampled_and_the_concentration_is_not_frozen():
         plain = compiled(x)
         spreads = [float(sample_ensemble(compiled, x, concentration=n, n_member=20).std(0).mean()) for n in (4, 400)]
         assert torch.allclose(compiled(x), plain, atol=1e-6)
-        assert torch.equal(sample_ensemble(compiled, x, concentration=4, n_member=2), sample_ensemble(model, x, concentration=4, n_member=2))
+        assert torch.equal(
+            sample_ensemble(compiled, x, concentration=4, n_member=2), sample_ensemble(model, x, concentration=4, n_member=2)
+        )
     assert 7 < spreads[0] / spreads[1] < 14
 
 

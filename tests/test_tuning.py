@@ -63,6 +63,14 @@ def test_the_concentration_that_made_the_truth_is_found(concentration):
     assert abs(found.after.scores["coverage_90"] - 0.9) < 0.05
 
 
+@pytest.mark.parametrize(("name", "data"), (("ft_transformer", "synthetic-table"), ("timesfm", "synthetic-series")))
+def test_the_known_spread_of_the_synthetic_sets_is_recovered_on_cases_that_were_not_tuned_on(name, data):
+    dataset = load_dataset(data)
+    found = tune(load_model(name), dataset, n_member=19, n_pass=3)
+    assert found.after.scores["spread"] == pytest.approx(dataset.true_spread, rel=0.1)
+    assert found.verdict == "calibrated" and not found.at_bound
+
+
 def test_noise_that_no_concentration_reaches_is_said():
     network = own()
 
@@ -72,7 +80,7 @@ def test_noise_that_no_concentration_reaches_is_said():
 
     found = tune(network, dataset_of(network, far_off))
     assert found.concentration == 1 and found.at_bound and found.setting.at_bound
-    assert found.verdict == "under-dispersed at every concentration" and "sample more layers" in found.sentence
+    assert found.verdict == "under-dispersed at every concentration" and "no concentration calibrates this model" in found.sentence
 
 
 def test_a_model_that_is_nearly_exact_ends_at_the_other_bound():
@@ -204,7 +212,7 @@ def test_a_setting_of_another_model_other_weights_or_other_data_is_refused_by_na
 
 
 def test_saving_where_nothing_can_be_written_is_one_sentence_and_keeps_the_old_file(tuned, tmp_path):
-    with pytest.raises(ValueError, match="expected to write .*none"):
+    with pytest.raises(ValueError, match=r"expected to write .*none"):
         tuned.setting.save(tmp_path / "none" / "tuned.json")
 
 

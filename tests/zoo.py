@@ -39,7 +39,9 @@ def _tokens(*shape):
 
 def multi_head(need_weights):
     def make():
-        return Picked(nn.MultiheadAttention(16, 4, batch_first=True), lambda m, x: m(x, x, x, need_weights=need_weights)[0]), (_normal(3, 7, 16),)
+        return Picked(nn.MultiheadAttention(16, 4, batch_first=True), lambda m, x: m(x, x, x, need_weights=need_weights)[0]), (
+            _normal(3, 7, 16),
+        )
 
     return make
 

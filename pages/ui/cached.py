@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
@@ -9,12 +10,15 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
+import numpy as np
 import streamlit as st
+import torch
 
 from pages.ui.work import Work
 from stochattn_core.datasets import load_dataset
 from stochattn_core.datasets.base import Dataset
-from stochattn_core.evaluate import Evaluation, evaluate
+from stochattn_core.ensemble import sample_ensemble
+from stochattn_core.evaluate import Evaluation, evaluate, network_of
 from stochattn_core.models import load_model
 from stochattn_core.settings import Setting
 
@@ -88,6 +92,31 @@ def evaluation(model: str, data: Dataset, setting: Setting, work: Work, *, part:
     return shelf().get(key) or _computed(key, work, lambda: evaluate(load_model(model), data, setting, part=part, progress=work))
 
 
+def evaluation_known(model: str, data: Dataset, setting: Setting) -> Evaluation | None:
+    return shelf().get(evaluation_key(model, data, setting))
+
+
+def one_forecast(model: str, data: Dataset, setting: Setting, case: int, work: Work) -> tuple[np.ndarray, np.ndarray]:
+    """Members (member, *event) and the plain answer (*event) of one test case: what its evaluation holds, without waiting for the others."""
+    entry = load_model(model)
+    with _one_at_a_time(work):
+        network = network_of(entry, data, progress=work)
+        inputs = data.test.inputs[case : case + 1].to(next(network.parameters()).device)
+        with torch.no_grad():
+            plain = network(inputs)
+        layers = setting.layers or entry.layers
+        members = sample_ensemble(
+            network,
+            inputs,
+            concentration=setting.concentration,
+            n_member=setting.n_member,
+            seed=setting.seed,
+            layers=layers,
+            first_case=case,
+        )
+    return members[:, 0].cpu().numpy(), plain[0].cpu().numpy()
+
+
 def evaluations_known(model: str, data: Dataset, setting: Setting) -> dict[float, Evaluation]:
     """By concentration, what the shelf holds for the same members, seed and layers."""
     same = ("evaluation", model, digest(data))
@@ -128,6 +157,8 @@ def _one_at_a_time(work: Work) -> Iterator[None]:
     lock = _inference()
     while not lock.acquire(timeout=0.3):
         work.wait("another session is computing")
+    # Half of the cores: the rest serves pages. Two threads on two busy cores wait for each other and take four times as long as one.
+    torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))
     try:
         yield
     finally:

@@ -26,7 +26,7 @@ class Settings:
     dataset: str = ""
     lead: int = 0
     members: int = 49
-    nu: float = 64.0
+    nu: float = 4.0  # wide enough to be seen, cheap enough to be first
     seed: int = 0
     layers: str = ""
     case: int = 0

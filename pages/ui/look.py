@@ -13,18 +13,41 @@ from stochattn_core.figures.theme import DARK, LIGHT
 from stochattn_core.figures.verdict import Verdict
 
 _ICON = str(Path(__file__).with_name("icon.svg"))  # a material icon would be fetched from another host
-_ROLES = "".join(
-    f"--{role}: light-dark({getattr(LIGHT, role)}, {getattr(DARK, role)});"
-    for role in ("ensemble", "plain", "error", "reference", "band90", "good", "doubtful", "bad", "text")
-)
+ROLES = ("ensemble", "truth", "plain", "error", "reference", "band90", "band50", "good", "doubtful", "bad", "paper")
+_COLOURS = "".join(f"--{role}: light-dark({getattr(LIGHT, role)}, {getattr(DARK, role)});" for role in (*ROLES, "text"))
+
+
+def _follow() -> str:
+    """Rules that recolour the marks of a figure that is drawn already, when the viewer switches between light and dark.
+
+    Streamlit puts the theme's colours into a figure once; a mark drawn in the light (or dark) colour of a role gets the role.
+    """
+    rules = []
+    for role in ROLES:
+        for palette in (LIGHT, DARK):
+            colour = getattr(palette, role).lstrip("#")
+            red, green, blue = (int(colour[i : i + 2], 16) for i in (0, 2, 4))
+            rules += [
+                f'.stPlotlyChart svg [style*="{attribute}: rgb({red}, {green}, {blue})"] {{ {attribute}: var(--{role}) !important; }}'
+                for attribute in ("stroke", "fill")
+            ]
+    return " ".join(rules)
+
+
 _STYLE = (
     """
 <style>
 .stApp { """
-    + _ROLES
+    + _COLOURS
     + """ --line: light-dark(#e2e2dc, #2b333e); --tile: light-dark(#f6f6f2, #181e26); }
+"""
+    + _follow()
+    + """
+.stPlotlyChart svg tspan[style*="font-weight: 400"] { fill-opacity: 0.66; }
 .stMainBlockContainer { max-width: 1500px; padding-left: 2.2rem; padding-right: 2.2rem; }
 .stApp, .stApp table { font-variant-numeric: tabular-nums; }
+[data-testid="stSidebar"][aria-expanded="true"] { min-width: 310px !important; }
+.st-key-nu [data-testid="stSliderTickBar"] { display: none; }
 [data-testid="stHeader"] { background: transparent; }
 .sa-title { line-height: 1.25; }
 .sa-title b { font-size: 1.3rem; font-weight: 650; letter-spacing: -0.01em; }
@@ -59,7 +82,11 @@ _STYLE = (
 .sa-table td { text-align: right; border-bottom: 1px solid var(--line); padding: 0.35rem 0.6rem; }
 .sa-table th:first-child, .sa-table td:first-child { text-align: left; padding-left: 0; }
 @media (max-width: 640px) {
-  .stMainBlockContainer { padding-left: 1rem; padding-right: 1rem; }
+  """
+    + _follow()
+    + """
+.stPlotlyChart svg tspan[style*="font-weight: 400"] { fill-opacity: 0.66; }
+.stMainBlockContainer { padding-left: 1rem; padding-right: 1rem; }
   .sa-strip { grid-template-columns: 1fr 1fr; }
 }
 </style>
@@ -79,7 +106,7 @@ class Tile:
 
 
 def style() -> None:
-    st.set_page_config(page_title="Stochastic attention", page_icon=_ICON, layout="wide", initial_sidebar_state=310)
+    st.set_page_config(page_title="Stochastic attention", page_icon=_ICON, layout="wide")
     st.html(_STYLE)
 
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import math
 import re
+from io import BytesIO
 
+import pandas as pd
 import streamlit as st
+import torch
 
 from pages.ui import cached, look, search, state
 from pages.ui.choices import OWN, TASKS
 from pages.ui.work import Work, refusals
 from stochattn_core.datasets import DATASETS
+from stochattn_core.datasets.csv_file import open_csv
 from stochattn_core.datasets.own_csv import columns_of, series_from_csv, table_from_csv
 from stochattn_core.evaluate import Evaluation
 from stochattn_core.figures.theme import number
@@ -44,11 +48,33 @@ def data_form() -> None:
         look.steps(STEPS)
         return
     with refusals(stop=False):
-        _columns_form(file, list(columns_of(file)))
+        _columns_form(file, _first_rows(file))
 
 
-def _columns_form(file, columns: list[str]) -> None:
-    time = next((name for name in columns if re.search(r"date|time|year|month|day|hour|^ds$|^t$", name, re.IGNORECASE)), None)
+def _first_rows(file) -> pd.DataFrame:
+    """What the first lines of a file hold, read without the rest of it."""
+    file.seek(0)
+    head = file.read(1 << 16)
+    file.seek(0)
+    part = BytesIO(head[: head.rfind(b"\n") + 1] or head)
+    part.name = file.name
+    return next(open_csv(part).chunks(), pd.DataFrame(columns=list(columns_of(file))))
+
+
+def _time_column(rows: pd.DataFrame) -> str | None:
+    """The first column of dates, or of whole numbers that are called a year or a time."""
+    for name in rows.columns:
+        text = not pd.api.types.is_numeric_dtype(rows[name])
+        if text and pd.to_datetime(rows[name], errors="coerce", format="mixed").notna().mean() > 0.9:
+            return name
+        if not text and re.fullmatch(r"year|time|t|step|date", name, re.IGNORECASE):
+            return name
+    return None
+
+
+def _columns_form(file, rows: pd.DataFrame) -> None:
+    columns, time = list(rows.columns), _time_column(rows)
+    st.dataframe(rows.head(5), hide_index=True)
     kind = st.segmented_control(
         "It is a",
         ["series", "table"],
@@ -122,12 +148,14 @@ def _again(saved: TunedSetting) -> None:
     with left:
         look.table(["score on the test part", "in the file", "computed here", ""], rows)
     with right:
-        same = all(_same(saved, found, key) == "same" for key, _ in search.ROWS)
-        look.reading(
-            "The same numbers, bit for bit."
-            if same
-            else f"The numbers differ a little: the file was made on {saved.device} with torch {saved.software.get('torch', '?')}, this is {found.device}."
-        )
+        marks = {_same(saved, found, key) for key, _ in search.ROWS}
+        made = f"the file was made on {saved.device} with torch {saved.software.get('torch', '?')}, this is {found.device} with torch {torch.__version__}"
+        if marks == {"same"}:
+            look.reading("The same numbers, bit for bit.")
+        elif "differs" in marks:
+            look.reading(f"The numbers differ: {made}.")
+        else:
+            look.reading(f"The same numbers to five digits; {made}.")
         if st.button("Open it on Explore", type="primary", key="open-saved"):
             _open(saved)
 
@@ -152,11 +180,14 @@ def _forget() -> None:
 
 
 def _cell(value: float | None) -> str:
-    return "–" if value is None or not math.isfinite(value) else f"{value:.5g}"
+    return "–" if value is None or not math.isfinite(value) else f"{value:#.5g}"
 
 
 def _same(saved: TunedSetting, found: Evaluation, key: str) -> str:
-    return "same" if saved.scores.after.get(key) == found.scores.get(key) else "differs"
+    before, here = saved.scores.after.get(key), found.scores.get(key)
+    if before == here:
+        return "same"
+    return "same to 5 digits" if before is not None and math.isclose(before, here, rel_tol=1e-5) else "differs"
 
 
 def model_guide() -> None:
@@ -167,17 +198,17 @@ def model_guide() -> None:
     left, right = st.columns(2, gap="large")
     with left:
         st.markdown("**In your own script**")
-        st.code(_SCRIPT, language="python")
+        st.code(SCRIPT, language="python")
     with right:
         st.markdown("**As an entry of this app**: one new file in `stochattn_core/models/`, one line in its table")
-        st.code(_ENTRY, language="python")
+        st.code(ENTRY, language="python")
     st.caption(
         "A model whose attention is not answered is refused by name (NoAttentionError, UnansweredAttentionError): a deterministic ensemble is never "
         "passed off as a stochastic one."
     )
 
 
-_SCRIPT = """import torch
+SCRIPT = """import torch
 from stochattn_core import sample_ensemble
 
 network = torch.nn.TransformerEncoder(
@@ -185,13 +216,14 @@ network = torch.nn.TransformerEncoder(
 ).eval()
 x = torch.randn(8, 16, 32)
 
-members = sample_ensemble(network, x, concentration=64, n_member=49)
-print(members.shape)              # (member, case, ...): 49, 8, 16, 32
-print(members.std(0).mean())      # how far the members differ
+members = sample_ensemble(
+    network, x, concentration=64, n_member=49
+)
+print(members.shape)          # member first: 49, 8, 16, 32
+print(members.std(0).mean())  # how far the members differ
 """
 
-_ENTRY = '''from torch import nn
-from stochattn_core.models.base import Model
+ENTRY = '''from stochattn_core.models.base import Model
 
 class Mine(Model):
     """What it is, in one line."""
@@ -202,7 +234,8 @@ class Mine(Model):
     source = "where it comes from"
     licence = "Apache-2.0"
 
-    def on(self, dataset, *, device="auto", progress=None) -> nn.Module:
+    def on(self, dataset, *, device="auto", progress=None):
         self.check(dataset)
-        return load_my_network().eval()   # (case, context) -> (case, lead_time)
+        # a module: (case, context) -> (case, lead_time)
+        return load_my_network().eval()
 '''

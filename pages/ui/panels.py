@@ -153,25 +153,24 @@ def lead_time_panel(evaluation: Evaluation) -> Panel:
     return figure, reading.read_lead_time(lead_time, found["spread_skill_ratio"], f"{ensemble.lead_unit}s" if ensemble.lead_unit else "")
 
 
-def fan_panel(evaluation: Evaluation, data: Dataset, case: int) -> Panel:
-    """One forecast of a series over the recent past."""
-    ensemble = evaluation.ensemble
-    init_time, members = ensemble.index[case], np.asarray(ensemble.members[:, case])
+def fan_panel(data: Dataset, case: int, members: np.ndarray, plain: np.ndarray) -> Panel:
+    """One forecast of a series over the recent past. members: (member, lead_time); plain: (lead_time,)."""
+    index, truth = data.test.index, data.test.target[case].numpy()
     context = data.test.inputs[case].numpy()
-    context = context[-min(len(context), 3 * len(ensemble.lead_time)) :]
-    past, ahead = _times(ensemble.index, case, len(context), len(ensemble.lead_time))
+    context = context[-min(len(context), 3 * len(data.lead_time)) :]
+    past, ahead = _times(index, case, len(context), len(data.lead_time))
     figure = fan(
         past,
         context,
         ahead,
         members,
-        ensemble.target[case],
-        ensemble.plain[case],
-        title=f"Forecast from {time_text(init_time)}",
-        y=_quantity(evaluation),
-        subtitle=f"M = {len(members)} members · one of N = {len(ensemble.index):,} forecasts",
+        truth,
+        plain,
+        title=f"Forecast from {time_text(index[case])}",
+        y=_quantity(data.target_name, data.units),
+        subtitle=f"M = {len(members)} members · one of N = {len(index):,} forecasts",
     )
-    return figure, reading.read_fan(members, ensemble.target[case], *central(members, 0.9))
+    return figure, reading.read_fan(members, truth, *central(members, 0.9))
 
 
 def fan_at_lead_panel(evaluation: Evaluation, lead: int) -> Panel:
@@ -188,7 +187,7 @@ def fan_at_lead_panel(evaluation: Evaluation, lead: int) -> Panel:
         truth,
         ensemble.plain[last:, place],
         title=f"Every forecast made {lead} {ensemble.lead_unit}{'s' if lead > 1 and ensemble.lead_unit else ''} before",
-        y=_quantity(evaluation),
+        y=_quantity(ensemble.name, ensemble.units),
         subtitle=f"M = {len(members)} members · N = {len(truth):,} forecasts" + (", the latest" if last else ""),
     )
     outside = _outside(members, truth)
@@ -198,7 +197,14 @@ def fan_at_lead_panel(evaluation: Evaluation, lead: int) -> Panel:
 def fitted_panel(evaluation: Evaluation, case: int | None) -> Panel:
     ensemble = evaluation.ensemble
     members = np.asarray(ensemble.members)
-    figure = fitted(members, ensemble.target, ensemble.plain, quantity=_quantity(evaluation), case=np.asarray(ensemble.index), chosen=case)
+    figure = fitted(
+        members,
+        ensemble.target,
+        ensemble.plain,
+        quantity=_quantity(ensemble.name, ensemble.units),
+        case=np.asarray(ensemble.index),
+        chosen=case,
+    )
     return figure, reading.read_fitted(_outside(members, ensemble.target), int(np.isfinite(ensemble.target).sum()))
 
 
@@ -251,9 +257,8 @@ def _outside(members: np.ndarray, truth: np.ndarray) -> int:
     return int(((truth < low) | (truth > high)).sum())
 
 
-def _quantity(evaluation: Evaluation) -> str:
-    ensemble = evaluation.ensemble
-    return f"{ensemble.name} ({units_text(ensemble.units)})" if ensemble.units else ensemble.name
+def _quantity(name: str, units: str) -> str:
+    return f"{name} ({units_text(units)})" if units else name
 
 
 def _worth(n: int, n_effective: float) -> str:

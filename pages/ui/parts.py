@@ -6,11 +6,13 @@ import math
 
 import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from pages.ui import cached, look, panels, search, state
 from pages.ui.choices import Settings, as_text, lead_text, slider_position
+from pages.ui.work import Work
 from stochattn_core.datasets.base import Dataset
 from stochattn_core.evaluate import Evaluation
 from stochattn_core.figures.curve import TICKS, slider_strip
@@ -49,6 +51,10 @@ def instrument(settings: Settings, data: Dataset) -> DeltaGenerator:
         with scale, st.container(gap=None):
             look.label("Concentration ν", "draws for each attention row: fewer draws, wider ensemble")
             curve = st.container(height=CURVE_HEIGHT, border=False)
+            if state.kept("shown") is None:  # an empty curve at once: the browser loads what draws figures while the first view is computed
+                curve = curve.empty()
+                with curve:
+                    look.plot(_curve(settings, {}, tuned), key="first-strip")
             state.concentration_slider(_options(tuned))
         with buttons:
             if tuned:
@@ -75,11 +81,15 @@ def instrument(settings: Settings, data: Dataset) -> DeltaGenerator:
 def known_curve(settings: Settings, data: Dataset) -> None:
     """The ratio computed so far in the slider's own coordinates, with nu* and its interval."""
     tuned = cached.tuning_known(settings.model, data, settings.setting)
-    options = _options(tuned)
     points = {
         nu: panels.part_ratio(one, settings.lead) for nu, one in cached.evaluations_known(settings.model, data, settings.setting).items()
     }
-    figure = slider_strip(
+    look.plot(_curve(settings, points, tuned), key="strip")
+
+
+def _curve(settings: Settings, points: dict[float, float], tuned: Tuning | None) -> go.Figure:
+    options = _options(tuned)
+    return slider_strip(
         np.array([slider_position(nu, options) for nu in points]),
         np.array(list(points.values())),
         n_position=len(options),
@@ -91,7 +101,6 @@ def known_curve(settings: Settings, data: Dataset) -> None:
         interval=tuple(slider_position(nu, options) for nu in tuned.interval[1:]) if tuned else None,
         height=CURVE_HEIGHT,
     )
-    look.plot(figure, key="strip")
 
 
 def _options(tuned: Tuning | None) -> list[float]:
@@ -106,27 +115,45 @@ def score_strip(settings: Settings, data: Dataset, found: Evaluation) -> None:
     look.strip(panels.tiles(summary, units_text(data.units), best))
 
 
-def plots(settings: Settings, data: Dataset, found: Evaluation) -> None:
-    """The forecast view beside PIT and spread-skill, each with the sentence that reads it."""
-    left, right = st.columns([1.7, 1], gap="large")
-    with left:
-        forecast_view(settings, data, found)
-    with right:
-        lead, known = settings.lead, _summary(settings, data, found)
-        look.plot(*_derived(found, data, "pit", lead, lambda: panels.pit_panel(found, lead, known)), key="pit")
-        look.plot(*_derived(found, data, "spread-skill", lead, lambda: panels.spread_skill_panel(found, lead, known)), key="spread-skill")
+def first_answer(settings: Settings, data: Dataset, work: Work) -> bool:
+    """The fan of the chosen case at once, while the scores of all cases are still being computed: the same members, bit for bit."""
+    known = cached.evaluation_known(settings.model, data, settings.setting)
+    if known is not None or settings.lead or not data.lead_time:
+        return False
+    case = _case(settings, data)
+    members, plain = cached.one_forecast(settings.model, data, settings.setting, case, work)
+    look.plot(*panels.fan_panel(data, case, members, plain), key="forecast")
+    _pick_init_time(data)
+    return True
 
 
 def forecast_view(settings: Settings, data: Dataset, found: Evaluation) -> None:
-    lead, case, index = settings.lead, min(settings.case, len(data.test) - 1), data.test.index
+    lead, case, index = settings.lead, _case(settings, data), data.test.index
+    ensemble = found.ensemble
     if lead:
         look.plot(*_derived(found, data, "fan-at-lead", lead, lambda: panels.fan_at_lead_panel(found, lead)), key="forecast")
     elif data.lead_time:
-        look.plot(*_derived(found, data, "fan", case, lambda: panels.fan_panel(found, data, case)), key="forecast")
-        state.case_picker("Forecast from", len(index), lambda i: panels.time_text(index[i]))
+        make = lambda: panels.fan_panel(data, case, np.asarray(ensemble.members[:, case]), ensemble.plain[case])  # noqa: E731
+        look.plot(*_derived(found, data, "fan", case, make), key="forecast")
+        _pick_init_time(data)
     else:
         look.plot(*_derived(found, data, "fitted", case, lambda: panels.fitted_panel(found, case)), key="forecast")
         state.case_picker("Case with the ring", len(index), lambda i: f"{index.name or 'case'} {index[i]}")
+
+
+def diagnostics(settings: Settings, data: Dataset, found: Evaluation) -> None:
+    """PIT and spread-skill, each with the sentence that reads it."""
+    lead, known = settings.lead, _summary(settings, data, found)
+    look.plot(*_derived(found, data, "pit", lead, lambda: panels.pit_panel(found, lead, known)), key="pit")
+    look.plot(*_derived(found, data, "spread-skill", lead, lambda: panels.spread_skill_panel(found, lead, known)), key="spread-skill")
+
+
+def _case(settings: Settings, data: Dataset) -> int:
+    return min(settings.case, len(data.test) - 1)
+
+
+def _pick_init_time(data: Dataset) -> None:
+    state.case_picker("Forecast from", len(data.test), lambda i: panels.time_text(data.test.index[i]))
 
 
 def below(settings: Settings, data: Dataset, found: Evaluation) -> None:
@@ -182,7 +209,7 @@ def _how(data: Dataset, found: Evaluation) -> None:
             [[name, f"{calls:,}", number(found.entropy.get(name, float("nan")))] for name, calls in found.calls.items()],
         )
     st.caption(
-        f"Layers sampled: {found.layers} · seed {found.setting.seed} · device {found.device} · {found.seconds:.1f} s, 0 when it was known · "
+        f"Layers sampled: {found.layers} · seed {found.setting.seed} · device {found.device} · {found.seconds:.1f} s · "
         f"weights {found.weights_sha256[:12]} · data: {data.source} ({data.licence}). ν is tuned on the calibration part; every number here is from test."
     )
     for note in getattr(data, "notes", ()):

@@ -14,7 +14,7 @@ from stochattn_core.datasets.series_parts import series_dataset
 from stochattn_core.datasets.table_parts import table_dataset
 
 TABLE_SIGMA = 0.2
-SERIES_SIGMA = 0.25
+SERIES_SIGMA = 0.15
 
 
 def load_table(seed: int = 0) -> Dataset:
@@ -40,7 +40,7 @@ def load_table(seed: int = 0) -> Dataset:
 
 
 def load_series(seed: int = 0) -> Dataset:
-    """y = 20 + 5 sin(2 pi t / 12) + 2 cos(2 pi t / 6) + 0.25 noise, t in hours, as a tide; 12 hours ahead from 96 hours."""
+    """y = 20 + 5 sin(2 pi t / 12) + 2 cos(2 pi t / 6) + 0.15 noise, t in hours, as a tide; 12 hours ahead from 96 hours."""
     rng = np.random.default_rng(seed)
     t = np.arange(6000)
     signal = 20 + 5 * np.sin(2 * np.pi * t / 12) + 2 * np.cos(2 * np.pi * t / 6)

@@ -7,7 +7,6 @@ light and dark without being drawn again. A test holds config.toml and these pal
 
 from __future__ import annotations
 
-import math
 from dataclasses import astuple, dataclass
 
 import plotly.graph_objects as go
@@ -72,7 +71,7 @@ def finish(
     """Title, axes, legend and margins, the same in every figure. Backgrounds stay transparent: the page's own shows through."""
     figure.update_layout(
         title={
-            "text": f'{title}<br><span style="font-size:12.5px;font-weight:400;color:{palette.text}">{subtitle}</span>' if title else "",
+            "text": f'{title}<br><span style="font-size:12.5px;font-weight:400">{subtitle}</span>' if title else "",
             "font": {"size": 15},
             "x": 0,
             "xref": "container",
@@ -86,7 +85,6 @@ def finish(
         margin={"t": 58, "l": 8, "r": 14, "b": 8, "pad": 4},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
-        font={"color": palette.text},
         showlegend=False,
         hovermode="closest",
         dragmode=False,
@@ -95,7 +93,7 @@ def finish(
     axis = {"automargin": True, "zeroline": False, "gridwidth": 1, "title": {"standoff": 8}, "fixedrange": True}
     if palette is not BROWSER:
         axis |= {"gridcolor": palette.band90}
-        figure.update_layout(paper_bgcolor=palette.paper)
+        figure.update_layout(paper_bgcolor=palette.paper, font={"color": palette.text})
     figure.update_xaxes(**axis, showgrid=False)
     figure.update_yaxes(**axis)
     if x:
@@ -126,7 +124,8 @@ def number(value: float, digits: int = 3) -> str:
         return f"{value:,.0f}"
     if abs(value) < 1e-3:
         return f"{value:.1e}"
-    return f"{value:.{max(0, digits - 1 - math.floor(math.log10(abs(value))))}f}"
+    power = int(f"{abs(value):.{digits - 1}e}".split("e")[1])  # after rounding: 9.996 is 10.0
+    return f"{value:.{max(0, digits - 1 - power)}f}"
 
 
 def title_size(n_member: int, n_case: int, more: str = "") -> str:

@@ -42,7 +42,7 @@ def judge_w1(w1: float, floor: float) -> Verdict:
         return Verdict("none", "too few cases to tell")
     if w1 <= max(floor, 0.01):
         return Verdict("good", "within chance")
-    return Verdict("doubtful", "some misfit") if w1 <= max(2 * floor, 0.05) else Verdict("bad", "misfit")
+    return Verdict("doubtful", "some misfit") if w1 <= max(1.5 * floor, 0.05) else Verdict("bad", "misfit")
 
 
 def judge_crps(crps: float, plain_mae: float) -> Verdict:

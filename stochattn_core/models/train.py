@@ -51,7 +51,7 @@ def train_timesfm_for(dataset_name: str, folder: Path, progress: Progress, seed:
     """The one for every series, trained further on the train part of one: for a set whose noise is all that may be wrong."""
     dataset = load_dataset(dataset_name)
     start = load_pretrained(folder / "timesfm")
-    network = train_series([dataset.train], start=start, real_share=1.0, n_step=2000, rate=1.5e-3, seed=seed, progress=progress)
+    network = train_series([dataset.train], start=start, real_share=1.0, n_step=3000, rate=1.5e-3, seed=seed, progress=progress)
     return _save_series(network, folder / f"timesfm-{dataset_name}", {"dataset": dataset_name, "dataset_sha256": dataset.sha256})
 
 

@@ -12,8 +12,11 @@ from torch import Tensor
 
 from stochattn_core.sampling import stream
 
-# The most draws by search for which a row of few keys is not handed to the Poisson chain: below it the chain's fixed cost is larger.
-SEARCH_AT_LEAST = 128
+# Draws up to which a row of few keys is searched: the Poisson chain has a fixed cost. What the chain leaves is searched from fewer on.
+SEARCH_AT_LEAST = 256
+LEFT_TO_SEARCH = 128
+# The most keys for which comparing every draw with every key costs less than searching it.
+COMPARE_AT_MOST = 32
 
 
 def draws_by_search(concentration: int, n_key: int) -> bool:
@@ -21,26 +24,42 @@ def draws_by_search(concentration: int, n_key: int) -> bool:
     return concentration <= max(2 * n_key, SEARCH_AT_LEAST)
 
 
-def search(mass: Tensor, keys: Tensor, concentration: int, *, purpose: int = stream.DRAW) -> Tensor:
+def search(mass: Tensor, keys: Tensor, concentration: int) -> Tensor:
     """The drawn key of every draw by inversion of the cumulated row: (row, key) mass, (row,) keys -> (row, draw) int64.
 
     The first n draws of a larger concentration are the draws of concentration n (common random numbers).
     Rows must have mass; see `sample_counts` for those that do not.
     """
-    # right=True and a point strictly below the row's own last entry: a key without mass has no interval to be hit.
-    wide = torch.float32 if mass.device.type == "mps" else torch.float64
-    cumulated = mass.to(wide).cumsum(-1)
-    total = cumulated[:, -1:].contiguous()
-    points = stream.uniforms(stream.purpose_keys(keys, purpose), concentration).mul_(total)
-    points = torch.minimum(points, torch.nextafter(total, torch.zeros_like(total)))
+    cumulated, points = _points(mass, keys, concentration, stream.DRAW)
     return torch.searchsorted(cumulated, points, right=True)
 
 
-def counts_by_search(mass: Tensor, keys: Tensor, concentration: int, *, purpose: int = stream.DRAW) -> Tensor:
-    """Multinomial counts, draw by draw: cost grows with the concentration. (row, key) float."""
-    drawn = search(mass, keys, concentration, purpose=purpose)
-    one = torch.ones((), device=mass.device, dtype=mass.dtype).expand(drawn.shape)
-    return torch.zeros_like(mass).scatter_add_(-1, drawn, one)
+def _points(mass: Tensor, keys: Tensor, n_draw: int, purpose: int) -> tuple[Tensor, Tensor]:
+    """The cumulated rows, and n_draw points on each: a key is drawn where a point falls between the entry before and its own."""
+    # A point is kept strictly below the row's own last entry, which rounding could otherwise make it reach: then a key without mass,
+    # whose interval is empty, is never hit.
+    wide = torch.float32 if mass.device.type == "mps" else torch.float64
+    cumulated = mass.to(wide).cumsum(-1)
+    total = cumulated[:, -1:].contiguous()
+    points = stream.uniforms(stream.purpose_keys(keys, purpose), n_draw).mul_(total)
+    return cumulated, torch.minimum(points, torch.nextafter(total, torch.zeros_like(total)))
+
+
+def counts_by_search(mass: Tensor, keys: Tensor, concentration: int) -> Tensor:
+    """Multinomial counts, draw by draw: cost grows with the concentration. (row, key) in mass's dtype."""
+    cumulated, points = _points(mass, keys, concentration, stream.DRAW)
+    return _count(cumulated, points, mass.dtype)
+
+
+def _count(cumulated: Tensor, points: Tensor, dtype: torch.dtype) -> Tensor:
+    """How many points of a row each key has drawn; points at infinity are none of any key's."""
+    n_key = cumulated.shape[-1]
+    if n_key <= COMPARE_AT_MOST:
+        below = torch.stack([(points < cumulated[:, key : key + 1]).sum(-1) for key in range(n_key)], -1)
+        return below.diff(dim=-1, prepend=torch.zeros_like(below[:, :1])).to(dtype)
+    drawn = torch.searchsorted(cumulated, points, right=True)
+    wanted = (drawn < n_key).to(dtype)
+    return torch.zeros(cumulated.shape, device=cumulated.device, dtype=dtype).scatter_add_(-1, drawn.clamp_max_(n_key - 1), wanted)
 
 
 def counts_by_chain(mass: Tensor, keys: Tensor, concentration: int) -> Tensor:
@@ -56,7 +75,7 @@ def counts_by_chain(mass: Tensor, keys: Tensor, concentration: int) -> Tensor:
     left = torch.full((n_row,), concentration, device=mass.device, dtype=torch.int64)
     attempt = 0
     while True:
-        rows = (left > max(2 * n_key, SEARCH_AT_LEAST)).nonzero().squeeze(-1)
+        rows = (left > max(2 * n_key, LEFT_TO_SEARCH)).nonzero().squeeze(-1)
         if not len(rows):
             break
         wanted = left[rows].double()
@@ -73,12 +92,11 @@ def counts_by_chain(mass: Tensor, keys: Tensor, concentration: int) -> Tensor:
 def _top_up(p: Tensor, keys: Tensor, left: Tensor) -> Tensor:
     """Counts of the last left[row] draws of every row, by search."""
     most = int(left.max())
-    counts = torch.zeros_like(p)
-    if most:
-        drawn = search(p, keys, most, purpose=stream.TOP_UP)
-        wanted = torch.arange(most, device=p.device) < left[:, None]
-        counts.scatter_add_(-1, drawn, wanted.to(p.dtype))
-    return counts
+    if not most:
+        return torch.zeros_like(p)
+    cumulated, points = _points(p, keys, most, stream.TOP_UP)
+    points.masked_fill_(torch.arange(most, device=p.device) >= left[:, None], torch.inf)
+    return _count(cumulated, points, p.dtype)
 
 
 def poisson(mean: Tensor, keys: Tensor) -> Tensor:

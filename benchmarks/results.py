@@ -1,0 +1,58 @@
+"""The README's table of results: every embedded dataset tuned on its calibration part and scored on its test part.
+
+python -m benchmarks.results prints it as Markdown; losses are rows like the others.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from stochattn_core import DATASETS, MODELS, load_dataset, load_model, tune
+
+HEAD = (
+    "dataset",
+    "RMSE, best reference",
+    "RMSE, plain",
+    "ν* (90% interval)",
+    "RMSE, mean",
+    "ratio",
+    "W1",
+    "90% coverage",
+    "width",
+    "fair CRPS (MAE of plain)",
+    "verdict",
+)
+
+
+def main() -> None:
+    print("| " + " | ".join(HEAD) + " |\n|" + " --- |" * len(HEAD))
+    for name, entry in DATASETS.items():
+        if entry.availability != "embedded":
+            continue
+        model = next(model for model, kind in MODELS.items() if kind.task == entry.task and kind.need == "embedded")
+        dataset = load_dataset(name)
+        found = tune(
+            load_model(model),
+            dataset,
+            progress=lambda done, total, what: print(f"{done / total:4.0%} {what}    ", end="\r", file=sys.stderr),
+        )
+        after, (_, low, high) = found.after.scores, found.interval
+        best = min(found.after.references.items(), key=lambda item: item[1])
+        cells = (
+            f"{name} ({dataset.units or '1'})",
+            f"{best[1]:.3g} {best[0]}",
+            f"{after['rmse_plain']:.3g}",
+            f"{found.concentration} ({low:.3g} to {high:.3g})",
+            f"{after['rmse']:.3g}",
+            f"{after['spread_skill_ratio']:.2f}",
+            f"{after['w1']:.3f}",
+            f"{after['coverage_90']:.2f}",
+            f"{after['width_90']:.3g}",
+            f"{after['crps_fair']:.3g} ({after['mae_plain']:.3g})",
+            found.verdict,
+        )
+        print("| " + " | ".join(cells) + " |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

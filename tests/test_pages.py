@@ -1,0 +1,230 @@
+"""Every page opens, with any address; the sidebar answers; a mistake is one sentence and never a traceback."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from pages.ui import own
+from pages.ui.choices import GRID, Settings, slider_position
+from pages.ui.work import Work
+from stochattn_core.settings import Setting, TunedSetting
+
+ROOT = Path(__file__).parents[1]
+PAGES = ("explore", "tune", "bring", "method")
+WRONG = {
+    "task": ("grid", "", "☃"),
+    "model": ("nothing", "ft_transformer2", "../../etc"),
+    "dataset": ("nothing", "own-sales", "%00"),
+    "lead": ("-1", "99", "abc", "1.5"),
+    "members": ("0", "50", "-3", "many"),
+    "nu": ("0", "-1", "2.5", "abc", "1e3", "5000", "nan", "99999999999999999999"),
+    "seed": ("-1", "1.5", "abc", "99999999999"),
+    "layers": ("x" * 300,),
+    "case": ("-1", "1000000", "abc"),
+}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def cache(tmp_path_factory):
+    patch = pytest.MonkeyPatch()
+    patch.setenv("STOCHATTN_CACHE", str(tmp_path_factory.mktemp("cache")))
+    yield
+    patch.undo()
+
+
+def opened(name: str, **query: str) -> AppTest:
+    test = AppTest.from_file(str(ROOT / "pages" / f"{name}.py"), default_timeout=120)
+    for key, value in ({"dataset": "diabetes", "members": "9"} | query).items():
+        test.query_params[key] = value
+    return test.run()
+
+
+def html(test: AppTest) -> str:
+    return " ".join(element.proto.body for element in test.get("html"))
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_opens_by_itself(name):
+    test = opened(name)
+    assert not test.exception
+    assert "sa-title" in html(test)
+    assert {box.key for box in test.sidebar.selectbox} >= {"model", "dataset"}
+
+
+def test_the_router_opens_the_first_page():
+    test = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
+    test.query_params["dataset"] = "diabetes"
+    test.run()
+    assert not test.exception
+    assert "Spread-skill ratio" in html(test)
+
+
+@pytest.mark.parametrize(("key", "value"), [(key, value) for key, values in WRONG.items() for value in values])
+def test_a_wrong_value_in_the_address_is_one_sentence(key, value):
+    test = opened("method", **{key: value})
+    assert not test.exception
+    assert len(test.warning) == 1
+    assert f"{key}={value[:40]}" in test.warning[0].value
+    assert key not in test.query_params or test.query_params[key] != value
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_page_survives_an_address_that_is_wrong_everywhere(name):
+    test = opened(name, **{key: values[0] for key, values in WRONG.items() if key not in ("task", "dataset", "members")})
+    assert not test.exception
+    assert len(test.warning) == 1
+
+
+def test_a_right_address_is_kept_and_says_nothing():
+    test = opened("explore", nu="8", members="19", seed="3")
+    assert not test.warning
+    assert (test.query_params["nu"], test.query_params["members"], test.query_params["seed"]) == ("8", "19", "3")
+    assert "M = 19" in html(test) and "ν = 8" in html(test)
+
+
+def test_the_slider_changes_the_scores_and_the_address():
+    test = opened("explore", nu="64")
+    before = html(test)
+    test.select_slider(key="nu").set_value(4.0).run()
+    assert not test.exception
+    assert html(test) != before
+    assert test.query_params.get("nu", str(int(Settings().nu))) == "4"
+
+
+def test_the_first_answer_is_the_forecast_that_the_evaluation_holds():
+    from pages.ui import cached
+
+    data, setting, work = cached.dataset("sunspots"), Setting(4, 9), Work(None, "", key="", on_stop=print)
+    work.wait = lambda reason: None
+    work._draw = lambda share, text: None
+    members, plain = cached.one_forecast("timesfm", data, setting, 3, work)
+    found = cached.evaluation("timesfm", data, setting, work)
+    np.testing.assert_allclose(members, found.ensemble.members[:, 3], rtol=1e-4)
+    np.testing.assert_allclose(plain, found.ensemble.plain[3], rtol=1e-4)
+
+
+def test_the_plain_model_has_no_spread_and_the_page_says_so():
+    test = opened("explore", nu="inf")
+    assert not test.exception
+    assert "no spread" in html(test)
+
+
+def test_another_task_brings_its_own_models_and_datasets():
+    test = opened("method")
+    task = next(group for group in test.sidebar.get("button_group") if group.key == "task")
+    assert task.value == "table"
+    task.set_value("series").run()
+    assert not test.exception
+    assert test.selectbox(key="dataset").value == Settings().dataset or test.selectbox(key="dataset").value != "diabetes"
+
+
+def test_a_pattern_that_matches_no_layer_is_one_sentence_and_the_sidebar_stays():
+    test = opened("explore", layers="no.such.layer")
+    assert not test.exception
+    assert len(test.error) == 1
+    test.text_input(key="layers").set_value("").run()
+    assert not test.exception and not test.error
+    assert "Spread-skill ratio" in html(test)
+
+
+def test_tuning_ends_in_a_file_that_loads():
+    test = opened("tune", dataset="diabetes")
+    assert "Take it home" not in [heading.value for heading in test.subheader]
+    test.button(key="start-tuning").click().run(timeout=300)
+    assert not test.exception
+    assert "Take it home" in [heading.value for heading in test.subheader]
+    assert "ν* =" in html(test)
+    assert len(test.code) == 1
+    compile(test.code[0].value, "snippet", "exec")
+
+
+def saved(**changes: object) -> bytes:
+    found = {
+        "schema_version": 1,
+        "concentration": 4,
+        "interval": {"level": 0.9, "low": 3, "high": 6},
+        "objective": "pooled dispersion",
+        "verdict": "calibrated",
+        "n_member": 9,
+        "seed": 0,
+        "model": {"name": "ft_transformer", "weights_sha256": "0" * 64, "attention_calls": {}},
+        "dataset": {
+            "name": "diabetes",
+            "sha256": "0" * 64,
+            "calibration": {"n_case": 1, "first": "0", "last": "0"},
+            "test": {"n_case": 1, "first": "0", "last": "0"},
+        },
+        "scores": {"before": {}, "after": {}},
+        "at_bound": False,
+    }
+    return json.dumps(found | changes).encode()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "empty"),
+        (saved()[:100], "not whole"),
+        (b"\x89PNG\r\n", "not whole or not JSON"),
+        (b"[1, 2]", "another JSON file"),
+        (saved(schema_version=99), "schema 99"),
+        (saved(concentration=0), "concentration"),
+        (saved(), "other weights"),
+        (saved(model={"name": "mine", "weights_sha256": "0", "attention_calls": {}}), "'mine'"),
+        (saved(dataset=json.loads(saved())["dataset"] | {"name": "own-sales"}), "own-sales"),
+    ],
+)
+def test_a_saved_setting_that_does_not_fit_is_refused_in_one_sentence(content, said):
+    test = opened("bring")
+    upload(test, "tuned-file", "tuned.json", content)
+    assert not test.exception
+    assert len(test.error) == 1
+    assert said in test.error[0].value
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(b"", "0 bytes"), (b"\x89PNG\r\n\x1a\n" + bytes(50), "PNG"), (b"\x80\x04\x95pickle", "pickle"), (b"\n\n\n", "blank")],
+)
+def test_a_file_that_is_no_csv_is_refused_in_one_sentence(content, said):
+    test = opened("bring")
+    upload(test, "csv-file", "data.csv", content)
+    assert not test.exception
+    assert len(test.error) == 1
+    assert said in test.error[0].value
+
+
+def test_a_csv_shows_its_columns_and_guesses_what_they_are():
+    rows = "when,sales,shop\n" + "\n".join(f"2001-{i % 12 + 1:02d}-01,{i},a" for i in range(30))
+    test = opened("bring")
+    upload(test, "csv-file", "sales.csv", rows.encode())
+    assert not test.exception and not test.error
+    labels = {box.label: box.value for box in test.main.selectbox}
+    assert labels["Times"] == "when"
+
+
+def upload(test: AppTest, key: str, name: str, content: bytes) -> None:
+    widget = next(one for one in test.get("file_uploader") if one.key == key)
+    widget.set_value((name, content, "application/octet-stream")).run()
+
+
+def test_the_script_that_the_page_shows_runs(capsys):
+    exec(compile(own.SCRIPT, "script", "exec"), {})
+    assert "49, 8, 16, 32" in capsys.readouterr().out
+
+
+def test_slider_positions_are_those_of_the_options():
+    options = list(GRID)
+    assert [slider_position(nu, options) for nu in options] == list(range(len(options)))
+    assert 0 < slider_position(1.5, options) < 1
+
+
+def test_the_setting_that_is_exported_is_the_one_that_is_loaded():
+    setting = TunedSetting.load(io.BytesIO(saved()))
+    assert TunedSetting.loads(setting.dumps()) == setting
