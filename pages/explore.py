@@ -2,12 +2,13 @@
 
 import streamlit as st
 
-from pages.ui import cached, parts, state
+from pages.ui import cached, map_tabs, maps, parts, state
 from pages.ui.work import Work, refusals
 
 settings = state.begin("explore")
 with refusals():
-    data = state.dataset(settings.dataset)
+    data = state.data_of(settings)
+view, tabs = (maps, map_tabs) if data.task == "grid" else (parts, parts)
 parts.heading(settings, data)
 strip = st.container()
 curve = parts.instrument(settings, data)
@@ -17,7 +18,7 @@ work = Work(st.empty(), "Forecasting", key="explore", on_stop=state.stop)
 left, right = st.columns([1.7, 1], gap="large")
 with refusals():
     with left:
-        drawn = parts.first_answer(settings, data, work)
+        drawn = view.first_answer(settings, data, work)
     found = cached.evaluation(settings.model, data, settings.setting, work)
 work.done()
 state.keep(shown=settings)
@@ -28,7 +29,7 @@ with curve:
     parts.known_curve(settings, data)
 with left:
     if not drawn:
-        parts.forecast_view(settings, data, found)
+        view.forecast_view(settings, data, found)
 with right:
     parts.diagnostics(settings, data, found)
-parts.below(settings, data, found)
+tabs.below(settings, data, found)

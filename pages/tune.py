@@ -7,7 +7,7 @@ from pages.ui.work import Work, refusals
 
 settings = state.begin("tune")
 with refusals():
-    data = state.dataset(settings.dataset)
+    data = state.data_of(settings)
 search.heading(settings, data)
 tuned = cached.tuning_known(settings.model, data, settings.setting)
 if not search.wanted(settings, tuned):

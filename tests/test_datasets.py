@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 import torch
 
-from stochattn_core.datasets import DATASETS, ett, load_dataset, uci
-from stochattn_core.datasets.base import PARTS
+from stochattn_core.datasets import DATASETS, ett, load_dataset, planet, uci
+from stochattn_core.datasets.base import PARTS, thinned
 from stochattn_core.datasets.series_parts import series_dataset
 from stochattn_core.datasets.synthetic import SERIES_SIGMA, TABLE_SIGMA
 from stochattn_core.datasets.table_parts import table_dataset
@@ -187,3 +187,32 @@ def test_loading_the_table_imports_no_heavy_package():
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[1])
     assert found.stdout.strip() == "[]"
+
+
+def test_a_thinned_dataset_holds_every_kth_case_of_what_is_tuned_and_tested_on():
+    whole = load_dataset("planet")
+    few = thinned(whole, 20)
+    for part in ("calibration", "test"):
+        mine, all_of = few.part(part), whole.part(part)
+        place = all_of.index.get_indexer(mine.index)
+        assert len(mine) == 20 and place[0] == 0 and place[-1] == len(all_of) - 1 and set(np.diff(place)) <= {8, 9}
+        assert torch.equal(mine.inputs, all_of.inputs[place]) and torch.equal(mine.target, all_of.target[place])
+        assert set(mine.block) == set(range(mine.n_block))  # dense
+        same = lambda block: block[:, None] == block[None]  # noqa: E731
+        assert np.array_equal(same(mine.block), same(all_of.block[place]))
+    assert few.train is whole.train and few.sha256 != whole.sha256 and "20 of 170" in few.notes[-1]
+
+
+def test_thinning_to_more_than_there_is_changes_nothing_and_to_nothing_is_refused():
+    whole = load_dataset("planet")
+    assert thinned(whole, 170) is whole
+    with pytest.raises(ValueError, match="positive whole number, got 0"):
+        thinned(whole, 0)
+
+
+def test_every_variable_and_lead_time_of_the_planet_has_a_name_that_loads():
+    assert load_dataset("planet-temperature_650-48h").name == "planet-temperature_650-48h"
+    assert planet.choice_of("planet") == ("geopotential_500", 24)
+    assert planet.choice_of("planet-7h") is None
+    with pytest.raises(ValueError, match="expected the name of a dataset"):
+        load_dataset("planet-7h")

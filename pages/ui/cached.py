@@ -16,7 +16,7 @@ import torch
 
 from pages.ui.work import Work
 from stochattn_core.datasets import load_dataset
-from stochattn_core.datasets.base import Dataset
+from stochattn_core.datasets.base import Dataset, thinned
 from stochattn_core.ensemble import sample_ensemble
 from stochattn_core.evaluate import Evaluation, evaluate, network_of
 from stochattn_core.models import load_model
@@ -35,6 +35,7 @@ class Shelf:
         self.results: OrderedDict[tuple, Any] = OrderedDict()
         self.lock = threading.Lock()
         self.digests: WeakKeyDictionary[Dataset, str] = WeakKeyDictionary()
+        self.parts: WeakKeyDictionary[Dataset, dict[int, Dataset]] = WeakKeyDictionary()
 
     def get(self, key: tuple) -> Any:
         with self.lock:
@@ -73,6 +74,14 @@ def dataset(name: str) -> Dataset:
 def remembered(key: tuple, _make: Callable[[], Any]) -> Any:
     """What a page derives from an evaluation (figures, bands by bootstrap): key names the evaluation and the derivation."""
     return _make()
+
+
+def part_of(data: Dataset, n_case: int) -> Dataset:
+    """The dataset with so many cases to tune and to test on, the same object each time; whole for 0."""
+    if not n_case:
+        return data
+    parts = shelf().parts.setdefault(data, {})
+    return parts.get(n_case) or parts.setdefault(n_case, thinned(data, n_case))
 
 
 def digest(data: Dataset) -> str:

@@ -7,19 +7,29 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from stochattn_core.datasets import planet
 from stochattn_core.datasets.base import Dataset
+from stochattn_core.figures.projection import PROJECTIONS
+from stochattn_core.metrics.regions import Region
 from stochattn_core.models import MODELS
 from stochattn_core.settings import Setting
 
-TASKS = {"series": "Time series", "table": "Table"}
+TASKS = {"series": "Time series", "table": "Table", "grid": "Weather map"}
 MEMBERS = (9, 19, 49, 99)  # M + 1 is a multiple of 10, so that ranks fall evenly into the bins of a histogram
 GRID: tuple[float, ...] = (*sorted({float(round(2 ** (i / 2))) for i in range(25)}), math.inf)
+FORECASTS = {20: "20", 40: "40", 0: "all"}  # of a grid: test starts that are forecast; 0 is every one
+VIEWS = {"mean": "Mean", "spread": "Spread", "error": "Error", "member": "Member", "contours": "Spaghetti", "truth": "Truth"}
+YES_NO = {"yes": True, "no": False}
 OWN = "own-"  # names of datasets that a session brought
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything a page needs to know. lead is 0 for all lead times, else one of the dataset's; case is a position in the test part."""
+    """Everything a page needs to know. lead is 0 for all lead times, else one of the dataset's; case is a position in the test part.
+
+    From variable on they are of grids only: forecasts is how many starts are forecast (0: all), member counts from 1, box is
+    "south,north,west,east" in degrees or empty.
+    """
 
     task: str = "series"
     model: str = ""
@@ -30,6 +40,23 @@ class Settings:
     seed: int = 0
     layers: str = ""
     case: int = 0
+    variable: str = ""
+    forecasts: int = 20
+    projection: str = "robinson"
+    view: str = "mean"
+    member: int = 1
+    wind: bool = False
+    box: str = ""
+
+    @property
+    def region(self) -> Region | None:
+        """The box that the user drew."""
+        return region_of(self.box) if self.box else None
+
+    @property
+    def dataset_name(self) -> str:
+        """The name under which the dataset is loaded: that of the planet says which variable and lead time."""
+        return planet.name_of(self.variable, self.lead) if self.variable else self.dataset
 
     @property
     def concentration(self) -> int | float:
@@ -44,9 +71,33 @@ def models(task: str) -> dict[str, Any]:
     return {name: model for name, model in MODELS.items() if model.task == task}
 
 
+def default(task: str) -> Settings:
+    """Where a task begins: a weather map is a large thing, so its ensemble is small."""
+    return Settings(task=task, members=19) if task == "grid" else Settings(task=task)
+
+
+def unfolded(name: str) -> dict[str, Any]:
+    """The settings that choose the dataset of this name: Settings.dataset_name turned round."""
+    choice = planet.choice_of(name)
+    return {"dataset": "planet", "variable": choice[0], "lead": choice[1]} if choice else {"dataset": name, "variable": "", "lead": 0}
+
+
 def as_text(name: str, value: Any) -> str:
     """A value as it stands in a link."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return ("inf" if math.isinf(value) else str(int(value))) if name == "nu" else str(value)
+
+
+def region_of(text: str) -> Region:
+    """Your box, from "south,north,west,east". ValueError says what was expected."""
+    try:
+        edges = [float(part) for part in text.split(",")]
+        if len(edges) != 4 or not all(map(math.isfinite, edges)):
+            raise ValueError
+    except ValueError:
+        raise ValueError("expected a box south,north,west,east in degrees, such as 30,60,-20,40") from None
+    return Region("Your box", *edges)
 
 
 def from_text(name: str, text: str, task: str, datasets: Mapping[str, str], data: Callable[[], Dataset]) -> Any:
@@ -68,8 +119,22 @@ def from_text(name: str, text: str, task: str, datasets: Mapping[str, str], data
         return math.inf if text == "inf" else float(_whole(text, 1, 4096, ", or inf"))
     if name == "seed":
         return _whole(text, 0, 2**31 - 1)
+    if name == "variable":
+        return _one_of(text, planet.VARIABLES, "a variable of the simulated planet:")
+    if name == "forecasts":
+        return int(_one_of(text, [str(n) for n in FORECASTS], "one of"))
+    if name in ("projection", "view"):
+        return _one_of(text, {"projection": PROJECTIONS, "view": VIEWS}[name], "one of")
+    if name == "member":
+        return _whole(text, 1, MEMBERS[-1])
+    if name == "wind":
+        return YES_NO[_one_of(text, YES_NO, "one of")]
+    if name == "box":
+        return (region_of(text), text)[1] if text else ""
     if name == "case":
         return _whole(text, 0, len(data().test) - 1)
+    if name == "lead" and task == "grid":
+        return int(_one_of(text, [str(lead) for lead in planet.LEAD_TIMES], "hours, one of"))
     if name == "lead":
         leads = data().lead_time
         if text != "0" and not leads:
@@ -92,7 +157,9 @@ def slider_position(nu: float, options: list[float]) -> float:
 
 def lead_text(lead: int, data: Dataset) -> str:
     unit = f" {data.lead_unit}" if data.lead_unit else ""
-    plural = "s" if data.lead_unit else ""
+    plural = "s" if data.lead_unit and len(data.lead_unit) > 1 else ""  # a symbol such as h has none
+    if len(data.lead_time) == 1:
+        lead = data.lead_time[0]
     if not lead:
         return f"lead times {data.lead_time[0]} to {data.lead_time[-1]}{unit}{plural}"
     return f"lead time {lead}{unit}{plural if lead > 1 else ''}"

@@ -7,6 +7,7 @@ import math
 import pandas as pd
 import streamlit as st
 
+from stochattn_core.models import MODELS
 from stochattn_core.settings import TunedSetting
 from stochattn_core.tuning import Tuning
 
@@ -42,12 +43,15 @@ def snippet(setting: TunedSetting) -> str:
     """The same in a script, for the model of the setting and for any module of one's own."""
     concentration = "math.inf" if math.isinf(setting.concentration) else str(setting.concentration)
     layers = f', layers="{setting.layers}"' if setting.layers else ""
+    few, thin = "", f'load_dataset("{setting.dataset.name}")'
+    if setting.model.name in MODELS and MODELS[setting.model.name].task == "grid":
+        few, thin = "\nfrom stochattn_core.datasets.base import thinned", f"thinned({thin}, {setting.dataset.test.n_case})"
     return f'''from stochattn_core import TunedSetting, evaluate, sample_ensemble
-from stochattn_core import load_dataset, load_model
+from stochattn_core import load_dataset, load_model{few}
 
 tuned = TunedSetting.load("tuned.json") # ν* = {setting.concentration}
 model = load_model("{setting.model.name}")
-dataset = load_dataset("{setting.dataset.name}")
+dataset = {thin}
 found = evaluate(model, dataset, tuned.setting)
 print(found.scores["spread_skill_ratio"])
 

@@ -133,9 +133,9 @@ def table(head: list[str], rows: list[list[str]]) -> None:
     st.html(f'<div class="sa-scroll"><table class="sa-table"><tr>{top}</tr>{body}</table></div>')
 
 
-def plot(figure: go.Figure, sentence: str | None = None, *, key: str) -> None:
-    """A figure as wide as its column, and the sentence that reads it."""
-    st.plotly_chart(figure, width="stretch", theme="streamlit", key=key, config={"displayModeBar": False, "scrollZoom": False})
+def plot(figure: go.Figure, sentence: str | None = None, *, key: str, **more: object) -> None:
+    """A figure as wide as its column, and the sentence that reads it. more: what st.plotly_chart takes besides."""
+    st.plotly_chart(figure, width="stretch", theme="streamlit", key=key, config={"displayModeBar": False, "scrollZoom": False}, **more)
     if sentence:
         reading(sentence)
 

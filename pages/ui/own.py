@@ -11,7 +11,7 @@ import streamlit as st
 import torch
 
 from pages.ui import cached, look, search, state
-from pages.ui.choices import OWN, TASKS
+from pages.ui.choices import FORECASTS, OWN, TASKS, unfolded
 from pages.ui.work import Work, refusals
 from stochattn_core.datasets import DATASETS
 from stochattn_core.datasets.csv_file import open_csv
@@ -136,9 +136,11 @@ def _again(saved: TunedSetting) -> None:
         raise ValueError(
             f"this setting was tuned for model {saved.model.name!r}, which is not known here; one of {', '.join(MODELS)} is expected"
         )
-    if saved.dataset.name not in DATASETS and saved.dataset.name not in state.own():
+    if saved.dataset.name not in DATASETS and saved.dataset.name not in state.own() and not unfolded(saved.dataset.name)["variable"]:
         raise ValueError(f"this setting was tuned on {saved.dataset.name!r}, which is not here; bring that file under Your data first")
     data = state.dataset(saved.dataset.name)
+    if data.task == "grid":  # as many forecasts as it was tuned and tested on
+        data = cached.part_of(data, saved.dataset.test.n_case)
     work = Work(st.empty(), "Computing it again", key="saved", on_stop=_forget)
     found = cached.evaluation(saved.model.name, data, saved.setting, work)
     work.done()
@@ -164,13 +166,13 @@ def _open(saved: TunedSetting) -> None:
     state.choose(
         task=MODELS[saved.model.name].task,
         model=saved.model.name,
-        dataset=saved.dataset.name,
+        forecasts=saved.dataset.test.n_case if saved.dataset.test.n_case in FORECASTS else 0,
         members=saved.n_member,
         nu=float(saved.concentration),
         seed=saved.seed,
         layers=saved.layers,
-        lead=0,
         case=0,
+        **unfolded(saved.dataset.name),
     )
     st.switch_page("pages/explore.py")
 

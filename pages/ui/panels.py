@@ -45,14 +45,20 @@ class Summary:
 
 
 def part_shown(evaluation: Evaluation, lead: int) -> Statistics:
-    """The sums of all lead times, or of one."""
+    """The sums of all lead times, or of one; of a grid those of all cells by their area."""
+    if evaluation.ensemble.latitude:
+        return evaluation.ensemble.pooled
     if not lead:
         return evaluation.statistics
     return evaluation.statistics.select(evaluation.ensemble.lead_time.index(lead))
 
 
 def part_ratio(evaluation: Evaluation, lead: int) -> float:
-    return evaluation.scores["spread_skill_ratio"] if not lead else scores(part_shown(evaluation, lead))["spread_skill_ratio"]
+    return (
+        evaluation.scores["spread_skill_ratio"]
+        if not lead or evaluation.ensemble.latitude
+        else scores(part_shown(evaluation, lead))["spread_skill_ratio"]
+    )
 
 
 def summary(evaluation: Evaluation, lead: int) -> Summary:

@@ -110,7 +110,7 @@ def _options(tuned: Tuning | None) -> list[float]:
 def score_strip(settings: Settings, data: Dataset, found: Evaluation) -> None:
     summary = _summary(settings, data, found)
     best = None
-    if not settings.lead and found.references:
+    if (not settings.lead or data.task == "grid") and found.references:
         best = min(found.references.items(), key=lambda item: item[1])
     look.strip(panels.tiles(summary, units_text(data.units), best))
 
@@ -168,7 +168,7 @@ def below(settings: Settings, data: Dataset, found: Evaluation) -> None:
     with tabs["Cases"]:
         _cases(settings, data, found)
     with tabs["How it was computed"]:
-        _how(data, found)
+        how(data, found)
 
 
 def _cases(settings: Settings, data: Dataset, found: Evaluation) -> None:
@@ -194,7 +194,7 @@ def _formats(rows: pd.DataFrame) -> dict[str, object]:
     return numbers
 
 
-def _how(data: Dataset, found: Evaluation) -> None:
+def how(data: Dataset, found: Evaluation) -> None:
     rmse = {name: float(value) for name, value in found.references.items()}
     look.reading(read_references(found.scores["rmse_plain"], rmse))
     rows = [["ensemble mean", number(found.scores["rmse"])], ["plain model", number(found.scores["rmse_plain"])]]

@@ -133,7 +133,7 @@ def _cell(value: float, key: str) -> str:
 
 
 def _same(settings: Settings) -> tuple:
-    return (settings.model, settings.dataset, settings.members, settings.seed, settings.layers)
+    return (settings.model, settings.dataset_name, settings.forecasts, settings.members, settings.seed, settings.layers)
 
 
 def start(settings: Settings) -> None:

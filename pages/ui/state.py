@@ -12,8 +12,20 @@ import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
 
 from pages.ui import cached, look
-from pages.ui.choices import GRID, MEMBERS, TASKS, Settings, as_text, from_text, lead_text, models
-from stochattn_core.datasets import DATASETS
+from pages.ui.choices import (
+    FORECASTS,
+    GRID,
+    MEMBERS,
+    TASKS,
+    Settings,
+    as_text,
+    default,
+    from_text,
+    lead_text,
+    models,
+    unfolded,
+)
+from stochattn_core.datasets import DATASETS, planet
 from stochattn_core.datasets.base import Dataset
 from stochattn_core.models import MODELS
 
@@ -41,9 +53,19 @@ def dataset(name: str) -> Dataset:
     return own()[name] if name in own() else cached.dataset(name)
 
 
+def data_of(settings: Settings) -> Dataset:
+    """The dataset that the settings choose, with as many forecasts as they ask for."""
+    data = dataset(settings.dataset_name)
+    return cached.part_of(data, settings.forecasts) if settings.task == "grid" else data
+
+
 def datasets(task: str) -> dict[str, str]:
-    """Title by name: the table's, then what this session brought."""
-    known = {name: _titled(entry.title, entry.availability) for name, entry in DATASETS.items() if entry.task == task}
+    """Title by name: the table's, then what this session brought. The planet is one line: variable and lead time are chosen apart."""
+    known = {
+        name: "Simulated planet" if name == "planet" else _titled(entry.title, entry.availability)
+        for name, entry in DATASETS.items()
+        if entry.task == task and unfolded(name)["dataset"] == name
+    }
     return known | {name: f"{data.title} (yours)" for name, data in own().items() if data.task == task}
 
 
@@ -55,7 +77,7 @@ def own() -> dict[str, Dataset]:
 def bring(data: Dataset) -> None:
     """Keep the user's dataset for this session and choose it."""
     st.session_state["own"] = dict(list((own() | {data.name: data}).items())[-N_OWN:])
-    choose(task=data.task, dataset=data.name, model=next(iter(models(data.task))), lead=0, case=0)
+    choose(task=data.task, dataset=data.name, model=next(iter(models(data.task))), lead=0, case=0, variable="")
 
 
 def choose(**changes: Any) -> None:
@@ -135,18 +157,48 @@ def _draw(settings: Settings) -> None:
     st.selectbox("Model", list(names), format_func=lambda name: _titled(names[name].title, names[name].need), key="model")
     titles = datasets(settings.task)
     st.selectbox("Dataset", list(titles), format_func=titles.get, key="dataset")
-    data = _loaded(settings.dataset)
-    if data is not None and data.lead_time:
+    if settings.variable:
+        st.selectbox("Variable", planet.VARIABLES, format_func=lambda name: _upper(planet.variable_title(name)), key="variable")
+    data = _loaded(settings.dataset_name)
+    if settings.variable:
+        st.selectbox("Lead time", planet.LEAD_TIMES, format_func=lambda lead: f"{lead} h", key="lead")
+    elif data is not None and len(data.lead_time) > 1:
         st.selectbox("Lead time", [0, *data.lead_time], format_func=lambda lead: lead_text(lead, data), key="lead")
     st.segmented_control("Members", MEMBERS, key="members", required=True, width="stretch", help="How many forecasts make the ensemble.")
-    with st.expander("Layers and seed"):
-        st.text_input(
-            "Layers",
-            key="layers",
-            placeholder=MODELS[settings.model].layers,
-            help="Which attention layers are sampled: a pattern over module names, * for all.",
+    if settings.task == "grid":
+        st.segmented_control(
+            "Forecasts",
+            list(FORECASTS),
+            format_func=FORECASTS.get,
+            key="forecasts",
+            required=True,
+            width="stretch",
+            help="How many starts of the test part are forecast, evenly spaced. More take longer and leave less to chance.",
         )
+    with st.expander("Layers and seed"):
+        if settings.task == "grid":
+            st.selectbox(
+                "Layers",
+                list(dict.fromkeys(["", "*", settings.layers])),
+                format_func=lambda name: {"": f"blocks only ({MODELS[settings.model].layers})", "*": "all, with the aggregation"}.get(
+                    name, name
+                ),
+                accept_new_options=True,
+                key="layers",
+                help="Which attention layers are sampled: the blocks, all, or a pattern over module names that you type.",
+            )
+        else:
+            st.text_input(
+                "Layers",
+                key="layers",
+                placeholder=MODELS[settings.model].layers,
+                help="Which attention layers are sampled: a pattern over module names, * for all.",
+            )
         st.number_input("Seed", 0, 2**31 - 1, key="seed", help="The same seed gives the same members.")
+
+
+def _upper(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _titled(title: str, need: str) -> str:
@@ -175,8 +227,10 @@ def _resolve(page: str) -> Settings:
     moved = {name: state[name] for name in NAMES if state.get(name) is not None and state[name] != getattr(stored, name)}
     if moved:
         keep(problem=None)
-        if moved.keys() & {"task", "model", "dataset"}:
-            moved = {"lead": 0, "case": 0} | moved
+        if moved.keys() & {"task", "dataset"}:
+            moved = {"lead": 0, "case": 0, "variable": ""} | moved
+        if "grid" in (stored.task, moved.get("task", stored.task)) and "task" in moved:
+            moved["members"] = default(moved["task"]).members
         return _settle(replace(stored, **moved))
     if url != state.get("url", {}) and (url or same_page):
         return _from_url(url)
@@ -185,16 +239,18 @@ def _resolve(page: str) -> Settings:
 
 def _from_url(url: dict[str, str]) -> Settings:
     """Settings of a link; a value that cannot be used is named in one sentence, and its default is taken."""
-    problems, settings = [], Settings()
-    if "task" not in url:  # a model or a dataset tells it
+    problems, task = [], url.get("task")
+    if planet.choice_of(url.get("dataset", "")):  # also the names that the command line takes, planet-72h
+        url = {name: str(value) for name, value in unfolded(url["dataset"]).items()} | {k: v for k, v in url.items() if k != "dataset"}
+    if task is None:  # a model or a dataset tells it
         known = [table[url[name]].task for name, table in (("model", MODELS), ("dataset", DATASETS)) if url.get(name) in table]
-        settings = replace(settings, task=next((task for task in known if task in TASKS), settings.task))
-    settings = _settle(settings)
-    for name in NAMES:
+        task = next((task for task in known if task in TASKS), None)
+    settings = _settle(default(task if task in TASKS else Settings().task))
+    for name in sorted(NAMES, key=lambda name: name == "case"):  # how many cases there are depends on all others
         if name not in url:
             continue
         try:
-            value = from_text(name, url[name], settings.task, datasets(settings.task), lambda: dataset(settings.dataset))  # noqa: B023
+            value = from_text(name, url[name], settings.task, datasets(settings.task), lambda: data_of(settings))  # noqa: B023
             settings = _settle(replace(settings, **{name: value}))
         except ValueError as problem:
             problems.append(f"{name}={url[name][:40]} ({problem}), so {as_text(name, getattr(settings, name)) or 'the default'} is shown")
@@ -208,19 +264,30 @@ def _settle(settings: Settings) -> Settings:
     model = settings.model if settings.model in names else next(iter(names))
     name = settings.dataset if settings.dataset in titles else next(iter(titles))
     settings = replace(settings, model=model, dataset=name, layers=settings.layers.strip() if settings.model == model else "")
-    if settings.lead == 0 and settings.case == 0:
+    settings = replace(settings, member=min(settings.member, settings.members))
+    if name == "planet":
+        settings = replace(
+            settings,
+            variable=settings.variable if settings.variable in planet.VARIABLES else "geopotential_500",
+            lead=settings.lead if settings.lead in planet.LEAD_TIMES else 24,
+        )
+    else:
+        settings = replace(settings, variable="")
+    if (settings.lead == 0 or settings.variable) and settings.case == 0:
         return settings
-    data = _loaded(name)
-    if data is None:
+    try:
+        data = data_of(settings)
+    except ValueError:
         return replace(settings, lead=0, case=0)
-    return replace(settings, lead=settings.lead if settings.lead in data.lead_time else 0, case=min(settings.case, len(data.test) - 1))
+    leads = data.lead_time if len(data.lead_time) > 1 or settings.variable else ()
+    return replace(settings, lead=settings.lead if settings.lead in leads else 0, case=min(settings.case, len(data.test) - 1))
 
 
 def _write_url(settings: Settings) -> None:
     """What differs from the defaults of the task, so that a plain view has a plain address."""
-    default = _settle(Settings(task=settings.task))
+    usual = _settle(default(settings.task))
     url = {} if settings.task == Settings().task else {"task": settings.task}
-    url |= {name: as_text(name, getattr(settings, name)) for name in NAMES if getattr(settings, name) != getattr(default, name)}
+    url |= {name: as_text(name, getattr(settings, name)) for name in NAMES if getattr(settings, name) != getattr(usual, name)}
     st.session_state["url"] = url
     if {name: st.query_params[name] for name in st.query_params} != url:
         st.query_params.from_dict(url)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal
 
@@ -106,3 +106,30 @@ def blocks_in_time(n_case: int, case_per_block: int) -> np.ndarray:
 def blocks_at_random(n_case: int, n_block: int = 64) -> np.ndarray:
     """Exchangeable cases dealt into at most n_block blocks of nearly equal size."""
     return np.arange(n_case) % min(n_block, max(n_case, 1))
+
+
+def thinned(dataset: Dataset, n_case: int) -> Dataset:
+    """The same dataset with n_case cases, evenly spaced, in each of calibration and test; the one given where neither has more.
+
+    For a look that must be quick: every score then has fewer cases behind it, as its range says. The training part stays whole.
+
+    >>> split = Split(torch.arange(9.0), torch.arange(9.0), pd.RangeIndex(9), np.arange(9) // 3)
+    >>> few = thinned(Dataset("d", "table", "D", "y", "", "", "", train=split, calibration=split, test=split), 3)
+    >>> few.test.target.tolist(), few.test.block.tolist(), len(few.train)
+    ([0.0, 4.0, 8.0], [0, 1, 2], 9)
+    """
+    if isinstance(n_case, bool) or not isinstance(n_case, int) or n_case < 1:
+        raise ValueError(f"expected how many cases to keep, a positive whole number, got {n_case!r}; try 20")
+    parts = {part: _evenly(dataset.part(part), n_case) for part in ("calibration", "test")}
+    if all(parts[part] is dataset.part(part) for part in parts):
+        return dataset
+    kept = f"a part of the cases: {len(parts['test'])} of {len(dataset.test)} of the test part, evenly spaced, and as many to calibrate"
+    return replace(dataset, **parts, notes=(*dataset.notes, kept))
+
+
+def _evenly(split: Split, n_case: int) -> Split:
+    if n_case >= len(split):
+        return split
+    place = np.linspace(0, len(split) - 1, n_case).round().astype(int)
+    block = np.unique(split.block[place], return_inverse=True)[1]
+    return Split(inputs=split.inputs[place], target=split.target[place], index=split.index[place], block=block)

@@ -48,14 +48,13 @@ def load(variable: str = "geopotential_500", lead_time: int = 24) -> Dataset:
         raise ValueError(f"expected a variable of the simulated planet, one of {', '.join(VARIABLES)}, got {variable!r}; pick one of these")
     if lead_time not in LEAD_TIMES:
         raise ValueError(f"expected a lead time among {', '.join(map(str, LEAD_TIMES))} h, got {lead_time!r}; pick one of these")
-    kind, number = variable.rsplit("_", 1)
     climatology = decode(_archive("train")[1]["climate"][None], (variable,))[0, 0]
     position = VARIABLES.index(variable)
     years = float(_archive("train")[1]["years"])
     return Dataset(
-        name=_name(variable, lead_time),
+        name=name_of(variable, lead_time),
         task="grid",
-        title=f"Simulated planet: {TITLES[kind].format(number)}, {lead_time} h ahead",
+        title=f"Simulated planet: {variable_title(variable)}, {lead_time} h ahead",
         target_name=variable,
         units=UNITS[variable],
         source="simulated by this project: quasi-geostrophic model of Marshall and Molteni (1993), J. Atmos. Sci. 50, 1792",
@@ -80,9 +79,29 @@ def load(variable: str = "geopotential_500", lead_time: int = 24) -> Dataset:
     )
 
 
-def _name(variable: str, lead_time: int) -> str:
+def name_of(variable: str = "geopotential_500", lead_time: int = 24) -> str:
+    """planet, planet-72h, planet-temperature_650-48h: what is not said is geopotential_500 and 24 h.
+
+    >>> choice_of(name_of("geopotential_200", 6))
+    ('geopotential_200', 6)
+    """
     of_variable = "" if variable == "geopotential_500" else f"-{variable}"
     return f"planet{of_variable}" if lead_time == 24 else f"planet{of_variable}-{lead_time}h"
+
+
+def choice_of(name: str) -> tuple[str, int] | None:
+    """Variable and lead time (h) of a name that name_of gives; None for every other name."""
+    return _choices().get(name)
+
+
+@cache
+def _choices() -> dict[str, tuple[str, int]]:
+    return {name_of(variable, lead_time): (variable, lead_time) for variable in VARIABLES for lead_time in LEAD_TIMES}
+
+
+def variable_title(variable: str) -> str:
+    kind, number = variable.rsplit("_", 1)
+    return TITLES[kind].format(number)
 
 
 @cache

@@ -37,7 +37,7 @@ FORGETS = 0.998  # of the running mean of the weights, a step
 class Recipe:
     """n_step steps of AdamW on `batch` cases each, with a cosine schedule from rate to 0; served is the running mean of the weights."""
 
-    n_step: int = 9000
+    n_step: int = 9500
     batch: int = 16
     rate: float = 1.5e-3
     weight_decay: float = 0.02

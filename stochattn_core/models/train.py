@@ -69,18 +69,19 @@ def _save_series(network: nn.Module, path: Path, about: dict[str, str]) -> Path:
 
 
 def train_climax_planet(folder: Path, progress: Progress, seed: int, *, years: Path | None = None, recipe: Recipe | None = None) -> Path:
-    """The small one for the simulated planet. years: a folder of simulated years; without it twelve are simulated in the cache folder."""
+    """The small one for the simulated planet, an hour on one core. years: a folder of simulated years; without it twelve are simulated in the cache folder."""
     if years is None:
         years = cache_folder().parent / "planet-years"
         simulate(years, 12.0)  # goes on where it was stopped, and is over at once where it was not
+    recipe = recipe or Recipe(seed=seed)
     network = train_climax(
         list(fields(years)),
         VARIABLES,
         LATITUDE.tolist(),
         constants(),
         emphasis={"geopotential_500": 4.0},
-        recipe=recipe or Recipe(seed=seed),
-        resume=years / "climax_training.pt",
+        recipe=recipe,
+        resume=years / f"climax_training_{recipe.seed}.pt",
         progress=progress,
     )
     path = folder / "climax_planet.safetensors"
