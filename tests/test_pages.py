@@ -10,15 +10,18 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.ui import own
-from pages.ui.choices import GRID, Settings, slider_position
+from pages.ui import map_panels, map_tabs, own
+from pages.ui.choices import GRID, VIEWS, Settings, region_of, slider_position
 from pages.ui.work import Work
+from stochattn_core.datasets import load_dataset
+from stochattn_core.datasets.base import thinned
+from stochattn_core.figures.projection import PROJECTIONS
 from stochattn_core.settings import Setting, TunedSetting
 
 ROOT = Path(__file__).parents[1]
 PAGES = ("explore", "tune", "bring", "method")
 WRONG = {
-    "task": ("grid", "", "☃"),
+    "task": ("maps", "", "☃"),
     "model": ("nothing", "ft_transformer2", "../../etc"),
     "dataset": ("nothing", "own-sales", "%00"),
     "lead": ("-1", "99", "abc", "1.5"),
@@ -27,7 +30,15 @@ WRONG = {
     "seed": ("-1", "1.5", "abc", "99999999999"),
     "layers": ("x" * 300,),
     "case": ("-1", "1000000", "abc"),
+    "variable": ("nothing", "geopotential"),
+    "forecasts": ("-1", "21", "all"),
+    "projection": ("mercator", ""),
+    "view": ("map", ""),
+    "member": ("0", "1.5", "100"),
+    "wind": ("1", "☃"),
+    "box": ("30,60", "a,b,c,d", "60,30,0,10", "0,91,0,10", "nan,1,2,3"),
 }
+MAP = {"task": "grid", "dataset": "planet"}
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -122,6 +133,77 @@ def test_another_task_brings_its_own_models_and_datasets():
     task.set_value("series").run()
     assert not test.exception
     assert test.selectbox(key="dataset").value == Settings().dataset or test.selectbox(key="dataset").value != "diabetes"
+
+
+def test_the_map_page_shows_every_view_on_every_projection():
+    test = opened("explore", **MAP)
+    assert not test.exception and not test.warning and not test.error
+    assert "Spread-skill ratio" in html(test) and "ensemble mean is greatest near" in html(test)
+    for view in VIEWS:
+        test.session_state["view"] = view
+        test.run()
+        assert not test.exception
+        assert view == "mean" or view in test.query_params["view"]
+    for projection in PROJECTIONS:
+        test.session_state["projection"] = projection
+        test.session_state["wind"] = True
+        test.run()
+        assert not test.exception
+    assert test.query_params["projection"] and test.query_params["wind"]
+
+
+@pytest.mark.parametrize("tab", map_tabs.NAMES)
+def test_every_tab_beneath_the_map_opens(tab):
+    test = opened("explore", **MAP, box="30,60,-20,40")
+    test.session_state["map-tabs"] = tab
+    test.run()
+    assert not test.exception and not test.error
+    said = {
+        "Over the test period": "proves nothing by itself",
+        "By lead time": "Not computed yet: 6, 12, 48",
+        "By region": "region",
+        "Spectra": "wavenumber",
+        "Coverage": "90%",
+        "How it was computed": "attention layer",
+    }[tab]
+    assert said in html(test) + " ".join(caption.value for caption in test.caption)
+
+
+def test_an_address_brings_back_the_map():
+    query = {"projection": "orthographic", "view": "member", "member": "3", "lead": "6", "variable": "temperature_650", "case": "19"}
+    test = opened("explore", **MAP, **query, box="30,60,-20,40")
+    assert not test.exception and not test.warning
+    assert all(value in test.query_params[name] for name, value in query.items())
+    assert "temperature at 650 hPa" in html(test) and "6 h ahead" in html(test)
+
+
+def test_a_dataset_name_of_the_command_line_opens_the_planet():
+    test = opened("method", task="grid", dataset="planet-72h")
+    assert not test.exception and not test.warning
+    assert test.selectbox(key="lead").value == 72 and test.selectbox(key="variable").value == "geopotential_500"
+
+
+def test_a_box_drawn_on_the_map_is_a_region_of_the_globe(monkeypatch):
+    chosen, plane = {}, map_panels.projection_of("plate-carree")
+    monkeypatch.setattr(map_tabs.state, "choose", lambda **changes: chosen.update(changes))
+    monkeypatch.setattr(map_tabs.state, "current", lambda: Settings(projection="plate-carree"))
+    x, y = plane.forward(np.array([-20.0, 40.0]), np.array([30.0, 60.0]))
+    monkeypatch.setattr(
+        map_tabs.st, "session_state", {"box-map": {"selection": {"box": [{"x": x.tolist(), "y": y.tolist()}]}}}, raising=False
+    )
+    map_tabs._box_drawn()
+    region = region_of(chosen["box"])
+    assert (region.south, region.north, region.west, region.east) == (30, 60, -20, 40)
+
+
+def test_geopotential_tells_the_height_in_metres():
+    data = thinned(load_dataset("planet"), 20)
+    members = np.full((9, 32, 64), 5500 * map_panels.GRAVITY, dtype=np.float32)
+    figure, _ = map_panels.forecast_panel(Settings(task="grid", variable="geopotential_500", lead=24), data, members, members[0], None)
+    heat = figure.data[0]
+    seen = np.isfinite(np.asarray(heat.z, dtype=float))
+    assert set(np.asarray(heat.customdata)[..., 2][seen].tolist()) == {5500}
+    assert "customdata[2]:,d} m<br>" in heat.hovertemplate
 
 
 def test_a_pattern_that_matches_no_layer_is_one_sentence_and_the_sidebar_stays():

@@ -14,7 +14,7 @@ from stochattn_core.metrics.regions import Region
 from stochattn_core.models import MODELS
 from stochattn_core.settings import Setting
 
-TASKS = {"series": "Time series", "table": "Table", "grid": "Weather map"}
+TASKS = {"series": "Series", "table": "Table", "grid": "Weather map"}
 MEMBERS = (9, 19, 49, 99)  # M + 1 is a multiple of 10, so that ranks fall evenly into the bins of a histogram
 GRID: tuple[float, ...] = (*sorted({float(round(2 ** (i / 2))) for i in range(25)}), math.inf)
 FORECASTS = {20: "20", 40: "40", 0: "all"}  # of a grid: test starts that are forecast; 0 is every one

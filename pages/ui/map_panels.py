@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 import torch
 
 from pages.ui.choices import Settings
-from pages.ui.panels import Panel, Summary, time_text
+from pages.ui.panels import Panel, Summary
 from stochattn_core.datasets import planet
 from stochattn_core.datasets.base import Dataset
 from stochattn_core.evaluate import Evaluation
@@ -72,8 +72,7 @@ def field_shown(settings: Settings, data: Dataset, members: np.ndarray, plain: n
         sentence = reading_maps.read_field_map(values, *place, quantity, units)
     if settings.view == "spread" and not spread.max() > 0:
         sentence = "The plain model has no spread: every member is the same."
-    start = data.test.index[case]
-    more = f"from {time_text(start)}, {data.lead_time[0]} {data.lead_unit} ahead"
+    more = _about(data, case) + (" · arrows: true wind then" if settings.wind and wind_names(settings) else "")
     size = map_subtitle(more=more) if settings.view in ("truth", "member") else map_subtitle(n_member=len(members), more=more)
     return Shown(values, quantity, title, size, scale, sentence)
 
@@ -127,7 +126,6 @@ def spaghetti_panel(settings: Settings, data: Dataset, members: np.ndarray, plai
     truth = data.test.target[settings.case].numpy()
     levels, text = contour_levels(truth, data.units)
     projection = projection_of(settings.projection)
-    start = time_text(data.test.index[settings.case])
     figure = spaghetti(
         members,
         data.latitude,
@@ -135,7 +133,7 @@ def spaghetti_panel(settings: Settings, data: Dataset, members: np.ndarray, plai
         levels=levels,
         level_text=text,
         title=f"{' and '.join(text)} in every member",
-        subtitle=map_subtitle(n_member=len(members), more=f"from {start}, {data.lead_time[0]} {data.lead_unit} ahead"),
+        subtitle=map_subtitle(n_member=len(members), more=_about(data, settings.case)),
         truth=truth,
         plain=plain,
         projection=projection,
@@ -308,6 +306,13 @@ def wind_names(settings: Settings) -> tuple[str, str] | None:
     return names if set(names) <= set(planet.VARIABLES) else None
 
 
-def valid_time(data: Dataset, case: int) -> str:
+def start_text(data: Dataset, case: int) -> str:
+    """When a forecast starts, to the day or the hour."""
     start = data.test.index[case]
-    return time_text(start + pd.Timedelta(hours=data.lead_time[0])) if isinstance(start, pd.Timestamp) and data.lead_unit == "h" else ""
+    if not isinstance(start, pd.Timestamp):
+        return str(start)
+    return start.strftime("%Y-%m-%d" if start == start.normalize() else "%Y-%m-%d %H:%M")
+
+
+def _about(data: Dataset, case: int) -> str:
+    return f"from {start_text(data, case)}, {data.lead_time[0]} {data.lead_unit} ahead"

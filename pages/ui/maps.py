@@ -10,7 +10,8 @@ import streamlit as st
 
 from pages.ui import cached, look, map_panels, state
 from pages.ui.choices import VIEWS, Settings
-from pages.ui.panels import Panel, time_text
+from pages.ui.map_panels import start_text
+from pages.ui.panels import Panel
 from pages.ui.work import Work
 from stochattn_core.datasets import planet
 from stochattn_core.datasets.base import Dataset
@@ -26,14 +27,15 @@ def controls(settings: Settings, data: Dataset) -> None:
     st.segmented_control(
         "Show", list(VIEWS), format_func=VIEWS.get, key="view", required=True, label_visibility="collapsed", width="stretch"
     )
-    start, plane, more = st.columns([1.15, 1.25, 0.9], vertical_alignment="bottom")
+    start, plane, more = st.columns([1.1, 1.3, 0.9], vertical_alignment="center")
+    hidden = {"label_visibility": "collapsed"}
     with start:
-        state.case_picker("Forecast from", len(data.test), lambda case: time_text(data.test.index[case]))
+        state.case_picker("Forecast from", len(data.test), lambda case: f"from {start_text(data, case)}", **hidden)
     with plane:
-        st.selectbox("Projection", list(PROJECTIONS), format_func=lambda name: PROJECTIONS[name].label, key="projection")
+        st.selectbox("Projection", list(PROJECTIONS), format_func=lambda name: PROJECTIONS[name].label, key="projection", **hidden)
     with more:
         if settings.view == "member":
-            st.number_input("Member", 1, settings.members, key="member")
+            st.number_input("Member", 1, settings.members, key="member", **hidden)
         elif settings.view != "contours" and map_panels.wind_names(settings):
             st.toggle(
                 "Wind", key="wind", help="Arrows: the true wind at this level when the forecast is valid, from the simulation itself."

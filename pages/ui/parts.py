@@ -12,6 +12,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from pages.ui import cached, look, panels, search, state
 from pages.ui.choices import Settings, as_text, lead_text, slider_position
+from pages.ui.map_panels import start_text
 from pages.ui.work import Work
 from stochattn_core.datasets.base import Dataset
 from stochattn_core.evaluate import Evaluation
@@ -39,6 +40,8 @@ def heading(settings: Settings, data: Dataset) -> None:
 
 
 def period(data: Dataset) -> str:
+    if data.task == "grid":
+        return f"{start_text(data, 0)} to {start_text(data, -1)}"
     first, last = data.test.index[0], data.test.index[-1]
     return f"{panels.time_text(first)} to {panels.time_text(last)}" if data.lead_time else "rows kept aside"
 

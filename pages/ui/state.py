@@ -140,8 +140,8 @@ def concentration_slider(options: list[float]) -> None:
     )
 
 
-def case_picker(label: str, options: int, describe: Callable[[int], str]) -> None:
-    st.selectbox(label, range(options), format_func=describe, key="case")
+def case_picker(label: str, options: int, describe: Callable[[int], str], **more: Any) -> None:
+    st.selectbox(label, range(options), format_func=describe, key="case", **more)
 
 
 def _route() -> None:

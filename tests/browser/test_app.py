@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from server import chromium, served, settle, watched
 
-PAGES = ("/", "/tune", "/bring", "/method", "/?task=table", "/?lead=3&nu=2", "/?nu=inf")
+PAGES = ("/", "/tune", "/bring", "/method", "/?task=table", "/?lead=3&nu=2", "/?nu=inf", "/?task=grid&members=9")
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +97,23 @@ def test_the_slider_moves_pit_and_ratio(page: Page):
     move_slider(page, "ArrowRight", 6)
     assert first_tile(page) == ratio
     print(f"back to what is known in {time.monotonic() - started:.1f} s")
+
+
+def test_the_map_changes_projection_and_view(page: Page):
+    page.goto("/?task=grid&members=9")
+    settle(page)
+    assert "Ensemble mean" in page.locator(".st-key-forecast").inner_text()
+    page.locator(".st-key-view").get_by_text("Spread", exact=True).click()
+    settle(page)
+    page.locator(".st-key-projection [role=combobox], .st-key-projection input").first.click()
+    page.get_by_role("option", name="Orthographic").click()
+    settle(page)
+    assert "Spread of the members" in page.locator(".st-key-forecast").inner_text()
+    assert "projection=orthographic" in page.url and "view=spread" in page.url
+    moved = time.monotonic()
+    page.locator(".st-key-view").get_by_text("Error", exact=True).click()
+    page.locator(".st-key-forecast").get_by_text("Error of the ensemble mean").wait_for()
+    print(f"another view of what is known in {time.monotonic() - moved:.1f} s")
 
 
 def test_figures_follow_the_theme_without_a_rerun(browser: Browser, address: str):
