@@ -47,6 +47,8 @@ _STYLE = (
 .stMainBlockContainer { max-width: 1500px; padding-left: 2.2rem; padding-right: 2.2rem; }
 .stApp, .stApp table { font-variant-numeric: tabular-nums; }
 [data-testid="stSidebar"][aria-expanded="true"] { min-width: 310px !important; }
+.st-key-task [role="radiogroup"], .st-key-task [data-baseweb="button-group"] { flex-wrap: nowrap; }
+.st-key-task button { padding-left: 0.4rem; padding-right: 0.4rem; min-width: 0; }
 .st-key-nu [data-testid="stSliderTickBar"] { display: none; }
 [data-testid="stHeader"] { background: transparent; }
 .sa-title { line-height: 1.25; }

@@ -136,9 +136,9 @@ def read_lead_curves(lead_time: np.ndarray, ratio: np.ndarray, low: np.ndarray, 
 
 
 def _leads(lead_time: np.ndarray, unit: str) -> str:
-    return (
-        f"{lead_time[0]:g} {unit}" if len(lead_time) == 1 else f"{len(lead_time)} leads from {lead_time[0]:g} to {lead_time[-1]:g} {unit}"
-    )
+    if len(lead_time) > 7:
+        return f"{len(lead_time)} leads from {lead_time[0]:g} to {lead_time[-1]:g} {unit}"
+    return f"{', '.join(f'{lead:g}' for lead in lead_time)} {unit}"
 
 
 def read_regions(label: Sequence[str], ratio: np.ndarray, low: np.ndarray, high: np.ndarray) -> str:
