@@ -72,6 +72,11 @@ class Ensemble:
         """The statistics of all elements together, cells by their area."""
         return self.statistics.pooled(self.weights)
 
+    def forget_elements(self) -> None:
+        """Let go of the statistics element by element, tens of megabytes of a grid; asked for again, they are summed again."""
+        _ = self.pooled
+        vars(self).pop("statistics", None)
+
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.ui import map_panels, map_tabs, own
+from pages.ui import cached, map_panels, map_tabs, own
 from pages.ui.choices import GRID, VIEWS, Settings, region_of, slider_position
 from pages.ui.work import Work
 from stochattn_core.datasets import load_dataset
@@ -109,8 +109,6 @@ def test_the_slider_changes_the_scores_and_the_address():
 
 
 def test_the_first_answer_is_the_forecast_that_the_evaluation_holds():
-    from pages.ui import cached
-
     data, setting, work = cached.dataset("sunspots"), Setting(4, 9), Work(None, "", key="", on_stop=print)
     work.wait = lambda reason: None
     work._draw = lambda share, text: None
@@ -194,6 +192,31 @@ def test_a_box_drawn_on_the_map_is_a_region_of_the_globe(monkeypatch):
     map_tabs._box_drawn()
     region = region_of(chosen["box"])
     assert (region.south, region.north, region.west, region.east) == (30, 60, -20, 40)
+
+
+def test_the_shelf_holds_the_cells_of_a_few_maps_and_the_scores_of_all():
+    from stochattn_core.evaluate import Ensemble, Evaluation
+
+    shelf, found = cached.Shelf(), []
+    rng = np.random.default_rng(0)
+    for i in range(cached.N_BY_CELL + 2):
+        members = rng.normal(size=(9, 4, 3, 4)).astype(np.float32)
+        ensemble = Ensemble(
+            members,
+            members[0],
+            members[1],
+            np.arange(4),
+            np.arange(4),
+            ("i", "latitude", "longitude"),
+            latitude=(-60, 0, 60),
+            longitude=(0, 90, 180, 270),
+        )
+        found.append(Evaluation("m", "d", "test", Setting(4, 9), "*", ensemble, {}, {}, {}, "", "cpu", 0.0))
+        before = found[-1].scores["rmse"]
+        shelf.put(("evaluation", i), found[-1])
+        assert found[-1].scores["rmse"] == before
+    assert ["statistics" in vars(one.ensemble) for one in found] == [False] * 2 + [True] * cached.N_BY_CELL
+    assert found[0].statistics.event == (3, 4)
 
 
 def test_geopotential_tells_the_height_in_metres():

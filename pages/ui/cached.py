@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from stochattn_core.tuning import Tuning
 
 N_KEPT = 64  # evaluations in memory; their members are memory-mapped files, so one costs little
+N_BY_CELL = 4  # of them with the sums of every cell of a map, which cost 20 to 100 MB
 
 
 class Shelf:
@@ -48,6 +49,9 @@ class Shelf:
             self.results[key] = result
             while len(self.results) > N_KEPT:
                 self.results.popitem(last=False)
+            grids = [one for one in self.results.values() if isinstance(one, Evaluation) and one.ensemble.latitude]
+        for one in grids[:-N_BY_CELL]:
+            one.ensemble.forget_elements()
         return result
 
     def held(self) -> list[tuple]:
