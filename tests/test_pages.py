@@ -181,6 +181,12 @@ def test_a_dataset_name_of_the_command_line_opens_the_planet():
     assert test.selectbox(key="lead").value == 72 and test.selectbox(key="variable").value == "geopotential_500"
 
 
+def test_a_grid_without_a_choice_of_variables_has_a_plain_address():
+    test = opened("method", task="grid", dataset="era5")
+    assert not test.exception and not test.warning
+    assert not {"variable", "lead"} & set(test.query_params)
+
+
 def test_a_box_drawn_on_the_map_is_a_region_of_the_globe(monkeypatch):
     chosen, plane = {}, map_panels.projection_of("plate-carree")
     monkeypatch.setattr(map_tabs.state, "choose", lambda **changes: chosen.update(changes))

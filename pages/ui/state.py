@@ -288,6 +288,8 @@ def _write_url(settings: Settings) -> None:
     usual = _settle(default(settings.task))
     url = {} if settings.task == Settings().task else {"task": settings.task}
     url |= {name: as_text(name, getattr(settings, name)) for name in NAMES if getattr(settings, name) != getattr(usual, name)}
+    if settings.task == "grid" and not settings.variable:  # only the planet leaves a choice of them
+        url = {name: value for name, value in url.items() if name not in ("variable", "lead")}
     st.session_state["url"] = url
     if {name: st.query_params[name] for name in st.query_params} != url:
         st.query_params.from_dict(url)
