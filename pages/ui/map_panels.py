@@ -58,12 +58,12 @@ def field_shown(settings: Settings, data: Dataset, members: np.ndarray, plain: n
     truth = data.test.target[case].numpy()
     mean, spread = members.mean(axis=0), members.std(axis=0, ddof=1)
     place = (data.latitude, data.longitude)
-    which = f"member {settings.member}"
+    which = f"forecast of member {settings.member}"
     values, quantity, title, scale = {
         "mean": (mean, "ensemble mean", "Ensemble mean", of_field(mean, truth)),
         "spread": (spread, "spread", "Spread of the members", of_magnitude(spread)),
         "error": (mean - truth, "error of the mean", "Error of the ensemble mean", of_error(mean - truth)),
-        "member": (members[settings.member - 1], which, f"One forecast, {which}", of_field(mean, truth)),
+        "member": (members[settings.member - 1], which, f"Member {settings.member}", of_field(mean, truth)),
         "truth": (truth, "truth", "Truth", of_field(mean, truth)),
     }[settings.view]
     if settings.view == "error":

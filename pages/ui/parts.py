@@ -212,7 +212,7 @@ def how(data: Dataset, found: Evaluation) -> None:
             [[name, f"{calls:,}", number(found.entropy.get(name, float("nan")))] for name, calls in found.calls.items()],
         )
     st.caption(
-        f"Layers sampled: {found.layers} · seed {found.setting.seed} · device {found.device} · {found.seconds:.1f} s · "
+        f"Layers sampled: `{found.layers}` · seed {found.setting.seed} · device {found.device} · {found.seconds:.1f} s · "
         f"weights {found.weights_sha256[:12]} · data: {data.source} ({data.licence}). ν is tuned on the calibration part; every number here is from test."
     )
     for note in getattr(data, "notes", ()):
