@@ -29,6 +29,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _add_evaluate(commands)
     _add_tune(commands)
     options = parser.parse_args(arguments)
+    from stochattn_core.device import use_half_the_cores
+
+    use_half_the_cores()
     try:
         with warnings.catch_warnings():
             warnings.showwarning = lambda message, *_: sys.stderr.write(f"note: {message}\n")

@@ -17,7 +17,7 @@ from stochattn_core.by_hand import AttentionClass
 from stochattn_core.patching import Layers, stochastic_attention
 
 # Cases x members of one pass, and numbers among their inputs: enough to keep a small model busy, few enough for a large one.
-ROWS_PER_PASS, INPUTS_PER_PASS = 2048, 1 << 21
+ROWS_PER_PASS, INPUTS_PER_PASS = 1024, 1 << 21
 _folds: weakref.WeakKeyDictionary[nn.Module, bool] = weakref.WeakKeyDictionary()
 
 

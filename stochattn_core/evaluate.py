@@ -21,6 +21,10 @@ from stochattn_core.metrics import Statistics, cell_area_weights, scores
 from stochattn_core.models.base import Model, weights_sha256
 from stochattn_core.settings import Setting
 
+# Networks as they came from their entries, the last few: loading one again costs more than a forecast.
+N_NETWORK = 3
+_networks: dict[tuple, nn.Module] = {}
+
 DIMS = {"table": ("case",), "series": ("init_time", "lead_time"), "grid": ("init_time", "latitude", "longitude")}
 
 
@@ -147,7 +151,13 @@ def network_of(model: Model | nn.Module, dataset: Dataset, *, device: str = "aut
     """The module to run: what an entry of MODELS gives for this dataset, or the user's own, where it is."""
     if isinstance(model, Model):
         model.check(dataset)
-        return model.on(dataset, device=str(resolve_device(device)), progress=progress)
+        place = str(resolve_device(device))
+        key = (model.name, type(model), dataset.sha256, place)
+        if key not in _networks:
+            while len(_networks) >= N_NETWORK:
+                _networks.pop(next(iter(_networks)), None)
+            _networks[key] = model.on(dataset, device=place, progress=progress)
+        return _networks[key]
     if isinstance(model, nn.Module):
         return model
     raise ValueError(f"model must be an entry of MODELS or a torch.nn.Module, got {type(model).__name__}; see load_model")
@@ -164,6 +174,7 @@ def ensemble_of(
 ) -> Ensemble:
     """The members of every case of a part, computed in chunks of cases straight to disk, or read back from there."""
     split, device = dataset.part(part), _device_of(network)
+    step = max(1, rows_per_pass(split.inputs) // setting.n_member)
     key = store.key_of(
         "ensemble",
         weights=weights_sha256(network),
@@ -175,6 +186,7 @@ def ensemble_of(
         seed=setting.seed,
         layers=layers,
         device=device.type,
+        case_per_pass=step,  # matrix products of another size round otherwise
         torch=torch.__version__,
     )
     event = tuple(split.target.shape[1:])
@@ -183,9 +195,9 @@ def ensemble_of(
         shape = (setting.n_member, len(split), *event)
         members = np.lib.format.open_memmap(folder / "members.npy", mode="w+", dtype=np.float32, shape=shape)
         plain = np.empty(shape[1:], dtype=np.float32)
-        step = max(1, rows_per_pass(split.inputs) // setting.n_member)
         for start in range(0, len(split), step):
-            inputs = split.inputs[start : start + step].to(device)
+            # A copy starts where torch likes memory to start; a part of an array may not, and is then summed in another order.
+            inputs = split.inputs[start : start + step].clone().to(device)
             cases = slice(start, start + len(inputs))
             with torch.no_grad():
                 plain[cases] = _forecast(network(inputs), inputs, event)
