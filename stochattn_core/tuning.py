@@ -167,24 +167,28 @@ def _search(grid: np.ndarray, points: list[Statistics], seed: int) -> dict:
     law = power_law.fit(grid, deviation, error)
     optimum = float(law.minimiser(error))
     low, high = _interval(grid, points, law, error, seed)
+    ratio = np.array([scores(point)["spread_skill_ratio"] for point in points])
     return {
-        "concentration": _whole(optimum, law, error, grid),
+        "concentration": _whole(optimum, grid, ratio),
         "optimum": optimum,
         "interval": (LEVEL, low, high),
         "deviation": deviation,
         "error": error,
         "objective": np.square(deviation - error).mean(1),
-        "ratio": np.array([scores(point)["spread_skill_ratio"] for point in points]),
+        "ratio": ratio,
         "law": law,
     }
 
 
-def _whole(optimum: float, law: power_law.PowerLaw, error: float, grid: np.ndarray) -> int:
-    """The better of the whole numbers on either side, within the grid."""
-    low, high = math.floor(optimum), math.ceil(optimum)
-    around = np.clip([low, high], grid[0], grid[-1])
-    cost = np.square(law.deviation(around) - error)
-    return int(around[np.argmin(cost)])
+def _whole(optimum: float, grid: np.ndarray, ratio: np.ndarray) -> int:
+    """The whole number beside nu*, within the grid, at which the spread-skill ratio of the calibration part is nearer one.
+
+    The objective is nearly flat between two neighbours, while at small concentrations the spread is not; and it counts the drift of the
+    mean as deviation, so that rounding it alone errs towards too narrow.
+    """
+    around = np.clip([math.floor(optimum), math.ceil(optimum)], grid[0], grid[-1])
+    off = np.abs(np.log(np.interp(np.log(around), np.log(grid), np.maximum(ratio, 1e-300))))
+    return int(around[np.argmin(off)])
 
 
 def _lengths(sums: Statistics) -> tuple[np.ndarray, np.ndarray]:
