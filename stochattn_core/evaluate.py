@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,6 +15,7 @@ from torch import nn
 
 from stochattn_core import store
 from stochattn_core.audit import audit
+from stochattn_core.by_hand import AttentionClass
 from stochattn_core.datasets.base import Dataset, Progress
 from stochattn_core.device import resolve_device
 from stochattn_core.ensemble import rows_per_pass, sample_ensemble
@@ -114,12 +116,14 @@ def evaluate(
     setting: Setting | None = None,
     *,
     part: str = "test",
+    attention_classes: Sequence[AttentionClass] = (),
     device: str = "auto",
     progress: Progress | None = None,
 ) -> Evaluation:
     """Ensemble and scores of a model on one part of a dataset; what was computed before with the same contents is read from disk.
 
-    model: an entry of MODELS, or a module of your own that maps inputs (case, *input) to (case, *event).
+    model: an entry of MODELS, or a module of your own that maps inputs (case, *input) to (case, *event); attention_classes as in
+    stochastic_attention.
     progress(done, total, what) is called after every few cases and may raise to stop: nothing half-done is kept.
     Raises ValueError when model, dataset and setting do not fit together.
     """
@@ -129,8 +133,10 @@ def evaluate(
     split = dataset.part(part)
     layers = setting.layers or getattr(model, "layers", "*")
     few = split.inputs[:2].to(_device_of(network))
-    seen = audit(network, few)
-    ensemble = ensemble_of(network, dataset, setting, part=part, layers=layers, progress=progress)
+    if not len(split):
+        raise ValueError(f"expected cases in the {part} part of {dataset.name!r}, found none; give more data")
+    seen = audit(network, few, attention_classes=attention_classes)
+    ensemble = ensemble_of(network, dataset, setting, part=part, layers=layers, attention_classes=attention_classes, progress=progress)
     return Evaluation(
         model=_name(model),
         dataset=dataset.name,
@@ -170,6 +176,7 @@ def ensemble_of(
     *,
     part: str = "test",
     layers: str = "*",
+    attention_classes: Sequence[AttentionClass] = (),
     progress: Progress | None = None,
 ) -> Ensemble:
     """The members of every case of a part, computed in chunks of cases straight to disk, or read back from there."""
@@ -178,7 +185,8 @@ def ensemble_of(
     key = store.key_of(
         "ensemble",
         weights=weights_sha256(network),
-        network=type(network).__qualname__,
+        network=_fingerprint(network, split.inputs[:4].clone().to(device)),
+        attention_classes=[str(name) for name in attention_classes],
         dataset=dataset.sha256,
         part=part,
         concentration=setting.concentration,
@@ -208,6 +216,7 @@ def ensemble_of(
                 n_member=setting.n_member,
                 seed=setting.seed,
                 layers=layers,
+                attention_classes=attention_classes,
                 first_case=start,
             ).cpu()
             if progress:
@@ -231,6 +240,14 @@ def ensemble_of(
         latitude=dataset.latitude,
         longitude=dataset.longitude,
     )
+
+
+def _fingerprint(network: nn.Module, inputs: torch.Tensor) -> str:
+    """What the weights do not tell of a network: its structure, and what it makes of a few cases. Code that was edited changes it."""
+    with torch.no_grad():
+        output = network(inputs)
+    tensors = [x.float().cpu().numpy().tobytes() for x in torch.utils._pytree.tree_leaves(output) if isinstance(x, torch.Tensor)]
+    return hashlib.sha256(b"".join([repr(network).encode(), *tensors])).hexdigest()
 
 
 def _climatology(target: torch.Tensor, n_quantile: int = 99) -> np.ndarray:
