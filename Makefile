@@ -24,7 +24,7 @@ weights: $(VENV)/.app
 	$(BIN)/python -m stochattn_core.models.train
 
 screenshots: $(VENV)/.dev
-	$(BIN)/python -m tests.browser.screenshots screenshots
+	$(BIN)/python tests/browser/screenshots.py screenshots
 
 clean:
 	rm -rf $(VENV)

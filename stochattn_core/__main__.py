@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import math
 import sys
@@ -29,6 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _add_evaluate(commands)
     _add_tune(commands)
     options = parser.parse_args(arguments)
+    from stochattn_core.device import use_half_the_cores
+
+    use_half_the_cores()
     try:
         with warnings.catch_warnings():
             warnings.showwarning = lambda message, *_: sys.stderr.write(f"note: {message}\n")
@@ -36,8 +40,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ValueError as error:
         sys.stderr.write(f"{parser.prog} {options.command}: {' '.join(str(error).split())}\n")
         return 2
+    except OSError as error:
+        sys.stderr.write(
+            f"{parser.prog} {options.command}: expected files that can be read and written, got: {error}; check the path and the disk\n"
+        )
+        return 2
     except KeyboardInterrupt:
-        sys.stderr.write("stopped; what was computed so far is kept\n")
+        sys.stderr.write("stopped; whole results that were computed before are kept\n")
         return 130
     print(json.dumps(_plain_json(result), indent=2, allow_nan=False) if options.json else text)
     return 0
@@ -117,8 +126,9 @@ def _list(options: argparse.Namespace) -> tuple[Any, str]:
 
 
 def _sample(options: argparse.Namespace) -> tuple[Any, str]:
-    from stochattn_core.ensemble_file import write_ensemble
+    from stochattn_core.ensemble_file import check_writable, write_ensemble
 
+    check_writable(options.out)
     evaluation = _evaluated(options, part=options.part)
     write_ensemble(evaluation, options.out)
     shape = dict(zip(("member", *evaluation.ensemble.dims), evaluation.ensemble.members.shape, strict=True))
@@ -143,9 +153,12 @@ def _evaluate(options: argparse.Namespace) -> tuple[Any, str]:
 
 
 def _tune(options: argparse.Namespace) -> tuple[Any, str]:
+    from stochattn_core.ensemble_file import check_writable
     from stochattn_core.models import load_model
     from stochattn_core.tuning import tune
 
+    if options.out:
+        check_writable(options.out)
     model, dataset = load_model(options.model), _dataset(options)
     members = _whole(options.members, "--members")
     with _Bar() as progress:
@@ -183,23 +196,32 @@ def _dataset(options: argparse.Namespace) -> Any:
     if options.csv is None:
         if not options.dataset:
             raise ValueError("expected --dataset NAME or --csv FILE, got neither; see the command list")
-        return load_dataset(options.dataset)
+        if options.target or options.time:
+            raise ValueError("expected --target and --time beside --csv alone; a dataset of the list has its own")
+        return _noted(load_dataset(options.dataset))
     if options.dataset:
         raise ValueError(f"expected --dataset or --csv, got both ({options.dataset}, {options.csv}); leave one out")
     if not options.target:
         raise ValueError(f"expected --target COLUMN beside --csv {options.csv}, got none; name the column to forecast")
     if options.time:
-        return own_csv.series_from_csv(options.csv, options.time, options.target)
-    return own_csv.table_from_csv(options.csv, options.target)
+        return _noted(own_csv.series_from_csv(options.csv, options.time, options.target))
+    return _noted(own_csv.table_from_csv(options.csv, options.target))
+
+
+def _noted(dataset: Any) -> Any:
+    """What was done to the data on the way in is said, not done in silence."""
+    for note in dataset.notes:
+        sys.stderr.write(f"note: {note}\n")
+    return dataset
 
 
 def _concentration(text: str) -> int | float:
     from stochattn_core.attention import check_concentration
 
-    try:
-        value = float(text)
-    except ValueError:
-        value = text
+    value: int | float | str = text
+    for kind in (float, int):
+        with contextlib.suppress(ValueError):
+            value = kind(text)
     return check_concentration(value)
 
 
@@ -228,7 +250,9 @@ class _Bar:
     """A progress bar on stderr that fits the progress protocol, and clears itself."""
 
     def __enter__(self) -> Callable[[int, int, str], None]:
-        self.bar = tqdm(total=1, file=sys.stderr, leave=False, bar_format="{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}")
+        self.bar = tqdm(
+            total=1, file=sys.stderr, leave=False, disable=None, bar_format="{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}"
+        )
         return self.show
 
     def show(self, done: int, total: int, what: str) -> None:

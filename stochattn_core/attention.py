@@ -9,6 +9,7 @@ Source: Yadav, Adebiyi, Zhang (2026), arXiv 2604.19530.
 from __future__ import annotations
 
 import math
+import numbers
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ from torch import Tensor
 from stochattn_core.sampling import eager, stream
 
 # Elements of the largest temporary: about what stays in a core's cache, and what keeps a GPU busy.
+LARGEST = 10**9  # concentrations beyond it differ from the plain model by less than rounding does
 CHUNK = {"cpu": 1 << 18}
 CHUNK_ELSEWHERE = 1 << 26
 
@@ -26,13 +28,15 @@ Observer = Callable[[Tensor], None]  # is handed (row, key) attention rows
 
 def check_concentration(concentration: int | float) -> int | float:
     """The concentration as an int, or math.inf for the plain model. ValueError for anything else."""
-    if isinstance(concentration, str | bool) or not isinstance(concentration, int | float):
+    if isinstance(concentration, str | bool) or not isinstance(concentration, numbers.Real):
         message = f"concentration must be a positive whole number or inf, got {concentration!r}; try 64"
         raise ValueError(message)
     if concentration == math.inf:
         return math.inf
     if concentration != concentration or concentration < 1 or concentration != int(concentration):
         raise ValueError(f"concentration must be a positive whole number or inf, got {concentration!r}; try 64")
+    if concentration > LARGEST:
+        raise ValueError(f"concentration must be at most {LARGEST:,}, got {concentration:g}; inf is the plain model")
     return int(concentration)
 
 
@@ -54,6 +58,8 @@ class Draw:
     def row_keys(self, lead: Sequence[int], n_row: int, device: torch.device) -> Tensor:
         """Keys of all rows of a call: (*lead, n_row) flattened, lead[0] holding the folds."""
         n_fold = len(self.members)
+        if not n_fold:
+            raise ValueError("expected at least one member, got none; pass members=(0,)")
         batch = lead[0] if lead else 1
         if batch % n_fold:
             raise ValueError(
@@ -119,6 +125,10 @@ def attend(
         query, key, value = query.to(low), key.to(low), value.to(low)
     if is_causal and attn_mask is not None:
         raise ValueError("expected attn_mask or is_causal, got both; fold the causal part into the mask")
+    if attn_mask is not None and not (attn_mask.dtype == torch.bool or attn_mask.is_floating_point()):
+        raise ValueError(f"expected attn_mask of bool or float, got {attn_mask.dtype}; a bool mask is True where a key is attended")
+    if enable_gqa:
+        key, value = _grouped(key, value, query.shape[-3])
     n_head_per_key = query.shape[-3] // key.shape[-3] if enable_gqa else 1
     n_row, n_key = query.shape[-2], key.shape[-2]
     lead_key = key.shape[:-2] if n_head_per_key == 1 else (*key.shape[:-3], query.shape[-3])
@@ -127,6 +137,8 @@ def attend(
     flat_key, flat_value = (_flat_heads(x, lead, n_head_per_key) for x in (key, value))
     if attn_mask is not None:
         attn_mask = attn_mask.expand(*lead, n_row, n_key)
+    if not math.prod(lead) * n_row * n_key:
+        return value.new_zeros(*lead, n_row, value.shape[-1])  # no case, no query, or no key to attend
     scale = query.shape[-1] ** -0.5 if scale is None else scale
     row_keys = draw.row_keys(lead, n_row, query.device).view(-1, n_row)
     wide = torch.promote_types(query.dtype, torch.float32)
@@ -148,6 +160,8 @@ def attend(
 def sampled_rows(scores: Tensor, draw: Draw, *, observe: Observer | None = None) -> Tensor:
     """softmax(scores, dim=-1) with every row replaced by counts / concentration; same shape, dtype float32 at least."""
     n_key = scores.shape[-1]
+    if scores.ndim == 2:  # (case, key): one row a case
+        return sampled_rows(scores[:, None], draw, observe=observe)[:, 0]
     n_row = scores.shape[-2] if scores.ndim > 1 else 1
     wide = torch.promote_types(scores.dtype, torch.float32)
     flat = scores.detach().reshape(-1, n_key)
@@ -216,6 +230,16 @@ def _flat_heads(x: Tensor, lead: Sequence[int], n_head_per_key: int) -> Tensor:
     if n_head_per_key > 1:
         lead = (*lead[:-1], x.shape[-3])
     return x.expand(*lead, *x.shape[-2:]).reshape(-1, *x.shape[-2:])
+
+
+def _grouped(key: Tensor, value: Tensor, n_head: int) -> tuple[Tensor, Tensor]:
+    """Keys and values with one number of heads between them, which divides that of the queries."""
+    for x in (key, value):
+        if n_head % x.shape[-3]:
+            raise ValueError(f"expected a number of key and value heads that divides the {n_head} query heads, got {x.shape[-3]}")
+    if key.shape[-3] == value.shape[-3]:
+        return key, value
+    return tuple(x.repeat_interleave(n_head // x.shape[-3], -3) for x in (key, value))
 
 
 def _width(n_key: int, concentration: int | float) -> int:

@@ -17,7 +17,7 @@ from stochattn_core.by_hand import AttentionClass
 from stochattn_core.patching import Layers, stochastic_attention
 
 # Cases x members of one pass, and numbers among their inputs: enough to keep a small model busy, few enough for a large one.
-ROWS_PER_PASS, INPUTS_PER_PASS = 2048, 1 << 21
+ROWS_PER_PASS, INPUTS_PER_PASS = 1024, 1 << 21
 _folds: weakref.WeakKeyDictionary[nn.Module, bool] = weakref.WeakKeyDictionary()
 
 
@@ -48,6 +48,8 @@ def sample_ensemble(
         raise ValueError(f"n_member must be a positive whole number, got {n_member!r}; try 49")
     if not isinstance(model, nn.Module):
         raise ValueError(f"expected a torch.nn.Module, got {type(model).__name__}; wrap the function in a module whose forward calls it")
+    if fold is not None and (isinstance(fold, bool) or not isinstance(fold, int) or fold < 1):
+        raise ValueError(f"fold must be a positive whole number, or None to choose, got {fold!r}")
     n_case = _n_case(inputs, kwargs)
     if concentration == math.inf:
         # In the caller's own grad mode: torch picks other kernels without it, and this must be the plain output bit for bit.
@@ -60,7 +62,8 @@ def sample_ensemble(
         parts = []
         for start in range(0, n_member, fold):
             members = range(start, min(start + fold, n_member))
-            repeated, repeated_kwargs = _repeat((inputs, kwargs), n_case, len(members))
+            copies = len(members)
+            repeated, repeated_kwargs = _each_case((inputs, kwargs), n_case, lambda x, n=copies: torch.cat([x] * n) if n > 1 else x)
             with stochastic_attention(
                 model,
                 concentration,
@@ -90,17 +93,30 @@ def sample_ensemble(
 
 
 def _folds_cleanly(model: nn.Module, inputs: tuple, kwargs: dict, n_case: int, classes: tuple) -> bool:
-    """Audit a model once, and find whether a pass over two copies of the cases equals two passes. A model that mixes the rows of a batch fails."""
+    """Audit a model once, and find whether a pass over two members equals two passes. A model that mixes the rows of a batch fails."""
     if model not in _folds:
         few = min(n_case, 2)
-        inputs, kwargs = torch.utils._pytree.tree_map(lambda x: x[:few] if _is_cases(x, n_case) else x, (inputs, kwargs))
-        audit(model, *inputs, attention_classes=classes, **kwargs)
-        single = _one_tensor(model(*inputs, **kwargs), model)
-        repeated, repeated_kwargs = _repeat((inputs, kwargs), few, 2)
-        double = _one_tensor(model(*repeated, **repeated_kwargs), model)
-        same = double.shape[0] == 2 * single.shape[0] and torch.allclose(
-            double, torch.cat([single, single]), rtol=1e-4, atol=1e-4 * float(single.abs().nan_to_num(0.0).max()), equal_nan=True
-        )
+        try:
+            part = _each_case((inputs, kwargs), n_case, lambda x: x[:few])
+            audit(model, *part[0], attention_classes=classes, **part[1])
+        except (RuntimeError, IndexError):
+            few, part = n_case, (inputs, kwargs)  # a tensor of as many entries as there are cases is no tensor of cases
+            audit(model, *inputs, attention_classes=classes, **kwargs)
+        twice = _each_case((inputs, kwargs), n_case, lambda x: torch.cat([x[:few]] * 2))
+
+        def sampled(members: tuple[int, ...], arguments: tuple) -> Tensor:
+            with stochastic_attention(model, 4, members=members, attention_classes=classes, n_case=few):
+                return _one_tensor(model(*arguments[0], **arguments[1]), model)
+
+        alone = torch.cat([sampled((member,), part) for member in (0, 1)])
+        try:
+            together = sampled((0, 1), twice)
+            close = torch.finfo(alone.dtype).eps ** 0.5 if alone.is_floating_point() else 0.0
+            same = together.shape == alone.shape and torch.allclose(
+                together, alone, rtol=close, atol=close * float(alone.abs().nan_to_num(0.0).max()), equal_nan=True
+            )
+        except (RuntimeError, ValueError, IndexError):
+            same = False
         if not same:
             warnings.warn(f"{type(model).__name__} mixes the rows of a batch: members are run one by one, which is slower", stacklevel=3)
         _folds[model] = same
@@ -127,8 +143,9 @@ def _is_cases(x: Any, n_case: int) -> bool:
     return isinstance(x, Tensor) and x.ndim > 0 and len(x) == n_case
 
 
-def _repeat(tree: Any, n_case: int, n_fold: int) -> Any:
-    return torch.utils._pytree.tree_map(lambda x: torch.cat([x] * n_fold) if _is_cases(x, n_case) and n_fold > 1 else x, tree)
+def _each_case(tree: Any, n_case: int, change: Callable[[Tensor], Tensor]) -> Any:
+    """Change every tensor of cases, and pass everything else on."""
+    return torch.utils._pytree.tree_map(lambda x: change(x) if _is_cases(x, n_case) else x, tree)
 
 
 def _one_tensor(output: Any, model: nn.Module) -> Tensor:

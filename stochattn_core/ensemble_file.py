@@ -57,8 +57,7 @@ def write_ensemble(evaluation: Evaluation, path: str | os.PathLike) -> None:
             "layers": evaluation.layers,
         },
     )
-    if not path.parent.is_dir():
-        raise ValueError(f"expected to write {path}, its folder does not exist; create it or give another path")
+    check_writable(path)
     with tempfile.TemporaryDirectory(prefix=".ensemble-", dir=path.parent) as folder:
         fresh = Path(folder) / "ensemble.nc"
         data.to_netcdf(fresh, engine="h5netcdf")
@@ -74,10 +73,11 @@ def read_ensemble(path: str | os.PathLike) -> Ensemble:
     if not path.is_file():
         raise ValueError(f"expected a NetCDF file at {path}, there is none; check the path")
     try:
-        with xr.open_dataset(path, engine="h5netcdf") as opened:
+        classic = path.open("rb").read(3) == b"CDF"  # NetCDF-3
+        with xr.open_dataset(path, engine="scipy" if classic else "h5netcdf") as opened:
             data = opened.load()
     except Exception as error:  # the readers below raise a dozen kinds for a file that is broken or something else
-        raise ValueError(f"expected a NetCDF-4 file, {path.name} cannot be read as one ({type(error).__name__}); write it again") from None
+        raise ValueError(f"expected a NetCDF file, {path.name} cannot be read as one ({type(error).__name__}); write it again") from None
     names = {old: new for old, new in RENAMED.items() if old in data.dims and new not in data.dims}
     data = data.rename(names)
     for name in ("forecast", "target"):
@@ -97,12 +97,14 @@ def read_ensemble(path: str | os.PathLike) -> Ensemble:
         )
     if forecast.sizes["member"] < 2:
         raise ValueError(f"expected at least 2 members in {path.name}, got {forecast.sizes['member']}; an ensemble score needs two")
-    members = forecast.transpose("member", *dims).to_numpy().astype(np.float32)
+    if not target.size or not np.isfinite(target.to_numpy()).any():
+        raise ValueError(f"expected targets that are numbers in {path.name}, found none; there is nothing to score")
+    members = _floats(forecast.transpose("member", *dims))
     if not np.isfinite(members).all():
         raise ValueError(
             f"expected finite forecasts in {path.name}, got {int((~np.isfinite(members)).sum())} missing or infinite; drop those cases"
         )
-    plain = data["plain"].transpose(*dims).to_numpy().astype(np.float32) if "plain" in data else members.mean(0)
+    plain = _floats(data["plain"].transpose(*dims)) if "plain" in data and set(data["plain"].dims) == set(dims) else members.mean(0)
     index = pd.Index(data[dims[0]].to_numpy()) if dims[0] in data.coords else pd.RangeIndex(len(target))
     if "block" in data and data["block"].dims == dims[:1]:
         block = np.unique(data["block"].to_numpy(), return_inverse=True)[1]
@@ -117,7 +119,7 @@ def read_ensemble(path: str | os.PathLike) -> Ensemble:
         latitude = longitude = ()  # areas are known only where the last two axes are the map
     return Ensemble(
         members=members,
-        target=target.to_numpy().astype(np.float32),
+        target=_floats(target),
         plain=plain,
         index=index,
         block=block,
@@ -129,6 +131,20 @@ def read_ensemble(path: str | os.PathLike) -> Ensemble:
         latitude=latitude,
         longitude=longitude,
     )
+
+
+def check_writable(path: Path) -> None:
+    """ValueError when a file cannot be put at this path, to be asked before hours of work."""
+    if path.is_dir() or not path.parent.is_dir():
+        what = "it is a folder" if path.is_dir() else "its folder does not exist"
+        raise ValueError(f"expected to write {path}, {what}; give the path of a file in a folder that exists")
+    if not os.access(path.parent, os.W_OK):
+        raise ValueError(f"expected to write {path}, its folder cannot be written; give another path")
+
+
+def _floats(values: xr.DataArray) -> np.ndarray:
+    """Doubles stay doubles: differences of large numbers need them."""
+    return values.to_numpy().astype(np.float64 if values.dtype == np.float64 else np.float32)
 
 
 def _index_values(index: pd.Index) -> np.ndarray:

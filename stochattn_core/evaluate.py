@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,12 +15,17 @@ from torch import nn
 
 from stochattn_core import store
 from stochattn_core.audit import audit
+from stochattn_core.by_hand import AttentionClass
 from stochattn_core.datasets.base import Dataset, Progress
 from stochattn_core.device import resolve_device
 from stochattn_core.ensemble import rows_per_pass, sample_ensemble
 from stochattn_core.metrics import Statistics, cell_area_weights, scores
 from stochattn_core.models.base import Model, weights_sha256
 from stochattn_core.settings import Setting
+
+# Networks as they came from their entries, the last few: loading one again costs more than a forecast.
+N_NETWORK = 3
+_networks: dict[tuple, nn.Module] = {}
 
 DIMS = {"table": ("case",), "series": ("init_time", "lead_time"), "grid": ("init_time", "latitude", "longitude")}
 
@@ -115,12 +121,14 @@ def evaluate(
     setting: Setting | None = None,
     *,
     part: str = "test",
+    attention_classes: Sequence[AttentionClass] = (),
     device: str = "auto",
     progress: Progress | None = None,
 ) -> Evaluation:
     """Ensemble and scores of a model on one part of a dataset; what was computed before with the same contents is read from disk.
 
-    model: an entry of MODELS, or a module of your own that maps inputs (case, *input) to (case, *event).
+    model: an entry of MODELS, or a module of your own that maps inputs (case, *input) to (case, *event); attention_classes as in
+    stochastic_attention.
     progress(done, total, what) is called after every few cases and may raise to stop: nothing half-done is kept.
     Raises ValueError when model, dataset and setting do not fit together.
     """
@@ -130,8 +138,10 @@ def evaluate(
     split = dataset.part(part)
     layers = setting.layers or getattr(model, "layers", "*")
     few = split.inputs[:2].to(_device_of(network))
-    seen = audit(network, few)
-    ensemble = ensemble_of(network, dataset, setting, part=part, layers=layers, progress=progress)
+    if not len(split):
+        raise ValueError(f"expected cases in the {part} part of {dataset.name!r}, found none; give more data")
+    seen = audit(network, few, attention_classes=attention_classes)
+    ensemble = ensemble_of(network, dataset, setting, part=part, layers=layers, attention_classes=attention_classes, progress=progress)
     return Evaluation(
         model=_name(model),
         dataset=dataset.name,
@@ -152,7 +162,13 @@ def network_of(model: Model | nn.Module, dataset: Dataset, *, device: str = "aut
     """The module to run: what an entry of MODELS gives for this dataset, or the user's own, where it is."""
     if isinstance(model, Model):
         model.check(dataset)
-        return model.on(dataset, device=str(resolve_device(device)), progress=progress)
+        place = str(resolve_device(device))
+        key = (model.name, type(model), dataset.sha256, place)
+        if key not in _networks:
+            while len(_networks) >= N_NETWORK:
+                _networks.pop(next(iter(_networks)), None)
+            _networks[key] = model.on(dataset, device=place, progress=progress)
+        return _networks[key]
     if isinstance(model, nn.Module):
         return model
     raise ValueError(f"model must be an entry of MODELS or a torch.nn.Module, got {type(model).__name__}; see load_model")
@@ -165,14 +181,17 @@ def ensemble_of(
     *,
     part: str = "test",
     layers: str = "*",
+    attention_classes: Sequence[AttentionClass] = (),
     progress: Progress | None = None,
 ) -> Ensemble:
     """The members of every case of a part, computed in chunks of cases straight to disk, or read back from there."""
     split, device = dataset.part(part), _device_of(network)
+    step = max(1, rows_per_pass(split.inputs) // setting.n_member)
     key = store.key_of(
         "ensemble",
         weights=weights_sha256(network),
-        network=type(network).__qualname__,
+        network=_fingerprint(network, split.inputs[:4].clone().to(device)),
+        attention_classes=[str(name) for name in attention_classes],
         dataset=dataset.sha256,
         part=part,
         concentration=setting.concentration,
@@ -180,6 +199,7 @@ def ensemble_of(
         seed=setting.seed,
         layers=layers,
         device=device.type,
+        case_per_pass=step,  # matrix products of another size round otherwise
         torch=torch.__version__,
     )
     event = tuple(split.target.shape[1:])
@@ -188,9 +208,9 @@ def ensemble_of(
         shape = (setting.n_member, len(split), *event)
         members = np.lib.format.open_memmap(folder / "members.npy", mode="w+", dtype=np.float32, shape=shape)
         plain = np.empty(shape[1:], dtype=np.float32)
-        step = max(1, rows_per_pass(split.inputs) // setting.n_member)
         for start in range(0, len(split), step):
-            inputs = split.inputs[start : start + step].to(device)
+            # A copy starts where torch likes memory to start; a part of an array may not, and is then summed in another order.
+            inputs = split.inputs[start : start + step].clone().to(device)
             cases = slice(start, start + len(inputs))
             with torch.no_grad():
                 plain[cases] = _forecast(network(inputs), inputs, event)
@@ -201,6 +221,7 @@ def ensemble_of(
                 n_member=setting.n_member,
                 seed=setting.seed,
                 layers=layers,
+                attention_classes=attention_classes,
                 first_case=start,
             ).cpu()
             if progress:
@@ -224,6 +245,14 @@ def ensemble_of(
         latitude=dataset.latitude,
         longitude=dataset.longitude,
     )
+
+
+def _fingerprint(network: nn.Module, inputs: torch.Tensor) -> str:
+    """What the weights do not tell of a network: its structure, and what it makes of a few cases. Code that was edited changes it."""
+    with torch.no_grad():
+        output = network(inputs)
+    tensors = [x.float().cpu().numpy().tobytes() for x in torch.utils._pytree.tree_leaves(output) if isinstance(x, torch.Tensor)]
+    return hashlib.sha256(b"".join([repr(network).encode(), *tensors])).hexdigest()
 
 
 def _climatology(target: torch.Tensor, n_quantile: int = 99) -> np.ndarray:

@@ -30,10 +30,6 @@ class PowerLaw:
     def intercept(self) -> float:
         return float(self.intercepts.mean())
 
-    def deviation(self, concentration: np.ndarray) -> np.ndarray:
-        """The mean deviation that the law expects at each concentration."""
-        return np.exp(self.intercept + self.slope * np.log(concentration) + 0.5 * self.noise**2)
-
     def minimiser(self, error: float | np.ndarray) -> float | np.ndarray:
         """nu* = (d0 / exp(log b + 1.5 s^2)) ** (1 / a), the minimum of E[(d - d0)^2]; real-valued, not yet a whole number."""
         return _closed_form(error, self.slope, self.intercept, self.noise)

@@ -33,7 +33,7 @@ class Setting:
         object.__setattr__(self, "concentration", check_concentration(self.concentration))
         for name, least in (("n_member", 2), ("seed", 0)):
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            if isinstance(value, bool) or not isinstance(value, int) or not least <= value < 2**63:
                 raise ValueError(f"{name} must be a whole number, {least} or more, got {value!r}")
 
     @property
@@ -105,9 +105,10 @@ class TunedSetting(_Part):
         """Write the file in one step: a full disk or a stop leaves an older file as it was."""
         path = Path(path)
         try:
-            with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=".tuned-", delete=False, encoding="utf-8") as file:
-                file.write(self.dumps())
-            os.replace(file.name, path)
+            with tempfile.TemporaryDirectory(prefix=".tuned-", dir=path.parent) as folder:
+                fresh = Path(folder) / path.name
+                fresh.write_text(self.dumps(), encoding="utf-8")
+                os.replace(fresh, path)
         except OSError as error:
             raise ValueError(
                 f"expected to write {path}, got: {error.strerror}; give a path in a folder that exists and can be written"
@@ -129,13 +130,13 @@ class TunedSetting(_Part):
             raise ValueError(f"expected a tuned setting, {name} is empty; export it again from the Tune page")
         try:
             content = json.loads(text)
-        except (UnicodeDecodeError, json.JSONDecodeError):
+        except (ValueError, RecursionError):
             raise ValueError(
                 f"expected a tuned setting in JSON, {name} is not whole or not JSON; export it again from the Tune page"
             ) from None
         if not isinstance(content, dict) or "schema_version" not in content:
             raise ValueError(f"expected a tuned setting, {name} is another JSON file (it has no schema_version); choose a tuned.json")
-        if not isinstance(content["schema_version"], int) or content["schema_version"] > SCHEMA_VERSION:
+        if type(content["schema_version"]) is not int or not 1 <= content["schema_version"] <= SCHEMA_VERSION:
             raise ValueError(
                 f"expected a tuned setting of schema {SCHEMA_VERSION} or older, {name} has schema {content['schema_version']!r}; update this program"
             )

@@ -51,8 +51,13 @@ def save(key: str, fill: Callable[[Path], None], *, limit_bytes: int = _LIMIT_BY
     If fill raises, or two do the same work at once, nothing half-written is ever found under the key.
     """
     folder = _folder(key)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    fresh = Path(tempfile.mkdtemp(prefix=".making-", dir=folder.parent))
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        fresh = Path(tempfile.mkdtemp(prefix=".making-", dir=folder.parent))
+    except OSError as error:
+        raise ValueError(
+            f"expected to keep results in {cache_folder()}, got: {error.strerror}; set STOCHATTN_CACHE to a folder that can be written"
+        ) from None
     try:
         fill(fresh)
         with contextlib.suppress(OSError):  # another process was faster: its folder holds the same bytes
@@ -87,7 +92,7 @@ def _forget_oldest(limit_bytes: int, keep: Path) -> None:
         with contextlib.suppress(OSError):
             age = time.time() - folder.stat().st_mtime
             if folder.name.startswith("."):
-                if age > 3600:
+                if time.time() - max(path.stat().st_mtime for path in (folder, *folder.iterdir())) > 3600:
                     shutil.rmtree(folder, ignore_errors=True)
             else:
                 entries.append((age, sum(f.stat().st_size for f in folder.iterdir()), folder))

@@ -4,20 +4,21 @@
 
 Norms are pooled over all calibration outputs: a norm per sample of a scalar would settle 36% under-dispersed. Everything here is
 computed on the calibration part; what is reported as a result is from the test part.
-# DIFFERS: the authors search with one pass at each of 40 concentrations; here ten passes with common random numbers are run
+# DIFFERS: the authors search with one pass at each of 40 concentrations; here ten passes (four of maps) with common random numbers are run
 at each of the points of a log grid that are nearest the crossing: a smooth curve to look at, and the law is fitted where it holds.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from torch import nn
 
 from stochattn_core import power_law
+from stochattn_core.by_hand import AttentionClass
 from stochattn_core.datasets.base import Dataset, Progress
 from stochattn_core.evaluate import Evaluation, ensemble_of, evaluate, network_of
 from stochattn_core.metrics import Statistics, scores
@@ -29,7 +30,8 @@ from stochattn_core.verdict import Verdict, judge
 
 GRID = tuple(2**k for k in range(13))
 N_NEAR = 7  # grid points that are computed, the nearest to the crossing
-N_PASS = 10  # stochastic passes at each concentration of the grid
+N_PASS, N_PASS_OF_MANY = 10, 4  # stochastic passes at each concentration of the grid; of more outputs than MANY each is known well
+MANY = 50_000
 LEVEL = 0.9  # of the interval on nu*
 N_REPLICATE = 1000
 OBJECTIVE = "pooled dispersion"
@@ -79,13 +81,15 @@ def tune(
     seed: int = 0,
     layers: str = "",
     grid: tuple[int, ...] = GRID,
-    n_pass: int = N_PASS,
+    n_pass: int | None = None,
+    attention_classes: Sequence[AttentionClass] = (),
     device: str = "auto",
     progress: Progress | None = None,
 ) -> Tuning:
     """Tune the concentration of a model on dataset.calibration, and score it on dataset.test.
 
-    n_member and seed are those of the ensembles that are scored; the search itself takes n_pass passes at each concentration of the grid.
+    n_member and seed are those of the ensembles that are scored; the search itself takes n_pass passes at each concentration of the grid,
+    10 when not given, 4 for the many outputs of maps.
     progress(done, total, what) may raise to stop; what was computed until then is kept and found again.
     Raises ValueError when the parts hold nothing to tune on.
     """
@@ -94,20 +98,41 @@ def tune(
     layers = layers or getattr(model, "layers", "*")
     if not bool(dataset.calibration.target.isfinite().any()):
         raise ValueError(f"expected calibration targets in {dataset.name!r}, found none that is a number; give more data")
+    if len(set(grid)) < 3:
+        raise ValueError(f"expected a grid of at least 3 concentrations, got {tuple(grid)}; leave grid out for powers of 2")
+    if n_pass is not None and n_pass < 2:
+        raise ValueError(f"expected at least 2 passes at each concentration, got n_pass={n_pass}; leave it out for {N_PASS}")
+    n_pass = n_pass or (N_PASS if dataset.calibration.target.numel() <= MANY else N_PASS_OF_MANY)
     n_point = min(len(grid), N_NEAR)
 
     def passes_at(concentration: int, n_done: int) -> Statistics:
         step = _share(progress, min(n_done, n_point), n_point + 2, f"concentration {concentration}")
         search = Setting(concentration, n_pass, seed)
-        return ensemble_of(network, dataset, search, part="calibration", layers=layers, progress=step).pooled
+        return ensemble_of(
+            network, dataset, search, part="calibration", layers=layers, attention_classes=attention_classes, progress=step
+        ).pooled
 
     points = _points_about_the_crossing(np.array(sorted(grid)), passes_at, n_point)
     grid, found = np.array(list(points)), _search(np.array(list(points)), list(points.values()), seed)
     best = Setting(found["concentration"], n_member, seed, setting.layers)
     plain = Setting(math.inf, n_member, seed, setting.layers)
     target = model if isinstance(model, Model) else network
-    before = evaluate(target, dataset, plain, device=device, progress=_share(progress, n_point, n_point + 2, "plain model"))
-    after = evaluate(target, dataset, best, device=device, progress=_share(progress, n_point + 1, n_point + 2, "test part"))
+    before = evaluate(
+        target,
+        dataset,
+        plain,
+        attention_classes=attention_classes,
+        device=device,
+        progress=_share(progress, n_point, n_point + 2, "plain model"),
+    )
+    after = evaluate(
+        target,
+        dataset,
+        best,
+        attention_classes=attention_classes,
+        device=device,
+        progress=_share(progress, n_point + 1, n_point + 2, "test part"),
+    )
     at_low, at_high = found["optimum"] <= grid[0], found["optimum"] >= grid[-1]
     judged = judge(after.ensemble.pooled, at_low=at_low, at_high=at_high)
     exported = _exported(found, best, before, after, dataset, judged, at_low or at_high)
@@ -164,24 +189,30 @@ def _search(grid: np.ndarray, points: list[Statistics], seed: int) -> dict:
     law = power_law.fit(grid, deviation, error)
     optimum = float(law.minimiser(error))
     low, high = _interval(grid, points, law, error, seed)
+    ratio = np.array([scores(point)["spread_skill_ratio"] for point in points])
     return {
-        "concentration": _whole(optimum, law, error, grid),
+        "concentration": _whole(optimum, low, high, grid, ratio),
         "optimum": optimum,
         "interval": (LEVEL, low, high),
         "deviation": deviation,
         "error": error,
         "objective": np.square(deviation - error).mean(1),
-        "ratio": np.array([scores(point)["spread_skill_ratio"] for point in points]),
+        "ratio": ratio,
         "law": law,
     }
 
 
-def _whole(optimum: float, law: power_law.PowerLaw, error: float, grid: np.ndarray) -> int:
-    """The better of the whole numbers on either side, within the grid."""
-    low, high = math.floor(optimum), math.ceil(optimum)
-    around = np.clip([low, high], grid[0], grid[-1])
-    cost = np.square(law.deviation(around) - error)
-    return int(around[np.argmin(cost)])
+def _whole(optimum: float, low: float, high: float, grid: np.ndarray, ratio: np.ndarray) -> int:
+    """The whole number beside nu* at which the spread-skill ratio of the calibration part is nearer one; one in the interval goes first.
+
+    The objective is nearly flat between two neighbours, while at small concentrations the spread is not; and it counts the drift of the
+    mean as deviation, so that rounding it alone errs towards too narrow.
+    """
+    around = np.clip([math.floor(optimum), math.ceil(optimum)], grid[0], grid[-1])
+    inside = around[(around >= low) & (around <= high)]
+    around = inside if len(inside) else around
+    off = np.abs(np.log(np.interp(np.log(around), np.log(grid), np.maximum(ratio, 1e-300))))
+    return int(around[np.argmin(off)])
 
 
 def _lengths(sums: Statistics) -> tuple[np.ndarray, np.ndarray]:

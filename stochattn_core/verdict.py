@@ -40,7 +40,9 @@ def judge(statistics: Statistics, *, at_low: bool, at_high: bool) -> Verdict:
     ranges = bootstrap(statistics, _evidence, level=0.9, seed=0)
     ratio, cost = ((found[name], *ranges[name]) for name in ("ratio", "cost"))
     evidence = f"spread-skill ratio {ratio[0]:.2f} (90% interval {ratio[1]:.2f} to {ratio[2]:.2f}) on {round(float(statistics.n_case.sum()))} test cases"
-    if statistics.n_block < LEAST_BLOCKS:
+    if not math.isfinite(ratio[0]):
+        word, advice = WORDS[5], "no test target is a number, or the errors are all zero: add data"
+    elif statistics.n_block < LEAST_BLOCKS:
         word = WORDS[5]
         advice = f"there are {statistics.n_block} independent blocks of test cases, at least {LEAST_BLOCKS} are needed: add data"
     elif at_low and ratio[2] < RATIO[0]:

@@ -6,10 +6,12 @@ import torch
 torch.set_num_threads(1)  # small operations are slower, and sometimes different in the last bit, on several
 
 
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path_factory, monkeypatch):
+@pytest.fixture(autouse=True, scope="session")
+def own_cache(tmp_path_factory):
     """Nothing that was computed before a test run is found in it. One folder for all tests: what one computes another may read."""
-    monkeypatch.setenv("STOCHATTN_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("STOCHATTN_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture

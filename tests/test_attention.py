@@ -131,3 +131,17 @@ def test_sampled_rows_are_counts_over_the_concentration():
     rows = sampled_rows(scores, Draw(8))
     assert torch.equal(rows * 8, (rows * 8).round()) and torch.allclose(rows.sum(-1), torch.ones(2, 3, 4))
     assert torch.allclose(sampled_rows(scores, EXACT), scores.softmax(-1))
+
+
+def test_what_torch_accepts_at_the_edges_is_accepted_and_what_it_refuses_is_refused():
+    query, key, value = tensors((2, 6, 5, 8), (2, 2, 7, 8), (2, 3, 7, 8))
+    expected = F.scaled_dot_product_attention(query, key, value, enable_gqa=True)
+    assert torch.allclose(attend(query, key, value, EXACT, enable_gqa=True), expected, atol=1e-6)
+    empty = torch.zeros(0, 2, 5, 8)
+    assert stochastic_scaled_dot_product_attention(empty, empty, empty, 3).shape == (0, 2, 5, 8)
+    with pytest.raises(ValueError, match="that divides the 6 query heads, got 4"):
+        attend(query, key.repeat(1, 2, 1, 1), value, EXACT, enable_gqa=True)
+    with pytest.raises(ValueError, match=r"expected attn_mask of bool or float, got torch\.int64"):
+        attend(query, query, query, EXACT, attn_mask=torch.ones(5, 5, dtype=torch.int64))
+    with pytest.raises(ValueError, match="at least one member, got none"):
+        stochastic_scaled_dot_product_attention(query, query, query, 3, members=())

@@ -14,6 +14,8 @@ from stochattn_core import Setting, evaluate, load_dataset, load_model, sample_e
 from stochattn_core.datasets.base import Dataset, Split, blocks_in_time
 from stochattn_core.ensemble_file import read_ensemble, write_ensemble
 from stochattn_core.metrics import scores
+from stochattn_core.models import weights_sha256
+from tests.zoo import ByHand
 
 
 @pytest.fixture(scope="module")
@@ -205,7 +207,7 @@ def test_an_ensemble_file_that_does_not_fit_is_refused(tmp_path, changes, messag
 
 def test_a_file_that_is_no_netcdf_is_refused(tmp_path):
     (tmp_path / "e.nc").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(100))
-    with pytest.raises(ValueError, match=r"expected a NetCDF-4 file, e\.nc cannot be read as one"):
+    with pytest.raises(ValueError, match=r"expected a NetCDF file, e\.nc cannot be read as one"):
         read_ensemble(tmp_path / "e.nc")
     with pytest.raises(ValueError, match="there is none; check the path"):
         read_ensemble(tmp_path / "none.nc")
@@ -239,3 +241,50 @@ def test_infinite_targets_never_reach_a_score_in_silence(model, diabetes):
         members = torch.tensor(np.array(found.members))
         members[0, 0] = torch.inf
         Statistics.of(members, torch.tensor(found.target), torch.tensor(found.plain), found.block, int(found.block.max()) + 1)
+
+
+def test_networks_that_differ_in_more_than_their_weights_do_not_share_results(diabetes):
+    class Own(nn.Module):
+        def __init__(self, n_head, scale):
+            super().__init__()
+            self.lift, self.attention, self.head = nn.Linear(1, 8), nn.MultiheadAttention(8, n_head, batch_first=True), nn.Linear(8, 1)
+            self.register_buffer("scale", torch.tensor(scale), persistent=False)
+
+        def forward(self, x):
+            x = self.lift(x[..., None] / 100)
+            return self.scale * self.head(self.attention(x, x, x, need_weights=False)[0].mean(1))[:, 0]
+
+    first, heads, scaled = Own(2, 1.0).eval(), Own(4, 1.0).eval(), Own(2, 100.0).eval()
+    for other in (heads, scaled):
+        other.load_state_dict(first.state_dict())
+    plain = [evaluate(network, diabetes, Setting(4, 5)).ensemble.plain for network in (first, heads, scaled)]
+    assert not np.allclose(plain[0], plain[1]) and np.allclose(100 * plain[0], plain[2], rtol=1e-5)
+    assert weights_sha256(first) != weights_sha256(scaled)
+
+
+def test_a_network_with_attention_by_hand_is_evaluated_when_its_class_is_named():
+    class Own(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.lift, self.attention, self.head = nn.Linear(1, 16), ByHand(), nn.Linear(16, 1)
+
+        def forward(self, x):
+            return self.head(self.attention(self.lift(x[..., None] / 100)).mean(1))[:, 0]
+
+    found = evaluate(Own().eval(), load_dataset("diabetes"), Setting(4, 5), attention_classes=(ByHand,))
+    assert found.calls == {"attention": 1} and found.scores["spread"] > 0
+
+
+def test_doubles_in_a_file_stay_doubles(tmp_path):
+    forecast = 273.15e5 + 1e-3 * np.random.default_rng(0).normal(size=(40, 5))
+    back = read_ensemble(other_file(tmp_path, forecast=(("case", "number"), forecast), target=(("case",), forecast[:, 0])))
+    assert scores(back.statistics)["spread"] == pytest.approx(1e-3, rel=0.3)
+
+
+def test_a_classic_netcdf_file_is_read(tmp_path):
+    import xarray as xr
+
+    values = np.random.default_rng(0).normal(size=(6, 5)).astype("f4")
+    data = xr.Dataset({"forecast": (("case", "member"), values), "target": (("case",), values.mean(1))})
+    data.to_netcdf(tmp_path / "classic.nc", engine="scipy", format="NETCDF3_64BIT")
+    assert read_ensemble(tmp_path / "classic.nc").members.shape == (5, 6)

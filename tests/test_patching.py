@@ -283,3 +283,50 @@ def test_an_output_that_is_no_tensor_and_a_model_that_is_no_module_are_refused()
         sample_ensemble(model, torch.randn(2, 5, 16), concentration=4, n_member=2)
     with pytest.raises(ValueError, match=r"expected a torch.nn.Module, got function"):
         sample_ensemble(lambda x: x, torch.randn(2, 5), concentration=4, n_member=2)
+
+
+def test_a_batch_that_is_not_the_first_dim_gives_members_that_do_not_see_one_another():
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        layers = nn.TransformerEncoder(nn.TransformerEncoderLayer(16, 4), 2).eval()  # (token, case, feature), torch's own default
+    x = torch.randn(10, 8, 16, generator=torch.Generator().manual_seed(0))
+    with pytest.warns(UserWarning, match="mixes the rows of a batch"):
+        whole = sample_ensemble(layers, x, concentration=5, n_member=4)
+    assert torch.equal(whole, sample_ensemble(layers, x, concentration=5, n_member=4, fold=1))
+
+
+def test_low_precision_and_padded_models_are_sampled():
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model, (x,) = encoder()
+    padding = torch.zeros(3, 7, dtype=torch.bool)
+    padding[1, 4:] = True
+    padded = sample_ensemble(model.eval(), x, concentration=4, n_member=3, src_key_padding_mask=padding)
+    assert padded.isfinite().all() and padded.std(0)[0].max() > 0
+    assert sample_ensemble(copy.deepcopy(model).bfloat16(), x.bfloat16(), concentration=4, n_member=3).dtype == torch.bfloat16
+
+
+def test_a_model_in_training_mode_is_told_so():
+    model, (x,) = encoder()
+    with pytest.raises(ValueError, match=r"in training mode .* call \.eval\(\) on it first"):
+        sample_ensemble(model.train(), x, concentration=4, n_member=2)
+
+
+def test_a_tensor_that_is_as_long_as_there_are_cases_but_is_none_is_passed_on():
+    model = Picked(nn.MultiheadAttention(16, 2, batch_first=True), lambda m, x, mask: m(x, x, x, attn_mask=mask, need_weights=False)[0])
+    with pytest.warns(UserWarning, match="mixes the rows of a batch"):
+        ensemble = sample_ensemble(model.eval(), torch.randn(7, 7, 16), torch.zeros(7, 7), concentration=4, n_member=3)
+    assert ensemble.shape == (3, 7, 7, 16)
+
+
+def test_rows_of_a_pooling_class_belong_to_their_cases():
+    class Pool(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.score = nn.Linear(16, 1)
+
+        def forward(self, x):
+            return (torch.softmax(self.score(x).squeeze(-1), -1)[:, None] @ x)[:, 0]
+
+    ensemble = sample_ensemble(Pool().eval(), torch.randn(4, 6, 16), concentration=3, n_member=5, attention_classes=(Pool,))
+    assert ensemble.shape == (5, 4, 16) and ensemble.std(0).min() > 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ import torch
 from pages.ui.work import Work
 from stochattn_core.datasets import load_dataset
 from stochattn_core.datasets.base import Dataset, thinned
+from stochattn_core.device import use_half_the_cores
 from stochattn_core.ensemble import sample_ensemble
 from stochattn_core.evaluate import Evaluation, evaluate, network_of
 from stochattn_core.models import load_model
@@ -170,8 +170,7 @@ def _one_at_a_time(work: Work) -> Iterator[None]:
     lock = _inference()
     while not lock.acquire(timeout=0.3):
         work.wait("another session is computing")
-    # Half of the cores: the rest serves pages. Two threads on two busy cores wait for each other and take four times as long as one.
-    torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))
+    use_half_the_cores()  # the rest serves pages
     try:
         yield
     finally:

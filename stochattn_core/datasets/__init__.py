@@ -21,7 +21,7 @@ class Entry:
 
 
 DATASETS: dict[str, Entry] = {
-    "diabetes": Entry("Diabetes progression (scikit-learn)", "table", diabetes.load),
+    "diabetes": Entry("Diabetes progression", "table", diabetes.load),
     "synthetic-table": Entry("Synthetic table, true spread known", "table", synthetic.load_table),
     "elnino": Entry("El Nino sea surface temperature", "series", statsmodels_series.load_elnino),
     "co2": Entry("Carbon dioxide at Mauna Loa", "series", statsmodels_series.load_co2),

@@ -42,7 +42,7 @@ class Model(ABC):
 def weights_sha256(network: nn.Module) -> str:
     """Digest of every parameter and buffer, by name, shape, type and bytes; the same on every device."""
     digest = hashlib.sha256()
-    for name, values in sorted(network.state_dict().items()):
+    for name, values in sorted([*network.named_parameters(), *network.named_buffers()], key=lambda item: item[0]):
         values = values.detach().to("cpu").contiguous()
         digest.update(f"{name}{tuple(values.shape)}{values.dtype}".encode())
         digest.update(values.view(-1).view(torch.uint8).numpy().tobytes() if values.numel() else b"")

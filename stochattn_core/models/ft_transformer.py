@@ -80,7 +80,7 @@ class TableNetwork(nn.Module):
 class FtTransformer(Model):
     name = "ft_transformer"
     task = "table"
-    title = "FT-Transformer (rtdl_revisiting_models)"
+    title = "FT-Transformer"
     source = "Gorishniy et al. (2021), arXiv 2106.11959; weights trained by this project"
     licence = "Apache-2.0, the class and the weights"
 

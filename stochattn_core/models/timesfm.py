@@ -103,7 +103,7 @@ class TimesFm(Model):
 
     name = "timesfm"
     task = "series"
-    title = "TimesFM 2.5, small (transformers)"
+    title = "TimesFM 2.5, small"
     source = "Das et al. (2024), arXiv 2310.10688; weights trained by this project"
     licence = "Apache-2.0"
     place: str | Path = EMBEDDED / "timesfm"
@@ -136,7 +136,7 @@ class TimesFmCheckpoint(TimesFm):
     """The public checkpoint of 200 million parameters."""
 
     name = "timesfm-2.5-200m"
-    title = "TimesFM 2.5, 200M (public checkpoint)"
+    title = "TimesFM 2.5, 200M"
     source = f"Das et al. (2024), arXiv 2310.10688; huggingface.co/{CHECKPOINT} at {REVISION}"
     need = "a download of 925 MB from huggingface.co at first use"
     place = CHECKPOINT
