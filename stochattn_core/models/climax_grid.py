@@ -171,7 +171,7 @@ class Climax(Model):
 
     name = "climax"
     task = "grid"
-    title = "ClimaX, small (own implementation)"
+    title = "ClimaX, small"
     source = "Nguyen et al. (2023), arXiv 2301.10343; weights trained by this project on its simulated planet"
     licence = "Apache-2.0"
     layers = "*blocks*"  # sampling the aggregation of variables as well makes the members worse, not only wider
