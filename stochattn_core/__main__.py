@@ -101,6 +101,8 @@ def _add_case(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--csv", type=Path, metavar="FILE", help="a table or, with --time, a series of your own")
     parser.add_argument("--target", metavar="COLUMN")
     parser.add_argument("--time", metavar="COLUMN")
+    parser.add_argument("--grid", metavar="FILE_OR_ZARR", help="maps of your own, with --variable")
+    parser.add_argument("--variable", metavar="NAME")
 
 
 def _add_setting(parser: argparse.ArgumentParser) -> None:
@@ -191,11 +193,15 @@ def _evaluated(options: argparse.Namespace, part: str) -> Any:
 
 
 def _dataset(options: argparse.Namespace) -> Any:
-    from stochattn_core.datasets import load_dataset, own_csv
+    from stochattn_core.datasets import grids, load_dataset, own_csv
 
+    if options.grid is not None:
+        if options.dataset or options.csv or not options.variable:
+            raise ValueError(f"expected --variable NAME beside --grid {options.grid}, and no other dataset; name the variable to forecast")
+        return _noted(grids.grid_from_file(options.grid, options.variable))
     if options.csv is None:
         if not options.dataset:
-            raise ValueError("expected --dataset NAME or --csv FILE, got neither; see the command list")
+            raise ValueError("expected --dataset NAME, --csv FILE or --grid FILE, got none; see the command list")
         if options.target or options.time:
             raise ValueError("expected --target and --time beside --csv alone; a dataset of the list has its own")
         return _noted(load_dataset(options.dataset))
