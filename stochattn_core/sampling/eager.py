@@ -69,6 +69,8 @@ def counts_by_chain(mass: Tensor, keys: Tensor, concentration: int) -> Tensor:
     what is still to be drawn are kept whenever T does not exceed it, a decision that depends on T alone, and the rest is drawn
     again, with few enough left by search.
     """
+    if mass.device.type == "mps":  # which has no float64, and counts need it
+        return counts_by_chain(mass.cpu(), keys.cpu(), concentration).float().to(mass.device)
     n_row, n_key = mass.shape
     p = mass.double() / mass.sum(-1, keepdim=True, dtype=torch.float64)
     counts = torch.zeros_like(p)
