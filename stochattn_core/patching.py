@@ -21,7 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.overrides import TorchFunctionMode
+from torch.overrides import TorchFunctionMode, _get_current_function_mode_stack
 
 from stochattn_core.attention import Draw, Observer, attend, check_concentration, sampled_rows
 from stochattn_core.by_hand import AttentionClass, is_by_hand_class, is_by_hand_function
@@ -100,6 +100,8 @@ def answering(model: nn.Module, draw: Draw, layers: Layers, classes: tuple, obse
     if not isinstance(model, nn.Module):
         raise ValueError(f"expected a torch.nn.Module, got {type(model).__name__}; wrap the function in a module whose forward calls it")
     refuse_what_cannot_be_answered(model)
+    if any(isinstance(mode, _Mode) and mode.model() is model for mode in _get_current_function_mode_stack()):
+        raise ValueError(f"a block of this {type(model).__name__} is open in this thread already, and would be left unanswered; leave it first")
     mode = _Mode(model, draw, layers, classes, observe)
     signature = (classes, torch.is_grad_enabled())
     with contextlib.ExitStack() as stack:
@@ -125,6 +127,7 @@ class _Mode(TorchFunctionMode):
 
     def __init__(self, model: nn.Module, draw: Draw, layers: Layers, classes: tuple, observe: Callable[[str, Tensor], None] | None):
         super().__init__()
+        self.model = weakref.ref(model)
         self.names = {id(module): name.replace("_orig_mod.", "").replace("_orig_mod", "") for name, module in model.named_modules()}
         self.draw, self.classes, self.observe = draw, classes, observe
         self.is_sampled = layers if callable(layers) else lambda name: fnmatch.fnmatchcase(name, layers)

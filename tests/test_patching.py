@@ -295,6 +295,13 @@ def test_a_batch_that_is_not_the_first_dim_gives_members_that_do_not_see_one_ano
     assert torch.equal(whole, sample_ensemble(layers, x, concentration=5, n_member=4, fold=1))
 
 
+def test_blocks_of_one_model_do_not_nest():
+    model, inputs = make("ViT")
+    with pytest.raises(ValueError, match="open in this thread already"), stochastic_attention(model, 4), stochastic_attention(model, 8):
+        model(*inputs)
+    assert sample_ensemble(model, *inputs, concentration=4, n_member=2).shape[0] == 2
+
+
 def test_low_precision_and_padded_models_are_sampled():
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
