@@ -101,7 +101,9 @@ def answering(model: nn.Module, draw: Draw, layers: Layers, classes: tuple, obse
         raise ValueError(f"expected a torch.nn.Module, got {type(model).__name__}; wrap the function in a module whose forward calls it")
     refuse_what_cannot_be_answered(model)
     if any(isinstance(mode, _Mode) and mode.model() is model for mode in _get_current_function_mode_stack()):
-        raise ValueError(f"a block of this {type(model).__name__} is open in this thread already, and would be left unanswered; leave it first")
+        raise ValueError(
+            f"a block of this {type(model).__name__} is open in this thread already, and would be left unanswered; leave it first"
+        )
     mode = _Mode(model, draw, layers, classes, observe)
     signature = (classes, torch.is_grad_enabled())
     with contextlib.ExitStack() as stack:
