@@ -136,7 +136,7 @@ def evaluate(
     started = time.perf_counter()
     network = network_of(model, dataset, device=device, progress=progress)
     split = dataset.part(part)
-    layers = setting.layers or getattr(model, "layers", "*")
+    layers = layers_of(model, setting)
     few = split.inputs[:2].to(_device_of(network))
     if not len(split):
         raise ValueError(f"expected cases in the {part} part of {dataset.name!r}, found none; give more data")
@@ -156,6 +156,11 @@ def evaluate(
         device=str(_device_of(network)),
         seconds=time.perf_counter() - started,
     )
+
+
+def layers_of(model: Model | nn.Module, setting: Setting) -> str:
+    """Which layers are sampled: what the setting says, else what the entry of MODELS says. A module's own `layers` are its parts, no pattern."""
+    return setting.layers or (model.layers if isinstance(model, Model) else "*")
 
 
 def network_of(model: Model | nn.Module, dataset: Dataset, *, device: str = "auto", progress: Progress | None = None) -> nn.Module:

@@ -20,7 +20,7 @@ from torch import nn
 from stochattn_core import power_law
 from stochattn_core.by_hand import AttentionClass
 from stochattn_core.datasets.base import Dataset, Progress
-from stochattn_core.evaluate import Evaluation, ensemble_of, evaluate, network_of
+from stochattn_core.evaluate import Evaluation, ensemble_of, evaluate, layers_of, network_of
 from stochattn_core.metrics import Statistics, scores
 from stochattn_core.metrics.dispersion import deviation_by_block
 from stochattn_core.metrics.significance import block_counts
@@ -95,7 +95,7 @@ def tune(
     """
     setting = Setting(n_member=n_member, seed=seed, layers=layers)
     network = network_of(model, dataset, device=device, progress=progress)
-    layers = layers or getattr(model, "layers", "*")
+    layers = layers_of(model, setting)
     if not bool(dataset.calibration.target.isfinite().any()):
         raise ValueError(f"expected calibration targets in {dataset.name!r}, found none that is a number; give more data")
     if len(set(grid)) < 3:

@@ -92,6 +92,25 @@ def test_a_network_of_ones_own_is_evaluated_as_it_is(diabetes):
         evaluate(nn.Sequential(Own(), nn.Unflatten(0, (1, -1))).eval(), diabetes, Setting(4, 9))
 
 
+def test_a_network_that_calls_its_parts_layers_is_sampled_whole(diabetes):
+    class Own(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.lift, self.head = nn.Linear(1, 8), nn.Linear(8, 1)
+            self.layers = nn.ModuleList(nn.TransformerEncoderLayer(8, 2, 16, batch_first=True) for _ in range(2))
+
+        def forward(self, x):
+            x = self.lift(x[..., None] / 100)
+            for layer in self.layers:
+                x = layer(x)
+            return self.head(x.mean(1))[:, 0]
+
+    network = Own().eval()
+    found = evaluate(network, diabetes, Setting(4, 5))
+    assert found.layers == "*" and len(found.calls) == 2 and found.scores["spread"] > 0
+    assert tune(network, diabetes, n_member=5, n_pass=2).grid.size
+
+
 def test_model_and_dataset_of_different_tasks_are_refused(model):
     with pytest.raises(ValueError, match="forecasts a table, dataset 'sunspots' is a series"):
         evaluate(model, load_dataset("sunspots"))
