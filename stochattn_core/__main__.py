@@ -83,7 +83,7 @@ def _add_evaluate(commands: Any) -> None:
     _add_case(parser)
     _add_setting(parser)
     parser.add_argument(
-        "--setting", type=Path, metavar="tuned.json", help="a tuned setting, instead of --concentration, --members and --seed"
+        "--setting", type=Path, metavar="tuned.json", help="a tuned setting, instead of --concentration, --members, --seed and --mend"
     )
 
 
@@ -109,6 +109,7 @@ def _add_setting(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--concentration", default="64", metavar="N", help="a positive whole number, or inf for the plain model")
     parser.add_argument("--members", default="49", metavar="K")
     parser.add_argument("--layers", default="", metavar="GLOB", help="which attention layers are sampled, by module name")
+    parser.add_argument("--mend", default="", metavar="TEXT", help='a mend such as "inflation 3.2", "fractional 5.4" or "shared"')
 
 
 def _list(options: argparse.Namespace) -> tuple[Any, str]:
@@ -149,7 +150,12 @@ def _score(options: argparse.Namespace) -> tuple[Any, str]:
 def _evaluate(options: argparse.Namespace) -> tuple[Any, str]:
     evaluation = _evaluated(options, part="test")
     found = {"model": evaluation.model, "dataset": evaluation.dataset, "part": "test", "concentration": evaluation.setting.concentration}
-    found |= {"seed": evaluation.setting.seed, "references": dict(evaluation.references), **evaluation.scores}
+    found |= {
+        "seed": evaluation.setting.seed,
+        "mend": evaluation.setting.mend,
+        "references": dict(evaluation.references),
+        **evaluation.scores,
+    }
     references = "\n".join(f"  rmse of {name:<24} {value:.6g}" for name, value in evaluation.references.items())
     return found, _score_text(evaluation.scores, evaluation.ensemble.units) + "\n" + references
 
@@ -188,7 +194,8 @@ def _evaluated(options: argparse.Namespace, part: str) -> Any:
             tuned.check(model.name, weights_sha256(network), dataset.sha256)
             setting = tuned.setting
         else:
-            setting = Setting(_concentration(options.concentration), _whole(options.members, "--members"), options.seed, options.layers)
+            members = _whole(options.members, "--members")
+            setting = Setting(_concentration(options.concentration), members, options.seed, options.layers, options.mend)
         return evaluate(model, dataset, setting, part=part, device=options.device, progress=progress)
 
 

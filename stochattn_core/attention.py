@@ -46,6 +46,8 @@ class Draw:
 
     members: the members folded, member-major, into dim 0. call: the index of the attention call in one pass of the model.
     n_case and first_case place the fold's cases among all cases, so that chunking over cases changes no number; n_case None: unknown.
+    shared: all rows and heads of one case in one call take the same numbers; each row's own law stays exact. Where n_case is unknown,
+    dim 0 of the call is the case.
     """
 
     concentration: int | float
@@ -54,6 +56,7 @@ class Draw:
     call: int = 0
     n_case: int | None = None
     first_case: int = 0
+    shared: bool = False
 
     def row_keys(self, lead: Sequence[int], n_row: int, device: torch.device) -> Tensor:
         """Keys of all rows of a call: (*lead, n_row) flattened, lead[0] holding the folds."""
@@ -67,10 +70,13 @@ class Draw:
                 f"repeat the inputs {n_fold} times along dim 0 (member-major), or let sample_ensemble do it"
             )
         rows_in_fold = math.prod(lead) // n_fold * n_row
-        first_row = 0
-        if self.n_case and self.first_case and (batch // n_fold) % self.n_case == 0:
-            first_row = self.first_case * (rows_in_fold // self.n_case)
-        return stream.row_keys(self.seed, self.members, self.call, first_row, rows_in_fold, device).flatten()
+        is_known = bool(self.n_case) and (batch // n_fold) % self.n_case == 0
+        n_case, first_case = (self.n_case, self.first_case) if is_known else (batch // n_fold, 0)
+        row_per_case = rows_in_fold // max(n_case, 1)
+        if self.shared:
+            keys = stream.row_keys(self.seed, self.members, self.call, first_case, n_case, device)
+            return keys.repeat_interleave(row_per_case, 1).flatten()
+        return stream.row_keys(self.seed, self.members, self.call, first_case * row_per_case, rows_in_fold, device).flatten()
 
 
 def stochastic_scaled_dot_product_attention(
@@ -86,12 +92,14 @@ def stochastic_scaled_dot_product_attention(
     members: Sequence[int] = (0,),
     seed: int = 0,
     layer: int = 0,
+    shared: bool = False,
 ) -> Tensor:
     """torch's scaled_dot_product_attention with every attention row replaced by the mean of `concentration` draws from it.
 
     query: (*lead, L, E), key: (*lead, S, E), value: (*lead, S, Ev); lead[0] holds len(members) folds, member-major.
     attn_mask: bool (True is attended) or float (added), broadcast to (*lead, L, S). Returns (*lead, L, Ev) in value's dtype, laid out in
-    memory as query is. A row with every key masked gives zeros. Member m's draws depend on (seed, m, layer) and the row alone.
+    memory as query is. A row with every key masked gives zeros. Member m's draws depend on (seed, m, layer) and the row alone;
+    shared: on the entry of dim 0 in place of the row, so that all rows and heads of an entry take the same numbers.
     math.inf gives torch's own result. Raises ValueError for a concentration that is no positive whole number.
     """
     concentration = check_concentration(concentration)
@@ -99,7 +107,7 @@ def stochastic_scaled_dot_product_attention(
         return torch.nn.functional.scaled_dot_product_attention(
             query, key, value, attn_mask=attn_mask, is_causal=is_causal, scale=scale, enable_gqa=enable_gqa
         )
-    draw = Draw(concentration, tuple(members), seed, layer)
+    draw = Draw(concentration, tuple(members), seed, layer, shared=shared)
     return attend(query, key, value, draw, attn_mask=attn_mask, is_causal=is_causal, scale=scale, enable_gqa=enable_gqa)
 
 

@@ -31,6 +31,8 @@ def sample_ensemble(
     layers: Layers = "*",
     attention_classes: Sequence[AttentionClass] = (),
     first_case: int = 0,
+    first_member: int = 0,
+    shared: bool = False,
     progress: Callable[[int, int, str], None] | None = None,
     **kwargs: Any,
 ) -> Tensor:
@@ -38,14 +40,18 @@ def sample_ensemble(
 
     inputs and kwargs are what the model takes; tensors whose dim 0 is that of the first one are cases and are repeated for each member,
     everything else is passed on. fold is how many members share a pass (None: chosen); member i is the same whatever it is, up to the
-    rounding of larger matrix products. first_case: the number of the first case among all, when cases come in parts.
+    rounding of larger matrix products. first_case: the number of the first case among all, when cases come in parts. first_member: the
+    number of the first member, when members come in parts: members first_member .. first_member + n_member - 1 of a larger ensemble.
+    shared: all rows and heads of one case take the same random numbers in each layer; each row keeps its exact law.
     math.inf gives n_member copies of the plain forecast.
 
-    Raises NoAttentionError or UnansweredAttentionError where the model cannot be sampled, ValueError for a bad concentration or n_member.
+    Raises NoAttentionError or UnansweredAttentionError where the model cannot be sampled, ValueError for a bad concentration, n_member or first_member.
     """
     concentration = check_concentration(concentration)
     if isinstance(n_member, bool) or not isinstance(n_member, int) or n_member < 1:
         raise ValueError(f"n_member must be a positive whole number, got {n_member!r}; try 49")
+    if isinstance(first_member, bool) or not isinstance(first_member, int) or first_member < 0:
+        raise ValueError(f"first_member must be a whole number, 0 or more, got {first_member!r}")
     if not isinstance(model, nn.Module):
         raise ValueError(f"expected a torch.nn.Module, got {type(model).__name__}; wrap the function in a module whose forward calls it")
     if fold is not None and (isinstance(fold, bool) or not isinstance(fold, int) or fold < 1):
@@ -60,8 +66,9 @@ def sample_ensemble(
             fold = 1
         fold = min(n_member, fold or max(1, rows_per_pass(_tensors(inputs, kwargs)[0]) // n_case))
         parts = []
-        for start in range(0, n_member, fold):
-            members = range(start, min(start + fold, n_member))
+        end = first_member + n_member
+        for start in range(first_member, end, fold):
+            members = range(start, min(start + fold, end))
             copies = len(members)
             repeated, repeated_kwargs = _each_case((inputs, kwargs), n_case, lambda x, n=copies: torch.cat([x] * n) if n > 1 else x)
             with stochastic_attention(
@@ -73,6 +80,7 @@ def sample_ensemble(
                 attention_classes=attention_classes,
                 n_case=n_case,
                 first_case=first_case,
+                shared=shared,
             ):
                 output = _one_tensor(model(*repeated, **repeated_kwargs), model)
             if output.shape[0] % len(members):
@@ -81,7 +89,7 @@ def sample_ensemble(
                 )
             parts.append(output.unflatten(0, (len(members), -1)))
             if progress:
-                progress(members[-1] + 1, n_member, "members")
+                progress(members[-1] + 1 - first_member, n_member, "members")
     ensemble = torch.cat(parts)
     if n_member > 1 and ensemble.numel() and bool((ensemble == ensemble[:1]).all()):
         warnings.warn(

@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 from torch import nn
 
-from stochattn_core import store
+from stochattn_core import mends, store
 from stochattn_core.audit import audit
 from stochattn_core.by_hand import AttentionClass
 from stochattn_core.datasets.base import Dataset, Progress
@@ -189,7 +189,30 @@ def ensemble_of(
     attention_classes: Sequence[AttentionClass] = (),
     progress: Progress | None = None,
 ) -> Ensemble:
-    """The members of every case of a part, computed in chunks of cases straight to disk, or read back from there."""
+    """The members of every case of a part, computed in chunks of cases straight to disk, or read back from there.
+
+    A mended ensemble is made, in memory, of unmended ones; math.inf is the plain model whatever the mend.
+    """
+
+    def unmended(setting: Setting, *, shared: bool = False) -> Ensemble:
+        return _sampled(network, dataset, setting, shared, part, layers, attention_classes, progress)
+
+    if setting.mend and not setting.is_plain:
+        return mends.parse(setting.mend).ensemble(unmended, setting)
+    return unmended(setting)
+
+
+def _sampled(
+    network: nn.Module,
+    dataset: Dataset,
+    setting: Setting,
+    shared: bool,
+    part: str,
+    layers: str,
+    attention_classes: Sequence[AttentionClass],
+    progress: Progress | None,
+) -> Ensemble:
+    """`ensemble_of` without a mend."""
     split, device = dataset.part(part), _device_of(network)
     step = max(1, rows_per_pass(split.inputs) // setting.n_member)
     key = store.key_of(
@@ -206,6 +229,7 @@ def ensemble_of(
         device=device.type,
         case_per_pass=step,  # matrix products of another size round otherwise
         torch=torch.__version__,
+        **({"shared": True} if shared else {}),  # what was kept before there were shared draws is still found
     )
     event = tuple(split.target.shape[1:])
 
@@ -228,6 +252,7 @@ def ensemble_of(
                 layers=layers,
                 attention_classes=attention_classes,
                 first_case=start,
+                shared=shared,
             ).cpu()
             if progress:
                 progress(cases.stop, len(split), "forecasts")

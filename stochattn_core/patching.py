@@ -15,7 +15,7 @@ import types
 import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -68,13 +68,14 @@ def stochastic_attention(
     attention_classes: Sequence[AttentionClass] = (),
     n_case: int | None = None,
     first_case: int = 0,
+    shared: bool = False,
     observe: Callable[[str, Tensor], None] | None = None,
 ) -> Iterator[Run]:
     """Sample the attention of `model` inside the block, in this thread: each row p becomes counts / concentration.
 
     The inputs given to the model must hold len(members) copies along dim 0, member-major, and so does its output. `layers` is a glob over
     module names or a callable; the other layers stay plain. attention_classes: further classes whose softmax is attention computed by
-    hand. n_case and first_case: see Draw. math.inf is the plain model, untouched.
+    hand. n_case, first_case and shared: see Draw. math.inf is the plain model, untouched.
 
     >>> model = nn.MultiheadAttention(8, 2, batch_first=True).eval()
     >>> x = torch.randn(1, 5, 8)
@@ -90,7 +91,7 @@ def stochastic_attention(
     if concentration == math.inf:
         yield Run()
         return
-    draw = Draw(concentration, tuple(members), seed, n_case=n_case, first_case=first_case)
+    draw = Draw(concentration, tuple(members), seed, n_case=n_case, first_case=first_case, shared=shared)
     with answering(model, draw, layers, tuple(attention_classes), observe) as run:
         yield run
 
@@ -162,7 +163,7 @@ class _Mode(TorchFunctionMode):
                 self.run.plain[name] += 1
                 return func(*args, **kwargs)
             self.run.calls[name] += 1
-            draw = Draw(self.draw.concentration, self.draw.members, self.draw.seed, call, self.draw.n_case, self.draw.first_case)
+            draw = replace(self.draw, call=call)
             observe = None if self.observe is None else lambda rows: self.observe(name, rows)
             output = answer(draw, observe, *args, **kwargs)
         if self.watch:

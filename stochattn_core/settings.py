@@ -13,24 +13,34 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import BinaryIO
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from stochattn_core import mends
 from stochattn_core.attention import check_concentration
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True)
 class Setting:
-    """How an ensemble is drawn. concentration: draws per attention row, math.inf for the plain model. layers: "" is the model's own default."""
+    """How an ensemble is drawn. concentration: draws per attention row, math.inf for the plain model. layers: "" is the model's own default.
+
+    mend: "" for none, or the text of one, see `stochattn_core.mends`; it is kept in its canonical form.
+    """
 
     concentration: int | float = 64
     n_member: int = 49
     seed: int = 0
     layers: str = ""
+    mend: str = ""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "concentration", check_concentration(self.concentration))
+        concentration = check_concentration(self.concentration)
+        if self.mend:
+            recipe = mends.parse(self.mend)
+            concentration = recipe.concentration(concentration)
+            object.__setattr__(self, "mend", recipe.text)
+        object.__setattr__(self, "concentration", concentration)
         for name, least in (("n_member", 2), ("seed", 0)):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or not least <= value < 2**63:
@@ -86,6 +96,7 @@ class TunedSetting(_Part):
     n_member: int = Field(ge=2)
     seed: int = Field(ge=0)
     layers: str = ""
+    mend: str = ""
     model: ModelPart
     dataset: DatasetPart
     scores: Scores
@@ -94,9 +105,14 @@ class TunedSetting(_Part):
     software: dict[str, str] = Field(default_factory=lambda: software_versions())
     created: str = Field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
+    @field_validator("mend")
+    @classmethod
+    def _is_a_mend(cls, text: str) -> str:
+        return mends.parse(text).text if text else ""
+
     @property
     def setting(self) -> Setting:
-        return Setting(self.concentration, self.n_member, self.seed, self.layers)
+        return Setting(self.concentration, self.n_member, self.seed, self.layers, self.mend)
 
     def dumps(self) -> str:
         return self.model_dump_json(indent=2) + "\n"

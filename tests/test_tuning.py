@@ -164,7 +164,7 @@ def test_the_file_gives_back_the_setting_and_the_numbers(tuned, tmp_path, empty_
 
 def test_what_is_exported_names_everything_it_hangs_on(tuned):
     setting = tuned.setting
-    assert setting.schema_version == 1 and setting.model.name == "ft_transformer" and len(setting.model.weights_sha256) == 64
+    assert setting.schema_version == 2 and setting.model.name == "ft_transformer" and len(setting.model.weights_sha256) == 64
     assert sum(setting.model.attention_calls.values()) > 0 and setting.software["torch"].startswith("2.13")
     assert setting.dataset.calibration.n_case and setting.dataset.test.n_case and len(setting.dataset.sha256) == 64
     for name, level in itertools.product(("coverage", "width"), (50, 80, 90, 95)):
@@ -187,7 +187,7 @@ def text(tuned, **changes):
         (lambda t: "{}", "another JSON file"),
         (lambda t: "[1]", "another JSON file"),
         (lambda t: b"\x89PNG\xff\xfe", "not whole or not JSON"),
-        (lambda t: text(t, schema_version=2), "expected a tuned setting of schema 1 or older, the file has schema 2; update"),
+        (lambda t: text(t, schema_version=3), "expected a tuned setting of schema 2 or older, the file has schema 3; update"),
         (lambda t: text(t, schema_version="x"), "has schema 'x'"),
         (lambda t: text(t, concentration=0), "a problem at concentration"),
         (lambda t: text(t, concentration="64 draws"), "a problem at concentration"),

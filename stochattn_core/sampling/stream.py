@@ -19,7 +19,7 @@ _MULTIPLIERS = (0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
 _SHIFTS = (30, 27, 31)
 
 # What a number is used for. Two purposes never share an address.
-DRAW, POISSON, REJECTION, TOP_UP, DROPOUT = range(5)
+DRAW, POISSON, REJECTION, TOP_UP, DROPOUT, MIXTURE = range(6)
 
 
 def _signed(word: int) -> int:

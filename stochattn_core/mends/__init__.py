@@ -1,0 +1,74 @@
+"""Mends: what may be tried where the concentration alone does not calibrate a model. Each is one step away from the paper, and off by default.
+
+A mend that changes how an ensemble is made has a text, one for Python, the command line, the URL and the exported setting: "inflation 3.2",
+"fractional 5.4", "shared". "" is no mend. The other two are no part of a text: layers are chosen by Setting.layers, and conformal intervals
+lie on top of any ensemble. Whether a mend is worth it is for `stochattn_core.mends.compare` to say.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from stochattn_core.mends.base import Ensembles, Recipe
+from stochattn_core.mends.fractional import Fractional
+from stochattn_core.mends.inflation import Inflation
+from stochattn_core.mends.shared import Shared
+
+__all__ = ["MENDS", "Ensembles", "Fractional", "Inflation", "Mend", "Recipe", "Shared", "parse"]
+
+
+class Mend(NamedTuple):
+    """title for a select box, description in one sentence, cost: what it takes beyond one ensemble."""
+
+    title: str
+    description: str
+    cost: str
+
+
+# In the order in which trials favour them.
+MENDS: dict[str, Mend] = {
+    "inflation": Mend(
+        "Output inflation",
+        "Members at a moderate concentration are moved away from the plain forecast by one factor, so that spread matches error on "
+        "calibration data while the mean hardly drifts.",
+        "one ensemble of the calibration part, and one more number that is fitted",
+    ),
+    "layers": Mend(
+        "Fewer layers",
+        "Only a group of the attention layers is sampled; the others stay plain.",
+        "one search of the concentration for each group",
+    ),
+    "conformal": Mend(
+        "Conformal intervals on top",
+        "The intervals of the ensemble are moved out, or in, until they hold what they say on calibration data: a promise on coverage for "
+        "exchangeable cases. The members stay as they are.",
+        "one ensemble of the calibration part",
+    ),
+    "shared": Mend(
+        "Shared draws",
+        "All rows and heads of a layer take the same random numbers; each row keeps its exact law, and the spread of the output grows.",
+        "one search of the concentration",
+    ),
+    "fractional": Mend(
+        "Fractional concentration",
+        "Each member takes one of the two whole concentrations beside the optimum, with the probability that makes the variance that of "
+        "the optimum itself.",
+        "two ensembles in place of one",
+    ),
+}
+
+_RECIPES: dict[str, type[Recipe]] = {"inflation": Inflation, "fractional": Fractional, "shared": Shared}
+
+
+def parse(text: str) -> Recipe:
+    """The recipe of a text, whose own text is then the canonical one. ValueError for a text that is no mend.
+
+    >>> parse(" inflation  3.20").text
+    'inflation 3.2'
+    """
+    name, *values = (text.split() if isinstance(text, str) else []) or [""]
+    if name not in _RECIPES:
+        raise ValueError(
+            f"mend must be one of {', '.join(f'{cls.example!r}' for cls in _RECIPES.values())}, got {text!r}; leave it out for none"
+        )
+    return _RECIPES[name].of(values, text)

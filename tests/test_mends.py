@@ -1,0 +1,280 @@
+"""Mends: their texts, what they do to an ensemble, and the law that shared draws keep."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+from scipy.optimize import brentq
+from torch import nn
+
+from stochattn_core import (
+    Setting,
+    TunedSetting,
+    evaluate,
+    load_dataset,
+    load_model,
+    sample_ensemble,
+    stochastic_attention,
+    stochastic_scaled_dot_product_attention,
+)
+from stochattn_core.attention import Draw, sampled_rows
+from stochattn_core.mends import MENDS, Fractional, Inflation, Shared, inflation, parse
+from stochattn_core.mends.fractional import takes_larger
+from stochattn_core.metrics import Statistics, scores
+from tests.zoo import make
+
+
+@pytest.fixture(scope="module")
+def diabetes():
+    return load_dataset("diabetes")
+
+
+@pytest.fixture(scope="module")
+def model():
+    return load_model("ft_transformer")
+
+
+# ---- texts
+
+
+@pytest.mark.parametrize(
+    ("text", "recipe", "canonical"),
+    (
+        ("inflation 3.21", Inflation(3.21), "inflation 3.21"),
+        ("  inflation   3.0 ", Inflation(3.0), "inflation 3"),
+        ("fractional 5.40", Fractional(5.4), "fractional 5.4"),
+        ("shared", Shared(), "shared"),
+    ),
+)
+def test_a_text_is_one_mend_and_has_one_form(text, recipe, canonical):
+    assert parse(text) == recipe and recipe.text == canonical and parse(canonical) == recipe
+    assert Setting(mend=text).mend == canonical
+
+
+@pytest.mark.parametrize(
+    "text",
+    ("inflate 3", "inflation", "inflation x", "inflation nan", "inflation inf", "inflation -1", "inflation 0", "inflation 1 2",
+     "fractional 0.5", "fractional 1e12", "fractional", "shared 2", "layers", "conformal", "Inflation 3", "   ", 3),
+)  # fmt: skip
+def test_a_text_that_is_no_mend_is_refused_in_one_sentence(text):
+    with pytest.raises(ValueError, match=r"^(expected|mend must be) .*got") as error:
+        Setting(mend=text)
+    assert "\n" not in str(error.value)
+
+
+def test_every_mend_says_what_it_does_and_costs():
+    for mend in MENDS.values():
+        assert mend.title and mend.cost and mend.description.endswith(".")
+
+
+def test_a_fractional_setting_never_says_two_concentrations():
+    assert Setting(64, mend="fractional 5.4") == Setting(5, mend="fractional 5.4")
+    assert Setting(math.inf, mend="fractional 5.4").is_plain
+
+
+def test_a_mend_goes_into_a_file_and_comes_back_and_older_files_have_none(model, diabetes):
+    part = {"n_case": 3, "first": "0", "last": "2"}
+    content = {
+        "concentration": 64, "interval": {"level": 0.9, "low": 1, "high": 2}, "objective": "o", "verdict": "v", "n_member": 9, "seed": 1,
+        "mend": "inflation 3.20", "model": {"name": "m", "weights_sha256": "w", "attention_calls": {}},
+        "dataset": {"name": "d", "sha256": "s", "calibration": part, "test": part}, "scores": {"before": {}, "after": {}},
+        "at_bound": False,
+    }  # fmt: skip
+    tuned = TunedSetting(**content)
+    assert tuned.schema_version == 2 and TunedSetting.loads(tuned.dumps()).setting == Setting(64, 9, 1, mend="inflation 3.2")
+    old = tuned.dumps().replace('"schema_version": 2', '"schema_version": 1').replace('  "mend": "inflation 3.2",\n', "")
+    assert "mend" not in old and TunedSetting.loads(old).setting == Setting(64, 9, 1)
+    with pytest.raises(ValueError, match="has a problem at mend") as error:
+        TunedSetting.loads(tuned.dumps().replace("inflation 3.2", "magic"))
+    assert "\n" not in str(error.value)
+
+
+# ---- inflation
+
+
+def small_ensemble(seed=0, m=7, n=60, drift=0.5):
+    """Members about a mean that drifts with the error, as a small concentration makes it."""
+    rng = np.random.default_rng(seed)
+    plain = rng.normal(size=n)
+    target = plain + rng.normal(size=n)
+    members = plain + drift * (rng.normal(size=n) * 0.3 + 0.4 * (target - plain)) + 0.2 * rng.normal(size=(m, n))
+    return members, target, plain, np.arange(n) % 10
+
+
+@pytest.mark.parametrize("drift", (-0.2, 0.0, 0.15))
+@pytest.mark.parametrize("m", (2, 7, 40))
+def test_the_fitted_inflation_makes_the_ratio_one_and_is_the_root_that_a_search_finds(drift, m):
+    members, target, plain, block = small_ensemble(m=m, drift=drift)
+
+    def log_ratio(c):
+        wide = plain + c * (members - plain)
+        return np.log((m + 1) / m * wide.var(0, ddof=1).mean() / np.mean((wide.mean(0) - target) ** 2))
+
+    found = inflation.fit(Statistics.of(members, target, plain, block, 10))
+    wide = inflation.inflated(members, plain, found)
+    assert scores(Statistics.of(wide, target, plain, block, 10))["spread_skill_ratio"] == pytest.approx(1, abs=1e-10)
+    grid = np.geomspace(1e-3, 1e3, 4000)
+    first = np.flatnonzero(np.diff(np.sign([log_ratio(c) for c in grid])))[0]
+    assert found == pytest.approx(brentq(log_ratio, grid[first], grid[first + 1], xtol=1e-12), rel=1e-8)
+
+
+def test_the_fitted_inflation_does_not_depend_on_the_number_of_members():
+    rng = np.random.default_rng(1)
+    plain = np.zeros(40_000)
+    target = plain + rng.normal(size=40_000)
+    block = np.arange(40_000) % 20
+    found = [inflation.fit(Statistics.of(0.25 * rng.normal(size=(m, 40_000)), target, plain, block, 20)) for m in (2, 20)]
+    assert found == pytest.approx([4.0, 4.0], rel=0.02)  # error 1, spread 1/4, no drift
+
+
+def test_an_inflation_that_cannot_be_is_refused():
+    members, target, plain, block = small_ensemble()
+    for case, message in (
+        ((np.tile(plain, (7, 1)), target, plain), "members that differ"),
+        ((members, plain, plain), "errors of the plain model above 0"),
+        ((members, np.full(60, np.nan), plain), "errors of the plain model above 0"),
+        ((plain + 3 + 0.01 * (members - plain), target, plain), "drifts faster"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            inflation.fit(Statistics.of(*case, block, 10))
+
+
+def test_one_factor_for_each_case_is_that_factor_in_that_case():
+    members, _, plain, _ = small_ensemble()
+    factor = np.linspace(1, 3, 60)
+    slow = np.array([[f + c * (x - f) for x, f, c in zip(row, plain, factor, strict=True)] for row in members])
+    assert np.allclose(inflation.inflated(members, plain, factor), slow)
+    grids = np.random.default_rng(0).normal(size=(3, 60, 2, 2))
+    assert np.allclose(inflation.inflated(grids, grids[0], factor)[1, 5], grids[0, 5] + factor[5] * (grids[1, 5] - grids[0, 5]))
+
+
+def test_an_inflated_setting_moves_members_from_the_plain_answer(model, diabetes):
+    narrow, wide = (evaluate(model, diabetes, Setting(64, 9, mend=mend)).ensemble for mend in ("", "inflation 2.5"))
+    assert np.allclose(wide.members - wide.plain, 2.5 * (narrow.members - narrow.plain), atol=1e-3)
+    assert np.array_equal(evaluate(model, diabetes, Setting(math.inf, 3, mend="inflation 2.5")).ensemble.members[0], narrow.plain)
+
+
+# ---- fractional concentrations
+
+
+@pytest.mark.parametrize("value", (1.01, 1.5, 2.0, 3.7, 11.25))
+def test_the_mixture_has_the_variance_of_the_fraction(value):
+    low, chance = math.floor(value), Fractional(value).probability
+    assert 0 <= chance < 1
+    assert (1 - chance) / low + chance / (low + 1) == pytest.approx(1 / value, rel=1e-12)
+    taken = takes_larger(0, 40_000, chance)
+    assert abs(taken.mean() - chance) < 4.5 * math.sqrt(chance * (1 - chance) / 40_000) + 1e-12
+
+
+def test_the_variance_of_a_row_is_that_of_the_fraction():
+    value, n, p = 2.5, 30_000, torch.tensor([0.5, 0.3, 0.2])
+    upper = torch.tensor(takes_larger(3, n, Fractional(value).probability))
+    rows = [sampled_rows(p.log().expand(n, 1, 3), Draw(nu, range(n), seed=3))[:, 0].double() for nu in (2, 3)]
+    weights = torch.where(upper[:, None], rows[1], rows[0])
+    exact = (torch.diag(p) - torch.outer(p, p)).double() / value
+    assert torch.allclose(weights.mean(0), p.double(), atol=5 * math.sqrt(0.25 / value / n))
+    assert torch.allclose(torch.cov(weights.T), exact, atol=0.03 * float(exact.max()))
+
+
+def test_a_fractional_member_is_a_member_of_one_of_its_neighbours_and_of_any_larger_ensemble(model, diabetes):
+    few, many, mixed, more = (
+        evaluate(model, diabetes, Setting(nu, m, mend=mend)).ensemble.members
+        for nu, m, mend in ((2, 20, ""), (3, 20, ""), (2, 20, "fractional 2.5"), (2, 30, "fractional 2.5"))
+    )
+    upper = takes_larger(0, 20, Fractional(2.5).probability)
+    assert 3 < upper.sum() < 18
+    assert np.array_equal(mixed[upper], many[upper]) and np.array_equal(mixed[~upper], few[~upper])
+    assert np.allclose(more[:20], mixed, rtol=1e-4)
+    whole = evaluate(model, diabetes, Setting(2, 20, mend="fractional 2")).ensemble.members
+    assert np.array_equal(whole, few)
+
+
+# ---- shared draws
+
+
+def test_each_row_of_shared_draws_keeps_its_exact_law():
+    """Chi-square of the joint counts of two rows with different weights, each by itself, over members."""
+    n, concentration = 20_000, 3
+    p = torch.tensor([[0.5, 0.3, 0.2], [0.1, 0.1, 0.8]])
+    rows = sampled_rows(p.log().expand(n, 2, 3), Draw(concentration, range(n), shared=True))
+    counts = (rows * concentration).round().long()
+    outcomes = [(i, j) for i in range(concentration + 1) for j in range(concentration + 1 - i)]
+    for row in range(2):
+        law = stats.multinomial(concentration, p[row].double().numpy() / p[row].double().sum().item())
+        expected = np.array([law.pmf([i, j, concentration - i - j]) for i, j in outcomes]) * n
+        seen = np.array([int(((counts[:, row, 0] == i) & (counts[:, row, 1] == j)).sum()) for i, j in outcomes])
+        many = expected >= 5
+        seen, expected = (np.append(x[many], x[~many].sum()) for x in (seen, expected))
+        seen, expected = seen[expected > 0], expected[expected > 0]
+        assert stats.chi2.sf(((seen - expected) ** 2 / expected).sum(), len(seen) - 1) > 1e-4
+
+
+@pytest.mark.parametrize("concentration", (1, 5, 2000))  # 2000 is drawn by the chain
+def test_equal_rows_of_one_case_are_equal_and_other_cases_members_and_calls_are_not(concentration):
+    generator = torch.Generator().manual_seed(0)
+    key, value = torch.randn(1, 1, 9, 4, generator=generator), torch.eye(9)[None, None]
+    query = torch.randn(1, 1, 1, 4, generator=generator).expand(2 * 3, 2, 5, 4)  # two members of three cases, two heads, five equal rows
+    out = [
+        stochastic_scaled_dot_product_attention(
+            query, key.expand(6, 2, 9, 4), value.expand(6, 2, 9, 9), concentration, members=(0, 7), layer=layer, shared=True
+        )
+        for layer in (0, 1)
+    ]
+    flat = out[0].flatten(1, 2)
+    assert torch.equal(flat, flat[:, :1].expand_as(flat))
+    one_a_case = torch.stack([flat[:, 0], out[1].flatten(1, 2)[:, 0]]).flatten(0, 1)
+    assert len(one_a_case.unique(dim=0)) > (3 if concentration == 1 else 11)
+    plain = stochastic_scaled_dot_product_attention(
+        query, key.expand(6, 2, 9, 4), value.expand(6, 2, 9, 9), concentration, members=(0, 7)
+    ).flatten(1, 2)
+    assert not torch.equal(plain, plain[:, :1].expand_as(plain))
+
+
+@pytest.mark.parametrize("name", ("nn.TransformerEncoder", "nn.MultiheadAttention, weights", "Swinv2", "FT-Transformer"))
+def test_shared_members_do_not_depend_on_folds_or_chunks_of_cases(name):
+    network, inputs = make(name)
+    whole = sample_ensemble(network, *inputs, concentration=3, n_member=6, shared=True)
+    assert not torch.equal(whole, sample_ensemble(network, *inputs, concentration=3, n_member=6))
+    alone = sample_ensemble(network, *inputs, concentration=3, n_member=6, fold=1, shared=True)
+    assert torch.allclose(whole, alone, atol=1e-5)
+    parts = [
+        sample_ensemble(network, inputs[0][i : i + 1], concentration=3, n_member=6, first_case=i, shared=True)
+        for i in range(len(inputs[0]))
+    ]
+    assert torch.allclose(whole, torch.cat(parts, 1), atol=1e-5)
+    if len(inputs[0]) > 1:
+        same = sample_ensemble(network, inputs[0][:1].expand_as(inputs[0]), concentration=3, n_member=6, shared=True)
+        assert not torch.allclose(same[:, 0], same[:, 1])
+
+
+def test_without_a_number_of_cases_dim_0_of_the_call_is_the_case():
+    network = nn.MultiheadAttention(8, 2, batch_first=True).eval()
+    x = torch.randn(1, 5, 8, generator=torch.Generator().manual_seed(0)).expand(3, 5, 8)
+    with torch.no_grad(), stochastic_attention(network, 2, shared=True):
+        out = network(x, x, x, need_weights=False)[0]
+    with torch.no_grad(), stochastic_attention(network, 2, shared=True, n_case=3):
+        assert torch.equal(out, network(x, x, x, need_weights=False)[0])
+    assert not torch.equal(out[0], out[1])
+
+
+def test_a_shared_setting_is_another_ensemble_with_more_spread_on_a_table(model, diabetes):
+    alone, together = (evaluate(model, diabetes, Setting(4, 29, mend=mend)) for mend in ("", "shared"))
+    assert together.scores["spread"] > 1.1 * alone.scores["spread"]
+    assert together.setting.mend == "shared" and np.array_equal(alone.ensemble.plain, together.ensemble.plain)
+
+
+# ---- members in parts
+
+
+@pytest.mark.parametrize("name", ("nn.TransformerEncoder", "FT-Transformer"))
+def test_members_in_parts_are_those_of_the_whole(name):
+    network, inputs = make(name)
+    whole = sample_ensemble(network, *inputs, concentration=5, n_member=12, fold=4)
+    seen = []
+    part = sample_ensemble(network, *inputs, concentration=5, n_member=8, first_member=4, fold=4, progress=lambda *x: seen.append(x[:2]))
+    assert torch.equal(part, whole[4:]) and seen == [(4, 8), (8, 8)]
+    for wrong in (-1, 1.0, True):
+        with pytest.raises(ValueError, match="first_member must be a whole number"):
+            sample_ensemble(network, *inputs, concentration=5, n_member=2, first_member=wrong)
