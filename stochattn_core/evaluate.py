@@ -137,7 +137,7 @@ def evaluate(
     network = network_of(model, dataset, device=device, progress=progress)
     split = dataset.part(part)
     layers = layers_of(model, setting)
-    few = split.inputs[:2].to(_device_of(network))
+    few = split.inputs[:2].to(device_of(network))
     if not len(split):
         raise ValueError(f"expected cases in the {part} part of {dataset.name!r}, found none; give more data")
     seen = audit(network, few, attention_classes=attention_classes)
@@ -153,7 +153,7 @@ def evaluate(
         calls=seen.calls,
         entropy=seen.entropy,
         weights_sha256=weights_sha256(network),
-        device=str(_device_of(network)),
+        device=str(device_of(network)),
         seconds=time.perf_counter() - started,
     )
 
@@ -213,7 +213,7 @@ def _sampled(
     progress: Progress | None,
 ) -> Ensemble:
     """`ensemble_of` without a mend."""
-    split, device = dataset.part(part), _device_of(network)
+    split, device = dataset.part(part), device_of(network)
     step = max(1, rows_per_pass(split.inputs) // setting.n_member)
     key = store.key_of(
         "ensemble",
@@ -300,7 +300,7 @@ def _forecast(output: torch.Tensor, inputs: torch.Tensor, event: tuple[int, ...]
     return output.cpu()
 
 
-def _device_of(network: nn.Module) -> torch.device:
+def device_of(network: nn.Module) -> torch.device:
     tensor = next((x for x in (*network.parameters(), *network.buffers())), None)
     return tensor.device if tensor is not None else torch.device("cpu")
 

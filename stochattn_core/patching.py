@@ -74,8 +74,8 @@ def stochastic_attention(
     """Sample the attention of `model` inside the block, in this thread: each row p becomes counts / concentration.
 
     The inputs given to the model must hold len(members) copies along dim 0, member-major, and so does its output. `layers` is a glob over
-    module names or a callable; the other layers stay plain. attention_classes: further classes whose softmax is attention computed by
-    hand. n_case, first_case and shared: see Draw. math.inf is the plain model, untouched.
+    module names, several with commas between, or a callable; the other layers stay plain. attention_classes: further classes whose softmax
+    is attention computed by hand. n_case, first_case and shared: see Draw. math.inf is the plain model, untouched.
 
     >>> model = nn.MultiheadAttention(8, 2, batch_first=True).eval()
     >>> x = torch.randn(1, 5, 8)
@@ -133,7 +133,8 @@ class _Mode(TorchFunctionMode):
         self.model = weakref.ref(model)
         self.names = {id(module): name.replace("_orig_mod.", "").replace("_orig_mod", "") for name, module in model.named_modules()}
         self.draw, self.classes, self.observe = draw, classes, observe
-        self.is_sampled = layers if callable(layers) else lambda name: fnmatch.fnmatchcase(name, layers)
+        patterns = () if callable(layers) else [pattern.strip() for pattern in layers.split(",")]
+        self.is_sampled = layers if callable(layers) else lambda name: any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
         self.run = Run()
         self.watch: Watch | None = None
         self.other_softmax: Counter[str] = Counter()

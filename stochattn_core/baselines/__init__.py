@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from stochattn_core.baselines import conformal, temperature
+from stochattn_core.baselines import conformal, dressing, temperature
 from stochattn_core.baselines.conformal import SplitConformal
+from stochattn_core.baselines.dressing import GaussianDressing, ResidualDressing
 from stochattn_core.baselines.temperature import Temperature
 
-__all__ = ["BASELINES", "Baseline", "SplitConformal", "Temperature", "conformal", "temperature"]
+__all__ = [
+    "BASELINES",
+    "Baseline",
+    "GaussianDressing",
+    "ResidualDressing",
+    "SplitConformal",
+    "Temperature",
+    "conformal",
+    "dressing",
+    "temperature",
+]
 
 
 class Baseline(NamedTuple):
@@ -29,5 +40,17 @@ BASELINES: dict[str, Baseline] = {
         "Split conformal",
         "An interval about the plain answer, as wide as its errors on calibration data: a promise on coverage, but no members.",
         "intervals",
+    ),
+    "gaussian-dressing": Baseline(
+        "Gaussian dressing",
+        "The plain answer plus independent normal noise, as large in each lead time or cell as the errors on calibration data: hard to beat on "
+        "the CRPS of each, without joint structure.",
+        "members",
+    ),
+    "residual-dressing": Baseline(
+        "Residual dressing",
+        "The plain answer plus the error of a calibration case drawn at random, the whole event at once: as hard to beat, with the joint "
+        "structure of errors, but the same spread in every case.",
+        "members",
     ),
 }

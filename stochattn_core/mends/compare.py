@@ -1,0 +1,181 @@
+"""Which mend is worth it? Every method on the same calibration and test cases, beside references that cost nothing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Literal
+
+from torch import nn
+
+from stochattn_core.audit import audit
+from stochattn_core.baselines import BASELINES
+from stochattn_core.baselines.dressing import GaussianDressing, ResidualDressing
+from stochattn_core.by_hand import AttentionClass
+from stochattn_core.datasets.base import Dataset, Progress
+from stochattn_core.evaluate import device_of, layers_of, network_of
+from stochattn_core.mends import MENDS, methods
+from stochattn_core.mends.gain import Gain, paired_gain
+from stochattn_core.mends.layer_groups import layer_groups
+from stochattn_core.mends.methods import Outcome, Workbench
+from stochattn_core.mends.search import Found, Search, search_of
+from stochattn_core.models.base import Model
+from stochattn_core.settings import Setting
+from stochattn_core.tuning import Tuning
+
+LEVEL = 0.9
+LEAST_BLOCKS = 10  # independent blocks of calibration cases, below which no mend is recommended
+UNKNOWN = Gain(math.nan, math.nan, math.nan)
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """One method. kind: "method" (the paper's, nu alone), "mend" or "reference".   setting: None for references.   passes: stochastic passes
+    over the calibration part that fitting takes.   scores: of the test part.   gain: of fair CRPS over nu alone, on the test part, at 90%,
+    for display.   gain_calibration: the same on the calibration part, cross-fitted, at the level of the comparison: what decides.
+    problem: why there is nothing else, in one sentence, or "".
+    """
+
+    name: str
+    title: str
+    kind: Literal["method", "mend", "reference"]
+    setting: Setting | None = None
+    passes: int = 0
+    scores: dict[str, float | int] | None = None
+    gain: Gain = UNKNOWN
+    gain_calibration: Gain = UNKNOWN
+    problem: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """rows: nu alone first, then the mends, then the references.   level: of gain_calibration, 1 - 0.1 / mends tried.
+    recommended: the row of a mend, or None.   sentence: the recommendation and why.
+    """
+
+    rows: tuple[Row, ...]
+    level: float
+    recommended: Row | None
+    sentence: str
+    units: str = ""
+
+
+def compare(
+    model: Model | nn.Module,
+    dataset: Dataset,
+    setting: Setting | Tuning,
+    *,
+    mends: Sequence[str] | None = None,
+    search: Search | None = None,
+    attention_classes: Sequence[AttentionClass] = (),
+    device: str = "auto",
+    progress: Progress | None = None,
+) -> Comparison:
+    """Compare nu alone with mends (names of MENDS; None: all) and references. Everything is fitted, and recommended, on the calibration part.
+
+    setting: whose members, seed and layers every method takes, or a tuning, whose concentration is then that of nu alone; without one it is
+    searched for. search: how; that of `tune` when not given. A method that cannot be fitted has a sentence in its row.
+    progress(done, total, what) may raise to stop; what was computed until then is kept and found again.
+    """
+    unknown = [name for name in mends or () if name not in MENDS]
+    if unknown:
+        raise ValueError(f"expected mends among {', '.join(MENDS)}, got {unknown[0]!r}")
+    wanted = list(MENDS) if mends is None else [name for name in MENDS if name in mends]
+    if not len(dataset.calibration):
+        raise ValueError(f"expected cases in the calibration part of {dataset.name!r}, found none; give more data")
+    network = network_of(model, dataset, device=device, progress=progress)
+    base = setting if isinstance(setting, Setting) else setting.setting.setting
+    base = replace(base, mend="")
+    default_layers = layers_of(model, Setting())
+    bench = Workbench(
+        network, dataset, base, default_layers, search or search_of(network, dataset, default_layers, attention_classes), attention_classes
+    )
+    if not isinstance(setting, Setting):
+        bench.known[base] = Found(setting.concentration, setting.optimum, setting.passes)
+    jobs = [("nu alone", "Concentration alone", "method", lambda bench: bench.alone), *_mends(bench, wanted), *_REFERENCES]
+    made: list[tuple[Row, Outcome | None]] = []
+    for place, (name, title, kind, job) in enumerate(jobs):
+        bench.progress = _share(progress, place, len(jobs), title)
+        try:
+            outcome, problem = job(bench), ""
+        except ValueError as error:
+            outcome, problem = None, " ".join(str(error).split())
+        if outcome or problem:
+            made.append((Row(name, title, kind, problem=problem), outcome))
+    return _judged(made, dataset.units)
+
+
+def _judged(made: list[tuple[Row, Outcome | None]], units: str) -> Comparison:
+    """The rows with their gains, and the recommendation, which sees the calibration part alone."""
+    alone = made[0][1]
+    is_tried = [row.kind == "mend" and row.name != "conformal" and outcome is not None for row, outcome in made]
+    level = 1 - (1 - LEVEL) / max(sum(is_tried), 1)
+    rows = []
+    for row, outcome in made:
+        if outcome:
+            row = replace(row, setting=outcome.setting, passes=outcome.passes, scores=outcome.scores)
+            if alone and outcome is not alone:
+                row = replace(
+                    row,
+                    gain=paired_gain(alone.test, outcome.test, LEVEL),
+                    gain_calibration=paired_gain(alone.calibration, outcome.calibration, level),
+                )
+        rows.append(row)
+    sure = [row for row, tried in zip(rows, is_tried, strict=True) if tried and row.gain_calibration.low > 0]
+    best = max(sure, key=lambda row: row.gain_calibration.estimate, default=None)
+    n_block = int((alone.calibration.statistics.n_case > 0).sum()) if alone else 0
+    if not alone:
+        best, sentence = None, f"The concentration alone could not be scored, so that there is nothing to compare with: {rows[0].problem}."
+    elif n_block < LEAST_BLOCKS:
+        best = None
+        sentence = f"There are {n_block} independent blocks of calibration cases, at least {LEAST_BLOCKS} are needed to recommend a mend: add data."
+    elif best:
+        gain, unit = best.gain_calibration, f" {units}" if units else ""
+        sentence = (
+            f"{best.title} lowers the fair CRPS on calibration data by {gain.estimate:.3g}{unit} "
+            f"({level:.0%} interval {gain.low:.3g} to {gain.high:.3g}, for {sum(is_tried)} mends tried): it is worth taking."
+        )
+    else:
+        sentence = f"No mend lowers the fair CRPS on calibration data by more than chance may ({sum(is_tried)} tried): stay with the concentration alone."
+    return Comparison(tuple(rows), level, best, sentence, units)
+
+
+def _mends(bench: Workbench, wanted: Sequence[str]) -> list[tuple[str, str, str, Callable]]:
+    jobs = {
+        "inflation": methods.inflated,
+        "conformal": methods.on_top,
+        "shared": lambda bench: methods.sampled(bench, replace(bench.setting, mend="shared")),
+        "fractional": methods.fractional,
+    }
+    found = []
+    for name in wanted:
+        if name != "layers":
+            found.append((name, MENDS[name].title, "mend", jobs[name]))
+            continue
+        few = bench.dataset.calibration.inputs[:2].to(device_of(bench.network))
+        seen = audit(bench.network, few, attention_classes=bench.attention_classes)
+        for title, pattern in layer_groups(seen.entropy, bench.setting.layers or bench.default_layers).items():
+            found.append((f"layers {pattern}", f"{MENDS[name].title}: {title}", "mend", partial(_of_layers, pattern=pattern)))
+    return found
+
+
+def _of_layers(bench: Workbench, pattern: str) -> Outcome:
+    return methods.sampled(bench, replace(bench.setting, layers=pattern))
+
+
+_REFERENCES = [
+    *(
+        (kind.name, BASELINES[kind.name].title, "reference", partial(methods.dressed, kind=kind))
+        for kind in (GaussianDressing, ResidualDressing)
+    ),
+    ("split-conformal", BASELINES["conformal"].title, "reference", methods.split),
+]
+
+
+def _share(progress: Progress | None, part: int, n_part: int, what: str) -> Progress | None:
+    """Progress of one method as progress of the whole, in thousandths."""
+    if progress is None:
+        return None
+    return lambda done, total, _: progress(int(1000 * (part + done / max(total, 1))), 1000 * n_part, what)

@@ -1,0 +1,51 @@
+"""Which groups of a network's attention layers are worth a try: few, so that the best of them is no accident."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+
+def layer_groups(entropy: Mapping[str, float], current: str = "*") -> dict[str, str]:
+    """What a group is, in words, and its pattern for Setting.layers; without the group that is sampled now, and no group twice.
+
+    entropy: mean row entropy by name of the attention layer, in the order of the pass (`audit`). Blocks are the layers whose names differ
+    in a number alone. Rows of high entropy carry the most noise.
+
+    >>> layer_groups({"lift": 0.9, "blocks.0.attn": 0.5, "blocks.1.attn": 0.7})
+    {'blocks only': 'blocks.*.attn', 'last half of the blocks': 'blocks.1.attn'}
+    """
+    names = list(entropy)
+    form, _ = Counter(map(_form, names)).most_common(1)[0]
+    blocks = [name for name in names if _form(name) == form]
+    last = blocks[len(blocks) // 2 :] if len(blocks) > 1 else []
+    diffuse = sorted(blocks, key=lambda name: -entropy[name])[: len(blocks) // 2]
+    groups = {
+        "all layers": names,
+        "blocks only": blocks,
+        "last half of the blocks": last,
+        "blocks of highest entropy": [name for name in blocks if name in diffuse],
+    }
+    found, known = {}, [set(_matching(current, names))]
+    for title, group in groups.items():
+        if group and set(group) not in known:
+            known.append(set(group))
+            found[title] = _pattern(group, names)
+    return found
+
+
+def _form(name: str) -> str:
+    return re.sub(r"\d+", "*", name)
+
+
+def _pattern(group: Sequence[str], names: Sequence[str]) -> str:
+    """The shortest pattern that matches the group and no other layer."""
+    short = next((text for text in ("*", _form(group[0])) if _matching(text, names) == list(group)), None)
+    return short or ",".join(group)
+
+
+def _matching(pattern: str, names: Sequence[str]) -> list[str]:
+    parts = [part.strip() for part in pattern.split(",")]
+    return [name for name in names if any(fnmatch.fnmatchcase(name, part) for part in parts)]
