@@ -87,10 +87,16 @@ def compare(
         raise ValueError(f"expected cases in the calibration part of {dataset.name!r}, found none; give more data")
     network = network_of(model, dataset, device=device, progress=progress)
     base = setting if isinstance(setting, Setting) else setting.setting.setting
+    objective = "pooled" if isinstance(setting, Setting) else setting.objective
     base = replace(base, mend="")
     default_layers = layers_of(model, Setting())
     bench = Workbench(
-        network, dataset, base, default_layers, search or search_of(network, dataset, default_layers, attention_classes), attention_classes
+        network,
+        dataset,
+        base,
+        default_layers,
+        search or search_of(network, dataset, default_layers, attention_classes, objective),
+        attention_classes,
     )
     if not isinstance(setting, Setting):
         bench.known[base] = Found(setting.concentration, setting.optimum, setting.passes)

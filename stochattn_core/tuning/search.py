@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from torch import nn
@@ -37,7 +38,7 @@ def search_concentration(
     device: str = "auto",
     progress: Progress | None = None,
 ) -> Found:
-    """nu* from the calibration part alone; arguments as in `tune`. setting: seed and layers of the passes."""
+    """nu* from the calibration part alone; arguments as in `tune`. setting: seed, layers and mend of the passes."""
     chosen = objective_named(objective)
     if search not in SEARCHES:
         raise ValueError(f"expected a search out of {', '.join(SEARCHES)}, got {search!r}")
@@ -45,6 +46,8 @@ def search_concentration(
         raise ValueError(
             f"expected objective 'pooled' with search 'thompson', which fits a law to its deviation, got {objective!r}; use search 'grid'"
         )
+    if search == "thompson" and setting.mend:
+        raise ValueError(f"expected no mend with search 'thompson', got {setting.mend!r}; use search 'grid'")
     if len(set(grid)) < 3:
         raise ValueError(f"expected a grid of at least 3 concentrations, got {tuple(grid)}; leave grid out for powers of 2")
     if n_pass is not None and (isinstance(n_pass, bool) or not isinstance(n_pass, int) or n_pass < 2):
@@ -58,7 +61,7 @@ def search_concentration(
 
     def passes_at(concentration: int, n_done: int) -> Point:
         step = share_of(progress, min(n_done, n_point), min(n_done, n_point) + 1, n_point + 1, f"concentration {concentration}")
-        passes = Setting(concentration, n_pass, setting.seed)
+        passes = replace(setting, concentration=concentration, n_member=n_pass)
         return Point.of(
             concentration,
             ensemble_of(network, dataset, passes, part="calibration", layers=layers, attention_classes=attention_classes, progress=step),

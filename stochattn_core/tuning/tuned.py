@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from torch import nn
 
@@ -76,7 +76,9 @@ def tune(
     progress(done, total, what) may raise to stop; what was computed until then is kept and found again.
     Raises ValueError when the parts hold nothing to tune on.
     """
-    setting = Setting(n_member=n_member, seed=seed, layers=layers)
+    if mend not in ("", "shared"):
+        raise ValueError(f"expected mend 'shared' or none to search a concentration for, got {mend!r}; compare() fits the others")
+    setting = Setting(n_member=n_member, seed=seed, layers=layers, mend=mend)
     network = network_of(model, dataset, device=device, progress=progress)
     found = search_concentration(
         model,
@@ -91,7 +93,7 @@ def tune(
         device=device,
         progress=share_of(progress, 0, 3, 5),
     )
-    best = Setting(found.concentration, n_member, seed, layers)
+    best = replace(setting, concentration=found.concentration)
     target = model if isinstance(model, Model) else network
     common = {"attention_classes": attention_classes, "device": device}
     before = evaluate(target, dataset, Setting(math.inf, n_member, seed, layers), progress=share_of(progress, 3, 4, 5), **common)
