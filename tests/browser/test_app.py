@@ -184,7 +184,7 @@ def test_a_csv_becomes_a_dataset(page: Page, tmp_path: Path):
     path.write_text("\n".join(rows))
     page.goto("/bring")
     settle(page)
-    page.locator(".st-key-csv-file input[type=file]").set_input_files(path)
+    page.locator(".st-key-own-file input[type=file]").set_input_files(path)
     page.get_by_role("button", name="Use it on Explore").click()
     page.locator(".st-key-forecast .main-svg").first.wait_for(timeout=120_000)
     settle(page)
