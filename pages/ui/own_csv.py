@@ -27,6 +27,7 @@ class OpenedCsv:
     source: Path | BinaryIO
     name: str
     rows: pd.DataFrame
+    upload: bool = False
 
 
 def own_name(*parts: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
 
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
@@ -45,7 +44,7 @@ def data_form() -> None:
     """A file or an address, what it holds, what is to be forecast: then it is a dataset like the others."""
     left, right = st.columns(2, gap="large")
     with left:
-        file = st.file_uploader("CSV or NetCDF file", type=None, key="own-file", help=LIMIT)
+        file = st.file_uploader("CSV or NetCDF file", type=None, key="own-file", help=LIMIT, on_change=state.keep, kwargs={"changed": True})
     with right, st.form("own-place", border=False):
         address = st.text_input("Or an address", key="own-address", placeholder="/data/era5.nc or https://host/store.zarr", help=ADDRESS)
         sent = st.form_submit_button("Open it")
@@ -66,13 +65,11 @@ def data_form() -> None:
 
 def _open_latest(file: UploadedFile | None, address: str) -> None:
     """The file or the address that is new. One that cannot be opened is one sentence, and what was open before stays."""
-    before, upload = state.kept("upload", ""), "" if file is None else file.file_id
-    if upload != before:
-        state.keep(upload=upload, refused=None)
+    if state.kept("changed"):  # not where the page is only opened again, with an uploader that has forgotten its file
+        opened = state.kept("opened")
+        state.keep(changed=False, refused=None, opened=None if file is None and getattr(opened, "upload", False) else opened)
         if file is not None:
-            _keep(lambda: opened_file(file, upload))
-        elif getattr(state.kept("opened"), "key", None) == before:
-            state.keep(opened=None)
+            _keep(lambda: opened_file(file))
     if address:
         work = Work(st.empty(), "Opening it", key="own", on_stop=lambda: None)
         _keep(lambda: patiently(work, lambda progress: opened_address(address, progress)))
@@ -89,11 +86,12 @@ def _keep(make: Callable[[], OpenedCsv | OpenedGrid]) -> None:
         state.keep(refused=str(refusal))
 
 
-def opened_file(file: BinaryIO, key: str) -> OpenedCsv | OpenedGrid:
-    """A file or an upload, by its content: a grid or a text table."""
+def opened_file(file: UploadedFile) -> OpenedCsv | OpenedGrid:
+    """An upload, by its content: a grid or a text table."""
     file.seek(0)
-    head = file.read(8)
-    return OpenedGrid(key, file, file.name, contents_of(file)) if is_grid(head) else OpenedCsv(key, file, file.name, first_rows(file))
+    if is_grid(file.read(8)):
+        return OpenedGrid(file.file_id, file, file.name, contents_of(file), upload=True)
+    return OpenedCsv(file.file_id, file, file.name, first_rows(file), upload=True)
 
 
 def opened_address(address: str, progress: Progress) -> OpenedCsv | OpenedGrid:

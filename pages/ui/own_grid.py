@@ -31,6 +31,7 @@ class OpenedGrid:
     source: Path | BinaryIO | HttpStore
     name: str
     variables: tuple[GridVariable, ...]
+    upload: bool = False
 
 
 def grid_form(opened: OpenedGrid) -> None:

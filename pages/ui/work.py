@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, wait
+from concurrent.futures import CancelledError, Future, wait
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -67,7 +67,7 @@ def patiently(work: Work, make: Callable[[Progress], T]) -> T:
 
     def progress(done: int, total: int, stage: str) -> None:
         if ended.is_set():
-            raise InterruptedError
+            raise CancelledError
         said[:] = [(done, total, stage)]
 
     def run() -> None:

@@ -63,9 +63,7 @@ def read_values(array: xr.DataArray, name: str) -> xr.DataArray:
     try:
         return array.load()
     except Exception as error:  # HDF5, NetCDF-3, Zarr codecs and each file system have their own kinds of failure
-        lost = isinstance(error, URLError | TimeoutError | ConnectionError | HTTPException)
-        said = "the connection was lost; try again" if lost else "the file is damaged or incomplete; download or copy it again"
-        raise ValueError(f"expected to read {array.name!r} from {name!r}, got {type(error).__name__}: {said}") from error
+        raise ValueError(f"expected to read {array.name!r} from {name!r}, got {_why(error, 'download or copy it again')}") from error
 
 
 def _engine(head: bytes, size: int, name: str) -> str:
@@ -120,4 +118,9 @@ def _not_opened(error: Exception, name: str, cure: str) -> ValueError:
     said = str(error).strip().splitlines()
     if "calendar" in str(error) or "cftime" in str(error) or "unable to decode time" in str(error):
         return ValueError(f"expected times of the standard calendar in {name!r}, got others ({said[0][:80]}); convert the time axis")
-    return ValueError(f"expected to open {name!r}, got {type(error).__name__}: the file is damaged or incomplete; {cure}")
+    return ValueError(f"expected to open {name!r}, got {_why(error, cure)}")
+
+
+def _why(error: Exception, cure: str) -> str:
+    lost = isinstance(error, URLError | TimeoutError | ConnectionError | HTTPException)
+    return f"{type(error).__name__}: {'the connection was lost; try again' if lost else f'the file is damaged or incomplete; {cure}'}"

@@ -84,7 +84,7 @@ def train_own(
             there = wanted[rows].isfinite() * weight
             run.take((there * (change.float() - wanted[rows].nan_to_num()).square()).sum() / there.sum().clamp_min(1e-6))
             if progress is not None and (run.step % 10 == 0 or run.step == n_step):
-                progress(run.step, n_step, f"training climax on {dataset.name}, loss {run.loss:.3f}")
+                progress(run.step, n_step, f"training climax on {n_fit} maps")
         network.network = ClimaX(inner.variables, **size)
         network.network.load_state_dict(run.mean)
     network.eval()
