@@ -96,7 +96,7 @@ def test_a_store_that_falls_silent_is_one_sentence(address, tmp_path, monkeypatc
 def test_a_lost_chunk_is_missing_values(address, tmp_path):
     fields().to_zarr(tmp_path / "a.zarr", zarr_format=2, consolidated=True, encoding={"t": {"chunks": (120, 11, 12)}})
     (tmp_path / "a.zarr" / "t" / "1.0.0").unlink()
-    with pytest.raises(ValueError, match=r"expected at least 8 starts .* in the test part"):
+    with pytest.raises(ValueError, match=r"expected at least 8 starts .* in the calibration part"):
         grid_from_file(f"{address}/a.zarr", "t")
 
 
