@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.ui import own_data
+from pages.ui import export, own_data
 from pages.ui.work import Work, patiently
 from stochattn_core.datasets import grid_address
+from stochattn_core.datasets.grids import grid_from_file
 from tests.test_bad_grids import two_time_axes, units, with_levels, without
 from tests.test_grids import fields, saved
 from tests.test_pages import html, opened, upload
@@ -205,3 +206,16 @@ def test_era5_without_a_network_is_one_sentence_and_the_page_stays_usable(monkey
     assert "era5" in [*test.selectbox(key="dataset").options, test.selectbox(key="dataset").value]
     test.selectbox(key="dataset").set_value("planet").run()
     assert not test.exception and not test.error and "Spread-skill ratio" in html(test)
+
+
+def test_the_lines_to_take_home_make_the_same_dataset(tmp_path, monkeypatch):
+    """For a file of the user's own they read that file: no table knows its name."""
+    path = saved(fields(), tmp_path)
+    monkeypatch.chdir(tmp_path)
+    brought = grid_from_file(path, "t", lead_time=12, name="own-grid-t-12h")
+    monkeypatch.setattr(export.state, "own", lambda: {brought.name: brought})
+    more, call = export._dataset_lines(brought.name)
+    names: dict = {}
+    exec(f"{more}\ndataset = {call}", names)
+    assert names["dataset"].sha256 == brought.sha256
+    assert export._dataset_lines("diabetes") == ("", 'load_dataset("diabetes")')

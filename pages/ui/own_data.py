@@ -71,6 +71,7 @@ def _open_latest(file: UploadedFile | None, address: str) -> None:
         if file is not None:
             _keep(lambda: opened_file(file))
     if address:
+        state.keep(refused=None)
         work = Work(st.empty(), "Opening it", key="own", on_stop=lambda: None)
         _keep(lambda: patiently(work, lambda progress: opened_address(address, progress)))
         work.done()

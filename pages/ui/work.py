@@ -85,7 +85,7 @@ def patiently(work: Work, make: Callable[[Progress], T]) -> T:
             if said:
                 work(*said[0])
             else:
-                work.wait("for an answer")
+                work.wait("no answer yet")
     finally:
         ended.set()
 

@@ -33,8 +33,8 @@ def load(variable: str = "geopotential_500", lead_time: int = 24) -> Dataset:
             store = located(f"gs://{STORE}")
         except ValueError as error:
             raise ValueError(
-                "expected to fetch ERA5 (about 0.5 GB, once) from WeatherBench 2 at storage.googleapis.com, which gives no answer; connect to the "
-                "internet, or pick an embedded dataset or a file of your own"
+                "expected to fetch ERA5 (about 0.5 GB) from WeatherBench 2 (storage.googleapis.com), got "
+                f"{type(error.__cause__ or error).__name__}; connect to the internet once, or pick an embedded dataset or a file of your own"
             ) from error
         fetch(store, kept)
     return dataset_of(kept, variable, lead_time)

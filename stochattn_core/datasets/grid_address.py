@@ -44,7 +44,7 @@ def located(address: str, progress: Progress | None = None) -> Store | BinaryIO:
 
     One ValueError of one sentence where neither answers within TIMEOUT seconds. progress counts megabytes and may raise.
     """
-    url, came = _url(address), "neither"
+    url, came, cause = _url(address), "neither", None
     for mark in (*ZARR_MARKS, "") if url.endswith(".zarr") else ("", *ZARR_MARKS):
         try:
             with _asked(f"{url}/{mark}" if mark else url) as answer:
@@ -54,13 +54,14 @@ def located(address: str, progress: Progress | None = None) -> Store | BinaryIO:
                 if mark and head.lstrip()[:1] == b"{":
                     return HttpStore(url)
         except HTTPError as error:
-            came = f"the answer {error.code}"
+            came, cause = f"the answer {error.code}", error
         except (OSError, HTTPException) as error:  # no network, no such host, refused, too slow, not an address
+            cause = error
             came = f"no answer ({type(getattr(error, 'reason', None) or error).__name__})"
             break
     raise ValueError(
         f"expected a Zarr store or a NetCDF file at {address!r}, got {came}; check the address and the connection, or download it and give its path"
-    )
+    ) from cause
 
 
 def _url(address: str) -> str:
