@@ -71,7 +71,7 @@ def within_by_block(members, target, block, weights=None) -> tuple[Tensor, Tenso
     >>> round(float(ab.sum() / (aa.sum() * bb.sum()).sqrt()), 6)
     1.0
     """
-    members, target = (torch.as_tensor(np.array(x)) for x in (members, target))
+    members, target = (torch.tensor(np.asarray(x)) for x in (members, target))
     block = torch.as_tensor(np.asarray(block), dtype=torch.int64)
     seen = ~torch.isnan(target)
     count = seen.sum(0).clamp(min=1)

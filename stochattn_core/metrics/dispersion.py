@@ -63,7 +63,7 @@ def per_sample(members, target, plain, block, *, weights=None) -> PerSample:
     >>> found.cost, found.averaged
     (tensor([[1., 1.]], dtype=torch.float64), tensor([0.], dtype=torch.float64))
     """
-    target, plain = (torch.as_tensor(np.array(x, dtype=np.float64)) for x in (target, plain))
+    target, plain = (torch.tensor(np.asarray(x), dtype=torch.float64) for x in (target, plain))
     block = torch.as_tensor(np.asarray(block), dtype=torch.int64)
     n_block = int(block.max()) + 1
     seen = ~torch.isnan(target)
@@ -79,7 +79,7 @@ def per_sample(members, target, plain, block, *, weights=None) -> PerSample:
     error = norm(target - plain)
     costs, mean = [], torch.zeros_like(error)
     for member in members:
-        strayed = norm(torch.as_tensor(np.array(member, dtype=np.float64)) - plain)
+        strayed = norm(torch.tensor(np.asarray(member), dtype=torch.float64) - plain)
         costs.append(total((strayed - error).square()))
         mean += strayed / len(members)
     return PerSample(torch.stack(costs, 1), total((mean - error).square()), total(torch.ones_like(error)))
