@@ -1,29 +1,41 @@
-"""Tuning: the concentration at which the ensemble spreads as far as the model errs, its interval, the verdict, the file to take home."""
+"""Tuning: the concentration at which the ensemble spreads as far as the model errs, its interval, the verdict, mends, the file to take home."""
 
 import streamlit as st
 
-from pages.ui import cached, export, search, state
+from pages.ui import cached, export, groups_panel, mends_panel, search, state, verdict_panel
 from pages.ui.work import Work, refusals
 
 settings = state.begin("tune")
 with refusals():
     data = state.data_of(settings)
 search.heading(settings, data)
-tuned = cached.tuning_known(settings.model, data, settings.setting)
-if not search.wanted(settings, tuned):
-    search.invitation(settings, data)
+how = search.asked(settings) or cached.search_known(settings.model, data, settings.setting)
+if how is None:
+    search.before(settings, data)
     st.stop()
 
-work = Work(st.empty(), "Tuning", key="tune", on_stop=search.stopped)
-with refusals():
-    tuned = cached.tuning(settings.model, data, settings.setting, work)
+tuned, work = None, Work(st.empty(), "Tuning", key="tune", on_stop=search.stopped)
+with refusals(stop=False):
+    tuned = cached.tuning(settings.model, data, settings.setting, how, work)
 work.done()
-search.finished()
+if tuned is None:
+    search.refused()
+    search.before(settings, data, first_look=False)
+    st.stop()
 
-search.verdict(tuned)
-search.curves(tuned, data)
-results, files = st.columns([1, 1], gap="large")
-with results:
-    search.before_after(tuned, data)
+verdict_panel.conclusion(settings, tuned)
+search.ended(settings, how, tuned)
+search.finished()
+for left_panel, right_panel in ((verdict_panel.curves, verdict_panel.intervals), (verdict_panel.evidence, verdict_panel.before_after)):
+    left, right = st.columns(2, gap="large")
+    with left:
+        left_panel(tuned, data)
+    with right:
+        right_panel(tuned, data)
+mends, groups, files = st.container(), st.container(), st.container()
 with files:
-    export.downloads(tuned)
+    export.downloads(settings, data, tuned)
+with mends:  # what may be computed comes last, so that nothing waits for it
+    mends_panel.panel(settings, data, tuned)
+with groups:
+    groups_panel.panel(settings, data, tuned)

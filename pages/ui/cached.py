@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -13,17 +15,22 @@ import numpy as np
 import streamlit as st
 import torch
 
+from pages.ui.choices import Search
 from pages.ui.work import Work
+from stochattn_core import mends
 from stochattn_core.datasets import load_dataset
 from stochattn_core.datasets.base import Dataset, thinned
 from stochattn_core.device import use_half_the_cores
 from stochattn_core.ensemble import sample_ensemble
-from stochattn_core.evaluate import Evaluation, evaluate, network_of
+from stochattn_core.evaluate import DIMS, Ensemble, Evaluation, evaluate, network_of
 from stochattn_core.models import load_model
 from stochattn_core.settings import Setting
 
 if TYPE_CHECKING:
-    from stochattn_core.tuning import Tuning
+    from stochattn_core.mends.compare import Comparison, Row
+    from stochattn_core.settings import TunedSetting
+    from stochattn_core.tuning import Preview, Tuning
+    from stochattn_core.tuning.groups import Group
 
 N_KEPT = 64  # evaluations in memory; their members are memory-mapped files, so one costs little
 N_BY_CELL = 4  # of them with the sums of every cell of a map, which cost 20 to 100 MB
@@ -34,6 +41,7 @@ class Shelf:
 
     def __init__(self) -> None:
         self.results: OrderedDict[tuple, Any] = OrderedDict()
+        self.seconds: dict[tuple, float] = {}  # that long work took, by its key
         self.lock = threading.Lock()
         self.digests: WeakKeyDictionary[Dataset, str] = WeakKeyDictionary()
         self.parts: WeakKeyDictionary[Dataset, dict[int, Dataset]] = WeakKeyDictionary()
@@ -118,50 +126,143 @@ def one_forecast(model: str, data: Dataset, setting: Setting, case: int, work: W
         with torch.no_grad():
             plain = network(inputs)
         layers = setting.layers or entry.layers
-        members = sample_ensemble(
-            network,
-            inputs,
-            concentration=setting.concentration,
-            n_member=setting.n_member,
-            seed=setting.seed,
-            layers=layers,
-            first_case=case,
-        )
-    return members[:, 0].cpu().numpy(), plain[0].cpu().numpy()
+
+        def unmended(one: Setting, *, shared: bool = False) -> Ensemble:
+            members = sample_ensemble(
+                network,
+                inputs,
+                concentration=one.concentration,
+                n_member=one.n_member,
+                seed=one.seed,
+                layers=layers,
+                first_case=case,
+                shared=shared,
+            )
+            target, answer = data.test.target[case : case + 1].numpy(), plain.cpu().numpy()
+            return Ensemble(members.cpu().numpy(), target, answer, data.test.index[case : case + 1], np.zeros(1, int), DIMS[data.task])
+
+        mended = setting.mend and not setting.is_plain
+        found = mends.parse(setting.mend).ensemble(unmended, setting) if mended else unmended(setting)
+    return found.members[:, 0], found.plain[0]
 
 
 def evaluations_known(model: str, data: Dataset, setting: Setting) -> dict[float, Evaluation]:
-    """By concentration, what the shelf holds for the same members, seed and layers."""
+    """By concentration, what the shelf holds for the same members, seed, layers and mend."""
     same = ("evaluation", model, digest(data))
     known = {
         key[3].concentration: shelf().get(key)
         for key in shelf().held()
-        if key[:3] == same
-        and key[4] == "test"
-        and (key[3].n_member, key[3].seed, key[3].layers) == (setting.n_member, setting.seed, setting.layers)
+        if key[:3] == same and key[4] == "test" and replace(setting, concentration=key[3].concentration) == key[3]
     }
     return {nu: found for nu, found in sorted(known.items()) if found is not None}
 
 
 def tuning_key(model: str, data: Dataset, setting: Setting) -> tuple:
-    return ("tuning", model, digest(data), setting.n_member, setting.seed, setting.layers)
+    """What is tuned: the concentration is sought, and so is what a mend made of it; only shared draws are searched themselves."""
+    searched = replace(setting, concentration=1, mend="shared" if setting.mend == "shared" else "")
+    return ("tuning", model, digest(data), searched)
 
 
 def tuning_known(model: str, data: Dataset, setting: Setting) -> Tuning | None:
-    return shelf().get(tuning_key(model, data, setting))
+    """The tuning that was looked at last."""
+    return shelf().get((*tuning_key(model, data, setting), search_known(model, data, setting)))
 
 
-def tuning(model: str, data: Dataset, setting: Setting, work: Work) -> Tuning:
-    from stochattn_core.tuning import tune
-
+def search_known(model: str, data: Dataset, setting: Setting) -> Search | None:
+    """How the tuning that was looked at last was searched."""
     key = tuning_key(model, data, setting)
-    make = lambda: tune(load_model(model), data, n_member=setting.n_member, seed=setting.seed, layers=setting.layers, progress=work)  # noqa: E731
+    return next((one[-1] for one in reversed(shelf().held()) if one[: len(key)] == key), None)
+
+
+def tuning(model: str, data: Dataset, setting: Setting, how: Search, work: Work) -> Tuning:
+    from stochattn_core.tuning import Budget, tune
+
+    *_, searched = tuning_key(model, data, setting)
+    key = (*tuning_key(model, data, setting), how)
+
+    def make() -> Tuning:
+        return tune(
+            load_model(model),
+            data,
+            objective=how.objective,
+            search=how.search,
+            n_member=searched.n_member,
+            seed=searched.seed,
+            layers=searched.layers,
+            mend=searched.mend,
+            budget=Budget(how.passes, how.seconds),
+            progress=work,
+        )
+
     return shelf().get(key) or _computed(key, work, make)
+
+
+def tuning_seconds(model: str, data: Dataset, setting: Setting) -> float | None:
+    """How long the longest tuning of this kind took, where one was computed by this server."""
+    key = tuning_key(model, data, setting)
+    return max((seconds for one, seconds in shelf().seconds.items() if one[: len(key)] == key), default=None)
+
+
+def _preview_key(model: str, data: Dataset, setting: Setting) -> tuple:
+    return ("preview", model, digest(data), setting.seed, setting.layers)
+
+
+def preview_known(model: str, data: Dataset, setting: Setting) -> Preview | None:
+    return shelf().get(_preview_key(model, data, setting))
+
+
+def preview(model: str, data: Dataset, setting: Setting, work: Work) -> Preview:
+    from stochattn_core.tuning import preview as look
+
+    key = _preview_key(model, data, setting)
+    make = lambda: look(load_model(model), data, seed=setting.seed, layers=setting.layers, progress=work)  # noqa: E731
+    return shelf().get(key) or _computed(key, work, make)
+
+
+def of_tuning(tuned: Tuning, *what: str) -> tuple:
+    """A key for what follows from a tuning."""
+    found = tuned.setting
+    return (*what, found.model.name, found.dataset.sha256, found.setting, tuned.objective, tuned.optimum)
+
+
+def comparison_known(tuned: Tuning) -> Comparison | None:
+    return shelf().get(of_tuning(tuned, "comparison"))
+
+
+def comparison(data: Dataset, tuned: Tuning, work: Work) -> Comparison:
+    """Every mend and every reference beside the tuning."""
+    from stochattn_core.mends.compare import compare
+
+    key = of_tuning(tuned, "comparison")
+    return shelf().get(key) or _computed(key, work, lambda: compare(load_model(tuned.setting.model.name), data, tuned, progress=work))
+
+
+def taken(data: Dataset, tuned: Tuning, row: Row, work: Work) -> TunedSetting:
+    """The file of a row of the comparison."""
+    from stochattn_core.mends.export import taken as make
+
+    key = of_tuning(tuned, "taken", row.name)
+    return shelf().get(key) or _computed(key, work, lambda: make(load_model(tuned.setting.model.name), data, tuned, row, progress=work))
+
+
+def groups_known(tuned: Tuning, kind: str) -> list[Group] | None:
+    return shelf().get(of_tuning(tuned, "groups", kind))
+
+
+def groups(tuned: Tuning, kind: str, make: Callable[[Work], list[Group]], work: Work) -> list[Group]:
+    """nu* of every group of one kind. make: computes them, where they are not known."""
+    key = of_tuning(tuned, "groups", kind)
+    return shelf().get(key) or _computed(key, work, lambda: make(work))
 
 
 def _computed(key: tuple, work: Work, make: Callable[[], Any]) -> Any:
     with _one_at_a_time(work):
-        return shelf().get(key) or shelf().put(key, make())  # another session may have computed it while this one waited
+        if (known := shelf().get(key)) is not None:  # another session may have computed it while this one waited
+            return known
+        started = time.monotonic()
+        result = shelf().put(key, make())
+        shelf().seconds[key] = time.monotonic() - started
+        return result
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from stochattn_core import mends
 from stochattn_core.datasets import planet
 from stochattn_core.datasets.base import Dataset
 from stochattn_core.figures.projection import PROJECTIONS
@@ -27,8 +28,8 @@ OWN = "own-"  # names of datasets that a session brought
 class Settings:
     """Everything a page needs to know. lead is 0 for all lead times, else one of the dataset's; case is a position in the test part.
 
-    From variable on they are of grids only: forecasts is how many starts are forecast (0: all), member counts from 1, box is
-    "south,north,west,east" in degrees or empty.
+    mend is the text of one, as `stochattn_core.mends` has it. From variable on they are of grids only: forecasts is how many starts are
+    forecast (0: all), member counts from 1, box is "south,north,west,east" in degrees or empty.
     """
 
     task: str = "series"
@@ -39,6 +40,7 @@ class Settings:
     nu: float = 4.0  # wide enough to be seen, cheap enough to be first
     seed: int = 0
     layers: str = ""
+    mend: str = ""
     case: int = 0
     variable: str = ""
     forecasts: int = 20
@@ -64,7 +66,27 @@ class Settings:
 
     @property
     def setting(self) -> Setting:
-        return Setting(self.concentration, self.members, self.seed, self.layers)
+        return Setting(self.concentration, self.members, self.seed, self.layers, self.mend)
+
+
+@dataclass(frozen=True)
+class Search:
+    """How the Tune page seeks: what for, by which search, and at most how many passes and seconds; None is no bound."""
+
+    objective: str = "pooled"
+    search: str = "grid"
+    passes: int | None = None
+    seconds: float | None = None
+
+
+def mend_text(mend: str) -> str:
+    """A mend in words.
+
+    >>> mend_text("inflation 3.21")
+    'output inflation × 3.21'
+    """
+    name, _, value = mend.partition(" ")
+    return mends.MENDS[name].title.lower() + {"inflation": f" × {value}", "fractional": f" {value}"}.get(name, "")
 
 
 def models(task: str) -> dict[str, Any]:
@@ -131,6 +153,8 @@ def from_text(name: str, text: str, task: str, datasets: Mapping[str, str], data
         return YES_NO[_one_of(text, YES_NO, "one of")]
     if name == "box":
         return (region_of(text), text)[1] if text else ""
+    if name == "mend":
+        return mends.parse(text).text if text else ""
     if name == "case":
         return _whole(text, 0, len(data().test) - 1)
     if name == "lead" and task == "grid":

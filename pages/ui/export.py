@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import json
-import math
 
 import pandas as pd
 import streamlit as st
 
-from pages.ui import state
+from pages.ui import cached, groups_panel, mends_panel, state
+from pages.ui.choices import Settings, mend_text
+from pages.ui.work import Work, refusals
+from stochattn_core.datasets.base import Dataset
 from stochattn_core.models import MODELS
 from stochattn_core.settings import TunedSetting
 from stochattn_core.tuning import Tuning
+from stochattn_core.tuning.export import with_groups
 
 
-def downloads(tuned: Tuning) -> None:
+def downloads(settings: Settings, data: Dataset, tuned: Tuning) -> None:
+    """The files of ν alone, or of the mend that the user chose above."""
     st.subheader("Take it home")
-    setting = tuned.setting
+    setting, row = with_groups(tuned.setting, groups_panel.known(settings, data, tuned)), mends_panel.row_taken(tuned)
+    if row is not None:
+        work = Work(st.empty(), "Reading it back", key="taken", on_stop=lambda: state.keep(taken=None))
+        with refusals(stop=False):
+            setting = cached.taken(data, tuned, row, work)
+        work.done()
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(f"With **{row.title}** ({mends_panel.row_text(row)}): {setting.verdict}.")
+            st.button("Back to ν alone", type="tertiary", key="take-alone", on_click=state.keep, kwargs={"taken": None})
     with st.container(horizontal=True):
         st.download_button(
             "tuned.json", setting.dumps(), "tuned.json", "application/json", icon=":material/download:", type="primary", key="tuned-json"
@@ -29,7 +41,8 @@ def downloads(tuned: Tuning) -> None:
             icon=":material/download:",
         )
     st.caption(
-        "tuned.json holds ν*, its interval, the verdict and where they came from. The page Bring your own loads it: the same numbers come back."
+        "tuned.json holds ν* with its intervals, the verdict with its evidence, a mend and groups where there are any, and where all of it came from. "
+        "The page Bring your own loads it: the same numbers come back."
     )
     st.code(snippet(setting), language="python")
 
@@ -59,24 +72,34 @@ def _dataset_lines(name: str) -> tuple[str, str]:
 
 def snippet(setting: TunedSetting) -> str:
     """The same in a script, for the model of the setting and for any module of one's own."""
-    concentration = "math.inf" if math.isinf(setting.concentration) else str(setting.concentration)
-    layers = f', layers="{setting.layers}"' if setting.layers else ""
     few, thin = _dataset_lines(setting.dataset.name)
     if setting.model.name in MODELS and MODELS[setting.model.name].task == "grid":
         few, thin = f"{few}\nfrom stochattn_core.datasets.base import thinned", f"thinned({thin}, {setting.dataset.test.n_case})"
-    return f'''from stochattn_core import TunedSetting, evaluate, sample_ensemble
+    said = f"ν* = {setting.concentration}" + (f", {mend_text(setting.mend)}" if setting.mend else "")
+    layers = setting.layers or (MODELS[setting.model.name].layers if setting.model.name in MODELS else "*")
+    if setting.mend:
+        few += "\nfrom stochattn_core.evaluate import ensemble_of"
+        members = f"""# the members themselves, mended, from any torch module with attention
+network = model.on(dataset)
+members = ensemble_of(network, dataset, tuned.setting, layers={json.dumps(layers)}).members
+"""
+    else:
+        members = f"""# the members themselves, from any torch module with attention
+network = model.on(dataset)
+members = sample_ensemble(
+    network, dataset.test.inputs,
+    concentration={setting.concentration}, n_member={setting.n_member}, seed={setting.seed}, layers={json.dumps(layers)},
+)
+"""
+    core = "TunedSetting, evaluate" if setting.mend else "TunedSetting, evaluate, sample_ensemble"
+    return f"""from stochattn_core import {core}
 from stochattn_core import load_dataset, load_model{few}
 
-tuned = TunedSetting.load("tuned.json") # ν* = {setting.concentration}
+tuned = TunedSetting.load("tuned.json")  # {said}
 model = load_model("{setting.model.name}")
 dataset = {thin}
 found = evaluate(model, dataset, tuned.setting)
 print(found.scores["spread_skill_ratio"])
 
-# the members themselves, from any torch module with attention
-network = model.on(dataset)
-members = sample_ensemble(
-    network, dataset.test.inputs,
-    concentration={concentration}, n_member={setting.n_member}, seed={setting.seed}{layers},
-)                                       # (member, case, ...)
-'''
+{members}print(members.shape)  # (member, case, ...)
+"""

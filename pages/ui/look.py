@@ -69,6 +69,7 @@ _STYLE = (
 .sa-verdict { border: 1px solid var(--line); border-left: 4px solid var(--line); border-radius: 0.5rem; background: var(--tile);
   padding: 0.8rem 1rem; font-size: 1rem; line-height: 1.5; }
 .sa-verdict b { display: block; font-size: 1.05rem; margin-bottom: 0.15rem; }
+.sa-then { display: block; margin-top: 0.3rem; }
 .sa-verdict.good { border-left-color: var(--good); } .sa-verdict.doubtful { border-left-color: var(--doubtful); }
 .sa-verdict.bad { border-left-color: var(--bad); }
 .sa-verdict.good b { color: var(--good); } .sa-verdict.doubtful b { color: var(--doubtful); } .sa-verdict.bad b { color: var(--bad); }
@@ -124,8 +125,10 @@ def reading(sentence: str) -> None:
     st.html(f'<p class="sa-reading">{escape(sentence)}</p>')
 
 
-def verdict(grade: str, heading: str, sentence: str) -> None:
-    st.html(f'<div class="sa-verdict {grade}"><b>{escape(heading)}</b>{escape(sentence)}</div>')
+def verdict(grade: str, heading: str, sentence: str, then: str = "") -> None:
+    """A word in its colour, the sentence that says why, and what to do next."""
+    more = f'<span class="sa-then">{escape(then)}</span>' if then else ""
+    st.html(f'<div class="sa-verdict {grade}"><b>{escape(heading)}</b>{escape(sentence)}{more}</div>')
 
 
 def table(head: list[str], rows: list[list[str]]) -> None:

@@ -7,8 +7,9 @@ import math
 import streamlit as st
 import torch
 
-from pages.ui import cached, look, search, state
+from pages.ui import cached, look, state
 from pages.ui.choices import FORECASTS, unfolded
+from pages.ui.verdict_panel import GRADES, ROWS
 from pages.ui.work import Work, refusals
 from stochattn_core.datasets import DATASETS
 from stochattn_core.evaluate import Evaluation
@@ -34,7 +35,7 @@ def saved_setting() -> None:
             st.caption("Load a tuned.json to see its numbers here, computed again.")
         return
     with right:
-        grade = search.GRADES.get(saved.verdict, "bad")
+        grade = GRADES.get(saved.verdict, "bad")
         interval = f"{saved.interval.level:.0%} interval {number(saved.interval.low)} to {number(saved.interval.high)}"
         look.verdict(
             grade,
@@ -60,12 +61,12 @@ def _again(saved: TunedSetting) -> None:
     found = cached.evaluation(saved.model.name, data, saved.setting, work)
     work.done()
     saved.check(found.model, found.weights_sha256, cached.digest(data))
-    rows = [[name, _cell(saved.scores.after.get(key)), _cell(found.scores.get(key)), _same(saved, found, key)] for key, name in search.ROWS]
+    rows = [[name, _cell(saved.scores.after.get(key)), _cell(found.scores.get(key)), _same(saved, found, key)] for key, name in ROWS]
     left, right = st.columns([1.4, 1], gap="large")
     with left:
         look.table(["score on the test part", "in the file", "computed here", ""], rows)
     with right:
-        marks = {_same(saved, found, key) for key, _ in search.ROWS}
+        marks = {_same(saved, found, key) for key, _ in ROWS}
         made = f"the file was made on {saved.device} with torch {saved.software.get('torch', '?')}, this is {found.device} with torch {torch.__version__}"
         if marks == {"same"}:
             look.reading("The same numbers, bit for bit.")
@@ -86,6 +87,7 @@ def _open(saved: TunedSetting) -> None:
         nu=float(saved.concentration),
         seed=saved.seed,
         layers=saved.layers,
+        mend=saved.mend,
         case=0,
         **unfolded(saved.dataset.name),
     )

@@ -11,7 +11,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from pages.ui import cached, look, panels, search, state
-from pages.ui.choices import Settings, as_text, lead_text, slider_position
+from pages.ui.choices import Settings, as_text, lead_text, mend_text, slider_position
 from pages.ui.map_panels import start_text
 from pages.ui.work import Work
 from stochattn_core.datasets.base import Dataset
@@ -32,6 +32,7 @@ def heading(settings: Settings, data: Dataset) -> None:
     quantity = f"{data.target_name} in {units_text(data.units)}" if data.units else data.target_name
     beneath = [quantity, lead_text(settings.lead, data)] if data.lead_time else [quantity]
     beneath += [f"M = {settings.members} members", f"N = {len(data.test):,} test cases", f"{period(data)}", nu]
+    beneath += [mend_text(settings.mend)] if settings.mend and not math.isinf(settings.nu) else []
     with left:
         look.title(f"{MODELS[settings.model].title} on {data.title}", " · ".join(beneath))
     with right, st.popover("Share", icon=":material/ios_share:", width="stretch"):

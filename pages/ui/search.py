@@ -1,34 +1,24 @@
-"""The parts of the Tune page: what will be done, the verdict, the curves over nu, the scores before and after."""
+"""Before and about the search: what is tuned, a first look, how to search, how to go on where a budget ended it."""
 
 from __future__ import annotations
 
-import math
+from dataclasses import replace
 
 import streamlit as st
 
-from pages.ui import look, state
-from pages.ui.choices import Settings
+from pages.ui import cached, look, state
+from pages.ui.choices import Search, Settings, mend_text
+from pages.ui.work import Work, refusals
 from stochattn_core.datasets.base import Dataset
-from stochattn_core.figures.curve import objective_curve, ratio_curve
-from stochattn_core.figures.reading import read_objective, read_ratio_curve
-from stochattn_core.figures.theme import number, units_text
 from stochattn_core.models import MODELS
-from stochattn_core.tuning import Tuning
+from stochattn_core.tuning import OBJECTIVES, Preview, Tuning
+from stochattn_core.tuning.preview import DRIFT_COST
 
-GRADES = {"calibrated": "good", "too few cases to tell": "doubtful"}  # every other verdict is bad news, said in its own words
-ROWS = (
-    ("spread_skill_ratio", "spread-skill ratio"),
-    ("rmse", "RMSE of the mean"),
-    ("crps_fair", "fair CRPS"),
-    ("w1", "PIT distance W1"),
-    ("coverage_50", "coverage of 50%"),
-    ("coverage_90", "coverage of 90%"),
-    ("width_90", "mean width of 90%"),
-)
+SEARCHES = {"grid": "Grid", "thompson": "Single passes"}
 STEPS = (
     (
-        "The curve",
-        "The objective over ν, from 1 to 4,096: where its valley lies, how sharp it is, and whether it lies inside the range at all.",
+        "The curves",
+        "Every objective over ν, from 1 to 4,096, from the same passes: where each is least, and whether that lies inside the range at all.",
     ),
     (
         "The verdict",
@@ -44,29 +34,19 @@ def heading(settings: Settings, data: Dataset) -> None:
         f"ν is sought on the calibration part ({len(data.calibration):,} cases) · every result is from the test part ({len(data.test):,} cases) · "
         f"M = {settings.members} members",
     )
+    if settings.mend and settings.mend != "shared":
+        st.caption(f"The mend {mend_text(settings.mend)} is left aside here: ν is sought alone, and mends are compared below.")
 
 
-def wanted(settings: Settings, tuned: Tuning | None) -> bool:
-    return tuned is not None or state.kept("tuning") == _same(settings)
+def asked(settings: Settings) -> Search | None:
+    """The search that the user started for what is chosen now."""
+    what, how = state.kept("tuning") or (None, None)
+    return how if what == _same(settings) else None
 
 
-def invitation(settings: Settings, data: Dataset) -> None:
-    """What a click will do, and the button."""
-    if state.kept("tuning-stopped"):
-        st.info("Stopped. What was computed until then is kept, so the next start goes on from there.")
-    left, right = st.columns([1.5, 1], gap="large", vertical_alignment="center")
-    with left:
-        st.markdown(
-            "One stochastic pass strays from the plain answer by **d**; the plain answer errs by **d₀**. Both are pooled over the whole "
-            "calibration part. Tuning finds the ν at which they are equal: too small a ν and the ensemble claims more doubt than it has, too "
-            "large and it is sure of what it gets wrong. Passes at values of ν about the crossing "
-            "trace the curve; a power law through it gives **ν\\*** with a 90% interval."
-        )
-    with right:
-        st.button(
-            "Start tuning", type="primary", icon=":material/target:", width="stretch", on_click=start, args=(settings,), key="start-tuning"
-        )
-    look.steps(STEPS)
+def start(settings: Settings, how: Search | None = None) -> None:
+    how = how or state.kept("how", Search())
+    state.keep(**{"tuning": (_same(settings), how), "how": how, "tuning-stopped": None})
 
 
 def stopped() -> None:
@@ -77,64 +57,121 @@ def finished() -> None:
     state.keep(**{"tuning-stopped": None})
 
 
-def verdict(tuned: Tuning) -> None:
-    level, low, high = tuned.interval
-    grade = GRADES.get(tuned.verdict, "bad")
-    head = f"ν* = {tuned.concentration:,}, {level:.0%} interval {number(low)} to {number(high)}: {tuned.verdict}"
-    if tuned.at_bound:
-        head += " (the search ended at its bound)"
-    text, button = st.columns([5, 1.2], vertical_alignment="center", gap="medium")
-    with text:
-        look.verdict(grade, head, tuned.sentence[0].upper() + tuned.sentence[1:])
-    with button:
-        if st.button(
-            "Use it on Explore",
-            type="primary",
-            icon=":material/tune:",
-            width="stretch",
-            on_click=state.choose,
-            kwargs={"nu": float(tuned.concentration)},
-        ):
-            st.switch_page("pages/explore.py")
+def refused() -> None:
+    state.keep(tuning=None)
 
 
-def curves(tuned: Tuning, data: Dataset) -> None:
-    size = {"subtitle": f"M = {tuned.deviation.shape[1]} passes · N = {len(data.calibration):,} calibration cases"}
-    mark = {"concentration": tuned.concentration, "interval": tuned.interval[1:]}
-    left, right = st.columns(2, gap="large")
+def before(settings: Settings, data: Dataset, *, first_look: bool = True) -> None:
+    """A first look, which is made now where it is not known, and the button that starts."""
+    if state.kept("tuning-stopped"):
+        st.info("Stopped. What was computed until then is kept, so the next start goes on from there.")
+    seen = st.empty()
+    left, right = st.columns([1.5, 1], gap="large")
     with left:
-        look.plot(
-            objective_curve(tuned.grid, tuned.curves[tuned.objective], **mark, **size),
-            read_objective(tuned.error, tuned.slope, tuned.at_bound),
-            key="objective",
+        st.markdown(
+            "One stochastic pass strays from the plain answer by **d**; the plain answer errs by **d₀**. Both are pooled over the whole "
+            "calibration part. Tuning finds the ν at which they are equal: too small a ν and the ensemble claims more doubt than it has, too "
+            "large and it is sure of what it gets wrong. Passes at values of ν about the crossing trace the curves; **ν\\*** comes "
+            "with a 90% interval and a verdict."
         )
     with right:
-        look.plot(ratio_curve(tuned.grid, tuned.ratio, **mark, **size), read_ratio_curve(tuned.grid, tuned.ratio), key="ratio")
+        controls(settings, "Start tuning")
+    look.steps(STEPS)
+    if first_look:
+        _first_look(settings, data, seen)
 
 
-def before_after(tuned: Tuning, data: Dataset) -> None:
-    """The scores on the test part, the plain model's beside the tuned ensemble's."""
-    st.subheader("On the test part, which tuning never saw")
-    before, after = tuned.before.scores, tuned.after.scores
-    plain = {"spread_skill_ratio": 0.0, "rmse": after["rmse_plain"], "crps_fair": after["mae_plain"], "w1": before["w1"]}
-    rows = [[name, _cell(plain.get(key, math.nan), key), _cell(after[key], key)] for key, name in ROWS]
-    unit = f", {units_text(data.units)}" if data.units else ""
-    look.table([f"score{unit}", "plain model", f"ν* = {tuned.concentration:,}, M = {after['n_member']}"], rows)
-    st.caption(
-        "The plain model has no spread: its CRPS is its mean absolute error, and it has no intervals. RMSE, CRPS and width are in the units of the "
-        f"target, smaller is better; the ratio should be 1, coverage what it says. {tuned.passes:,} passes over the calibration part were run."
+def controls(settings: Settings, label: str) -> None:
+    """What to seek and what it may cost, under the button that starts it."""
+    how: Search = state.kept("how", Search())
+    button = st.empty()
+    box = st.expander("How to search") if label == "Start tuning" else st.container()
+    with box:
+        objective = st.selectbox(
+            "Objective",
+            list(OBJECTIVES),
+            index=list(OBJECTIVES).index(how.objective),
+            format_func=lambda name: OBJECTIVES[name].title,
+            key="tune-objective",
+        )
+        st.caption(OBJECTIVES[objective].description)
+        search = st.segmented_control(
+            "Search",
+            list(SEARCHES),
+            default=how.search,
+            format_func=SEARCHES.get,
+            required=True,
+            key="tune-search",
+            help="Grid: ten passes (four of maps) at each of a few concentrations, smooth curves of every objective. Single passes: one pass at "
+            "each of 40 concentrations and then where the optimum may be, as the method's authors search; it takes more passes.",
+        )
+        single = search == "thompson"
+        if single and objective != "pooled":
+            st.caption("Single passes seek the pooled dispersion alone, so that is taken.")
+        passes, seconds = st.columns(2)
+        bound = {"min_value": 1, "placeholder": "no bound"}
+        with passes:
+            n_pass = st.number_input(
+                "At most passes",
+                value=how.passes,
+                key="tune-passes",
+                help="Over the calibration part. Three concentrations are always tried.",
+                **bound,
+            )
+        with seconds:
+            n_second = st.number_input(
+                "At most seconds", value=how.seconds and int(how.seconds), key="tune-seconds", help="Of the search.", **bound
+            )
+    chosen = Search("pooled" if single else objective, search, n_pass, n_second)
+    button.button(
+        label, type="primary", icon=":material/target:", width="stretch", on_click=start, args=(settings, chosen), key="start-tuning"
     )
 
 
-def _cell(value: float, key: str) -> str:
-    if not math.isfinite(value):
-        return "–"
-    return f"{value:.1%}" if key.startswith("coverage") else number(value)
+def _first_look(settings: Settings, data: Dataset, slot) -> None:
+    """A dozen passes over a part of the calibration cases: what tuning will find, in seconds."""
+    found = cached.preview_known(settings.model, data, settings.setting)
+    if found is None and state.kept("no-first-look") == _same(settings):
+        slot.button("Take a first look", icon=":material/visibility:", on_click=state.keep, kwargs={"no-first-look": None})
+        return
+    if found is None:
+        work = Work(slot, "A first look", key="first-look", on_stop=lambda: state.keep(**{"no-first-look": _same(settings)}))
+        with slot.container(), refusals(stop=False):
+            found = cached.preview(settings.model, data, settings.setting, work)
+    if found is not None:
+        with slot.container():
+            look.verdict(
+                _grade(found),
+                "Before you tune",
+                f"{found.sentence[:1].upper()}{found.sentence[1:]}. A first look: {found.passes} passes over {found.n_case:,} calibration cases, "
+                f"{max(1, round(found.seconds))} s.",
+            )
+
+
+def _grade(found: Preview) -> str:
+    if not found.reachable or not found.reach[1] > 0:
+        return "bad"
+    return "good" if found.cost <= DRIFT_COST else "doubtful"
+
+
+def ended(settings: Settings, how: Search, tuned: Tuning) -> None:
+    """Where the budget ended the search: what was done, and how to go on."""
+    if state.kept("tuning-stopped"):
+        st.info("Stopped. This is the tuning from before; what was computed until then is kept.")
+    if not tuned.ended:
+        return
+    if how.passes is None and how.seconds is None:
+        st.info(f"The search made {tuned.passes} passes, its most, before more of them would hardly have moved ν*.")
+        return
+    with st.container(border=True, horizontal=True, vertical_alignment="center", key="ended"):
+        st.markdown(
+            f"The budget ended the search after {tuned.passes} passes: ν* and its intervals are of what was computed until then. The passes are kept."
+        )
+        twice = replace(how, passes=how.passes and 2 * max(how.passes, tuned.passes), seconds=how.seconds and 2 * how.seconds)
+        st.button("Continue with a larger budget", key="continue", type="primary", on_click=start, args=(settings, twice))
+        st.button("Continue without", key="continue-unbounded", on_click=start, args=(settings, replace(how, passes=None, seconds=None)))
 
 
 def _same(settings: Settings) -> tuple:
-    return (settings.model, settings.dataset_name, settings.forecasts, settings.members, settings.seed, settings.layers)
-
-
-def start(settings: Settings) -> None:
-    state.keep(**{"tuning": _same(settings), "tuning-stopped": None})
+    mend = "shared" if settings.mend == "shared" else ""
+    return (settings.model, settings.dataset_name, settings.forecasts, settings.members, settings.seed, settings.layers, mend)

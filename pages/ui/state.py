@@ -22,6 +22,7 @@ from pages.ui.choices import (
     default,
     from_text,
     lead_text,
+    mend_text,
     models,
     unfolded,
 )
@@ -77,7 +78,7 @@ def own() -> dict[str, Dataset]:
 def bring(data: Dataset) -> None:
     """Keep the user's dataset for this session and choose it."""
     st.session_state["own"] = dict(list((own() | {data.name: data}).items())[-N_OWN:])
-    choose(task=data.task, dataset=data.name, model=next(iter(models(data.task))), lead=0, case=0, variable="")
+    choose(task=data.task, dataset=data.name, model=next(iter(models(data.task))), lead=0, case=0, variable="", mend="")
 
 
 def choose(**changes: Any) -> None:
@@ -195,6 +196,10 @@ def _draw(settings: Settings) -> None:
                 help="Which attention layers are sampled: a pattern over module names, * for all.",
             )
         st.number_input("Seed", 0, 2**31 - 1, key="seed", help="The same seed gives the same members.")
+    if settings.mend:
+        with st.container(horizontal=True, vertical_alignment="center", key="mended"):
+            st.markdown(f"Mend: {mend_text(settings.mend)}")
+            st.button("Remove", icon=":material/close:", type="tertiary", key="remove-mend", on_click=choose, kwargs={"mend": ""})
 
 
 def _upper(text: str) -> str:
@@ -229,6 +234,8 @@ def _resolve(page: str) -> Settings:
         keep(problem=None)
         if moved.keys() & {"task", "dataset"}:
             moved = {"lead": 0, "case": 0, "variable": ""} | moved
+        if moved.keys() & {"task", "dataset", "model"} or ("nu" in moved and stored.mend.startswith("fractional")):
+            moved["mend"] = ""  # its number was fitted to what is left now, or is a concentration itself
         if "grid" in (stored.task, moved.get("task", stored.task)) and "task" in moved:
             moved["members"] = default(moved["task"]).members
         return _settle(replace(stored, **moved))
@@ -265,6 +272,8 @@ def _settle(settings: Settings) -> Settings:
     name = settings.dataset if settings.dataset in titles else next(iter(titles))
     settings = replace(settings, model=model, dataset=name, layers=settings.layers.strip() if settings.model == model else "")
     settings = replace(settings, member=min(settings.member, settings.members))
+    if settings.mend:  # a fractional concentration says what the whole one is
+        settings = replace(settings, nu=float(settings.setting.concentration))
     if name == "planet":
         settings = replace(
             settings,

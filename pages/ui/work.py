@@ -90,12 +90,13 @@ def patiently(work: Work, make: Callable[[Progress], T]) -> T:
         ended.set()
 
 
+def duration(seconds: float) -> str:
+    """Seconds as a person says them."""
+    return f"{max(1, round(seconds))} s" if seconds < 90 else f"{round(seconds / 60)} min"
+
+
 def _time_left(seconds: float | None) -> str:
-    if seconds is None:
-        return ""
-    if seconds < 90:
-        return f" · {max(1, round(seconds))} s left"
-    return f" · {round(seconds / 60)} min left"
+    return "" if seconds is None else f" · {duration(seconds)} left"
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Curves over the concentration: the tuning objective, the spread-skill ratio, and the strip above the slider."""
+"""Curves over the concentration: the spread-skill ratio, and the strip above the slider."""
 
 from __future__ import annotations
 
@@ -31,40 +31,16 @@ def _mark(
             )
 
 
-def objective_curve(
-    grid: np.ndarray,
-    objective: np.ndarray,
-    *,
-    concentration: float,
-    interval: tuple[float, float] | None,
-    subtitle: str,
-    palette: Palette = BROWSER,
-    height: int = 320,
-) -> go.Figure:
-    """grid, objective: (grid,) the objective E[(d - d0)^2] over nu; both axes are logarithmic."""
-    figure = go.Figure()
-    figure.add_scatter(
-        x=grid,
-        y=objective,
-        mode="lines+markers",
-        line={"color": palette.ensemble, "width": 2},
-        marker={"size": 7, "color": palette.ensemble},
-        hovertemplate="ν = %{x:,}<br>objective %{y:.4g}<extra></extra>",
+def concentration_axis(figure: go.Figure, values: np.ndarray) -> None:
+    """A logarithmic axis of nu about these values, with whole powers of 4 on it."""
+    low, high = float(np.min(values)), float(np.max(values))
+    pad = max((high / low) ** 0.04, 1.1)
+    figure.update_xaxes(
+        type="log",
+        range=[math.log10(low / pad), math.log10(high * pad)],
+        tickvals=list(TICKS),
+        ticktext=[f"{tick:,}" for tick in TICKS],
     )
-    finish(
-        figure,
-        title="The objective: strays as far as it errs",
-        subtitle=subtitle,
-        x="concentration ν",
-        y="E (d − d₀)²",
-        height=height,
-        palette=palette,
-    )
-    figure.update_xaxes(type="log", tickvals=list(TICKS), ticktext=[f"{tick:,}" for tick in TICKS])
-    figure.update_yaxes(type="log", exponentformat="power", nticks=5)
-    figure.update_layout(margin_t=78)
-    _mark(figure, concentration, interval, palette)
-    return figure
 
 
 def ratio_curve(
@@ -75,7 +51,7 @@ def ratio_curve(
     interval: tuple[float, float] | None,
     subtitle: str,
     palette: Palette = BROWSER,
-    height: int = 320,
+    height: int = 400,
 ) -> go.Figure:
     """grid, ratio: (grid,) the spread-skill ratio over nu, 1 when calibrated."""
     figure = go.Figure()
@@ -97,7 +73,7 @@ def ratio_curve(
         height=height,
         palette=palette,
     )
-    figure.update_xaxes(type="log", tickvals=list(TICKS), ticktext=[f"{tick:,}" for tick in TICKS])
+    concentration_axis(figure, np.array([*grid, *(interval or ()), *([concentration] if concentration else [])]))
     figure.update_yaxes(range=[0, max(1.25, float(np.nanmax(ratio, initial=0)) * 1.1)])
     figure.update_layout(margin_t=78)
     _mark(figure, concentration, interval, palette)

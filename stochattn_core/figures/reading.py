@@ -150,18 +150,6 @@ def read_references(rmse: float, references: dict[str, float]) -> str:
     return f"The model beats {' and '.join(beaten)}, and does not beat {' or '.join(lost)}."
 
 
-def read_objective(error: float, slope: float, at_bound: bool) -> str:
-    """The sentence under the objective: where its valley lies, and whether passes obey the law of nu to the power -1/2."""
-    law = f"The deviation falls as ν to the {slope:.2f}".replace("-", "−") + (
-        "" if abs(slope + 0.5) < 0.05 else ", where −0.50 is the law of small noise"
-    )
-    if at_bound:
-        return (
-            f"{law}. There is no valley inside the range: the curve is still falling at its end, where d₀ = {number(error)} is not reached."
-        )
-    return f"{law}; the valley is where one pass strays as far as the plain model errs, d₀ = {number(error)}."
-
-
 def read_ratio_curve(grid: np.ndarray, ratio: np.ndarray) -> str:
     """The sentence under the ratio over nu: where it crosses 1, or that it never does."""
     known = np.isfinite(ratio)

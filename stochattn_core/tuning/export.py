@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from stochattn_core.datasets.base import Dataset
 from stochattn_core.evaluate import Evaluation
-from stochattn_core.settings import DatasetPart, EvidencePart, Interval, ModelPart, Scores, Setting, SplitPart, TunedSetting
+from stochattn_core.settings import DatasetPart, EvidencePart, GroupPart, Interval, ModelPart, Scores, Setting, SplitPart, TunedSetting
 from stochattn_core.tuning.found import Found
+from stochattn_core.tuning.groups import Group
 from stochattn_core.tuning.verdict import Verdict
 
 
@@ -35,6 +38,11 @@ def exported(found: Found, best: Setting, before: Evaluation, after: Evaluation,
         at_bound=found.at_bound,
         device=after.device,
     )
+
+
+def with_groups(setting: TunedSetting, groups: Iterable[Group]) -> TunedSetting:
+    """The same file with nu* by group in it."""
+    return setting.model_copy(update={"groups": [GroupPart.model_validate(vars(one)) for one in groups]})
 
 
 def _scores(evaluation: Evaluation) -> dict[str, float | int]:

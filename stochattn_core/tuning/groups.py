@@ -9,17 +9,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from stochattn_core.evaluate import Ensemble
+from stochattn_core.datasets.base import Dataset, Progress
+from stochattn_core.evaluate import Ensemble, ensemble_of, layers_of, network_of
 from stochattn_core.metrics import Statistics
 from stochattn_core.metrics.regions import REGIONS, region_weights
+from stochattn_core.models.base import Model
+from stochattn_core.settings import Setting
+from stochattn_core.tuning.found import Found
 from stochattn_core.tuning.interval import ends, resampled_optima
 from stochattn_core.tuning.minimum import minimum
 from stochattn_core.tuning.objectives import objective_named
 from stochattn_core.tuning.points import Point
+from stochattn_core.tuning.search import search_concentration, share_of
 
 OF_STATISTICS = ("pooled", "ratio", "crps", "w1")  # objectives that a group's sums suffice for
 
@@ -51,6 +56,42 @@ class Estimate:
     high: float
     error: float
     at_bound: bool
+
+
+def calibration_ensembles(
+    model: Model, dataset: Dataset, found: Found, setting: Setting, *, progress: Progress | None = None
+) -> dict[int, Ensemble]:
+    """The ensembles of the calibration part that a search made, by concentration, read back. setting: of its passes."""
+    network, layers, n_pass = network_of(model, dataset, progress=progress), layers_of(model, setting), found.deviation.shape[1]
+    return {
+        int(nu): ensemble_of(
+            network,
+            dataset,
+            replace(setting, concentration=int(nu), n_member=n_pass),
+            part="calibration",
+            layers=layers,
+            progress=share_of(progress, done, done + 1, len(found.grid), "reading the passes back"),
+        )
+        for done, nu in enumerate(found.grid)
+    }
+
+
+def by_dataset(
+    kind: str,
+    model: Model,
+    datasets: Mapping[str, Dataset],
+    setting: Setting,
+    objective: str = "pooled",
+    *,
+    progress: Progress | None = None,
+) -> list[Group]:
+    """Groups that are datasets by themselves, by name: other lead times or variables of a planet. Each is searched as `tune` does."""
+    found = []
+    for done, (name, dataset) in enumerate(datasets.items()):
+        step = share_of(progress, done, done + 1, len(datasets), name)
+        points = search_concentration(model, dataset, setting, objective=objective, progress=step).points
+        found.append(estimate(name, list(points), [one.statistics for one in points.values()], objective, seed=setting.seed))
+    return shrunk(kind, found)
 
 
 def by_lead_time(ensembles: Mapping[int, Ensemble], objective: str = "pooled", *, seed: int = 0) -> list[Group]:

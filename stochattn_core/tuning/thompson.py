@@ -48,9 +48,12 @@ class Line:
 
 @dataclass(frozen=True, eq=False)
 class Thompson:
-    """concentration: (pass,).   deviation_sq: (pass, block) sums.   converged: whether the rule of the source ended it, and not the budget."""
+    """concentration: (pass,).   deviation: (pass,) d.   deviation_sq: (pass, block) sums.   converged: whether the rule of
+    the source ended it, and not the budget.
+    """
 
     concentration: np.ndarray
+    deviation: np.ndarray
     deviation_sq: np.ndarray
     line: Line
     optimum: float
@@ -93,14 +96,15 @@ def thompson(
             found.append(pass_at(int(concentration), len(asked)))
             asked.append(int(concentration))
         concentration, sums = np.array(asked), np.stack(found)
-        line = line_through(concentration, np.sqrt(sums.sum(1) / weight.sum()), error, rng)
+        deviation = np.sqrt(sums.sum(1) / weight.sum())
+        line = line_through(concentration, deviation, error, rng)
         best = float(np.clip(line.optimum(error), 1, largest))
         draws = np.clip(line.optima(error), 1, largest)
         worse = np.quantile(line.cost(draws, error) / max(float(line.cost(np.array(best), error)), 1e-300), QUANTILE)
         agreed = agreed + 1 if worse < TOLERANCE else 0
         converged = agreed >= N_AGREE
         if converged or len(asked) >= N_MOST or budget.spent(len(asked) + 1, started):
-            return Thompson(concentration, sums, line, best, converged)
+            return Thompson(concentration, deviation, sums, line, best, converged)
         wanted = np.clip(rng.choice(draws, N_BATCH).round().astype(int), 1, largest)
 
 

@@ -60,14 +60,23 @@ class Evidence(NamedTuple):
 
 @dataclass(frozen=True)
 class Verdict:
-    """word: one of WORDS.   sentence: the evidence and what to do next.   evidence: every test by name; level: of each interval, so that
-    all hold together at 90%.
+    """word: one of WORDS.   finding: the evidence in words.   evidence: every test by name; level: of each interval, so that all hold
+    together at 90%.
     """
 
     word: str
-    sentence: str
+    finding: str
     evidence: Mapping[str, Evidence]
     level: float
+
+    @property
+    def next(self) -> str:
+        """What to do now."""
+        return NEXT[self.word]
+
+    @property
+    def sentence(self) -> str:
+        return f"{self.finding}; {self.next}."
 
 
 def judge(ensemble: Ensemble, *, at_low: bool, at_high: bool) -> Verdict:
@@ -77,7 +86,7 @@ def judge(ensemble: Ensemble, *, at_low: bool, at_high: bool) -> Verdict:
     word, reason = _decide(evidence, _used(sums), at_low=at_low, at_high=at_high)
     n_case, ratio = round(float(sums.n_case.sum())), evidence["ratio"]
     shown = f"spread-skill ratio {ratio.estimate:.2f} ({ratio.low:.2f} to {ratio.high:.2f}) on {n_case:,} test cases"
-    return Verdict(word, f"{shown}: {reason}; {NEXT[word]}.", evidence, level)
+    return Verdict(word, f"{shown}: {reason}", evidence, level)
 
 
 def _decide(evidence: Mapping[str, Evidence], n_block: int, *, at_low: bool, at_high: bool) -> tuple[str, str]:

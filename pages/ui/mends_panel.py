@@ -1,0 +1,180 @@
+"""Mends: every method and every reference on the same cases, what is worth taking, and the way to take it."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+
+from pages.ui import cached, look, state
+from pages.ui.choices import Settings, mend_text
+from pages.ui.verdict_panel import cell
+from pages.ui.work import Work, duration, refusals
+from stochattn_core.datasets.base import Dataset
+from stochattn_core.figures.gains import gains
+from stochattn_core.figures.reading_tuning import read_gains
+from stochattn_core.figures.theme import number, units_text
+from stochattn_core.mends import MENDS
+from stochattn_core.mends.compare import Comparison, Row
+from stochattn_core.tuning import Tuning
+
+TUNINGS = 4  # a comparison takes about as long as so many: each group of layers and the shared draws are searched themselves
+SCORES = ("crps_fair", "spread_skill_ratio", "rmse", "coverage_90", "width_90", "w1")
+HEADS = ("fair CRPS", "ratio", "RMSE of mean", "90% coverage", "90% width", "W1")
+
+
+def panel(settings: Settings, data: Dataset, tuned: Tuning) -> None:
+    st.subheader("Mends and references")
+    found = cached.comparison_known(tuned)
+    if found is None and state.kept("comparing") != cached.of_tuning(tuned):
+        _invitation(settings, data, tuned)
+        return
+    work = Work(st.empty(), "Comparing", key="compare", on_stop=lambda: state.keep(comparing=None))
+    with refusals(stop=False):
+        found = cached.comparison(data, tuned, work)
+    work.done()
+    if found is None:
+        state.keep(comparing=None)
+        return
+    _results(settings, data, tuned, found)
+
+
+def row_taken(tuned: Tuning) -> Row | None:
+    """The row whose file the user wants instead of that of ν alone."""
+    found, (which, name) = cached.comparison_known(tuned), state.kept("taken") or (None, "")
+    if found is None or which != cached.of_tuning(tuned):
+        return None
+    return next((row for row in found.rows if row.name == name and row.setting), None)
+
+
+def row_text(row: Row) -> str:
+    """What a row does, in words."""
+    parts = [f"ν = {row.setting.concentration:,}"]
+    parts += [mend_text(row.setting.mend)] if row.setting.mend else []
+    parts += [f"layers {row.setting.layers}"] if row.setting.layers else []
+    return " · ".join(parts)
+
+
+def _invitation(settings: Settings, data: Dataset, tuned: Tuning) -> None:
+    seconds = cached.tuning_seconds(settings.model, data, settings.setting)
+    left, right = st.columns([3.4, 1], vertical_alignment="center", gap="medium")
+    with left:
+        st.markdown(
+            "Where ν alone does not calibrate a model, one more step may: each mend is one step away from the method, fitted on the calibration part "
+            "and compared there, case by case. References that need no sampling stand beside them; they are hard to beat on the CRPS of single values."
+        )
+    with right:
+        st.button(
+            "Compare mends",
+            icon=":material/balance:",
+            width="stretch",
+            key="compare-mends",
+            on_click=state.keep,
+            kwargs={"comparing": cached.of_tuning(tuned)},
+        )
+        st.caption(f"{f'About {duration(TUNINGS * seconds)}' if seconds else f'As long as {TUNINGS} tunings'}. What a stop leaves is kept.")
+    with st.expander("What the mends do"):
+        st.markdown("\n".join(f"- **{one.title}.** {one.description} Cost: {one.cost}." for one in MENDS.values()))
+
+
+def _results(settings: Settings, data: Dataset, tuned: Tuning, found: Comparison) -> None:
+    best = found.recommended
+    look.verdict(
+        "good" if best else "none",
+        f"Recommended: {best.title[:1].lower() + best.title[1:]}" if best else "No mend is recommended",
+        found.sentence,
+    )
+    left, right = st.columns([1.7, 1], gap="large")
+    with left:
+        _gains(data, found)
+    with right:
+        _choice(settings, tuned, found)
+    _table(data, found)
+
+
+def _gains(data: Dataset, found: Comparison) -> None:
+    """Conformal intervals leave the members, and so the CRPS, as they are: they are in the table alone."""
+    rows = [row for row in found.rows[1:] if np.isfinite(row.gain.estimate) and row.name != "conformal"]
+    if not rows:
+        return
+    title, kind = [row.title for row in rows], [row.kind for row in rows]
+    gain = np.array([row.gain for row in rows])
+    recommended = next((place for place, row in enumerate(rows) if row is found.recommended), None)
+    figure = gains(
+        [_short(one) for one in title],
+        kind,
+        gain,
+        np.array([row.gain_calibration for row in rows]),
+        level=found.level,
+        recommended=recommended,
+        subtitle=f"90% · N = {len(data.test):,} test cases, paired · circles: mends, diamonds: references",
+        units=units_text(found.units),
+    )
+    look.plot(figure, read_gains(title, kind, gain, recommended), key="gains")
+
+
+def _short(title: str) -> str:
+    """A title that leaves room for the plot: the group of layers on a line of its own."""
+    return title.replace("Fewer layers: ", "Layers:<br>").replace(" of the blocks", " of blocks")
+
+
+def _choice(settings: Settings, tuned: Tuning, found: Comparison) -> None:
+    rows = {row.name: row for row in found.rows if row.setting}
+    if not rows:
+        return
+    start = found.recommended.name if found.recommended else next(iter(rows))
+    name = st.selectbox(
+        "Take one of them", list(rows), index=list(rows).index(start), format_func=lambda one: rows[one].title, key="mend-row"
+    )
+    row = rows[name]
+    st.caption(row_text(row))
+    on_top = name == "conformal"
+    if st.button(
+        "Use it on Explore",
+        icon=":material/tune:",
+        width="stretch",
+        key="use-mend",
+        disabled=on_top,
+        help="Its members are those of ν alone; the file holds how far the intervals are moved." if on_top else None,
+        on_click=state.choose,
+        kwargs={"nu": float(row.setting.concentration), "mend": row.setting.mend, "layers": row.setting.layers or settings.layers},
+    ):
+        st.switch_page("pages/explore.py")
+    st.button(
+        "Export with this mend" if row.kind == "mend" else "Export ν alone",
+        icon=":material/download:",
+        width="stretch",
+        key="export-mend",
+        on_click=state.keep,
+        kwargs={"taken": (cached.of_tuning(tuned), name) if row.kind == "mend" else None},
+        help="The files below are then those of this setting.",
+    )
+    taken = state.kept("taken")
+    if taken and taken[0] == cached.of_tuning(tuned) and taken[1] in rows:
+        look.reading(f"The files below carry: {rows[taken[1]].title}.")
+
+
+def _table(data: Dataset, found: Comparison) -> None:
+    unit = f", {units_text(found.units)}" if found.units else ""
+    head = [f"method{unit}", "setting", "gain (90%)", *HEADS, "passes"]
+    look.table(head, [_cells(row) for row in found.rows if row.scores])
+    st.caption(
+        "Fair CRPS, its gain over ν alone, RMSE and width in the units of the target; all of the test part. Passes are those over the calibration part that "
+        "fitting took. References are forecasts with the calibration errors of the plain model about its answer; split conformal has intervals alone."
+    )
+    for row in found.rows:
+        if row.problem:
+            st.caption(f"{row.title} could not be fitted: {row.problem}.".replace("..", "."))
+
+
+def _cells(row: Row) -> list[str]:
+    gain = row.gain
+    shown = f"{_signed(gain.estimate)} ({_signed(gain.low)} to {_signed(gain.high)})" if np.isfinite(gain.estimate) else "–"
+    values = [cell(row.scores.get(key, float("nan")), key) for key in SCORES]
+    setting = "reference" if row.kind == "reference" else f"ν = {row.setting.concentration:,}"
+    if row.setting and row.setting.mend:
+        setting += f", {mend_text(row.setting.mend)}"
+    return [row.title, setting, "0" if gain.low == gain.high == 0 else shown, *values, f"{row.passes:,}"]
+
+
+def _signed(value: float) -> str:
+    return number(value).replace("-", "−")
