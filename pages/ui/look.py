@@ -83,7 +83,8 @@ _STYLE = (
 .sa-scroll { overflow-x: auto; }
 .sa-table th { text-align: right; font-weight: 500; color: var(--text); border-bottom: 1px solid var(--line); padding: 0.35rem 0.6rem; }
 .sa-table td { text-align: right; border-bottom: 1px solid var(--line); padding: 0.35rem 0.6rem; }
-.sa-table th:first-child, .sa-table td:first-child { text-align: left; padding-left: 0; }
+.sa-table td { white-space: nowrap; }
+.sa-table th:first-child, .sa-table td:first-child { text-align: left; padding-left: 0; white-space: normal; min-width: 7rem; }
 @media (max-width: 640px) {
   """
     + _follow()

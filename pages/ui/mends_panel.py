@@ -71,7 +71,8 @@ def _invitation(settings: Settings, data: Dataset, tuned: Tuning) -> None:
             on_click=state.keep,
             kwargs={"comparing": cached.of_tuning(tuned)},
         )
-        st.caption(f"{f'About {duration(TUNINGS * seconds)}' if seconds else f'As long as {TUNINGS} tunings'}. What a stop leaves is kept.")
+        last = f", the longest of which took {duration(seconds)} here" if seconds else ""
+        st.caption(f"About as long as {TUNINGS} tunings{last}. What a stop leaves is kept.")
     with st.expander("What the mends do"):
         st.markdown("\n".join(f"- **{one.title}.** {one.description} Cost: {one.cost}." for one in MENDS.values()))
 

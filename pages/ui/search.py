@@ -15,6 +15,7 @@ from stochattn_core.tuning import OBJECTIVES, Preview, Tuning
 from stochattn_core.tuning.preview import DRIFT_COST
 
 SEARCHES = {"grid": "Grid", "thompson": "Single passes"}
+PASSES, SECONDS = (30, 50, 100, 200, 400), (10, 60, 300, 1800)
 STEPS = (
     (
         "The curves",
@@ -46,7 +47,12 @@ def asked(settings: Settings) -> Search | None:
 
 def start(settings: Settings, how: Search | None = None) -> None:
     how = how or state.kept("how", Search())
-    state.keep(**{"tuning": (_same(settings), how), "how": how, "tuning-stopped": None})
+    state.keep(**{"tuning": (_same(settings), how), "how": how, "tuning-stopped": None, "searches": n_search() + 1})
+
+
+def n_search() -> int:
+    """How many searches this session started: in the keys of the controls, which close and show what was taken after each."""
+    return state.kept("searches", 0)
 
 
 def stopped() -> None:
@@ -83,7 +89,7 @@ def before(settings: Settings, data: Dataset, *, first_look: bool = True) -> Non
 
 def controls(settings: Settings, label: str) -> None:
     """What to seek and what it may cost, under the button that starts it."""
-    how: Search = state.kept("how", Search())
+    how, n = state.kept("how", Search()), n_search()
     button = st.empty()
     box = st.expander("How to search") if label == "Start tuning" else st.container()
     with box:
@@ -92,7 +98,7 @@ def controls(settings: Settings, label: str) -> None:
             list(OBJECTIVES),
             index=list(OBJECTIVES).index(how.objective),
             format_func=lambda name: OBJECTIVES[name].title,
-            key="tune-objective",
+            key=f"tune-objective-{n}",
         )
         st.caption(OBJECTIVES[objective].description)
         search = st.segmented_control(
@@ -101,31 +107,32 @@ def controls(settings: Settings, label: str) -> None:
             default=how.search,
             format_func=SEARCHES.get,
             required=True,
-            key="tune-search",
+            key=f"tune-search-{n}",
             help="Grid: ten passes (four of maps) at each of a few concentrations, smooth curves of every objective. Single passes: one pass at "
             "each of 40 concentrations and then where the optimum may be, as the method's authors search; it takes more passes.",
         )
         single = search == "thompson"
         if single and objective != "pooled":
             st.caption("Single passes seek the pooled dispersion alone, so that is taken.")
-        passes, seconds = st.columns(2)
-        bound = {"min_value": 1, "placeholder": "no bound"}
-        with passes:
-            n_pass = st.number_input(
-                "At most passes",
-                value=how.passes,
-                key="tune-passes",
-                help="Over the calibration part. Three concentrations are always tried.",
-                **bound,
+        left, right = st.columns(2)
+        with left:
+            passes = _bound(
+                f"tune-passes-{n}", "At most passes", PASSES, how.passes, "Over the calibration part; three concentrations at least."
             )
-        with seconds:
-            n_second = st.number_input(
-                "At most seconds", value=how.seconds and int(how.seconds), key="tune-seconds", help="Of the search.", **bound
+        with right:
+            seconds = _bound(
+                f"tune-seconds-{n}", "At most seconds", SECONDS, how.seconds, "Of the search; scoring on the test part comes after it."
             )
-    chosen = Search("pooled" if single else objective, search, n_pass, n_second)
+    chosen = Search("pooled" if single else objective, search, passes, seconds)
     button.button(
         label, type="primary", icon=":material/target:", width="stretch", on_click=start, args=(settings, chosen), key="start-tuning"
     )
+
+
+def _bound(key: str, label: str, bounds: tuple[int, ...], chosen: float | None, more: str) -> float | None:
+    options = [None, *sorted({*bounds, *([chosen] if chosen else [])})]
+    text = lambda bound: "no bound" if bound is None else f"{bound:,.0f}"  # noqa: E731
+    return st.selectbox(label, options, index=options.index(chosen), format_func=text, key=key, help=more)
 
 
 def _first_look(settings: Settings, data: Dataset, slot) -> None:
@@ -164,12 +171,12 @@ def ended(settings: Settings, how: Search, tuned: Tuning) -> None:
         st.info(f"The search made {tuned.passes} passes, its most, before more of them would hardly have moved ν*.")
         return
     with st.container(border=True, horizontal=True, vertical_alignment="center", key="ended"):
-        st.markdown(
-            f"The budget ended the search after {tuned.passes} passes: ν* and its intervals are of what was computed until then. The passes are kept."
-        )
+        st.markdown(f"The budget ended the search after {tuned.passes} passes, which are kept: all below is of them.")
         twice = replace(how, passes=how.passes and 2 * max(how.passes, tuned.passes), seconds=how.seconds and 2 * how.seconds)
         st.button("Continue with a larger budget", key="continue", type="primary", on_click=start, args=(settings, twice))
-        st.button("Continue without", key="continue-unbounded", on_click=start, args=(settings, replace(how, passes=None, seconds=None)))
+        st.button(
+            "Continue without a budget", key="continue-unbounded", on_click=start, args=(settings, replace(how, passes=None, seconds=None))
+        )
 
 
 def _same(settings: Settings) -> tuple:

@@ -17,6 +17,7 @@ from stochattn_core.figures.reading import read_ratio_curve
 from stochattn_core.figures.single_passes import single_passes
 from stochattn_core.figures.theme import number, units_text
 from stochattn_core.tuning import OBJECTIVES, Tuning, verdict
+from stochattn_core.tuning.thompson import REACH
 
 GRADES = {"calibrated": "good", "too few cases to tell": "doubtful"}  # every other verdict is bad news, said in its own words
 ROWS = (
@@ -69,7 +70,7 @@ def conclusion(settings: Settings, tuned: Tuning) -> None:
             kwargs={"nu": float(tuned.concentration), "mend": tuned.setting.mend},
         ):
             st.switch_page("pages/explore.py")
-        with st.popover("Tune again", icon=":material/replay:", width="stretch"):
+        with st.popover("Tune again", icon=":material/replay:", width="stretch", key=f"tune-again-{search.n_search()}"):
             search.controls(settings, "Search")
     level, low, high = tuned.interval
     look.strip(
@@ -118,7 +119,8 @@ def curves(tuned: Tuning, data: Dataset) -> None:
 
 def _single_passes(tuned: Tuning, data: Dataset) -> None:
     found, units = tuned.thompson, units_text(data.units)
-    line = np.exp(found.line.intercept + found.line.slope * np.log(found.concentration))
+    near = np.abs(np.log(found.concentration / found.optimum)) <= math.log(REACH)
+    line = np.where(near, np.exp(found.line.intercept + found.line.slope * np.log(found.concentration)), np.nan)
     look.plot(
         single_passes(
             found.concentration,

@@ -21,7 +21,7 @@ def single_passes(
     palette: Palette = BROWSER,
     height: int = 400,
 ) -> go.Figure:
-    """concentration, deviation, line: (pass,), d and the fitted median of d.   error: d0.   optimum: nu*."""
+    """concentration, deviation, line: (pass,), d and the fitted median of d, NaN where it was not fitted.   error: d0.   optimum: nu*."""
     figure = go.Figure()
     figure.add_hline(y=error, line={"color": palette.error, "width": 1.6, "dash": "dash"})
     order = np.argsort(concentration, kind="stable")
