@@ -9,14 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stochattn_core.figures import reading
+from stochattn_core.figures import reading, reading_tuning
 from stochattn_core.figures.attention_row import row_law, row_output, row_weights
 from stochattn_core.figures.coverage import coverage
-from stochattn_core.figures.curve import objective_curve, ratio_curve, slider_strip
+from stochattn_core.figures.curve import ratio_curve, slider_strip
 from stochattn_core.figures.fan import central, fan
 from stochattn_core.figures.fitted import fitted, shown_cases
+from stochattn_core.figures.gains import gains
 from stochattn_core.figures.lead_time import by_lead_time
+from stochattn_core.figures.objectives import Span, objective_curves, optima, scaled
 from stochattn_core.figures.pit import pit
+from stochattn_core.figures.single_passes import single_passes
 from stochattn_core.figures.spread_skill import spread_skill
 from stochattn_core.figures.theme import BROWSER, DARK, LIGHT, number
 from stochattn_core.figures.verdict import judge_coverage, judge_crps, judge_ratio, judge_rmse, judge_w1
@@ -50,8 +53,33 @@ def figures(palette):
         ),
         "coverage": coverage(level, level, low=level - 0.1, high=level + 0.1, n_member=49, n_case=100, palette=palette),
         "lead_time": by_lead_time(level, level, level, level, ratio=np.ones(9), n_member=49, n_case=100, palette=palette),
-        "objective": objective_curve(
-            np.array([1, 4, 16]), np.array([3.0, 1.0, 2.0]), concentration=4, interval=(3, 6), subtitle="M = 10", palette=palette
+        "objectives": objective_curves(
+            np.array([1, 4, 16]),
+            {"one": np.array([3.0, 1.0, 2.0]), "other": np.array([np.inf, 1.0, 2.0])},
+            {"one": 4.0, "other": 5.0},
+            chosen="one",
+            subtitle="M = 10",
+            palette=palette,
+        ),
+        "optima": optima(
+            [Span("bootstrap", 4, 3, 6, "ensemble", strong=True), Span("w1", 5, 5, 5)],
+            np.array([1, 4, 16]),
+            concentration=4,
+            subtitle="90%",
+            palette=palette,
+        ),
+        "single": single_passes(
+            np.array([16, 1, 4]), np.array([0.3, 1.1, 0.5]), np.array([0.25, 1, 0.5]), error=0.6, optimum=3, subtitle="", palette=palette
+        ),
+        "gains": gains(
+            ["Output inflation", "Split conformal"],
+            ["mend", "reference"],
+            np.array([[0.2, 0.1, 0.3], [-0.1, -0.2, 0.1]]),
+            np.array([[0.2, 0.1, 0.3], [-0.1, -0.2, 0.1]]),
+            level=0.98,
+            recommended=0,
+            subtitle="N = 100",
+            palette=palette,
         ),
         "ratio": ratio_curve(
             np.array([1, 4, 16]), np.array([2.0, 1.0, 0.5]), concentration=4, interval=None, subtitle="M = 10", palette=palette
@@ -195,6 +223,49 @@ def test_the_ratio_curve_sentence_finds_the_crossing_or_says_there_is_none():
     assert "between ν = 1 and 4" in reading.read_ratio_curve(grid, np.array([1.5, 0.9, 0.4]))
     assert "stays below 1" in reading.read_ratio_curve(grid, np.array([0.9, 0.5, 0.2]))
     assert "stays above 1" in reading.read_ratio_curve(grid, np.array([5.0, 3.0, 2.0]))
+
+
+def test_costs_of_any_size_share_an_axis_and_what_is_infinite_is_left_out():
+    cost = RNG.lognormal(5, 3, 20)
+    assert np.argmin(scaled(cost)) == np.argmin(cost) and np.array_equal(np.argsort(scaled(cost)), np.argsort(cost))
+    assert scaled(cost).min() == 0 and scaled(cost).max() == 1
+    assert np.isnan(scaled(np.array([np.inf, np.inf]))).all() and scaled(np.array([2.0, 2.0])).tolist() == [0, 0]
+
+
+def test_the_chosen_objective_is_drawn_thickest_and_every_optimum_is_marked():
+    drawn = figures(LIGHT)["objectives"].data
+    width = {one.name: one.line.width for one in drawn if "lines" in one.mode}
+    assert width["one"] > 2 * width["other"]
+    assert [one.x[0] for one in drawn if one.mode == "markers"] == [4.0, 5.0]
+
+
+def test_the_line_through_single_passes_goes_from_left_to_right():
+    line = next(one for one in figures(LIGHT)["single"].data if one.mode == "lines")
+    assert list(line.x) == [1, 4, 16] and list(line.y) == [1, 0.5, 0.25]
+
+
+def test_the_sentences_of_a_tuning_read_its_numbers():
+    said = reading_tuning.read_objectives({"Pooled": 4.0, "CRPS": 2.0, "W1": 8.0}, "Pooled", at_bound=False)
+    assert "ν = 4.00" in said and "2.00 to 8.00" in said
+    assert "near 4.20" in reading_tuning.read_objectives({"Pooled": 4.0, "CRPS": 4.2}, "Pooled", at_bound=False)
+    assert "lies beyond" in reading_tuning.read_objectives({"Pooled": 1.0}, "Pooled", at_bound=True)
+    assert "0.75 of the error" in reading_tuning.read_bias(2.0, np.array([1, 4]), np.array([1.0, 0.5]))
+    assert "cannot be told" in reading_tuning.read_bias(2.0, np.array([1, 4]), np.full(2, np.nan))
+    both = reading_tuning.read_optima({"bootstrap": (1, 4), "posterior": (2, 2.2)})
+    assert both.startswith("The bootstrap spans a factor of 4.00") and "bootstrap alone" in both
+    assert "One interval" in reading_tuning.read_optima({"bootstrap": (1, 4)})
+    assert "hardly move" in reading_tuning.read_single_passes(70, -0.5, 0.08, converged=True)
+    assert "before" in reading_tuning.read_single_passes(70, -0.5, 0.08, converged=False)
+
+
+def test_the_sentence_of_the_gains_names_what_chance_cannot_make():
+    title, kind = ["Output inflation", "Shared draws", "Split conformal"], ["mend", "mend", "reference"]
+    gain = np.array([[0.2, 0.1, 0.3], [-0.2, -0.3, -0.1], [0.1, -0.1, 0.3]])
+    said = reading_tuning.read_gains(title, kind, gain, 0)
+    assert "beyond chance: output inflation. Worse: shared draws." in said and "holds here" in said and "References" in said
+    assert "does not hold here" in reading_tuning.read_gains(title, kind, gain, 1)
+    assert "is not sure here" in reading_tuning.read_gains(title, kind, gain, 2)
+    assert "no method" in reading_tuning.read_gains(["Shared draws"], ["mend"], gain[1:2], None)
 
 
 def test_grades_go_by_word_and_by_mark():

@@ -29,6 +29,7 @@ WRONG = {
     "nu": ("0", "-1", "2.5", "abc", "1e3", "5000", "nan", "99999999999999999999"),
     "seed": ("-1", "1.5", "abc", "99999999999"),
     "layers": ("x" * 300,),
+    "mend": ("nonsense", "inflation", "inflation -1", "fractional 0.5", "shared 2", "inflation nan"),
     "case": ("-1", "1000000", "abc"),
     "variable": ("nothing", "geopotential"),
     "forecasts": ("-1", "21", "all"),

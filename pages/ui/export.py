@@ -75,7 +75,7 @@ def snippet(setting: TunedSetting) -> str:
     few, thin = _dataset_lines(setting.dataset.name)
     if setting.model.name in MODELS and MODELS[setting.model.name].task == "grid":
         few, thin = f"{few}\nfrom stochattn_core.datasets.base import thinned", f"thinned({thin}, {setting.dataset.test.n_case})"
-    said = f"ν* = {setting.concentration}" + (f", {mend_text(setting.mend)}" if setting.mend else "")
+    said = f"ν = {setting.concentration}, {mend_text(setting.mend)}" if setting.mend else f"ν* = {setting.concentration}"
     layers = setting.layers or (MODELS[setting.model.name].layers if setting.model.name in MODELS else "*")
     if setting.mend:
         few += "\nfrom stochattn_core.evaluate import ensemble_of"

@@ -67,8 +67,8 @@ def instrument(settings: Settings, data: Dataset) -> DeltaGenerator:
                     width="stretch",
                     type="primary",
                     on_click=state.choose,
-                    kwargs={"nu": float(tuned.concentration)},
-                    disabled=settings.nu == tuned.concentration,
+                    kwargs={"nu": float(tuned.concentration), "mend": tuned.setting.mend},
+                    disabled=(settings.nu, settings.mend) == (tuned.concentration, tuned.setting.mend),
                 )
             elif st.button(
                 "Tune",

@@ -198,7 +198,7 @@ def _draw(settings: Settings) -> None:
         st.number_input("Seed", 0, 2**31 - 1, key="seed", help="The same seed gives the same members.")
     if settings.mend:
         with st.container(horizontal=True, vertical_alignment="center", key="mended"):
-            st.markdown(f"Mend: {mend_text(settings.mend)}")
+            st.caption(f"Mend: {mend_text(settings.mend)}")
             st.button("Remove", icon=":material/close:", type="tertiary", key="remove-mend", on_click=choose, kwargs={"mend": ""})
 
 
