@@ -98,7 +98,7 @@ def compare(
         search or search_of(network, dataset, default_layers, attention_classes, objective),
         attention_classes,
     )
-    if not isinstance(setting, Setting) and not setting.setting.mend:  # shared draws have another concentration
+    if not isinstance(setting, Setting):
         bench.known[base] = Found(setting.concentration, setting.optimum, setting.passes)
     jobs = [("nu alone", "Concentration alone", "method", lambda bench: bench.alone), *_mends(bench, wanted), *_REFERENCES]
     made: list[tuple[Row, Outcome | None]] = []
