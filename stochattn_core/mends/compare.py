@@ -20,6 +20,7 @@ from stochattn_core.mends import MENDS, methods
 from stochattn_core.mends.gain import Gain, paired_gain
 from stochattn_core.mends.layer_groups import layer_groups
 from stochattn_core.mends.methods import Outcome, Workbench
+from stochattn_core.mends.progress import share
 from stochattn_core.mends.search import Found, Search, search_of
 from stochattn_core.models.base import Model
 from stochattn_core.settings import Setting
@@ -97,7 +98,7 @@ def compare(
     jobs = [("nu alone", "Concentration alone", "method", lambda bench: bench.alone), *_mends(bench, wanted), *_REFERENCES]
     made: list[tuple[Row, Outcome | None]] = []
     for place, (name, title, kind, job) in enumerate(jobs):
-        bench.progress = _share(progress, place, len(jobs), title)
+        bench.progress = share(progress, place, len(jobs), title)
         try:
             outcome, problem = job(bench), ""
         except ValueError as error:
@@ -135,7 +136,7 @@ def _judged(made: list[tuple[Row, Outcome | None]], units: str) -> Comparison:
         gain, unit = best.gain_calibration, f" {units}" if units else ""
         sentence = (
             f"{best.title} lowers the fair CRPS on calibration data by {gain.estimate:.3g}{unit} "
-            f"({level:.0%} interval {gain.low:.3g} to {gain.high:.3g}, for {sum(is_tried)} mends tried): it is worth taking."
+            f"({level:.1%} interval {gain.low:.3g} to {gain.high:.3g}, for {sum(is_tried)} mends tried): it is worth taking."
         )
     else:
         sentence = f"No mend lowers the fair CRPS on calibration data by more than chance may ({sum(is_tried)} tried): stay with the concentration alone."
@@ -172,10 +173,3 @@ _REFERENCES = [
     ),
     ("split-conformal", BASELINES["conformal"].title, "reference", methods.split),
 ]
-
-
-def _share(progress: Progress | None, part: int, n_part: int, what: str) -> Progress | None:
-    """Progress of one method as progress of the whole, in thousandths."""
-    if progress is None:
-        return None
-    return lambda done, total, _: progress(int(1000 * (part + done / max(total, 1))), 1000 * n_part, what)

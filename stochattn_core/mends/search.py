@@ -13,6 +13,7 @@ from stochattn_core import tuning
 from stochattn_core.by_hand import AttentionClass
 from stochattn_core.datasets.base import Dataset, Progress
 from stochattn_core.evaluate import ensemble_of
+from stochattn_core.mends.progress import share
 from stochattn_core.metrics import Statistics
 from stochattn_core.settings import Setting
 
@@ -41,7 +42,7 @@ def search_of(network: nn.Module, dataset: Dataset, default_layers: str, attenti
                 part="calibration",
                 layers=setting.layers or default_layers,
                 attention_classes=attention_classes,
-                progress=progress,
+                progress=share(progress, min(n_done, tuning.N_NEAR - 1), tuning.N_NEAR),
             ).pooled
 
         points = tuning._points_about_the_crossing(np.array(tuning.GRID), passes_at, tuning.N_NEAR)
