@@ -101,7 +101,7 @@ def _add_case(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--csv", type=Path, metavar="FILE", help="a table or, with --time, a series of your own")
     parser.add_argument("--target", metavar="COLUMN")
     parser.add_argument("--time", metavar="COLUMN")
-    parser.add_argument("--grid", metavar="FILE_OR_ZARR", help="maps of your own, with --variable")
+    parser.add_argument("--grid", metavar="FILE_OR_ZARR", help="maps of your own (NetCDF or Zarr, a path or an address), with --variable")
     parser.add_argument("--variable", metavar="NAME")
 
 

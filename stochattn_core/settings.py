@@ -61,6 +61,36 @@ class Interval(_Part):
     high: float
 
 
+class EvidencePart(_Part):
+    """One test of the verdict: an estimate with its interval, and the rule it was held against."""
+
+    estimate: float | None
+    low: float | None
+    high: float | None
+    rule: str
+
+
+class GroupPart(_Part):
+    """nu* of one lead time, region or variable. weight: of its own value; the rest is the global one's."""
+
+    kind: str
+    name: str
+    concentration: int = Field(ge=1)
+    optimum: float
+    own: float
+    low: float
+    high: float
+    weight: float
+
+
+class ConformalPart(_Part):
+    """Conformal intervals on top of the ensemble: [lower - offset, upper + offset]. offset: (level, lead), null where none is promised."""
+
+    level: list[float]
+    lead_time: list[int]
+    offset: list[list[float | None]]
+
+
 class ModelPart(_Part):
     name: str
     weights_sha256: str
@@ -86,13 +116,24 @@ class Scores(_Part):
 
 
 class TunedSetting(_Part):
-    """A tuned concentration with where it came from; saved as JSON and loaded back to the same numbers on the same device."""
+    """A tuned concentration with where it came from; saved as JSON and loaded back to the same numbers on the same device.
+
+    interval is the wider of `intervals`; evidence is what the verdict rests on. Of schema 1 there are files without mend, intervals, evidence,
+    groups, conformal, search, passes and sentence.
+    """
 
     schema_version: int = SCHEMA_VERSION
     concentration: int = Field(ge=1)
     interval: Interval
+    intervals: dict[str, Interval] = Field(default_factory=dict)
     objective: str
+    search: str = "grid"
+    passes: int | None = None
     verdict: str
+    sentence: str = ""
+    evidence: dict[str, EvidencePart] = Field(default_factory=dict)
+    groups: list[GroupPart] = Field(default_factory=list)
+    conformal: ConformalPart | None = None
     n_member: int = Field(ge=2)
     seed: int = Field(ge=0)
     layers: str = ""

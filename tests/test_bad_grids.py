@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from stochattn_core.datasets import grid_file
+from stochattn_core.datasets import grid_address
 from stochattn_core.datasets.grids import grid_from_file
 from tests.test_grids import N_TIME, fields, saved
 
@@ -201,7 +201,8 @@ def test_an_address_that_does_not_answer_is_refused():
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     with pytest.raises(
-        ValueError, match=r"expected a Zarr store at 'http://127.0.0.1:\d+/a.zarr', got no answer \(ConnectionRefusedError\); check"
+        ValueError,
+        match=r"expected a Zarr store or a NetCDF file at 'http://127.0.0.1:\d+/a.zarr', got no answer \(ConnectionRefusedError\); check",
     ):
         grid_from_file(f"http://127.0.0.1:{port}/a.zarr", "t")
     with pytest.raises(ValueError, match="expected an address that begins with https://, gs:// or s3://, got 'ftp://x/y'"):
@@ -209,7 +210,7 @@ def test_an_address_that_does_not_answer_is_refused():
 
 
 def test_an_address_that_takes_too_long_is_refused(monkeypatch):
-    monkeypatch.setattr(grid_file, "TIMEOUT", 0.2)
+    monkeypatch.setattr(grid_address, "TIMEOUT", 0.2)
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()

@@ -10,7 +10,7 @@ import torch
 
 from stochattn_core import sample_ensemble, stochastic_attention
 from stochattn_core.datasets import load_dataset
-from stochattn_core.datasets.base import Dataset, Split
+from stochattn_core.datasets.base import Dataset, Split, thinned
 from stochattn_core.models import climax_checkpoint, climax_grid, climax_own_grid, load_model, weights_sha256
 from stochattn_core.models.climax import VARIABLES, ClimaX, box_patches
 from stochattn_core.models.climax_grid import GridNetwork
@@ -379,6 +379,25 @@ def test_on_a_grid_of_the_users_own_a_network_is_trained_once_and_kept(empty_cac
         assert torch.equal(again(split.inputs), forecast)
     members = sample_ensemble(again, split.inputs[:3], concentration=4, n_member=5, layers=load_model("climax").layers)
     assert members.shape == (5, 3, 8, 15) and float(members.std(0).mean()) > 0
+
+
+def test_a_look_at_fewer_cases_trains_nothing_again(empty_cache, monkeypatch):
+    """The weights hang on the train part alone: another number of test cases finds them, another train part does not."""
+    dataset, runs, real = own_dataset(), [], climax_own_grid.train_own
+    monkeypatch.setattr(climax_own_grid, "train_own", lambda dataset, progress: runs.append(1) or real(dataset, n_step=2))
+    networks = [climax_own_grid.stored_or_trained(one) for one in (dataset, thinned(dataset, 8))]
+    assert len(runs) == 1 and weights_sha256(networks[0]) == weights_sha256(networks[1])
+    for other in (
+        {"target_name": "b"},
+        {"lead_time": (18,)},
+        {"train": dataset.test},
+        {"latitude": tuple(x + 1 for x in dataset.latitude)},
+    ):
+        assert climax_own_grid.train_sha256(dataclasses.replace(dataset, **other)) != climax_own_grid.train_sha256(dataset)
+
+
+def test_few_maps_get_few_steps():
+    assert [climax_own_grid.n_step_for(n) for n in (8, 160, 10_000)] == [300, 600, 1500]
 
 
 def test_patches_are_as_small_as_their_number_allows():

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.ui import cached, map_panels, map_tabs, own
+from pages.ui import cached, map_panels, map_tabs, own_model
 from pages.ui.choices import GRID, VIEWS, Settings, region_of, slider_position
 from pages.ui.work import Work
 from stochattn_core.datasets import load_dataset
@@ -305,7 +305,7 @@ def test_a_saved_setting_that_does_not_fit_is_refused_in_one_sentence(content, s
 )
 def test_a_file_that_is_no_csv_is_refused_in_one_sentence(content, said):
     test = opened("bring")
-    upload(test, "csv-file", "data.csv", content)
+    upload(test, "own-file", "data.csv", content)
     assert not test.exception
     assert len(test.error) == 1
     assert said in test.error[0].value
@@ -314,7 +314,7 @@ def test_a_file_that_is_no_csv_is_refused_in_one_sentence(content, said):
 def test_a_csv_shows_its_columns_and_guesses_what_they_are():
     rows = "when,sales,shop\n" + "\n".join(f"2001-{i % 12 + 1:02d}-01,{i},a" for i in range(30))
     test = opened("bring")
-    upload(test, "csv-file", "sales.csv", rows.encode())
+    upload(test, "own-file", "sales.csv", rows.encode())
     assert not test.exception and not test.error
     labels = {box.label: box.value for box in test.main.selectbox}
     assert labels["Times"] == "when"
@@ -326,7 +326,7 @@ def upload(test: AppTest, key: str, name: str, content: bytes) -> None:
 
 
 def test_the_script_that_the_page_shows_runs(capsys):
-    exec(compile(own.SCRIPT, "script", "exec"), {})
+    exec(compile(own_model.SCRIPT, "script", "exec"), {})
     assert "49, 8, 16, 32" in capsys.readouterr().out
 
 

@@ -9,10 +9,11 @@ import pytest
 import torch
 from torch import nn
 
-from stochattn_core import TunedSetting, load_dataset, load_model, power_law, sample_ensemble, tune
+from stochattn_core import TunedSetting, load_dataset, load_model, sample_ensemble, tune
 from stochattn_core.datasets.base import Dataset, Split, blocks_at_random
-from stochattn_core.tuning import GRID, _points_about_the_crossing
-from stochattn_core.verdict import WORDS
+from stochattn_core.tuning import GRID, Budget, power_law
+from stochattn_core.tuning.points import points_about
+from stochattn_core.tuning.verdict import OVER, UNDER, WORDS
 
 
 class Own(nn.Module):
@@ -80,14 +81,14 @@ def test_noise_that_no_concentration_reaches_is_said():
 
     found = tune(network, dataset_of(network, far_off))
     assert found.concentration == 1 and found.at_bound and found.setting.at_bound
-    assert found.verdict == "under-dispersed at every concentration" and "no concentration calibrates this model" in found.sentence
+    assert found.verdict == UNDER and "no concentration calibrates this model" in found.sentence
 
 
 def test_a_model_that_is_nearly_exact_ends_at_the_other_bound():
     network = own()
     found = tune(network, dataset_of(network, lambda network, x, part: network(x).detach() + 1e-6 * torch.sin(100 * x[:, 0])))
     assert found.concentration == GRID[-1] and found.at_bound
-    assert found.verdict == "over-dispersed at every concentration"
+    assert found.verdict == OVER
 
 
 def test_few_cases_are_too_few_to_tell():
@@ -130,22 +131,20 @@ def test_the_closed_form_is_the_minimum_of_the_expected_cost():
     assert math.log(law.minimiser(error)) == pytest.approx(log_nu[cost.argmin()], abs=0.01)
 
 
-def test_the_search_looks_only_near_the_crossing():
+def test_the_search_looks_only_near_the_optimum_and_stops_at_its_budget():
     asked = []
-
-    class Sums:
-        def __init__(self, concentration):
-            self.concentration = concentration
 
     def passes_at(concentration, n_done):
         asked.append(concentration)
-        return Sums(concentration)
+        return concentration
 
-    from unittest.mock import patch
-
-    with patch("stochattn_core.tuning._crossing", lambda points: math.log(5)):
-        found = _points_about_the_crossing(np.array(GRID), passes_at, 7)
-    assert list(found) == [1, 2, 4, 8, 16, 32, 64] and asked[0] == 64 and max(asked) == 64
+    find = lambda budget: points_about(lambda points: math.log(5), passes_at, np.array(GRID), 10, budget)  # noqa: E731
+    found, ended = find(Budget())
+    assert list(found) == [1, 2, 4, 8, 16, 32, 64] and asked[0] == 64 and max(asked) == 64 and not ended
+    few, ended = find(Budget(passes=45))
+    assert len(few) == 4 and ended and set(few) < set(found)
+    least, ended = find(Budget(seconds=1e-9))
+    assert len(least) == 3 and ended
 
 
 @pytest.fixture(scope="module")

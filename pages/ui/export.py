@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import pandas as pd
 import streamlit as st
 
+from pages.ui import state
 from stochattn_core.models import MODELS
 from stochattn_core.settings import TunedSetting
 from stochattn_core.tuning import Tuning
@@ -39,13 +41,29 @@ def scores_csv(setting: TunedSetting) -> str:
     return pd.DataFrame(rows).to_csv(index=False)
 
 
+def _dataset_lines(name: str) -> tuple[str, str]:
+    """What to import besides, and the call that makes the dataset: by its name, or from the user's own file."""
+    data = state.own().get(name)
+    if data is None:
+        return "", f'load_dataset("{name}")'
+    file, target = json.dumps(data.source.removeprefix("your file "), ensure_ascii=False), json.dumps(data.target_name, ensure_ascii=False)
+    if data.task == "grid":
+        return (
+            "\nfrom stochattn_core.datasets.grids import grid_from_file",
+            f"grid_from_file({file}, {target}, lead_time={data.lead_time[0]})",
+        )
+    if data.task == "series":
+        return "\nfrom stochattn_core.datasets.own_csv import series_from_csv", f'series_from_csv({file}, "the column of times", {target})'
+    return "\nfrom stochattn_core.datasets.own_csv import table_from_csv", f"table_from_csv({file}, {target})"
+
+
 def snippet(setting: TunedSetting) -> str:
     """The same in a script, for the model of the setting and for any module of one's own."""
     concentration = "math.inf" if math.isinf(setting.concentration) else str(setting.concentration)
     layers = f', layers="{setting.layers}"' if setting.layers else ""
-    few, thin = "", f'load_dataset("{setting.dataset.name}")'
+    few, thin = _dataset_lines(setting.dataset.name)
     if setting.model.name in MODELS and MODELS[setting.model.name].task == "grid":
-        few, thin = "\nfrom stochattn_core.datasets.base import thinned", f"thinned({thin}, {setting.dataset.test.n_case})"
+        few, thin = f"{few}\nfrom stochattn_core.datasets.base import thinned", f"thinned({thin}, {setting.dataset.test.n_case})"
     return f'''from stochattn_core import TunedSetting, evaluate, sample_ensemble
 from stochattn_core import load_dataset, load_model{few}
 

@@ -104,7 +104,7 @@ def curves(tuned: Tuning, data: Dataset) -> None:
     left, right = st.columns(2, gap="large")
     with left:
         look.plot(
-            objective_curve(tuned.grid, tuned.objective, **mark, **size),
+            objective_curve(tuned.grid, tuned.curves[tuned.objective], **mark, **size),
             read_objective(tuned.error, tuned.slope, tuned.at_bound),
             key="objective",
         )

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError, Future, wait
 from contextlib import contextmanager
+from typing import TypeVar
 
 import streamlit as st
+
+from stochattn_core.datasets.base import Progress
+
+T = TypeVar("T")
 
 
 class Work:
@@ -48,6 +55,39 @@ class Work:
                 st.button("Stop", icon=":material/stop_circle:", key=f"stop-{self.key}", on_click=self.on_stop)
         else:
             self.bar.progress(share, text=text)
+
+
+def patiently(work: Work, make: Callable[[Progress], T]) -> T:
+    """make(progress) on a thread of its own, so that Stop is answered however long it says nothing.
+
+    When the run ends before make does, make is left alone and ends at its next progress.
+    """
+    said: list[tuple[int, int, str]] = []
+    ended, result = threading.Event(), Future()
+
+    def progress(done: int, total: int, stage: str) -> None:
+        if ended.is_set():
+            raise CancelledError
+        said[:] = [(done, total, stage)]
+
+    def run() -> None:
+        try:
+            result.set_result(make(progress))
+        except BaseException as error:
+            result.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    try:
+        while True:
+            done, _ = wait([result], timeout=0.2)
+            if done:
+                return result.result()
+            if said:
+                work(*said[0])
+            else:
+                work.wait("no answer yet")
+    finally:
+        ended.set()
 
 
 def _time_left(seconds: float | None) -> str:

@@ -13,11 +13,12 @@ from pathlib import Path
 import xarray as xr
 
 from stochattn_core.datasets.base import Dataset
+from stochattn_core.datasets.grid_address import located
 from stochattn_core.datasets.grid_axes import renamed
-from stochattn_core.datasets.grid_file import open_grid
+from stochattn_core.datasets.grid_file import PathOrFile, open_grid, read_values
 from stochattn_core.datasets.grids import CONSTANTS, grid_from_file
 
-AVAILABILITY = "a download with gcsfs at first use"
+AVAILABILITY = "a download of about 0.5 GB at first use"
 STORE = "weatherbench2/datasets/era5/1959-2023_01_10-6h-64x32_equiangular_conservative.zarr"
 PERIOD = ("2015-01-01", "2018-12-31T18")
 ENDS = ("2017-01-01", "2018-01-01")  # two years to train, one to calibrate, one to test
@@ -26,24 +27,22 @@ INPUTS = {"geopotential": (500,), "temperature": (850,), "2m_temperature": (), "
 
 def load(variable: str = "geopotential_500", lead_time: int = 24) -> Dataset:
     """Z500 (or another of Z500, T850, T2m, U10, V10) at one lead time in hours, from these five at the start."""
-    import pooch
-
     kept = Path(os.environ.get("STOCHATTN_CACHE") or Path.home() / ".cache" / "stochattn") / "era5" / "2015-2018_5.625deg.nc"
     if not kept.exists():
-        try:  # its table of contents first: whether there is a network at all
-            pooch.retrieve(f"https://storage.googleapis.com/{STORE}/.zmetadata", known_hash=None, path=kept.parent, fname="zmetadata.json")
-        except Exception as error:  # requests has a dozen kinds for a network that fails
+        try:
+            store = located(f"gs://{STORE}")
+        except ValueError as error:
             raise ValueError(
-                f"expected to fetch ERA5 from WeatherBench 2 (storage.googleapis.com), got {type(error).__name__}; connect to the internet once, or pick "
-                "an embedded dataset or a file of your own"
+                "expected to fetch ERA5 (about 0.5 GB) from WeatherBench 2 (storage.googleapis.com), got "
+                f"{type(error.__cause__ or error).__name__}; connect to the internet once, or pick an embedded dataset or a file of your own"
             ) from error
-        fetch(f"gs://{STORE}", kept)
+        fetch(store, kept)
     return dataset_of(kept, variable, lead_time)
 
 
-def fetch(store: str, kept: Path, period: Sequence[str] = PERIOD) -> None:
+def fetch(store: PathOrFile, kept: Path, period: Sequence[str] = PERIOD) -> None:
     """Copies the five variables of that period and the constant fields from a store of WeatherBench 2's layout to NetCDF."""
-    with open_grid(store) as (file, _):
+    with open_grid(store) as (file, called):
         file = renamed(file).sel(time=slice(*period))
         fields = {}
         for name, levels in INPUTS.items():
@@ -55,7 +54,7 @@ def fetch(store: str, kept: Path, period: Sequence[str] = PERIOD) -> None:
         fields |= {other: file[other] for other in others}
         kept.parent.mkdir(parents=True, exist_ok=True)
         part = kept.with_suffix(".part")
-        whole = xr.Dataset({name: field.astype("float32").drop_encoding() for name, field in fields.items()})
+        whole = xr.Dataset({name: read_values(field, called).astype("float32").drop_encoding() for name, field in fields.items()})
         whole.drop_encoding().to_netcdf(part, engine="h5netcdf")
     part.replace(kept)
 

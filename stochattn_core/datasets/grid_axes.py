@@ -53,7 +53,7 @@ def pick(dataset: xr.Dataset, variable: str, file: str) -> xr.DataArray:
     """The variable over time, latitude and longitude in any order, without values yet. "geopotential_500" is the level 500 of "geopotential"."""
     level = None
     if variable not in dataset.data_vars:
-        match = re.fullmatch(r"(.+)_(\d+)", variable)
+        match = re.fullmatch(r"(.+)_(\d+(?:\.\d+)?)", variable)
         if match is None or match[1] not in dataset.data_vars:
             there = ", ".join(sorted(str(name) for name in dataset.data_vars)) or "none"
             raise ValueError(f"expected a variable {variable!r} in {file!r}, its variables are {there[:200]}; choose one of them")
@@ -87,6 +87,14 @@ def pick(dataset: xr.Dataset, variable: str, file: str) -> xr.DataArray:
     return array
 
 
+def levels_of(array: xr.DataArray) -> np.ndarray:
+    """The values of its level axis, pressures in hPa."""
+    levels = array["level"].values.astype(np.float64)
+    if unit_name(array["level"].attrs.get("units")) == "Pa" or levels.min() > 2000:  # no weather lies under 2000 hPa
+        levels = levels / 100
+    return levels
+
+
 def _at_level(array: xr.DataArray, level: float | None, file: str) -> xr.DataArray:
     if level is None:
         return array
@@ -94,9 +102,7 @@ def _at_level(array: xr.DataArray, level: float | None, file: str) -> xr.DataArr
         raise ValueError(
             f"expected levels for {array.name!r} in {file!r}, got axes {', '.join(map(str, array.dims))}; leave out the number"
         )
-    levels = array["level"].values.astype(np.float64)
-    if unit_name(array["level"].attrs.get("units")) == "Pa" or levels.min() > 2000:  # no weather lies under 2000 hPa
-        levels = levels / 100
+    levels = levels_of(array)
     near = np.flatnonzero(np.isclose(levels, level))
     if not len(near):
         raise ValueError(

@@ -6,29 +6,38 @@ import io
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.client import HTTPException
 from pathlib import Path
 from typing import BinaryIO
-from urllib.error import HTTPError
-from urllib.request import Request, urlopen
+from urllib.error import URLError
 
 import xarray as xr
+import zarr
 
 from stochattn_core.datasets.csv_recognise import KINDS
+from stochattn_core.datasets.grid_address import ZARR_MARKS, HttpStore, is_address, located, name_of
 
-PathOrFile = str | Path | BinaryIO
+PathOrFile = str | Path | BinaryIO | HttpStore
 ENGINES = {b"\x89HDF": "h5netcdf", b"CDF\x01": "scipy", b"CDF\x02": "scipy"}
-ZARR_MARKS = ("zarr.json", ".zmetadata", ".zgroup")
-TIMEOUT = 10  # s, for the first answer of a server
+GRIDS = (b"\x89HDF", b"CDF", b"GRIB")  # first bytes of gridded files, also of those that are refused
+
+
+def is_grid(head: bytes) -> bool:
+    """Whether a file that begins with these bytes goes through this door; any other is a text table or refused as one."""
+    return head.startswith(GRIDS)
 
 
 @contextmanager
 def open_grid(source: PathOrFile) -> Iterator[tuple[xr.Dataset, str]]:
     """The opened file and its name; values are read when they are asked for. An open binary file stays the caller's.
 
-    source: a NetCDF file (or an upload of one), a Zarr folder, or the address of a Zarr store (https://, gs://, s3://).
+    source: a NetCDF file (or an upload of one), a Zarr folder, the address of either (https://, gs://, s3://), or what `located` found there.
     """
-    if isinstance(source, str) and "://" in source:
-        dataset, name = _open_address(source), source.rstrip("/").rsplit("/", 1)[-1]
+    if is_address(source):
+        source = located(source)
+    if isinstance(source, HttpStore):
+        name = name_of(source.url)
+        dataset = _open_zarr(source, None, name)
     elif isinstance(source, str | Path):
         path = Path(source).expanduser()
         name = path.name
@@ -54,9 +63,7 @@ def read_values(array: xr.DataArray, name: str) -> xr.DataArray:
     try:
         return array.load()
     except Exception as error:  # HDF5, NetCDF-3, Zarr codecs and each file system have their own kinds of failure
-        raise ValueError(
-            f"expected to read {array.name!r} from {name!r}, got {type(error).__name__}: the file is damaged or incomplete; download or copy it again"
-        ) from error
+        raise ValueError(f"expected to read {array.name!r} from {name!r}, got {_why(error, 'download or copy it again')}") from error
 
 
 def _engine(head: bytes, size: int, name: str) -> str:
@@ -82,20 +89,20 @@ def _open_netcdf(path: Path | BinaryIO, engine: str, name: str) -> xr.Dataset:
         raise _not_opened(error, name, "download or copy it again") from error
 
 
-def _open_zarr(store: str, folder: Path | None, name: str, **options: object) -> xr.Dataset:
-    try:
-        import zarr
-    except ImportError:
-        raise ValueError(f"expected the package zarr to read {name!r}, it is not installed; run: pip install zarr==3.1.6") from None
+def _open_zarr(store: str | HttpStore, folder: Path | None, name: str) -> xr.Dataset:
     if folder is not None and not any((folder / mark).exists() for mark in ZARR_MARKS):
         raise ValueError(
             f"expected a Zarr store, the folder {name!r} holds none of {', '.join(ZARR_MARKS)}; give the folder that ends in .zarr"
         )
     try:
-        group = zarr.open_group(store, mode="r", storage_options=options or None)
+        group = zarr.open_group(store, mode="r")
+        if folder is None and group.metadata.consolidated_metadata is None:
+            raise ValueError(f"expected consolidated metadata in {name!r} on a server, found none; write it with consolidated=True")
         if not any("pickle" in str(array.metadata.to_dict()).lower() for _, array in group.arrays()):
-            return _opened(store, engine="zarr", **({"storage_options": options} if options else {}))
+            return _opened(store, engine="zarr")
     except Exception as error:
+        if str(error).startswith("expected consolidated"):
+            raise
         if "pickle" not in str(error).lower():  # zarr 3 refuses most of them itself
             raise _not_opened(error, name, "copy the whole folder again" if folder else "check the address and the connection") from error
     raise ValueError(f"expected numbers in {name!r}, it holds Python pickles, which are never opened; write it again without objects")
@@ -111,42 +118,9 @@ def _not_opened(error: Exception, name: str, cure: str) -> ValueError:
     said = str(error).strip().splitlines()
     if "calendar" in str(error) or "cftime" in str(error) or "unable to decode time" in str(error):
         return ValueError(f"expected times of the standard calendar in {name!r}, got others ({said[0][:80]}); convert the time axis")
-    return ValueError(f"expected to open {name!r}, got {type(error).__name__}: the file is damaged or incomplete; {cure}")
+    return ValueError(f"expected to open {name!r}, got {_why(error, cure)}")
 
 
-def _open_address(address: str) -> xr.Dataset:
-    """A Zarr store on a server, read without an account."""
-    name = address.rstrip("/").rsplit("/", 1)[-1]
-    scheme, rest = address.split("://", 1)
-    package = {"http": "aiohttp", "https": "aiohttp", "gs": "gcsfs", "gcs": "gcsfs", "s3": "s3fs"}.get(scheme)
-    if package is None:
-        raise ValueError(
-            f"expected an address that begins with https://, gs:// or s3://, got {address[:60]!r}; download the file and give its path"
-        )
-    if package != "s3fs":
-        _ask(address if package == "aiohttp" else f"https://storage.googleapis.com/{rest}")
-    try:
-        __import__(package)
-    except ImportError:
-        raise ValueError(
-            f"expected the package {package} to read {scheme}:// addresses, it is not installed; run: pip install {package}"
-        ) from None
-    options = {"gcsfs": {"token": "anon"}, "s3fs": {"anon": True}}.get(package, {})
-    return _open_zarr(address, None, name, **options)
-
-
-def _ask(address: str) -> None:
-    """Whether a Zarr store answers there, before a file system with many retries and long waits is let loose on it."""
-    came = ""
-    for mark in ZARR_MARKS:
-        try:
-            with urlopen(Request(f"{address.rstrip('/')}/{mark}"), timeout=TIMEOUT):
-                return
-        except HTTPError as error:
-            came = f"the answer {error.code}"
-        except (OSError, ValueError) as error:  # no network, no such host, refused, too slow, not an address
-            came = f"no answer ({type(getattr(error, 'reason', None) or error).__name__})"
-            break
-    raise ValueError(
-        f"expected a Zarr store at {address!r}, got {came}; check the address and the connection, or download it and give the folder"
-    )
+def _why(error: Exception, cure: str) -> str:
+    lost = isinstance(error, URLError | TimeoutError | ConnectionError | HTTPException)
+    return f"{type(error).__name__}: {'the connection was lost; try again' if lost else f'the file is damaged or incomplete; {cure}'}"

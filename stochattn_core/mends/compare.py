@@ -20,11 +20,11 @@ from stochattn_core.mends import MENDS, methods
 from stochattn_core.mends.gain import Gain, paired_gain
 from stochattn_core.mends.layer_groups import layer_groups
 from stochattn_core.mends.methods import Outcome, Workbench
-from stochattn_core.mends.progress import share
 from stochattn_core.mends.search import Found, Search, search_of
 from stochattn_core.models.base import Model
 from stochattn_core.settings import Setting
 from stochattn_core.tuning import Tuning
+from stochattn_core.tuning.search import share_of
 
 LEVEL = 0.9
 LEAST_BLOCKS = 10  # independent blocks of calibration cases, below which no mend is recommended
@@ -88,17 +88,23 @@ def compare(
         raise ValueError(f"expected cases in the calibration part of {dataset.name!r}, found none; give more data")
     network = network_of(model, dataset, device=device, progress=progress)
     base = setting if isinstance(setting, Setting) else setting.setting.setting
+    objective = "pooled" if isinstance(setting, Setting) else setting.objective
     base = replace(base, mend="")
     default_layers = layers_of(model, Setting())
     bench = Workbench(
-        network, dataset, base, default_layers, search or search_of(network, dataset, default_layers, attention_classes), attention_classes
+        network,
+        dataset,
+        base,
+        default_layers,
+        search or search_of(network, dataset, default_layers, attention_classes, objective),
+        attention_classes,
     )
     if not isinstance(setting, Setting):
         bench.known[base] = Found(setting.concentration, setting.optimum, setting.passes)
     jobs = [("nu alone", "Concentration alone", "method", lambda bench: bench.alone), *_mends(bench, wanted), *_REFERENCES]
     made: list[tuple[Row, Outcome | None]] = []
     for place, (name, title, kind, job) in enumerate(jobs):
-        bench.progress = share(progress, place, len(jobs), title)
+        bench.progress = share_of(progress, place, place + 1, len(jobs), title)
         try:
             outcome, problem = job(bench), ""
         except ValueError as error:

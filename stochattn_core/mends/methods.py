@@ -20,11 +20,11 @@ from stochattn_core.mends import conformal, inflation
 from stochattn_core.mends.fractional import Fractional
 from stochattn_core.mends.gain import Scored, halves
 from stochattn_core.mends.inflation import Inflation
-from stochattn_core.mends.progress import share
 from stochattn_core.mends.search import Found, Search
 from stochattn_core.metrics import scores
 from stochattn_core.metrics.scores import SHOWN
 from stochattn_core.settings import Setting
+from stochattn_core.tuning.search import share_of
 
 COARSE_BELOW = 16  # concentrations above are fine enough as whole numbers
 
@@ -60,7 +60,7 @@ class Workbench:
 
     def found(self, setting: Setting) -> Found:
         if setting not in self.known:
-            self.known[setting] = self.search(setting, share(self.progress, 0, 3))
+            self.known[setting] = self.search(setting, share_of(self.progress, 0, 1, 3))
         return self.known[setting]
 
     def ensemble(self, setting: Setting, part: str) -> Ensemble:
@@ -71,7 +71,7 @@ class Workbench:
             part=part,
             layers=setting.layers or self.default_layers,
             attention_classes=self.attention_classes,
-            progress=share(self.progress, 2 if part == "test" else 1, 3),
+            progress=share_of(self.progress, *((2, 3) if part == "test" else (1, 2)), 3),
         )
 
     @cached_property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -55,3 +56,35 @@ def correlation(left: Tensor, right: Tensor, weights: Tensor | None = None) -> T
     weights = weights / weights.sum()
     left, right = left - (weights * left).sum(), right - (weights * right).sum()
     return (weights * left * right).sum() / ((weights * left**2).sum() * (weights * right**2).sum()).sqrt()
+
+
+def within_by_block(members, target, block, weights=None) -> tuple[Tensor, Tensor, Tensor]:
+    """Sums from which the correlation of spread and error over cases follows, at each element by itself: is the spread large when the error is?
+
+    The mean over cases of spread and of |error| is taken away at every element (cell, lead time) first, so that a spread that never changes, however
+    well it knows the climate, scores 0: the trivial reference.
+    members: (member, case, *event).   target: (case, *event), NaN left out.   block: (case,) ints.   weights: broadcasts to *event.
+    Returns three (block,) float64 sums, of the products and of the two squares: correlation = sum ab / sqrt(sum aa * sum bb).
+
+    >>> members, target = torch.tensor([[0.0, 0.0, 0.0], [1.0, 2.0, 3.0]]), torch.tensor([1.5, 3.0, 4.5])
+    >>> ab, aa, bb = within_by_block(members, target, [0, 1, 2])
+    >>> round(float(ab.sum() / (aa.sum() * bb.sum()).sqrt()), 6)
+    1.0
+    """
+    members, target = (torch.as_tensor(np.array(x)) for x in (members, target))
+    block = torch.as_tensor(np.asarray(block), dtype=torch.int64)
+    seen = ~torch.isnan(target)
+    count = seen.sum(0).clamp(min=1)
+    scale = seen.double() if weights is None else seen * torch.as_tensor(weights, dtype=torch.float64)
+
+    def centred(values: Tensor) -> Tensor:
+        values = torch.where(seen, values.double(), 0.0)
+        return torch.where(seen, values - values.sum(0) / count, 0.0)
+
+    spread, error = centred(members.std(0)), centred((members.mean(0) - target).abs())
+
+    def total(values: Tensor) -> Tensor:
+        values = (values * scale).flatten(1).sum(1) if values.ndim > 1 else values * scale
+        return torch.zeros(int(block.max()) + 1, dtype=torch.float64).index_add_(0, block, values)
+
+    return total(spread * error), total(spread.square()), total(error.square())

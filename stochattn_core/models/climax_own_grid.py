@@ -6,6 +6,7 @@ persistence is scaled by the regression of the truth on it there, so that it add
 
 from __future__ import annotations
 
+import hashlib
 import warnings
 
 import torch
@@ -18,26 +19,47 @@ from stochattn_core.models.climax_grid import GridNetwork, geography, hours_of, 
 from stochattn_core.models.climax_training import QuickClimaX, Recipe, Run, area, half_precision, start_small
 from stochattn_core.models.weights import own_randomness
 
-RECIPE = 1  # raised when what follows changes: kept weights of another recipe are not used
+RECIPE = 2  # raised when what follows changes: kept weights of another recipe are not used
 MAX_PATCH = 256  # attention costs the square of them
 HELD_OUT = 6  # one case in so many
+BATCH = 16
+EPOCHS, MIN_STEP, MAX_STEP = 60, 300, 1500
 LEAST = 0.1  # of what the network gives is kept in any case, or its members would all be equal
 
 
 def stored_or_trained(dataset: Dataset, progress: Progress | None = None) -> GridNetwork:
-    """What was trained on exactly these numbers before, from the user's cache folder, or trained now and kept there."""
-    path = weights.cache_folder() / f"climax_{dataset.sha256[:16]}_recipe{RECIPE}.safetensors"
-    if weights.about(path).get("dataset_sha256") == dataset.sha256:
+    """What was trained on exactly this train part before, from the user's cache folder, or trained now and kept there."""
+    key = train_sha256(dataset)
+    path = weights.cache_folder() / f"climax_{key[:16]}_recipe{RECIPE}.safetensors"
+    if weights.about(path).get("train_sha256") == key:
         return load(path)
     network = train_own(dataset, progress=progress)
     try:
-        save(path, network, {"model": "climax", "dataset": dataset.name, "dataset_sha256": dataset.sha256})
+        save(path, network, {"model": "climax", "dataset": dataset.name, "train_sha256": key})
     except OSError as error:
         warnings.warn(f"the trained weights could not be kept ({error}): the next session trains them again", stacklevel=2)
     return network
 
 
-def train_own(dataset: Dataset, *, n_step: int = 1500, batch: int = 16, seed: int = 0, progress: Progress | None = None) -> GridNetwork:
+def train_sha256(dataset: Dataset) -> str:
+    """Digest of all that the training sees."""
+    about = (dataset.feature_names, dataset.target_name, hours_of(dataset), dataset.latitude, dataset.longitude, sorted(dataset.constants))
+    digest = hashlib.sha256(repr(about).encode())
+    for values in (dataset.train.inputs, dataset.train.target, *(torch.as_tensor(dataset.constants[name]) for name in about[-1])):
+        digest.update(str(tuple(values.shape)).encode())
+        digest.update(values.contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def n_step_for(n_fit: int, batch: int = BATCH) -> int:
+    """EPOCHS passes over the cases, within bounds: more steps on few cases cost time and no longer lower the error of the held-out ones."""
+    return max(MIN_STEP, min(MAX_STEP, EPOCHS * n_fit // batch))
+
+
+def train_own(
+    dataset: Dataset, *, n_step: int | None = None, batch: int = BATCH, seed: int = 0, progress: Progress | None = None
+) -> GridNetwork:
+    """n_step: n_step_for as many cases as there are, without."""
     train = dataset.train
     inputs, later = train.inputs, train.target[:, None]
     n_row, n_column = inputs.shape[2:]
@@ -50,6 +72,7 @@ def train_own(dataset: Dataset, *, n_step: int = 1500, batch: int = 16, seed: in
         start_small(inner)
         network = standardise(GridNetwork(inner, names, (target,), tuple(maps), (hours_of(dataset),), (n_row, n_column)), train, maps)
         n_fit = len(train) - len(train) // HELD_OUT
+        n_step = n_step or n_step_for(n_fit, batch)
         _fit_damping(network, inputs[:n_fit], later[:n_fit])
         wanted = (later - network.base(inputs, network.leads.expand(len(later)))) / network.step[0, :, None, None]
         weight = area(dataset.latitude)[:, None]
@@ -61,7 +84,7 @@ def train_own(dataset: Dataset, *, n_step: int = 1500, batch: int = 16, seed: in
             there = wanted[rows].isfinite() * weight
             run.take((there * (change.float() - wanted[rows].nan_to_num()).square()).sum() / there.sum().clamp_min(1e-6))
             if progress is not None and (run.step % 10 == 0 or run.step == n_step):
-                progress(run.step, n_step, f"training climax on {dataset.name}, loss {run.loss:.3f}")
+                progress(run.step, n_step, f"training climax on {n_fit} maps")
         network.network = ClimaX(inner.variables, **size)
         network.network.load_state_dict(run.mean)
     network.eval()

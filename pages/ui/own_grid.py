@@ -1,0 +1,113 @@
+"""Maps of the user's own: what the file holds, which variable, level and lead time, and the dataset made of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import pandas as pd
+import streamlit as st
+
+from pages.ui import look, state
+from pages.ui.own_csv import own_name
+from pages.ui.work import Work, patiently
+from stochattn_core.datasets.grid_address import HttpStore
+from stochattn_core.datasets.grid_contents import GridVariable
+from stochattn_core.datasets.grids import grid_from_file
+
+SHOWN = 30  # rows of the table of contents
+NEXT = (
+    "On Explore a small ClimaX is trained on the first part of it, within minutes on most grids; a bar says how far it is and how long it still takes, "
+    "and Stop ends it. What it forecasts from is the variable itself at the start, the place and the share of land."
+)
+
+
+@dataclass(frozen=True)
+class OpenedGrid:
+    """A gridded file or store that can be read. key tells it from others in this session; source is what grid_from_file takes."""
+
+    key: str
+    source: Path | BinaryIO | HttpStore
+    name: str
+    variables: tuple[GridVariable, ...]
+    upload: bool = False
+
+
+def grid_form(opened: OpenedGrid) -> None:
+    if opened.name.lower().endswith((".csv", ".txt")):
+        st.info(f"{opened.name!r} is called a table, but it is NetCDF by its content: it is read as maps.", icon=":material/info:")
+    _contents(opened)
+    usable = {variable.name: variable for variable in opened.variables if not variable.problem}
+    if not usable:
+        raise ValueError(opened.variables[0].problem)
+    left, middle, right = st.columns(3)
+    with left:
+        variable = usable[st.selectbox("Variable: what is forecast", list(usable), key=f"grid-variable-{opened.key}")]
+    level, key = None, f"{opened.key}-{variable.name}"
+    if variable.levels:
+        with middle:
+            level = st.selectbox(
+                "Level",
+                variable.levels,
+                index=None,
+                format_func=lambda level: f"{level:g} {variable.level_units}",
+                placeholder="Choose a level",
+                key=f"grid-level-{key}",
+            )
+    with right if variable.levels else middle:
+        usual = next((i for i, lead in enumerate(variable.leads) if lead >= 24), len(variable.leads) - 1)
+        lead = st.selectbox("Lead time", variable.leads, index=usual, format_func=lambda lead: f"{lead} h", key=f"grid-lead-{key}")
+    sent = st.button("Use it on Explore", type="primary", key="use-grid")
+    st.caption(NEXT)
+    if sent:
+        _use(opened, variable, level, lead)
+
+
+def _contents(opened: OpenedGrid) -> None:
+    """The variables, and why some cannot be forecast where others can."""
+    st.markdown(f"**{opened.name}** holds")
+    rows = [
+        [
+            variable.name,
+            variable.title or "–",
+            variable.units or "–",
+            " × ".join(f"{axis} {n:,}" for axis, n in variable.axes),
+            _period(variable),
+        ]
+        for variable in opened.variables[:SHOWN]
+    ]
+    look.table(["variable", "what it is", "units", "axes", "period"], rows)
+    more = len(opened.variables) - SHOWN
+    if more > 0:
+        st.caption(f"and {more} more, in the list below where they can be forecast.")
+    if any(variable.problem for variable in opened.variables) and not opened.variables[0].problem:
+        with st.expander("Why some of them cannot be forecast"):
+            for variable in opened.variables:
+                if variable.problem:
+                    st.text(f"{variable.name}: {variable.problem}")
+
+
+def _period(variable: GridVariable) -> str:
+    if variable.first is None or variable.last is None or variable.step is None:
+        return "cannot be forecast"
+    return f"{variable.first:%Y-%m-%d} to {variable.last:%Y-%m-%d}, every {variable.step / pd.Timedelta(hours=1):g} h"
+
+
+def _use(opened: OpenedGrid, variable: GridVariable, level: float | None, lead: int) -> None:
+    named, stem = variable.at(level), opened.name.rsplit(".", 1)[0]
+    work = Work(st.empty(), "Reading the maps", key="own", on_stop=lambda: None)
+    data = patiently(
+        work,
+        lambda progress: grid_from_file(
+            opened.source,
+            named,
+            lead_time=lead,
+            name=own_name(stem, named, f"{lead}h"),
+            title=f"{stem}: {named}, {lead} h ahead",
+            progress=progress,
+        ),
+    )
+    work.done()
+    state.bring(data)
+    st.switch_page("pages/explore.py")

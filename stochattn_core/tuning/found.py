@@ -1,0 +1,120 @@
+"""What the calibration part says of nu*: every objective's curve and optimum, the intervals, and the whole number to use."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from stochattn_core.tuning import power_law
+from stochattn_core.tuning.interval import LEVEL, Ends, ends, resampled_optima, wider
+from stochattn_core.tuning.minimum import minimum
+from stochattn_core.tuning.objectives import OBJECTIVES
+from stochattn_core.tuning.objectives.ratio import ratio as ratio_of
+from stochattn_core.tuning.points import Point
+from stochattn_core.tuning.thompson import Thompson
+
+
+@dataclass(frozen=True)
+class Optimum:
+    """Where one objective is least. value: not rounded.   low, high: by drawing blocks of cases again.   at_bound: at an end of what was computed."""
+
+    value: float
+    low: float
+    high: float
+    at_bound: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What the calibration part says. concentration: nu*, a whole number.   optimum: before it is rounded.   interval: (level, low, high), the
+    wider of `intervals` by name.   grid: (point,).   curves: cost (point,) by objective.   optima: by objective.   deviation: (point, pass) d.
+    error: d0.   ratio: (point,) spread-skill.   law: through the grid.   passes: over the calibration part.   ended: by the budget.
+    thompson: the single-pass search where that was asked for.   points: the sums themselves.
+    """
+
+    objective: str
+    concentration: int
+    optimum: float
+    interval: tuple[float, float, float]
+    intervals: Mapping[str, Ends]
+    grid: np.ndarray
+    curves: Mapping[str, np.ndarray]
+    optima: Mapping[str, Optimum]
+    deviation: np.ndarray
+    error: float
+    ratio: np.ndarray
+    law: power_law.PowerLaw
+    at_low: bool
+    at_high: bool
+    passes: int
+    ended: bool
+    thompson: Thompson | None
+    points: Mapping[int, Point] = field(repr=False)
+
+    @property
+    def at_bound(self) -> bool:
+        return self.at_low or self.at_high
+
+
+def from_points(
+    points: Mapping[int, Point], objective: str, *, full: tuple[int, int], seed: int, passes: int, ended: bool = False
+) -> Found:
+    """Everything that the sums at some concentrations say. full: the ends of the range that could have been searched."""
+    nu, at = np.array(list(points)), list(points.values())
+    lengths = [point.pooled(point.once) for point in at]
+    deviation, error = np.stack([member[0] for member, _ in lengths]), float(lengths[0][1][0])
+    if not deviation.any():
+        raise ValueError(
+            "expected passes that differ from the plain model, got a spread of exactly zero at every concentration; see the layers sampled"
+        )
+    curves = {name: one.curve(at, at[0].once)[0] for name, one in OBJECTIVES.items()}
+    optima = {name: _optimum(at, nu, name, curves[name], seed) for name in OBJECTIVES}
+    best = optima[objective]
+    law = power_law.fit(nu, deviation, error)
+    intervals = {"bootstrap": (best.low, best.high)}
+    if objective == "pooled":
+        intervals["posterior"] = ends(law.posterior_minimiser(error, seed=seed), *map(float, full))
+    ratio = ratio_of(at, at[0].once)[0]
+    low, high = wider(intervals)
+    return Found(
+        objective=objective,
+        concentration=whole_beside(best.value, low, high, nu, ratio),
+        optimum=best.value,
+        interval=(LEVEL, low, high),
+        intervals=intervals,
+        grid=nu,
+        curves=curves,
+        optima=optima,
+        deviation=deviation,
+        error=error,
+        ratio=ratio,
+        law=law,
+        at_low=best.value <= full[0],
+        at_high=best.value >= full[1],
+        passes=passes,
+        ended=ended,
+        thompson=None,
+        points=points,
+    )
+
+
+def _optimum(points: Sequence[Point], nu: np.ndarray, name: str, curve: np.ndarray, seed: int) -> Optimum:
+    value = float(minimum(nu, curve))
+    low, high = ends(resampled_optima(points, OBJECTIVES[name].curve, seed=seed), float(nu[0]), float(nu[-1]))
+    return Optimum(value, min(low, value), max(high, value), value in (nu[0], nu[-1]))
+
+
+def whole_beside(optimum: float, low: float, high: float, grid: np.ndarray, ratio: np.ndarray) -> int:
+    """The whole number beside nu* at which the spread-skill ratio of the calibration part is nearer one; one in the interval goes first.
+
+    The objective is nearly flat between two neighbours, while at small concentrations the spread is not; and it counts the drift of the
+    mean as deviation, so that rounding it alone errs towards too narrow.
+    """
+    around = np.clip([math.floor(optimum), math.ceil(optimum)], grid[0], grid[-1])
+    inside = around[(around >= low) & (around <= high)]
+    around = inside if len(inside) else around
+    off = np.abs(np.log(np.interp(np.log(around), np.log(grid), np.maximum(ratio, 1e-300))))
+    return int(around[np.argmin(off)])

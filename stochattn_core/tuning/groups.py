@@ -1,0 +1,117 @@
+"""nu* by group (lead time, region, variable), drawn towards the global one where a group knows little.
+
+Each group's log nu* is an estimate with a standard error from the block bootstrap. Groups are taken to differ by a normal spread of their
+own, found by moments; the estimate that is offered lies between the group's and the mean of all, by how sure each is. A group with few cases
+keeps the global value, one with many keeps its own. Source: DerSimonian and Laird (1986), Controlled Clinical Trials 7, 177.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from stochattn_core.evaluate import Ensemble
+from stochattn_core.metrics import Statistics
+from stochattn_core.metrics.regions import REGIONS, region_weights
+from stochattn_core.tuning.interval import ends, resampled_optima
+from stochattn_core.tuning.minimum import minimum
+from stochattn_core.tuning.objectives import objective_named
+from stochattn_core.tuning.points import Point
+
+OF_STATISTICS = ("pooled", "ratio", "crps", "w1")  # objectives that a group's sums suffice for
+
+
+@dataclass(frozen=True)
+class Group:
+    """kind: "lead time", "region", ...   own: the group's nu* alone, with low and high at 90%.   weight: of its own value, 0 to 1, the rest being
+    the global one's.   optimum: drawn in; concentration: the same as a whole number.
+    """
+
+    kind: str
+    name: str
+    own: float
+    low: float
+    high: float
+    weight: float
+    optimum: float
+    concentration: int
+    at_bound: bool
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What one group says by itself. error: standard error of log nu*."""
+
+    name: str
+    own: float
+    low: float
+    high: float
+    error: float
+    at_bound: bool
+
+
+def by_lead_time(ensembles: Mapping[int, Ensemble], objective: str = "pooled", *, seed: int = 0) -> list[Group]:
+    """Groups of the lead times of a series, from the calibration ensembles at every concentration of the grid."""
+    first = next(iter(ensembles.values()))
+    unit = f" {first.lead_unit}" if first.lead_unit else ""
+    names = [f"{lead}{unit}" for lead in first.lead_time]
+    parts = [[one.statistics.select(place) for one in ensembles.values()] for place in range(len(names))]
+    return shrunk(
+        "lead time", [estimate(name, list(ensembles), part, objective, seed=seed) for name, part in zip(names, parts, strict=True)]
+    )
+
+
+def by_region(ensembles: Mapping[int, Ensemble], objective: str = "pooled", *, seed: int = 0) -> list[Group]:
+    """Groups of the regions of a grid; the globe is no group."""
+    first = next(iter(ensembles.values()))
+    found = []
+    for region in list(REGIONS.values())[1:]:
+        weights = region_weights(region, first.latitude, first.longitude)
+        parts = [one.statistics.pooled(weights) for one in ensembles.values()]
+        found.append(estimate(region.label, list(ensembles), parts, objective, seed=seed))
+    return shrunk("region", found)
+
+
+def estimate(name: str, grid: Sequence[int], parts: Sequence[Statistics], objective: str = "pooled", *, seed: int = 0) -> Estimate:
+    """nu* of one group. parts: its sums at every concentration of the grid."""
+    if objective not in OF_STATISTICS:
+        raise ValueError(f"expected an objective out of {', '.join(OF_STATISTICS)} for groups, got {objective!r}")
+    points = [Point(nu, part) for nu, part in zip(grid, parts, strict=True)]
+    curve = objective_named(objective).curve
+    nu = np.array(grid, dtype=float)
+    own = float(minimum(nu, curve(points, points[0].once))[0])
+    draws = resampled_optima(points, curve, seed=seed)
+    low, high = ends(draws, nu[0], nu[-1])
+    return Estimate(name, own, min(low, own), max(high, own), float(np.log(draws).std(ddof=1)), own in (nu[0], nu[-1]))
+
+
+def shrunk(kind: str, estimates: Sequence[Estimate]) -> list[Group]:
+    """Every group's own value drawn towards the mean of all by empirical Bayes. One group alone keeps its own."""
+    y = np.log([one.own for one in estimates])
+    variance = np.maximum(np.square([one.error for one in estimates]), 1e-8)
+    between = between_groups(y, variance)
+    precision = 1 / (variance + between)
+    mean = float(precision @ y / precision.sum())
+    weight = between / (between + variance) if len(estimates) > 1 else np.ones(1)
+    groups = []
+    for one, share in zip(estimates, weight, strict=True):
+        optimum = math.exp(share * math.log(one.own) + (1 - share) * mean)
+        whole = max(1, round(optimum))
+        groups.append(Group(kind, one.name, one.own, one.low, one.high, float(share), optimum, whole, one.at_bound))
+    return groups
+
+
+def between_groups(y: np.ndarray, variance: np.ndarray) -> float:
+    """The variance of the groups' true values, by moments: max(0, (Q - (k - 1)) / (S1 - S2 / S1)).
+
+    >>> between_groups(np.array([1.0, 1.0, 1.0]), np.array([0.1, 0.1, 0.1]))
+    0.0
+    """
+    weight = 1 / variance
+    total = weight.sum()
+    spread = float(weight @ np.square(y - weight @ y / total)) - (len(y) - 1)
+    scale = float(total - np.square(weight).sum() / total)
+    return max(0.0, spread / scale) if scale > 0 else 0.0

@@ -1,0 +1,34 @@
+"""The lowest point of a curve over the concentration, between the points of a grid."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def minimum(concentration: np.ndarray, cost: np.ndarray) -> np.ndarray:
+    """The concentration at the vertex of the parabola through the lowest point and its neighbours.
+
+    In x = nu ** -0.5, in which a spread is a straight line, the squared difference of spread and error is a parabola: that objective's
+    minimum is found exactly, and a smooth one's to third order in the spacing.
+
+    concentration: (point,) ascending, at least 3.   cost: (..., point); inf is out of bounds.   Returns (...) within the range of the
+    points; a curve that falls to the end ends there, and one that does not curve upwards at its lowest point has it there.
+
+    >>> nu = np.array([1.0, 4.0, 16.0, 64.0])
+    >>> minimum(nu, (nu**-0.5 - 0.3) ** 2).round(3)  # 0.3 ** -2
+    array(11.111)
+    """
+    x = np.asarray(concentration, dtype=np.float64) ** -0.5
+    cost = np.where(np.isnan(cost), np.inf, np.asarray(cost, dtype=np.float64))
+    lowest = cost.argmin(-1)
+    middle = np.clip(lowest, 1, len(x) - 2)
+    left, centre, right = (np.take_along_axis(cost, (middle + k)[..., None], -1)[..., 0] for k in (-1, 0, 1))
+    a, b, c = x[middle - 1], x[middle], x[middle + 1]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        slope_left, slope_right = (centre - left) / (b - a), (right - centre) / (c - b)
+        curvature = (slope_right - slope_left) / (c - a)
+        vertex = (a + b) / 2 - slope_left / (2 * curvature)
+    good = np.isfinite(vertex) & (curvature > 0)
+    nu = np.asarray(concentration, dtype=np.float64)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(good, np.clip(np.clip(vertex, x[-1], x[0]) ** -2.0, nu[0], nu[-1]), nu[lowest])

@@ -1,0 +1,56 @@
+"""What a concentration is tuned for. An objective is one file here and one line in OBJECTIVES; all are computed from the same passes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from torch import Tensor
+
+from stochattn_core.tuning.objectives import fair_crps, per_sample, pooled, ratio, w1
+from stochattn_core.tuning.points import Point
+
+Curve = Callable[[Sequence[Point], Tensor], np.ndarray]
+
+
+class Objective(NamedTuple):
+    """title for a legend, description in one sentence, curve(points, counts) -> (replicate, point) costs, the least of which is sought."""
+
+    title: str
+    description: str
+    curve: Curve
+
+
+OBJECTIVES: dict[str, Objective] = {
+    "pooled": Objective(
+        "Pooled dispersion",
+        "A pass strays from the plain answer as far as that errs, over all outputs together: the default.",
+        pooled.curve,
+    ),
+    "per-sample": Objective(
+        "Per-sample dispersion",
+        "The same case by case, the other way to read the paper: too narrow by design, 0.64 of the right spread for one number a case.",
+        per_sample.curve,
+    ),
+    "averaged": Objective(
+        "Per-sample, passes averaged", "Case by case with the passes averaged first: nearly without that bias.", per_sample.averaged
+    ),
+    "ratio": Objective(
+        "Spread-skill ratio",
+        "The spread equals the error of the ensemble mean: counts the drift of the mean as error, not as spread.",
+        ratio.curve,
+    ),
+    "crps": Objective("Fair CRPS", "The best probabilistic forecast by its score; sharpness counts beside calibration.", fair_crps.curve),
+    "w1": Objective(
+        "W1 under a CRPS bound",
+        f"The flattest PIT among concentrations whose fair CRPS is within {100 * (w1.BOUND - 1):.0f}% of the best.",
+        w1.curve,
+    ),
+}
+
+
+def objective_named(name: str) -> Objective:
+    if name not in OBJECTIVES:
+        raise ValueError(f"expected an objective out of {', '.join(OBJECTIVES)}, got {name!r}")
+    return OBJECTIVES[name]

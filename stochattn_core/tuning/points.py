@@ -1,0 +1,107 @@
+"""The calibration part at some concentrations: what every objective is computed from, and which concentrations are worth their passes."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from stochattn_core.evaluate import Ensemble
+from stochattn_core.metrics import Statistics
+from stochattn_core.metrics.dispersion import PerSample, deviation_by_block, per_sample
+
+GRID = tuple(2**k for k in range(13))
+N_NEAR = 7  # grid points that are computed, the nearest to the crossing
+N_LEAST = 3  # a parabola has three
+
+
+@dataclass(frozen=True, eq=False)
+class Point:
+    """The sums of the passes at one concentration, by block. statistics: all outputs pooled; per_sample: a norm for each case by itself."""
+
+    concentration: int
+    statistics: Statistics
+    per_sample: PerSample | None = None
+
+    @classmethod
+    def of(cls, concentration: int, ensemble: Ensemble) -> Point:
+        found = per_sample(ensemble.members, ensemble.target, ensemble.plain, ensemble.block, weights=ensemble.weights)
+        pooled = ensemble.pooled
+        ensemble.forget_elements()
+        return cls(concentration, pooled, found)
+
+    def pooled(self, counts: Tensor) -> tuple[np.ndarray, np.ndarray]:
+        """d of every pass and d0 with blocks taken so many times: (replicate, pass), (replicate,)."""
+        found = deviation_by_block(self.statistics.resampled(counts))
+        return found.member.numpy(), found.error.numpy()
+
+    @property
+    def once(self) -> Tensor:
+        """Every block taken once."""
+        return torch.ones(1, self.statistics.n_block, dtype=torch.float64)
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a search may cost: stochastic passes over the calibration part, seconds, or both. None is no bound.
+
+    A search that it ends says so and reports what it has; it goes on from there with a larger one, since passes are kept.
+    """
+
+    passes: int | None = None
+    seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("passes", "seconds"):
+            value = getattr(self, name)
+            if value is not None and not (isinstance(value, int | float) and not isinstance(value, bool) and value > 0):
+                raise ValueError(f"expected a budget of {name} above 0, or None for no bound, got {value!r}")
+
+    def spent(self, passes: int, started: float) -> bool:
+        return (self.passes is not None and passes > self.passes) or (
+            self.seconds is not None and time.monotonic() - started > self.seconds
+        )
+
+
+def points_about(
+    best: Callable[[Mapping[int, Point]], float],
+    passes_at: Callable[[int, int], Point],
+    grid: np.ndarray,
+    n_pass: int,
+    budget: Budget,
+) -> tuple[dict[int, Point], bool]:
+    """Points at the concentrations of the grid nearest the optimum, found from the middle outwards; ascending. And whether the budget ended it.
+
+    best(points) is the logarithm of where the optimum seems to be by the points so far. Large concentrations cost most and tell nothing when
+    it is at small ones: they are left out then.
+    """
+    points: dict[int, Point] = {}
+    log_grid, n_point, started = np.log(grid), min(len(grid), N_NEAR), time.monotonic()
+    centre, ended = log_grid[len(grid) // 2], False
+    while True:
+        nearest = np.argsort(np.abs(log_grid - centre), kind="stable")[:n_point]
+        missing = [int(grid[i]) for i in nearest if int(grid[i]) not in points]
+        ended = bool(missing) and len(points) >= N_LEAST and budget.spent((len(points) + 1) * n_pass, started)
+        if not missing or ended:
+            kept = points if ended else {nu: point for nu, point in points.items() if nu in grid[nearest]}
+            return dict(sorted(kept.items())), ended
+        points[missing[0]] = passes_at(missing[0], len(points))
+        centre = best(points)
+
+
+def crossing(points: Mapping[int, Point]) -> float:
+    """The logarithm of the concentration where the deviation equals the error, by the points so far; slope -1/2 beyond them."""
+    known = np.array(sorted(points))
+    member, error = zip(*(points[int(nu)].pooled(points[int(nu)].once) for nu in known), strict=True)
+    excess = np.log(np.maximum([x.mean() for x in member], 1e-300)) - math.log(max(float(error[0][0]), 1e-300))
+    log_known = np.log(known)
+    if excess[0] <= 0:
+        return float(log_known[0] + 2 * excess[0])
+    if excess[-1] >= 0:
+        return float(log_known[-1] + 2 * excess[-1])
+    return float(np.interp(0.0, -excess, log_known))

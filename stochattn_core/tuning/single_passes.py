@@ -1,0 +1,112 @@
+"""The single passes of the authors' search over the calibration part, each kept on disk, and what they say beside the grid."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import nn
+
+from stochattn_core import store
+from stochattn_core.by_hand import AttentionClass
+from stochattn_core.datasets.base import Dataset, Progress
+from stochattn_core.ensemble import rows_per_pass, sample_ensemble
+from stochattn_core.metrics import cell_area_weights
+from stochattn_core.metrics.significance import block_counts
+from stochattn_core.models.base import weights_sha256
+from stochattn_core.tuning.found import Found, whole_beside
+from stochattn_core.tuning.interval import N_REPLICATE, ends, wider
+from stochattn_core.tuning.points import Budget
+from stochattn_core.tuning.thompson import thompson
+
+
+def single_pass_search(
+    found: Found,
+    network: nn.Module,
+    dataset: Dataset,
+    layers: str,
+    largest: int,
+    seed: int,
+    *,
+    budget: Budget,
+    attention_classes: Sequence[AttentionClass],
+    progress: Progress | None,
+) -> Found:
+    """The same finding with nu*, its intervals and the number of passes from single passes; the curves stay those of the grid."""
+    split = dataset.calibration
+    device = next(network.parameters()).device
+    weights = cell_area_weights(torch.tensor(dataset.latitude, dtype=torch.float64))[:, None] if dataset.latitude else torch.ones(())
+    seen = torch.isfinite(split.target)
+    digest = weights_sha256(network)
+    step = rows_per_pass(split.inputs)
+    block = torch.as_tensor(split.block, dtype=torch.int64)
+
+    def by_block(squares: torch.Tensor) -> np.ndarray:
+        each = (torch.where(seen, squares.double(), 0.0) * weights).flatten(1).sum(1) if squares.ndim > 1 else squares.double() * seen
+        return torch.zeros(split.n_block, dtype=torch.float64).index_add_(0, block, each).numpy()
+
+    def forecast(one) -> torch.Tensor:
+        with torch.no_grad():
+            parts = [one(split.inputs[i : i + step].clone().to(device), i) for i in range(0, len(split), step)]
+        return torch.cat(parts).cpu()
+
+    plain = forecast(lambda inputs, first: network(inputs))
+
+    def pass_at(concentration: int, member: int) -> np.ndarray:
+        key = store.key_of(
+            "pass",
+            weights=digest,
+            dataset=dataset.sha256,
+            concentration=concentration,
+            member=member,
+            seed=seed,
+            layers=layers,
+            attention_classes=[str(name) for name in attention_classes],
+            device=device.type,
+            case_per_pass=step,
+            torch=torch.__version__,
+        )
+
+        def fill(folder) -> None:
+            sampled = forecast(
+                lambda inputs, first: sample_ensemble(
+                    network,
+                    inputs,
+                    concentration=concentration,
+                    n_member=1,
+                    first_member=member,
+                    seed=seed,
+                    layers=layers,
+                    attention_classes=attention_classes,
+                    first_case=first,
+                )[0]
+            )
+            np.save(folder / "deviation_sq.npy", by_block((sampled - plain).square()))
+
+        return np.array((store.load(key) or store.save(key, fill))["deviation_sq"])
+
+    error_sq = by_block((torch.where(seen, split.target, plain) - plain).square())
+    weight = by_block(torch.ones_like(plain))
+    result = thompson(pass_at, error_sq, weight, largest, seed=seed, budget=budget, progress=progress)
+    error = math.sqrt(error_sq.sum() / weight.sum())
+    counts = block_counts(next(iter(found.points.values())).statistics, N_REPLICATE, seed).numpy()
+    intervals = {
+        "bootstrap": ends(result.resampled_optima(counts, error_sq, weight), 1.0, float(largest)),
+        "posterior": ends(result.line.optima(error), 1.0, float(largest)),
+    }
+    low, high = wider(intervals)
+    return replace(
+        found,
+        concentration=whole_beside(result.optimum, low, high, found.grid, found.ratio),
+        optimum=result.optimum,
+        interval=(found.interval[0], low, high),
+        intervals=intervals,
+        at_low=result.optimum <= 1,
+        at_high=result.optimum >= largest,
+        passes=found.passes + len(result.concentration),
+        ended=not result.converged,
+        thompson=result,
+    )

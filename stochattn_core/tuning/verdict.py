@@ -1,0 +1,158 @@
+"""The verdict: whether the tuned ensemble can be trusted, by a small rule that is shown with its evidence.
+
+Every word rests on an interval from test cases, widened for the number of tests made (Bonferroni). A claim of failure needs a difference
+that is both material and beyond chance; the claim of calibration needs an interval narrow enough to exclude a bad miss.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+
+from stochattn_core.evaluate import Ensemble
+from stochattn_core.metrics.association import within_by_block
+from stochattn_core.metrics.intervals import LEVELS
+from stochattn_core.metrics.ranks import w1
+from stochattn_core.metrics.significance import block_counts, w1_floor
+
+LEVEL = 0.9  # of all intervals together
+RATIO = (0.9, 1.1)  # a spread-skill ratio within is called calibrated
+RATIO_SURE = (0.75, 4 / 3)  # and its interval must lie within
+COVERAGE = (0.85, 0.95)  # of the central 90%
+COST = 1.05  # the RMSE of the mean over that of the plain model, above which the mean has drifted
+W1_EXCESS = 0.015  # over what chance makes; a spread 10% off has 0.017
+LEAST_BLOCKS = 10  # independent blocks of test cases, below which nothing is said
+N_REPLICATE = 2000
+
+CALIBRATED, UNDER, OVER, DRIFTED, MISPLACED, MISSED, FEW = WORDS = (
+    "calibrated",
+    "under-dispersed even at ν = 1",
+    "over-dispersed at every concentration",
+    "spread reached only with a drifted mean",
+    "right on average, in the wrong places",
+    "not calibrated on test",
+    "too few cases to tell",
+)
+
+NEXT = {
+    CALIBRATED: "read the PIT and the coverage beside it before you rely on the tails",
+    UNDER: "no concentration calibrates this model: inflate the ensemble, which is offered first among the mends, or take conformal intervals",
+    OVER: "sample fewer layers",
+    DRIFTED: "inflate an ensemble of larger ν, whose mean hardly drifts, or forecast with the plain answer",
+    MISPLACED: "do not trust the spread of a single case: dress the plain answer with its calibration errors, or sample other layers",
+    MISSED: "look at the PIT for its shape; the calibration part may be unlike the test part, or an inflation may help",
+    FEW: "add test cases, or read the intervals and decide yourself",
+}
+
+
+class Evidence(NamedTuple):
+    """One test: estimate with its interval, and what it was held against, in words."""
+
+    estimate: float
+    low: float
+    high: float
+    rule: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """word: one of WORDS.   sentence: the evidence and what to do next.   evidence: every test by name; level: of each interval, so that
+    all hold together at 90%.
+    """
+
+    word: str
+    sentence: str
+    evidence: Mapping[str, Evidence]
+    level: float
+
+
+def judge(ensemble: Ensemble, *, at_low: bool, at_high: bool) -> Verdict:
+    """Judge an ensemble of the test part. at_low, at_high: the search ended at the smallest or the largest concentration."""
+    evidence, level = gather(ensemble)
+    sums = ensemble.pooled
+    word, reason = _decide(evidence, _used(sums), at_low=at_low, at_high=at_high)
+    n_case, ratio = round(float(sums.n_case.sum())), evidence["ratio"]
+    shown = f"spread-skill ratio {ratio.estimate:.2f} ({ratio.low:.2f} to {ratio.high:.2f}) on {n_case:,} test cases"
+    return Verdict(word, f"{shown}: {reason}; {NEXT[word]}.", evidence, level)
+
+
+def _decide(evidence: Mapping[str, Evidence], n_block: int, *, at_low: bool, at_high: bool) -> tuple[str, str]:
+    ratio, cost, coverage, association, flat = (evidence[name] for name in ("ratio", "cost", "coverage_90", "association", "w1_excess"))
+    narrow, wide = ratio.estimate < RATIO[0] and ratio.high < 1, ratio.estimate > RATIO[1] and ratio.low > 1
+    dearer = f"the ensemble mean errs {100 * (cost.estimate - 1):.0f}% more than the plain model ({_percent(cost)})"
+    if not math.isfinite(ratio.estimate):
+        return FEW, "no test target is a number, or the errors are all zero"
+    if n_block < LEAST_BLOCKS:
+        return FEW, f"there are {n_block} independent blocks of test cases, at least {LEAST_BLOCKS} are needed"
+    if at_low and narrow:
+        return UNDER, "one draw a row, the largest noise there is, spreads too little"
+    if at_high and wide:
+        return OVER, "even the largest concentration spreads too much"
+    if cost.estimate > COST and cost.low > 1:
+        return DRIFTED, dearer
+    if narrow or wide:
+        return MISSED, f"the spread is too {'narrow' if narrow else 'wide'} on cases that were not tuned on"
+    if flat.low > 0 and flat.estimate > W1_EXCESS and not association.low > 0:
+        return MISPLACED, (
+            f"the PIT is not flat (W1 {flat.estimate:.3f} beyond chance) and the spread of a case says nothing about its error (correlation "
+            f"{association.estimate:.2f}, {association.low:.2f} to {association.high:.2f}; a constant spread has 0)"
+        )
+    off = not COVERAGE[0] <= coverage.estimate <= COVERAGE[1]
+    if off and not coverage.low <= 0.9 <= coverage.high:
+        return MISSED, f"the 90% intervals hold {coverage.estimate:.0%} of the truth ({coverage.low:.0%} to {coverage.high:.0%})"
+    if RATIO[0] <= ratio.estimate <= RATIO[1] and RATIO_SURE[0] < ratio.low and ratio.high < RATIO_SURE[1] and not off:
+        return CALIBRATED, "the spread matches the error" + (f", though here {dearer}" if cost.estimate > COST else "")
+    return FEW, "the interval holds calibrated and uncalibrated values alike"
+
+
+def _percent(cost: Evidence) -> str:
+    return f"{100 * (cost.low - 1):+.0f}% to {100 * (cost.high - 1):+.0f}%"
+
+
+def gather(ensemble: Ensemble) -> tuple[dict[str, Evidence], float]:
+    """Every test with its interval, and the level of each."""
+    sums, m = ensemble.pooled, len(ensemble.members)
+    within = within_by_block(ensemble.members, ensemble.target, ensemble.block, ensemble.weights)
+    level_90 = LEVELS.index(0.9)
+    floor = w1_floor(sums)
+
+    def values(counts: torch.Tensor) -> dict[str, torch.Tensor]:
+        total = {name: counts @ getattr(sums, name) for name in ("variance", "error_sq", "plain_error_sq", "covered", "n", "rank")}
+        both, left, right = (counts @ part for part in within)
+        return {
+            "ratio": ((m + 1) / m * total["variance"] / total["error_sq"]).sqrt(),
+            "cost": (total["error_sq"] / total["plain_error_sq"]).sqrt(),
+            "coverage_90": total["covered"][:, level_90] / total["n"],
+            "association": both / (left * right).sqrt(),
+            "w1_excess": w1(total["rank"].T) - floor.expected,
+        }
+
+    rules = {
+        "ratio": f"{RATIO[0]} to {RATIO[1]}",
+        "cost": f"below {COST}: RMSE of the mean over that of the plain model",
+        "coverage_90": f"{COVERAGE[0]:.0%} to {COVERAGE[1]:.0%}",
+        "association": "above 0: correlation of spread and error over cases, at each place by itself",
+        "w1_excess": f"below {W1_EXCESS}: W1 beyond what chance makes",
+    }
+    level = 1 - (1 - LEVEL) / len(rules)
+    once, again = values(torch.ones(1, sums.n_block, dtype=torch.float64)), values(block_counts(sums, N_REPLICATE, seed=0))
+    tails = torch.tensor([(1 - level) / 2, (1 + level) / 2], dtype=torch.float64)
+    enough = _used(sums) > 1
+    evidence = {}
+    for name, rule in rules.items():
+        estimate = float(once[name][0])
+        estimate = estimate if math.isfinite(estimate) else math.nan
+        low, high = (float(end) for end in torch.nanquantile(again[name], tails)) if enough else (math.nan, math.nan)
+        if name == "w1_excess" and enough:  # resampling moves a W1 near its floor upwards: take that back
+            shift = float(again[name].nanmedian()) - estimate
+            low, high = low - max(shift, 0.0), high - max(shift, 0.0)
+        evidence[name] = Evidence(estimate, low, high, rule)
+    return evidence, level
+
+
+def _used(sums) -> int:
+    return int((sums.n_case > 0).sum())

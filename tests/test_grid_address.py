@@ -1,0 +1,139 @@
+"""Grids on a server: the same numbers as from the disk, and one clear sentence for every answer that is none."""
+
+import asyncio
+import shutil
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from zarr.abc.store import OffsetByteRequest, RangeByteRequest, SuffixByteRequest
+from zarr.core.buffer import default_buffer_prototype
+
+from stochattn_core.datasets import era5, grid_address, load_dataset
+from stochattn_core.datasets.grid_address import HttpStore, located
+from stochattn_core.datasets.grid_contents import contents_of
+from stochattn_core.datasets.grids import grid_from_file
+from tests.test_bad_grids import with_levels
+from tests.test_grids import fields, saved
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def address(tmp_path):
+    """Of a server of this folder that, as Python's does, knows no ranges."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(tmp_path)))
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize("version", [2, 3])
+@pytest.mark.filterwarnings("ignore:Consolidated metadata")
+def test_a_zarr_store_on_a_server_gives_the_numbers_of_the_disk(version, address, tmp_path):
+    fields().to_zarr(tmp_path / "a.zarr", zarr_format=version, consolidated=True)
+    seen = []
+    dataset = grid_from_file(f"{address}/a.zarr/", "t", progress=lambda *now: seen.append(now))
+    assert dataset.sha256 == grid_from_file(tmp_path / "a.zarr", "t").sha256 and dataset.name == "a"
+    assert seen[-1][0] == seen[-1][1] and "reading" in seen[-1][2]
+
+
+@pytest.mark.parametrize("engine", ["h5netcdf", "scipy"])
+def test_a_netcdf_file_on_a_server_gives_the_numbers_of_the_disk(engine, address, tmp_path):
+    path = saved(fields(), tmp_path, engine)
+    assert grid_from_file(f"{address}/grid.nc", "t").sha256 == grid_from_file(path, "t").sha256
+    seen = []
+    assert located(f"{address}/grid.nc", lambda *now: seen.append(now)).read() == path.read_bytes()
+    assert seen and all("grid.nc" in stage for _, _, stage in seen)
+
+
+def test_a_part_of_a_chunk_is_that_part_where_the_server_knows_no_ranges(address, tmp_path):
+    (tmp_path / "c").write_bytes(bytes(range(100)))
+    store = HttpStore(address)
+    for part, wanted in (
+        (RangeByteRequest(3, 7), range(3, 7)),
+        (OffsetByteRequest(95), range(95, 100)),
+        (SuffixByteRequest(4), range(96, 100)),
+    ):
+        assert asyncio.run(store.get("c", default_buffer_prototype(), part)).to_bytes() == bytes(wanted)
+    assert asyncio.run(store.get("d", default_buffer_prototype())) is None
+    assert asyncio.run(store.exists("c")) and not asyncio.run(store.exists("d"))
+
+
+def test_what_is_no_grid_at_an_address_is_one_sentence(address, tmp_path, monkeypatch):
+    (tmp_path / "page.html").write_text("<html>")
+    with pytest.raises(ValueError, match=r"expected a Zarr store or a NetCDF file at '.*/none.nc', got the answer 404; check the address"):
+        grid_from_file(f"{address}/none.nc", "t")
+    with pytest.raises(ValueError, match="got the answer 404"):
+        grid_from_file(f"{address}/page.html", "t")
+    fields().to_zarr(tmp_path / "loose.zarr", zarr_format=2, consolidated=False)
+    with pytest.raises(ValueError, match=r"expected consolidated metadata in 'loose.zarr' on a server, found none; write it with"):
+        grid_from_file(f"{address}/loose.zarr", "t")
+    saved(fields(), tmp_path)
+    monkeypatch.setattr(grid_address, "MAX_SIZE", 1 << 10)
+    with pytest.raises(ValueError, match=r"expected at most 0 MB at .*; download it and give its path"):
+        grid_from_file(f"{address}/grid.nc", "t")
+    with pytest.raises(ValueError, match="got no answer"):
+        grid_from_file("http://[::1", "t")
+
+
+def test_a_store_that_falls_silent_is_one_sentence(address, tmp_path, monkeypatch):
+    fields().to_zarr(tmp_path / "a.zarr", zarr_format=2, consolidated=True)
+    store = located(f"{address}/a.zarr")
+    assert contents_of(store)[0].name == "t"
+    lost = lambda *_, **__: (_ for _ in ()).throw(ConnectionResetError())  # noqa: E731
+    real = HttpStore._content
+    monkeypatch.setattr(HttpStore, "_content", lambda self, key, part: lost() if key.startswith("t/") else real(self, key, part))
+    with pytest.raises(ValueError, match=r"from 'a.zarr', got ConnectionResetError: the connection was lost; try again"):
+        grid_from_file(store, "t")
+
+
+def test_a_lost_chunk_is_missing_values(address, tmp_path):
+    fields().to_zarr(tmp_path / "a.zarr", zarr_format=2, consolidated=True, encoding={"t": {"chunks": (120, 11, 12)}})
+    (tmp_path / "a.zarr" / "t" / "1.0.0").unlink()
+    with pytest.raises(ValueError, match=r"expected at least 8 starts .* in the calibration part"):
+        grid_from_file(f"{address}/a.zarr", "t")
+
+
+def test_the_contents_tell_what_can_be_forecast_and_why_the_rest_cannot(tmp_path):
+    both = fields().assign(
+        z=with_levels().t.rename("z").assign_attrs(units="m**2 s**-2", long_name="Geopotential"), lsm=fields().t.isel(time=0, drop=True)
+    )
+    temperature, geopotential, land = contents_of(saved(both, tmp_path))
+    assert (temperature.name, temperature.units, temperature.levels, temperature.at(None)) == ("t", "K", (), "t")
+    assert temperature.axes == (("time", 240), ("latitude", 11), ("longitude", 12))
+    assert (str(temperature.first), str(temperature.last), temperature.step.total_seconds()) == (
+        "2020-01-01 00:00:00",
+        "2020-02-29 18:00:00",
+        6 * 3600,
+    )
+    assert geopotential.levels == (500, 850) and geopotential.title == "Geopotential" and geopotential.at(850.0) == "z_850"
+    assert land.name == "lsm" and "expected an axis of time for 'lsm'" in land.problem and not temperature.problem
+    for lead in temperature.leads:
+        grid_from_file(tmp_path / "grid.nc", "t", lead_time=lead)
+    assert set(temperature.leads) == {6, 12, 24, 48, 72, 120}
+    with pytest.raises(ValueError, match="expected at least 8 starts"):
+        grid_from_file(tmp_path / "grid.nc", "t", lead_time=168)
+
+
+def test_era5_without_a_network_is_one_sentence(empty_cache, monkeypatch):
+    monkeypatch.setattr(grid_address, "urlopen", lambda *_, **__: (_ for _ in ()).throw(OSError("no network")))
+    with pytest.raises(ValueError, match=r"expected to fetch ERA5 .* got OSError; connect to the internet once, or pick an embedded"):
+        load_dataset("era5")
+
+
+def test_era5_is_fetched_from_the_address_of_a_public_bucket(empty_cache, address, tmp_path, monkeypatch):
+    from tests.test_grids import weatherbench
+
+    store = weatherbench(tmp_path)
+    monkeypatch.setattr(era5, "STORE", store.name)
+    monkeypatch.setattr(grid_address, "_url", lambda asked: asked.replace("gs:/", address))
+    dataset = load_dataset("era5")
+    assert dataset.name == "era5" and dataset.target_name == "geopotential_500" and len(dataset.feature_names) == 5
+    shutil.rmtree(store)
+    assert load_dataset("era5").sha256 == dataset.sha256  # kept
