@@ -148,6 +148,9 @@ def test_a_tuning_is_taken_as_it_is(model, table):
     alone = found.rows[0]
     assert alone.setting.concentration == tuning.concentration and alone.passes == tuning.passes
     assert alone.scores == tuning.after.scores
+    tuning = tune(model, table, n_member=9, n_pass=3, mend="shared")
+    found = compare(model, table, tuning, mends=("shared",), search=at(33))
+    assert found.rows[0].setting.concentration == 33 and found.rows[1].setting == tuning.setting.setting
 
 
 def test_a_search_of_its_own_is_that_of_tune(model, table):

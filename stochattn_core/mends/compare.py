@@ -76,8 +76,8 @@ def compare(
 ) -> Comparison:
     """Compare nu alone with mends (names of MENDS; None: all) and references. Everything is fitted, and recommended, on the calibration part.
 
-    setting: whose members, seed and layers every method takes, or a tuning, whose concentration is then that of nu alone; without one it is
-    searched for. search: how; that of `tune` when not given. A method that cannot be fitted has a sentence in its row.
+    setting: whose members, seed and layers every method takes, or a tuning, whose concentration is then that of its method, nu alone or
+    shared draws; without one it is searched for. search: how; that of `tune` when not given. A method that cannot be fitted has a sentence in its row.
     progress(done, total, what) may raise to stop; what was computed until then is kept and found again.
     """
     unknown = [name for name in mends or () if name not in MENDS]
@@ -87,20 +87,19 @@ def compare(
     if not len(dataset.calibration):
         raise ValueError(f"expected cases in the calibration part of {dataset.name!r}, found none; give more data")
     network = network_of(model, dataset, device=device, progress=progress)
-    base = setting if isinstance(setting, Setting) else setting.setting.setting
+    given = setting if isinstance(setting, Setting) else setting.setting.setting
     objective = "pooled" if isinstance(setting, Setting) else setting.objective
-    base = replace(base, mend="")
     default_layers = layers_of(model, Setting())
     bench = Workbench(
         network,
         dataset,
-        base,
+        replace(given, mend=""),
         default_layers,
         search or search_of(network, dataset, default_layers, attention_classes, objective),
         attention_classes,
     )
     if not isinstance(setting, Setting):
-        bench.known[base] = Found(setting.concentration, setting.optimum, setting.passes)
+        bench.known[given] = Found(setting.concentration, setting.optimum, setting.passes)
     jobs = [("nu alone", "Concentration alone", "method", lambda bench: bench.alone), *_mends(bench, wanted), *_REFERENCES]
     made: list[tuple[Row, Outcome | None]] = []
     for place, (name, title, kind, job) in enumerate(jobs):
