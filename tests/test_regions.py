@@ -94,7 +94,7 @@ def test_the_figures_of_regions_and_leads_draw_what_they_are_given():
     ratio = spread / rmse
     figure = by_region(label, rmse, spread, ratio, low=ratio - 0.1, high=ratio + 0.1, subtitle="M = 20", units="m")
     assert list(figure.layout.yaxis.ticktext) == label
-    assert "serves Tropics worst, where the ensemble is too wide (1.25)" in read_regions(label, ratio, ratio - 0.05, ratio + 0.05)
+    assert "fits Tropics worst, where the ensemble is too wide: ratio 1.25" in read_regions(label, ratio, ratio - 0.05, ratio + 0.05)
     assert "one ν serves them all" in read_regions(label, ratio, ratio - 0.4, ratio + 0.4)
     assert "no spread" in read_regions(label, 0 * ratio, ratio, ratio)
     lead = np.arange(6.0, 126, 6)
@@ -107,6 +107,6 @@ def test_the_figures_of_regions_and_leads_draw_what_they_are_given():
     np.testing.assert_allclose(drawn[1].y, score["spread"] * math.sqrt(21 / 20))
     assert "90%" in [note.text for note in figure.layout.annotations]
     # A ratio of at most 1.1 times 1 - 0.004 lead is below 1 from 24 h on.
-    assert "too narrow at 17 leads from 24 to 120 h; at the others" in read_lead_curves(lead, curve, 0.9 * curve, 1.1 * curve)
+    assert "too narrow at 17 leads from 24 to 120 h; at the other lead times" in read_lead_curves(lead, curve, 0.9 * curve, 1.1 * curve)
     assert "within the range of chance: the spread matches" in read_lead_curves(lead, curve, 0 * curve, 2 + curve)
     assert "no spread at any lead" in read_lead_curves(lead, 0 * curve, curve, curve)

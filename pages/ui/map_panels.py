@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -18,7 +21,10 @@ from stochattn_core.figures.map import field_map, map_subtitle
 from stochattn_core.figures.projection import Projection
 from stochattn_core.figures.spaghetti import spaghetti
 from stochattn_core.figures.theme import units_text
-from stochattn_core.figures.wind import add_wind
+from stochattn_core.figures.wind import add_wind, round_below
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 GRAVITY = 9.80665  # m s-2: geopotential over height
 MIDDLES = {"orthographic": (-40.0, 40.0)}  # where the globe is seen from: over the Atlantic storm track
@@ -49,8 +55,8 @@ def field_shown(settings: Settings, data: Dataset, members: np.ndarray, plain: n
     which = f"forecast of member {settings.member}"
     values, quantity, title, scale = {
         "mean": (mean, "ensemble mean", "Ensemble mean", of_field(mean, truth)),
-        "spread": (spread, "spread", "Spread of the members", of_magnitude(spread)),
-        "error": (mean - truth, "error of the mean", "Error of the ensemble mean", of_error(mean - truth)),
+        "spread": (spread, "spread", "Spread", of_magnitude(spread)),
+        "error": (mean - truth, "mean minus truth", "Error of the mean", of_error(mean - truth)),
         "member": (members[settings.member - 1], which, f"Member {settings.member}", of_field(mean, truth)),
         "truth": (truth, "truth", "Truth", of_field(mean, truth)),
     }[settings.view]
@@ -60,9 +66,8 @@ def field_shown(settings: Settings, data: Dataset, members: np.ndarray, plain: n
         sentence = reading_maps.read_field_map(values, *place, quantity, units)
     if settings.view == "spread" and not spread.max() > 0:
         sentence = "The plain model has no spread: every member is the same."
-    more = _about(data, case) + (" · arrows: true wind then" if settings.wind and wind_names(settings) else "")
-    size = map_subtitle(more=more) if settings.view in ("truth", "member") else map_subtitle(n_member=len(members), more=more)
-    return Shown(values, quantity, title, size, scale, sentence)
+    size = _about(data, case, 0 if settings.view in ("truth", "member") else len(members))
+    return Shown(values, quantity, f"{title}: {variable_title(settings, data)}", size, scale, sentence)
 
 
 def forecast_panel(settings: Settings, data: Dataset, members: np.ndarray, plain: np.ndarray, wind: tuple | None) -> Panel:
@@ -71,7 +76,7 @@ def forecast_panel(settings: Settings, data: Dataset, members: np.ndarray, plain
     shown = field_shown(settings, data, members, plain)
     figure = draw(shown, settings, data)
     if wind is not None:
-        figure = add_wind(figure, *wind, data.latitude, data.longitude, projection=projection_of(settings.projection))
+        figure = add_wind(figure, *wind, data.latitude, data.longitude, projection=projection_of(settings.projection), name="true wind")
     return figure, shown.sentence
 
 
@@ -101,33 +106,65 @@ def in_metres(figure: go.Figure) -> go.Figure:
     return figure
 
 
-def contour_levels(values: np.ndarray, units: str) -> tuple[list[float], list[str]]:
-    """Two levels through the middle of a field, round in the units that are spoken of: metres for geopotential."""
+def contour_levels(values: np.ndarray, latitude: Sequence[float], units: str) -> tuple[list[float], list[str]]:
+    """Two levels of a field, (latitude, longitude), round in the units that are spoken of: metres for geopotential.
+
+    They leave 30% below and above in the northern mid-latitudes, where the jet is; over the globe the tropics would decide.
+    """
     factor, name = (GRAVITY, "m") if units == "m2 s-2" else (1.0, units_text(units))
-    low, high = np.quantile(values / factor, [0.3, 0.62])
-    step = max((one for one in (1, 2, 5, 10, 20, 50, 100, 200) if one <= max(high - low, 1) / 2), default=1)
-    levels = sorted({float(round(one / step) * step) for one in (low, high)})
-    return [level * factor for level in levels], [f"{level:,.0f} {name}".replace("-", "−") for level in levels]
+    north = np.asarray(latitude)
+    rows = (north >= 20) & (north <= 70)
+    low, high = np.nanquantile((values[rows] if rows.any() else values) / factor, [0.3, 0.7])
+    step = round_below(float(high - low) / 2)
+    decimals = max(0, -math.floor(math.log10(step)))
+    levels = sorted({round(float(one) / step) * step for one in (low, high)})
+    return [level * factor for level in levels], [f"{level:,.{decimals}f} {name}".strip().replace("-", "−") for level in levels]
+
+
+def contours_shown(settings: Settings, data: Dataset, members: np.ndarray, plain: np.ndarray) -> dict[str, Any]:
+    """What spaghetti is drawn from, on the page and in print."""
+    truth = data.test.target[settings.case].numpy()
+    levels, text = contour_levels(truth, data.latitude, data.units)
+    return {
+        "members": members,
+        "latitude": data.latitude,
+        "longitude": data.longitude,
+        "levels": levels,
+        "level_text": text,
+        "title": f"Contours: {variable_title(settings, data)}",
+        "subtitle": _about(data, settings.case, len(members)),
+        "truth": truth,
+        "plain": plain,
+        "projection": projection_of(settings.projection),
+    }
 
 
 def spaghetti_panel(settings: Settings, data: Dataset, members: np.ndarray, plain: np.ndarray) -> Panel:
-    truth = data.test.target[settings.case].numpy()
-    levels, text = contour_levels(truth, data.units)
-    projection = projection_of(settings.projection)
-    figure = spaghetti(
-        members,
+    shown = contours_shown(settings, data, members, plain)
+    figure = spaghetti(**shown, height=None if shown["projection"].kind.is_round else 470)
+    return figure, reading_maps.read_spaghetti(members, data.latitude, data.longitude, shown["level_text"])
+
+
+def print_figure(settings: Settings, data: Dataset, members: np.ndarray, plain: np.ndarray, wind: tuple | None) -> Figure:
+    """The same map for a page of paper."""
+    from stochattn_core.figures.map_export import map_export, spaghetti_export
+
+    if settings.view == "contours":
+        return spaghetti_export(**contours_shown(settings, data, members, plain))
+    shown = field_shown(settings, data, members, plain)
+    return map_export(
+        shown.values,
         data.latitude,
         data.longitude,
-        levels=levels,
-        level_text=text,
-        title=f"{' and '.join(text)} in every member",
-        subtitle=map_subtitle(n_member=len(members), more=_about(data, settings.case)),
-        truth=truth,
-        plain=plain,
-        projection=projection,
-        height=None if projection.kind.is_round else 470,
+        title=shown.title,
+        subtitle=shown.subtitle,
+        quantity=shown.quantity,
+        units=units_text(data.units),
+        scale=shown.scale,
+        projection=projection_of(settings.projection),
+        wind=wind,
+        wind_name="true wind",
     )
-    return figure, reading_maps.read_spaghetti(members, data.latitude, data.longitude, text)
 
 
 def wind_names(settings: Settings) -> tuple[str, str] | None:
@@ -145,5 +182,10 @@ def start_text(data: Dataset, case: int) -> str:
     return start.strftime("%Y-%m-%d" if start == start.normalize() else "%Y-%m-%d %H:%M")
 
 
-def _about(data: Dataset, case: int) -> str:
-    return f"from {start_text(data, case)}, {data.lead_time[0]} {data.lead_unit} ahead"
+def variable_title(settings: Settings, data: Dataset) -> str:
+    return planet.variable_title(settings.variable) if settings.variable else data.target_name
+
+
+def _about(data: Dataset, case: int, n_member: int) -> str:
+    """Under the title: how many members, from when, how far ahead."""
+    return map_subtitle(n_member=n_member, more=f"from {start_text(data, case)}, {data.lead_time[0]} {data.lead_unit} ahead")

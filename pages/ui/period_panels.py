@@ -73,9 +73,9 @@ def period_panels(evaluation: Evaluation, cells: Cells, projection: str) -> dict
     ratio = field_map(
         cells.ratio,
         *place,
-        title="Spread / error",
+        title="Spread / RMSE",
         subtitle=about,
-        quantity="ratio",
+        quantity="spread / RMSE",
         scale=of_ratio(cells.ratio),
         **(common | {"units": ""}),
     )
@@ -110,7 +110,7 @@ def lead_panel(by_lead: dict[int, Summary], units: str, n_forecast: int) -> Pane
         low,
         high,
         n_member=n_member,
-        subtitle=map_subtitle(n_member=n_member, n_forecast=n_forecast, more="bands hold 90% by blocks of starts"),
+        subtitle=map_subtitle(n_member=n_member, n_forecast=n_forecast, more="bands: 90% bootstrap"),
         units=units_text(units),
     )
     ratio = "spread_skill_ratio"
@@ -153,7 +153,7 @@ def region_panel(evaluation: Evaluation, drawn: Region | None) -> Panel:
         ratio,
         low=ranges[:, 0],
         high=ranges[:, 1],
-        subtitle=map_subtitle(n_member=members, n_forecast=len(ensemble.index), more="ranges hold 90% by blocks of starts"),
+        subtitle=map_subtitle(n_member=members, n_forecast=len(ensemble.index), more="ranges: 90% bootstrap"),
         place=[one.place for one in regions],
         units=units_text(ensemble.units),
         height=360,

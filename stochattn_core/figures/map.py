@@ -16,6 +16,7 @@ from stochattn_core.figures.warp import PIXELS, Grid, pixels, view, warp
 # Over a field the coast is dark in a pale casing: seen on every colour of every scale, in light and dark pages.
 COAST, CASING = "rgba(14,18,26,0.92)", "rgba(255,255,255,0.55)"
 GRATICULE = "rgba(128,132,140,0.32)"
+FRAME = "rgba(128,132,140,0.7)"  # around the colour bar, whose dark end would be lost on a dark page
 
 
 def field_map(
@@ -74,7 +75,8 @@ def field_map(
             "ypad": 22 if projection.name == "plate-carree" else 12,
             "len": 0.72,
             "thickness": 9,
-            "outlinewidth": 0,
+            "outlinewidth": 1,
+            "outlinecolor": FRAME,
             "title": {"text": name, "side": "bottom", "font": {"size": 12}},
             "tickfont": {"size": 11.5},
             "ticks": "",
@@ -106,7 +108,7 @@ def draw_ground(figure: go.Figure, grid: Grid, projection: Projection, *, palett
         line(figure, *covered, colour=COAST, width=0.9)
     if len(beyond):
         line(figure, *beyond, colour=palette.plain, width=0.9)
-    line(figure, *outline(projection), colour=palette.plain, width=1.6)
+    line(figure, *outline(projection), colour=palette.plain, width=2.2 if projection.kind.is_round else 1.6)
 
 
 @lru_cache(maxsize=64)
