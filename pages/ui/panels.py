@@ -138,8 +138,10 @@ def spread_skill_panel(evaluation: Evaluation, lead: int, known: Summary) -> Pan
 def coverage_panel(evaluation: Evaluation, lead: int) -> Panel:
     statistics = part_shown(evaluation, lead)
     found, score = coverage_curve(statistics), scores(statistics)
-    figure = coverage(found.nominal, found.observed, low=found.low, high=found.high, n_member=score["n_member"], n_case=score["n"])
-    return figure, reading.read_coverage(found.nominal, found.observed)
+    known = found.attainable >= found.nominal - 1e-9  # 19 members hold 90% between them: they have no 95% interval
+    nominal, observed, low, high = (values[known] for values in (found.nominal, found.observed, found.low, found.high))
+    figure = coverage(nominal, observed, low=low, high=high, n_member=score["n_member"], n_case=score["n"])
+    return figure, reading.read_coverage(nominal, observed)
 
 
 def lead_time_panel(evaluation: Evaluation) -> Panel:

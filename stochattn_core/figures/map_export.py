@@ -19,7 +19,7 @@ from matplotlib.ticker import MaxNLocator
 from plotly.colors import hex_to_rgb, unlabel_rgb
 
 from stochattn_core.figures.colour_scale import ColourScale
-from stochattn_core.figures.map import default_projection, degree_ticks
+from stochattn_core.figures.map import default_projection, degree_ticks, line_names
 from stochattn_core.figures.projection import Projection, graticule, outline, projected_coastline
 from stochattn_core.figures.spaghetti import label_place, projected_contours
 from stochattn_core.figures.theme import LIGHT
@@ -133,7 +133,7 @@ def _frame(grid: Grid, projection: Projection, title: str, subtitle: str, inches
     height = map_inches * (north - south) / (east - west)
     figure = Figure(figsize=(inches, height + 1.5), facecolor="white", layout=None)
     whole = figure.get_figheight()
-    share = map_inches / inches * (0.88 if projection.name == "plate-carree" else 0.94)  # room for the degrees
+    share = map_inches / inches * (0.94 if projection.name == "orthographic" else 0.88)  # room for the degrees
     axes: GeoAxes = figure.add_axes(
         ((1 - share) / 2, 0.82 / whole, share, height * share * inches / map_inches / whole), projection=projection.crs
     )
@@ -169,6 +169,10 @@ def _cut_out(axes: GeoAxes, projection: Projection, shown: tuple[float, float, f
             set_ticks(ticks[0])
             set_labels(ticks[1])
         axes.tick_params(length=0, labelsize=7.5, labelcolor=PALE, pad=3)
+    if shown == projection.extent:
+        across, up = {-1: "right", 0: "center", 1: "left"}, {-1: "top", 0: "center", 1: "bottom"}
+        for x, y, text, (east, north) in zip(*line_names(projection), strict=True):
+            axes.text(x, y, text, color=PALE, fontsize=7.5, ha=across[east], va=up[north], clip_on=False)
     if shown == projection.extent:
         axes.set_boundary(Outline(np.stack(outline(projection), axis=-1).astype(float)), transform=projection.crs)
 

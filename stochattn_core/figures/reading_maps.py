@@ -50,7 +50,7 @@ def read_error_map(error: np.ndarray, spread: np.ndarray, latitude: Sequence[flo
     area = _area(latitude, error.shape)[known]
     outside = float((area * (size[known] > 1.645 * spread[known])).sum() / area.sum())
     times = number(float(size[row, column] / spread[row, column]), 2)
-    return f"{start}, {times} times the spread there; over {outside:.0%} of the area the truth is beyond 1.64 spreads, where 10% is due."
+    return f"{start}, {times} times the spread there. The truth lies more than 1.64 spreads off over {outside:.0%} of the area; 10% is expected."
 
 
 def read_ratio_map(ratio: np.ndarray, latitude: Sequence[float]) -> str:

@@ -116,7 +116,7 @@ def label_place(
         inside = np.hypot(x[longest], y[longest]) < 0.8 * half_x
     else:
         inside = (np.abs(x[longest]) < 0.75 * half_x) & (np.abs(y[longest]) < 0.9 * half_y)
-    free = [(np.abs(x[longest] - a) > 0.3 * half_x) | (np.abs(y[longest] - b) > 0.15 * half_y) for a, b in taken]
+    free = [np.hypot(x[longest] - a, y[longest] - b) > 0.4 * half_x for a, b in taken]
     from_middle = np.abs(np.arange(len(longest)) - len(longest) // 2)
     good = np.logical_and.reduce([inside, *free])
     best = longest[np.where(good, from_middle, from_middle + 2 * len(longest)).argmin()]
