@@ -152,4 +152,4 @@ def read_regions(label: Sequence[str], ratio: np.ndarray, low: np.ndarray, high:
     kind = "narrow" if ratio[worst] < 1 else "wide"
     if np.isfinite([low[worst], high[worst]]).all() and low[worst] <= 1 <= high[worst]:
         return "In every region a ratio near 1 cannot be excluded: one ν serves them all."
-    return f"One ν is used everywhere. It fits {label[worst]} worst, where the ensemble is too {kind}: ratio {number(float(ratio[worst]))}."
+    return f"One ν is used in every region. It fits {label[worst]} worst, where the ensemble is too {kind}: ratio {number(float(ratio[worst]))}."

@@ -108,12 +108,24 @@ def test_the_map_changes_projection_and_view(page: Page):
     page.locator(".st-key-projection [role=combobox], .st-key-projection input").first.click()
     page.get_by_role("option", name="Orthographic").click()
     settle(page)
-    assert "Spread of the members" in page.locator(".st-key-forecast").inner_text()
+    assert "Spread: geopotential at 500 hPa" in page.locator(".st-key-forecast").inner_text()
     assert "projection=orthographic" in page.url and "view=spread" in page.url
     moved = time.monotonic()
     page.locator(".st-key-view").get_by_text("Error", exact=True).click()
-    page.locator(".st-key-forecast").get_by_text("Error of the ensemble mean").wait_for()
+    page.locator(".st-key-forecast").get_by_text("Error of the mean").wait_for()
     print(f"another view of what is known in {time.monotonic() - moved:.1f} s")
+
+
+def test_every_view_of_the_map_can_be_reached_on_a_phone(browser: Browser, address: str):
+    page = browser.new_page(viewport={"width": 390, "height": 844}, base_url=address)
+    page.goto("/?task=grid&members=9")
+    settle(page)
+    for name in ("Mean", "Spread", "Error", "Member", "Spaghetti", "Truth"):
+        button = page.locator(".st-key-view button", has_text=name).first
+        box = button.bounding_box()
+        assert box["x"] >= 0 and box["x"] + box["width"] <= 390, f"{name} runs past the edge"
+        assert button.evaluate("one => one.scrollWidth <= one.clientWidth + 1"), f"{name} is cut"
+    page.close()
 
 
 def test_figures_follow_the_theme_without_a_rerun(browser: Browser, address: str):
