@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -233,6 +234,14 @@ def test_geopotential_tells_the_height_in_metres():
     seen = np.isfinite(np.asarray(heat.z, dtype=float))
     assert set(np.asarray(heat.customdata)[..., 2][seen].tolist()) == {5500}
     assert "customdata[2]:,d} m<br>" in heat.hovertemplate
+
+
+def test_a_wind_component_has_a_scale_with_zero_in_the_middle():
+    data = thinned(load_dataset("planet"), 20)
+    members = np.linspace(-3.0, 12.0, 9 * 32 * 64, dtype=np.float32).reshape(9, 32, 64)
+    windy = replace(data, target_name="u_component_of_wind_500", units="m s-1")
+    shown = map_panels.field_shown(Settings(task="grid", variable="u_component_of_wind_500", lead=24), windy, members, members[0])
+    assert shown.scale.low == -shown.scale.high < 0
 
 
 def test_a_pattern_that_matches_no_layer_is_one_sentence_and_the_sidebar_stays():

@@ -53,12 +53,13 @@ def field_shown(settings: Settings, data: Dataset, members: np.ndarray, plain: n
     mean, spread = members.mean(axis=0), members.std(axis=0, ddof=1)
     place = (data.latitude, data.longitude)
     which = f"forecast of member {settings.member}"
+    scale_of = of_error if "component_of_wind" in data.target_name else of_field  # to the east or to the west: zero is the middle
     values, quantity, title, scale = {
-        "mean": (mean, "ensemble mean", "Ensemble mean", of_field(mean, truth)),
+        "mean": (mean, "ensemble mean", "Ensemble mean", scale_of(mean, truth)),
         "spread": (spread, "spread", "Spread", of_magnitude(spread)),
         "error": (mean - truth, "mean minus truth", "Error of the mean", of_error(mean - truth)),
-        "member": (members[settings.member - 1], which, f"Member {settings.member}", of_field(mean, truth)),
-        "truth": (truth, "truth", "Truth", of_field(mean, truth)),
+        "member": (members[settings.member - 1], which, f"Member {settings.member}", scale_of(mean, truth)),
+        "truth": (truth, "truth", "Truth", scale_of(mean, truth)),
     }[settings.view]
     if settings.view == "error":
         sentence = reading_maps.read_error_map(values, spread, *place, units)

@@ -189,7 +189,16 @@ def _wind(axes: GeoAxes, u: np.ndarray, v: np.ndarray, grid: Grid, projection: P
     above = north + 0.03 * (north - south)
     x, y = drawn(np.array([east - known * length / 2]), np.array([above]), np.array([known * length]), np.zeros(1), HEAD * arrows.spacing)
     axes.plot(x, y, color=PALE, linewidth=0.9, clip_on=False)
-    axes.text(east - known * length, above, f"{name}, {known:g} m/s  ", color=PALE, fontsize=8, ha="right", va="center", clip_on=False)
+    axes.text(
+        east - known * length - 0.012 * (north - south),
+        above,
+        f"{name}, {known:g} m/s",
+        color=PALE,
+        fontsize=8,
+        ha="right",
+        va="center",
+        clip_on=False,
+    )
 
 
 def _rgb(colour: str) -> tuple[float, float, float]:
