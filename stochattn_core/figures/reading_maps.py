@@ -27,7 +27,7 @@ def read_field_map(field: np.ndarray, latitude: Sequence[float], longitude: Sequ
     if not np.isfinite(field).any():
         return f"The {quantity} is missing in every cell."
     high, low = _place(latitude, longitude, field), _place(latitude, longitude, -field)
-    ends = (number(float(np.nanmax(field))), number(float(np.nanmin(field))))
+    ends = [number(float(end)).replace("-", "−") for end in (np.nanmax(field), np.nanmin(field))]
     return (
         f"The {quantity} is greatest near {high} ({ends[0]} {units}".rstrip() + f") and least near {low} ({ends[1]} {units}".rstrip() + ")."
     )
