@@ -47,8 +47,9 @@ _STYLE = (
 .stMainBlockContainer { max-width: 1500px; padding-left: 2.2rem; padding-right: 2.2rem; }
 .stApp, .stApp table { font-variant-numeric: tabular-nums; }
 [data-testid="stSidebar"][aria-expanded="true"] { min-width: 310px !important; }
-.st-key-task [role="radiogroup"], .st-key-task [data-baseweb="button-group"] { flex-wrap: nowrap; }
-.st-key-task button { padding-left: 0.4rem; padding-right: 0.4rem; min-width: 0; }
+.st-key-task [role="radiogroup"], .st-key-view [role="radiogroup"] { flex-wrap: nowrap; }
+.st-key-task [data-baseweb="button-group"], .st-key-view [data-baseweb="button-group"] { flex-wrap: nowrap; }
+.st-key-task button, .st-key-view button { padding-left: 0.4rem; padding-right: 0.4rem; min-width: 0; }
 .st-key-nu [data-testid="stSliderTickBar"] { display: none; }
 [data-testid="stHeader"] { background: transparent; }
 .sa-title { line-height: 1.25; }
@@ -90,6 +91,8 @@ _STYLE = (
 .stPlotlyChart svg tspan[style*="font-weight: 400"] { fill-opacity: 0.66; }
 .stMainBlockContainer { padding-left: 1rem; padding-right: 1rem; }
   .sa-strip { grid-template-columns: 1fr 1fr; }
+  .st-key-view button { padding-left: 0.15rem; padding-right: 0.15rem; }
+  .st-key-view button p { font-size: 0.8rem; }
 }
 </style>
 """

@@ -13,7 +13,6 @@ from pages.ui.choices import VIEWS, Settings
 from pages.ui.map_panels import start_text
 from pages.ui.panels import Panel
 from pages.ui.work import Work
-from stochattn_core.datasets import planet
 from stochattn_core.datasets.base import Dataset
 from stochattn_core.evaluate import Evaluation
 from stochattn_core.figures.projection import PROJECTIONS
@@ -98,23 +97,7 @@ def _wind(settings: Settings) -> tuple[np.ndarray, np.ndarray] | None:
 
 
 def _file(settings: Settings, data: Dataset, members: np.ndarray, plain: np.ndarray, form: str) -> bytes:
-    """The file of the map. Spaghetti leaves as the mean with its two contours."""
-    from stochattn_core.figures.map_export import map_export, saved
+    """The map as it is shown, for print."""
+    from stochattn_core.figures.map_export import saved
 
-    levels = map_panels.contour_levels(data.test.target[settings.case].numpy(), data.units)[0] if settings.view == "contours" else ()
-    chosen = replace(settings, view="mean") if levels else settings
-    shown = map_panels.field_shown(chosen, data, members, plain)
-    figure = map_export(
-        shown.values,
-        data.latitude,
-        data.longitude,
-        title=f"{shown.title}: {planet.variable_title(settings.variable) if settings.variable else data.target_name}",
-        subtitle=shown.subtitle,
-        quantity=shown.quantity,
-        units=units_text(data.units),
-        scale=shown.scale,
-        projection=map_panels.projection_of(settings.projection),
-        wind=_wind(chosen),
-        contours=levels,
-    )
-    return saved(figure, form)
+    return saved(map_panels.print_figure(settings, data, members, plain, _wind(settings)), form)
