@@ -99,7 +99,7 @@ def compare(
         attention_classes,
     )
     if not isinstance(setting, Setting):
-        bench.known[given] = Found(setting.concentration, setting.optimum, setting.passes)
+        bench.known[given] = Found(setting.concentration, setting.optima["ratio"].value, setting.passes)
     jobs = [("nu alone", "Concentration alone", "method", lambda bench: bench.alone), *_mends(bench, wanted), *_REFERENCES]
     made: list[tuple[Row, Outcome | None]] = []
     for place, (name, title, kind, job) in enumerate(jobs):

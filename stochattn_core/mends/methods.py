@@ -93,9 +93,9 @@ def sampled(bench: Workbench, setting: Setting) -> Outcome:
 
 
 def fractional(bench: Workbench) -> Outcome | None:
-    """A mixture of the two whole concentrations beside the optimum; None where whole numbers are fine enough."""
+    """A mixture of the two whole concentrations beside the one at which spread equals error; None where whole numbers are fine enough."""
     found = bench.found(bench.setting)
-    value = float(f"{found.optimum:.3g}")
+    value = float(f"{found.matching:.3g}")
     if not 1 < value < COARSE_BELOW or value == int(value):
         return None
     return _members(bench, replace(bench.setting, mend=Fractional(value).text), found.passes)
