@@ -36,6 +36,7 @@ WRONG = {
     "view": ("map", ""),
     "member": ("0", "1.5", "100"),
     "wind": ("1", "☃"),
+    "ahead": ("1", "off"),
     "box": ("30,60", "a,b,c,d", "60,30,0,10", "0,91,0,10", "nan,1,2,3"),
 }
 MAP = {"task": "grid", "dataset": "planet"}
