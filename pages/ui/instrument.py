@@ -73,8 +73,8 @@ def known_curve(settings: Settings, data: Dataset) -> None:
                 _progress(ready, len(wish.values), wish) if settings.ahead else "",
                 key="strip",
             )
-        if polls and not coming:
-            st.rerun()  # only a run of the whole page ends the polling
+        if not coming:
+            state.stop_polling()
 
     st.fragment(show, run_every=POLL if polls else None)()
 

@@ -9,8 +9,10 @@ from typing import Any
 from urllib.parse import urlencode
 
 import streamlit as st
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.runtime.scriptrunner import get_script_run_ctx
+from streamlit.runtime.scriptrunner_utils.script_run_context import ThreadState
 
 from pages.ui import cached, look
 from pages.ui.choices import (
@@ -122,6 +124,15 @@ def session() -> str:
     """Which session this run is of; empty outside a server."""
     context = get_script_run_ctx()
     return context.session_id if context else ""
+
+
+def stop_polling() -> None:
+    """End the timer of the fragment that runs. Streamlit's own way is a run of the whole page, which would draw every figure again."""
+    context, fragment = get_script_run_ctx(), ThreadState.get().fragment_id
+    if context and fragment:
+        message = ForwardMsg()
+        message.stop_auto_rerun.fragment_ids.append(fragment)
+        context.enqueue(message)
 
 
 def permalink() -> str:
