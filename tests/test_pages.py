@@ -109,6 +109,16 @@ def test_the_slider_changes_the_scores_and_the_address():
     assert test.query_params.get("nu", str(int(Settings().nu))) == "4"
 
 
+def test_the_line_above_the_slider_says_what_is_ready_and_can_be_switched_off():
+    test = opened("explore", nu="64", seed="11")
+    assert "1 of 25 concentrations ready" in html(test)
+    assert "ahead" not in test.query_params
+    test.toggle(key="ahead").set_value(False).run()
+    assert not test.exception
+    assert "concentrations ready" not in html(test)
+    assert test.query_params["ahead"] == "no" or test.query_params["ahead"] == ["no"]
+
+
 def test_the_first_answer_is_the_forecast_that_the_evaluation_holds():
     data, setting, work = cached.dataset("sunspots"), Setting(4, 9), Work(None, "", key="", on_stop=print)
     work.wait = lambda reason: None

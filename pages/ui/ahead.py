@@ -43,8 +43,8 @@ class Ahead:
     wanted: does a page wait for inference?   alive: is this session still there?
     """
 
-    def __init__(self, *, wanted: Callable[[], bool], alive: Callable[[str], bool], quiet: float = QUIET) -> None:
-        self.wanted, self.alive, self.quiet = wanted, alive, quiet
+    def __init__(self, *, wanted: Callable[[], bool], alive: Callable[[str], bool], quiet: float = QUIET, glance: float = GLANCE) -> None:
+        self.wanted, self.alive, self.quiet, self.glance = wanted, alive, quiet, glance
         self.changed = threading.Condition()
         self.wishes: dict[str, Wish] = {}  # by session; the first is served next
         self.settled: set[tuple[Hashable, float]] = set()  # computed, or given up after an error: not tried again
@@ -114,7 +114,7 @@ class Ahead:
         while True:
             if not self.step():
                 with self.changed:
-                    self.changed.wait(GLANCE if self.wishes else None)
+                    self.changed.wait(self.glance if self.wishes else None)
 
     def _next(self) -> tuple[str, Wish, float] | None:
         for session, wish in list(self.wishes.items()):
@@ -135,7 +135,7 @@ class Ahead:
         if self.wanted():
             raise GiveWay
         now = time.monotonic()
-        if now - self.looked < GLANCE:
+        if now - self.looked < self.glance:
             return
         self.looked = now
         with self.changed:
@@ -144,7 +144,7 @@ class Ahead:
                     raise GiveWay
                 if not self._resting():
                     return
-                self.changed.wait(GLANCE)
+                self.changed.wait(self.glance)
 
     def _resting(self) -> bool:
         return self.n_drawing > 0 or time.monotonic() - self.drawn < self.quiet

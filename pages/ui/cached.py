@@ -139,6 +139,7 @@ def ahead() -> Ahead:
 
 
 def _alive(session: str) -> bool:
+    """Is a browser still there? The runtime that a test of a page plays has none."""
     return runtime.exists() and runtime.get_instance().is_active_session(session) is True
 
 

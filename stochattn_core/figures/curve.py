@@ -137,7 +137,7 @@ def slider_strip(
         x=list(coming),
         y=[0] * len(coming),
         mode="markers",
-        marker={"size": 5, "symbol": "circle-open", "color": palette.reference, "line": {"width": 1}},
+        marker={"size": 4, "symbol": "circle-open", "color": palette.reference, "opacity": 0.7, "line": {"width": 1}},
         hovertemplate="coming<extra></extra>",
         cliponaxis=False,
     )
