@@ -158,15 +158,16 @@ def slider_strip(
     )
     here = ratio[position == chosen]
     if len(here):
-        beside = best is not None and abs(best - chosen) < n_position / 8  # the label of nu* stands above: go down and left, off the curve
+        near = best is not None and abs(best - chosen) < n_position / 8  # keep off the label and the line of nu*, and off the falling curve
+        left, right = near and chosen < best, near and best <= chosen <= n_position - 3
         figure.add_annotation(
             x=chosen,
             y=float(min(here[0], top)),
             text=f"<b>{here[0]:.2f}</b>",
             showarrow=False,
-            yshift=-12 if beside else 14,
-            xshift=-6 if beside and chosen >= 2 else 0,
-            xanchor="left" if chosen < 2 else "right" if beside or chosen > n_position - 3 else "center",
+            yshift=-12 if left else 14,
+            xshift=10 if right else -6 if left and chosen >= 2 else 0,
+            xanchor="left" if right or chosen < 2 else "right" if left or chosen > n_position - 3 else "center",
             font={"size": 13, "color": palette.ensemble},
         )
     finish(figure, title="", subtitle="", height=height, palette=palette)

@@ -98,14 +98,11 @@ def settle(page: Page, timeout: float = 120_000) -> None:
 
     The slider waits 0.2 s before it tells the server, and the line above it looks for news every 1.5 s: ended is what rests for 0.6 s.
     """
+    page.evaluate("() => { window.lastRun = performance.now() }")
     page.wait_for_function(
-        """async () => {
-            const state = () => document.querySelector('[data-testid=stApp]')?.dataset.testScriptState;
-            for (let rested = 0; rested < 600; rested += 50) {
-                if (state() !== 'notRunning') return false;
-                await new Promise(done => setTimeout(done, 50));
-            }
-            return document.querySelector('.sa-title') !== null;
+        """() => {
+            if (document.querySelector('[data-testid=stApp]')?.dataset.testScriptState !== 'notRunning') window.lastRun = performance.now();
+            return document.querySelector('.sa-title') !== null && performance.now() - window.lastRun > 600;
         }""",
         timeout=timeout,
     )
