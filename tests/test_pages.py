@@ -37,6 +37,7 @@ WRONG = {
     "view": ("map", ""),
     "member": ("0", "1.5", "100"),
     "wind": ("1", "☃"),
+    "ahead": ("1", "off"),
     "box": ("30,60", "a,b,c,d", "60,30,0,10", "0,91,0,10", "nan,1,2,3"),
 }
 MAP = {"task": "grid", "dataset": "planet"}
@@ -107,6 +108,16 @@ def test_the_slider_changes_the_scores_and_the_address():
     assert not test.exception
     assert html(test) != before
     assert test.query_params.get("nu", str(int(Settings().nu))) == "4"
+
+
+def test_the_line_above_the_slider_says_what_is_ready_and_can_be_switched_off():
+    test = opened("explore", nu="64", seed="11")
+    assert "1 of 25 concentrations ready" in html(test)
+    assert "ahead" not in test.query_params
+    test.toggle(key="ahead").set_value(False).run()
+    assert not test.exception
+    assert "concentrations ready" not in html(test)
+    assert test.query_params["ahead"] == "no" or test.query_params["ahead"] == ["no"]
 
 
 def test_the_first_answer_is_the_forecast_that_the_evaluation_holds():

@@ -40,6 +40,7 @@ class Settings:
     seed: int = 0
     layers: str = ""
     case: int = 0
+    ahead: bool = True  # compute the other concentrations of the slider before they are chosen
     variable: str = ""
     forecasts: int = 20
     projection: str = "robinson"
@@ -127,7 +128,7 @@ def from_text(name: str, text: str, task: str, datasets: Mapping[str, str], data
         return _one_of(text, {"projection": PROJECTIONS, "view": VIEWS}[name], "one of")
     if name == "member":
         return _whole(text, 1, MEMBERS[-1])
-    if name == "wind":
+    if name in ("wind", "ahead"):
         return YES_NO[_one_of(text, YES_NO, "one of")]
     if name == "box":
         return (region_of(text), text)[1] if text else ""

@@ -74,6 +74,7 @@ _STYLE = (
 .sa-verdict.bad { border-left-color: var(--bad); }
 .sa-verdict.good b { color: var(--good); } .sa-verdict.doubtful b { color: var(--doubtful); } .sa-verdict.bad b { color: var(--bad); }
 .sa-label b { font-weight: 600; } .sa-label span { color: var(--text); font-size: 0.9rem; margin-left: 0.4rem; }
+.sa-label em { font-style: normal; color: var(--text); font-size: 0.84rem; float: right; }
 .st-key-instrument { border: 1px solid var(--line); border-radius: 0.6rem; padding: 0.7rem 1rem 0.9rem; }
 .sa-steps { display: grid; grid-template-columns: repeat(auto-fit, minmax(240px, 1fr)); gap: 1rem; margin-top: 1rem; }
 .sa-step { border-top: 2px solid var(--band90); padding-top: 0.6rem; color: var(--text); line-height: 1.5; }
@@ -159,8 +160,8 @@ def _tile(tile: Tile) -> str:
     )
 
 
-def label(name: str, beneath: str) -> None:
-    st.html(f'<div class="sa-label"><b>{escape(name)}</b> <span>{escape(beneath)}</span></div>')
+def label(name: str, beneath: str, aside: str = "") -> None:
+    st.html(f'<div class="sa-label"><b>{escape(name)}</b> <span>{escape(beneath)}</span><em>{escape(aside)}</em></div>')
 
 
 def steps(named: tuple[tuple[str, str], ...]) -> None:

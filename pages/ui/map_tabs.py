@@ -30,8 +30,8 @@ def below(settings: Settings, data: Dataset, found: Evaluation) -> None:
 
 
 def _period(settings: Settings, data: Dataset, found: Evaluation) -> None:
-    make = lambda: period_panels.period_panels(found, _cells(found, data), settings.projection)  # noqa: E731
-    shown = _derived(found, data, "period", settings.projection, make)
+    make = lambda: period_panels.period_panels(found, cells(data, found), settings.projection)  # noqa: E731
+    shown = cached.derived(found, data, "period", settings.projection, make)
     for names in (("rmse", "spread"), ("ratio", "association")):
         for column, name in zip(st.columns(2, gap="large"), names, strict=True):
             with column:
@@ -47,7 +47,8 @@ def _leads(settings: Settings, data: Dataset, found: Evaluation) -> None:
     at = {lead: replace(settings, lead=lead) for lead in planet.LEAD_TIMES}
     known = _known(at, "all-leads", lambda lead: f"Lead time {lead} h")
     by_lead = {
-        lead: _derived(one, state.data_of(at[lead]), "summary", 0, lambda one=one: panels.summary(one, 0)) for lead, one in known.items()
+        lead: cached.derived(one, state.data_of(at[lead]), "summary", 0, lambda one=one: panels.summary(one, 0))
+        for lead, one in known.items()
     }
     with slot:
         missing = [lead for lead in at if lead not in known]
@@ -91,8 +92,8 @@ def _regions(settings: Settings, data: Dataset, found: Evaluation) -> None:
     drawn = settings.region
     left, right = st.columns(2, gap="large")
     with left:
-        make = lambda: period_panels.box_panel(found, _cells(found, data), settings.projection, drawn)  # noqa: E731
-        figure = _derived(found, data, "box", (settings.projection, settings.box), make)
+        make = lambda: period_panels.box_panel(found, cells(data, found), settings.projection, drawn)  # noqa: E731
+        figure = cached.derived(found, data, "box", (settings.projection, settings.box), make)
         look.plot(figure, key="box-map", on_select=_box_drawn, selection_mode="box")
         if drawn is None:
             st.caption("Drag over the map: the scores of that box stand beside those of the regions.")
@@ -101,7 +102,7 @@ def _regions(settings: Settings, data: Dataset, found: Evaluation) -> None:
                 st.caption(f"Your box: {drawn.place}.")
                 st.button("Forget the box", on_click=state.choose, kwargs={"box": ""}, type="tertiary")
     with right, refusals(stop=False):
-        look.plot(*_derived(found, data, "regions", settings.box, lambda: period_panels.region_panel(found, drawn)), key="regions")
+        look.plot(*cached.derived(found, data, "regions", settings.box, lambda: period_panels.region_panel(found, drawn)), key="regions")
 
 
 def _box_drawn() -> None:
@@ -121,11 +122,11 @@ def _box_drawn() -> None:
 
 def _spectra(settings: Settings, data: Dataset, found: Evaluation) -> None:
     with refusals(stop=False):
-        look.plot(*_derived(found, data, "spectra", 0, lambda: period_panels.spectrum_panel(found)), key="spectra")
+        look.plot(*cached.derived(found, data, "spectra", 0, lambda: period_panels.spectrum_panel(found)), key="spectra")
 
 
 def _coverage(settings: Settings, data: Dataset, found: Evaluation) -> None:
-    look.plot(*_derived(found, data, "coverage", 0, lambda: panels.coverage_panel(found, 0)), key="coverage")
+    look.plot(*cached.derived(found, data, "coverage", 0, lambda: panels.coverage_panel(found, 0)), key="coverage")
 
 
 def _how(settings: Settings, data: Dataset, found: Evaluation) -> None:
@@ -153,7 +154,7 @@ def _layer_groups(settings: Settings, data: Dataset) -> None:
         _offer(text, "Compute the comparison", at, "all-groups")
         return
     by_group = {
-        titles[glob]: (glob, _derived(one, data, "summary", 0, lambda one=one: panels.summary(one, 0))) for glob, one in known.items()
+        titles[glob]: (glob, cached.derived(one, data, "summary", 0, lambda one=one: panels.summary(one, 0))) for glob, one in known.items()
     }
     head, rows = period_panels.layer_rows(by_group, data.units)
     look.table(head, rows)
@@ -163,9 +164,5 @@ def _layer_groups(settings: Settings, data: Dataset) -> None:
     )
 
 
-def _cells(found: Evaluation, data: Dataset) -> period_panels.Cells:
-    return _derived(found, data, "cells", 0, lambda: period_panels.cells_of(found))
-
-
-def _derived(found: Evaluation, data: Dataset, what: str, which: Any, make: Callable[[], Any]) -> Any:
-    return cached.remembered((what, which, *cached.evaluation_key(found.model, data, found.setting, found.part)), make)
+def cells(data: Dataset, found: Evaluation) -> period_panels.Cells:
+    return cached.derived(found, data, "cells", 0, lambda: period_panels.cells_of(found))

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 import streamlit as st
 
-from pages.ui import cached, look, map_panels, state
+from pages.ui import cached, look, map_panels, map_tabs, parts, state
 from pages.ui.choices import VIEWS, Settings
 from pages.ui.map_panels import start_text
 from pages.ui.panels import Panel
@@ -51,6 +51,12 @@ def first_answer(settings: Settings, data: Dataset, work: Work) -> bool:
     return True
 
 
+def prepare(settings: Settings, data: Dataset, found: Evaluation) -> None:
+    """What needs the sums of every cell, which are not kept: small numbers and maps of them, no figures."""
+    parts.summary(settings, data, found)
+    map_tabs.cells(data, found)
+
+
 def forecast_view(settings: Settings, data: Dataset, found: Evaluation) -> None:
     case, ensemble = settings.case, found.ensemble
     _show(settings, data, np.asarray(ensemble.members[:, case]), np.asarray(ensemble.plain[case]), found)
@@ -84,7 +90,7 @@ def _panel(settings: Settings, data: Dataset, members: np.ndarray, plain: np.nda
     if found is None:
         return make()
     which = (settings.view, settings.projection, settings.case, settings.member, settings.wind)
-    return cached.remembered(("map", which, *cached.evaluation_key(found.model, data, found.setting)), make)
+    return cached.derived(found, data, "map", which, make)
 
 
 def _wind(settings: Settings) -> tuple[np.ndarray, np.ndarray] | None:

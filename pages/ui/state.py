@@ -9,12 +9,14 @@ from typing import Any
 from urllib.parse import urlencode
 
 import streamlit as st
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.runtime.pages_manager import PagesManager
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+from streamlit.runtime.scriptrunner_utils.script_run_context import ThreadState
 
 from pages.ui import cached, look
 from pages.ui.choices import (
     FORECASTS,
-    GRID,
     MEMBERS,
     TASKS,
     Settings,
@@ -119,16 +121,26 @@ def guard_stopped(settings: Settings) -> None:
         st.stop()
 
 
+def session() -> str:
+    """Which session this run is of; empty outside a server."""
+    context = get_script_run_ctx()
+    return context.session_id if context else ""
+
+
+def stop_polling() -> None:
+    """End the timer of the fragment that runs. Streamlit's own way is a run of the whole page, which would draw every figure again."""
+    context, fragment = get_script_run_ctx(), ThreadState.get().fragment_id
+    if context and fragment:
+        message = ForwardMsg()
+        message.stop_auto_rerun.fragment_ids.append(fragment)
+        context.enqueue(message)
+
+
 def permalink() -> str:
     """The address of this view: what the browser shows, without what a browser adds."""
     address = (st.context.url or "").split("?")[0].split("#")[0]
     query = urlencode(st.session_state.get("url", {}))
     return f"{address}?{query}" if query else address or "/"
-
-
-def slider_options(*extra: float) -> list[float]:
-    """The grid of the slider, with values beside the grid that must be reachable (the chosen one, nu*)."""
-    return sorted({*GRID, current().nu, *extra})
 
 
 def concentration_slider(options: list[float]) -> None:
@@ -179,6 +191,11 @@ def _draw(settings: Settings) -> None:
     with st.expander("Layers and seed"):
         _layers(settings)
         st.number_input("Seed", 0, 2**31 - 1, key="seed", help="The same seed gives the same members.")
+    st.toggle(
+        "Compute ahead",
+        key="ahead",
+        help="While you look, the other concentrations of the slider are computed, the nearest first. They wait while a page computes.",
+    )
 
 
 def _layers(settings: Settings) -> None:

@@ -103,6 +103,36 @@ def test_the_slider_moves_pit_and_ratio(page: Page):
     print(f"back to what is known in {time.monotonic() - started:.1f} s")
 
 
+def test_a_neighbour_is_ready_before_it_is_chosen_and_the_polling_ends(page: Page):
+    sent = []
+    page.on("websocket", lambda socket: socket.on("framesent", lambda _: sent.append(time.monotonic())))
+    page.goto("/?task=table&dataset=diabetes&members=9&nu=64&seed=3")
+    settle(page)
+    page.wait_for_function("parseInt(document.querySelector('.sa-label em').innerText) >= 4", timeout=60_000)
+    assert "nu=64" in page.url and "ν = 64" in page.locator(".sa-title").inner_text()
+    ratio, bars = first_tile(page), pit_bars(page)
+    page.locator(".st-key-nu input[type=range]").focus()
+    started = time.monotonic()
+    page.keyboard.press("ArrowLeft")
+    page.wait_for_function(
+        """([ratio, bars]) => document.querySelector('.sa-value').innerText.trim() !== ratio
+            && JSON.stringify(Array.from(document.querySelector('.st-key-pit .js-plotly-plot')?._fullData?.[0].y ?? bars)) !== JSON.stringify(bars)""",
+        arg=[ratio, bars],
+        timeout=60_000,
+    )
+    took = time.monotonic() - started
+    print(f"onto a neighbour that was ready in {took:.1f} s")
+    assert took < 3
+    page.get_by_text("All 25 concentrations ready").wait_for(timeout=120_000)
+    page.locator(".st-key-forecast .js-plotly-plot").evaluate("figure => { figure.dataset.same = 'yes' }")
+    page.wait_for_timeout(2_000)
+    sent.clear()
+    page.wait_for_timeout(4_000)
+    assert sent == []
+    assert page.locator(".st-key-forecast .js-plotly-plot").get_attribute("data-same") == "yes"
+    assert page.locator(".sa-label em").inner_text() == "All 25 concentrations ready"
+
+
 def test_the_map_changes_projection_and_view(page: Page):
     page.goto("/?task=grid&members=9")
     settle(page)
