@@ -2,11 +2,16 @@
 
 import streamlit as st
 
-st.navigation(
+page = st.navigation(
     [
         st.Page("pages/explore.py", title="Explore", default=True),
         st.Page("pages/tune.py", title="Tune"),
         st.Page("pages/bring.py", title="Bring your own", url_path="bring"),
         st.Page("pages/method.py", title="Method"),
     ]
-).run()
+)
+
+from pages.ui import cached, state  # noqa: E402, the browser has the navigation while this is read
+
+with cached.ahead().drawing(state.session()):
+    page.run()

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.ui import cached, map_tabs, maps, parts, state
+from pages.ui import cached, instrument, map_tabs, maps, parts, state
 from pages.ui.work import Work, refusals
 
 settings = state.begin("explore")
@@ -11,7 +11,7 @@ with refusals():
 view, tabs = (maps, map_tabs) if data.task == "grid" else (parts, parts)
 parts.heading(settings, data)
 strip = st.container()
-curve = parts.instrument(settings, data)
+curve = instrument.draw(settings, data)
 
 state.guard_stopped(settings)
 work = Work(st.empty(), "Forecasting", key="explore", on_stop=state.stop)
@@ -26,10 +26,11 @@ state.keep(shown=settings)
 with strip:
     parts.score_strip(settings, data, found)
 with curve:
-    parts.known_curve(settings, data)
+    instrument.known_curve(settings, data)
 with left:
     if not drawn:
         view.forecast_view(settings, data, found)
 with right:
     parts.diagnostics(settings, data, found)
 tabs.below(settings, data, found)
+instrument.look_ahead(settings, data, view.prepare)

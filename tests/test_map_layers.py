@@ -8,11 +8,11 @@ from matplotlib.colors import to_rgb
 from stochattn_core.figures.colour_scale import ORANGE_VIOLET, RED_BLUE, of_error, of_field, of_magnitude, of_ratio
 from stochattn_core.figures.map import map_subtitle
 from stochattn_core.figures.map_box import drawn_region
-from stochattn_core.figures.map_export import map_export, saved
+from stochattn_core.figures.map_export import map_export, saved, spaghetti_export
 from stochattn_core.figures.projection import PROJECTIONS, Projection
 from stochattn_core.figures.reading_maps import read_error_map, read_field_map, read_ratio_map, read_spaghetti
-from stochattn_core.figures.spaghetti import contour_lines, spaghetti
-from stochattn_core.figures.wind import reference_speed, wind_arrows
+from stochattn_core.figures.spaghetti import contour_lines, label_place, projected_contours, spaghetti
+from stochattn_core.figures.wind import round_below, wind_arrows
 from tests.globe import FIELD, GRID, LATITUDE, LONGITUDE, angle, draw, hill
 
 
@@ -81,7 +81,7 @@ def test_contours_lie_where_the_field_has_their_value_also_over_the_date_line():
     more = {"levels": [-0.5, 0.5], "level_text": ["low", "high"], "title": "t", "subtitle": map_subtitle(n_member=6)}
     for name in PROJECTIONS:
         figure = spaghetti(members, LATITUDE, LONGITUDE, truth=FIELD, plain=FIELD, projection=Projection(name, 5, 45), **more)
-        assert [trace.name for trace in figure.data if trace.showlegend] == ["members", "plain model", "truth"]
+        assert [trace.name for trace in figure.data if trace.showlegend] == ["members", "truth", "plain model"]
         assert [note.text for note in figure.layout.annotations] == ["low", "high"]
 
 
@@ -101,7 +101,7 @@ def test_wind_blows_on_across_the_pole_and_east_is_right():
     assert polar.sum() > 60
     np.testing.assert_allclose(arrows.u[polar], (-s * c + lifted * c * s)[polar], atol=0.01)
     np.testing.assert_allclose(arrows.v[polar], (-s * s - lifted * c * c)[polar], atol=0.01)
-    assert [reference_speed(speed) for speed in (73.0, 49.9, 12.0, 0.0)] == [50, 20, 10, 1]
+    assert [round_below(speed) for speed in (73.0, 49.9, 12.0, 0.0)] == [50, 20, 10, 1]
 
 
 def test_a_box_drawn_on_the_map_is_a_region_also_over_the_date_line_and_the_pole():
@@ -131,7 +131,6 @@ def test_a_map_for_print_is_a_png_an_svg_or_a_pdf(name):
         scale=of_field(FIELD),
         projection=Projection(name, 20, 50),
         wind=(FIELD, FIELD) if name == "robinson" else None,
-        contours=(0.5,),
     )
     start = {"png": b"\x89PNG\r\n\x1a\n", "svg": b"<?xml", "pdf": b"%PDF-"}
     for form in start if name == "robinson" else ("png",):
@@ -143,6 +142,45 @@ def test_a_map_for_print_is_a_png_an_svg_or_a_pdf(name):
             assert content == saved(figure, form, dpi=60)
     with pytest.raises(ValueError, match="png, svg, pdf, got 'tiff'"):
         saved(figure, "tiff")
+
+
+def test_spaghetti_for_print_holds_the_contour_of_every_member_of_the_truth_and_of_the_plain_model():
+    zonal = np.repeat(LATITUDE[:, None], 64, axis=1)
+    shift = np.array([-6.0, -2.0, 1.0, 5.0])
+    figure = spaghetti_export(
+        zonal - shift[:, None, None],
+        LATITUDE,
+        LONGITUDE,
+        levels=[40.0],
+        level_text=["40 m"],
+        title="Contours",
+        subtitle="M = 4 members",
+        truth=zonal - 2.5,
+        plain=zonal + 1.5,
+        projection=Projection("plate-carree"),
+    )
+    lines = {line.get_zorder(): line.get_ydata() for line in figure.axes[0].lines}  # members 3, truth 4, plain model 5
+    for order, latitude in ((3, 40 + shift), (4, [42.5]), (5, [38.5])):
+        known = lines[order][np.isfinite(lines[order])]
+        assert sorted(set(known.round(3).tolist())) == sorted(latitude)
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["members", "truth", "plain model"]
+    assert "40 m" in [text.get_text() for text in figure.axes[0].texts]
+    assert saved(figure, "svg").startswith(b"<?xml")
+
+
+@pytest.mark.parametrize("name", PROJECTIONS)
+def test_contours_are_named_on_their_line_within_the_map_and_apart(name):
+    projection = Projection(name, -40, 40)
+    zonal = np.repeat(LATITUDE[:, None], 64, axis=1)
+    named = []
+    for level in (48.0, 52.0):
+        x, y = projected_contours([zonal], GRID, projection, level)
+        place = label_place(x, y, projection, named)
+        assert np.nanmin(np.hypot(x - place[0], y - place[1])) == 0
+        assert np.hypot(place[0] / projection.extent[1], 0 if not projection.kind.is_round else place[1] / projection.extent[3]) < 0.85
+        assert all(np.hypot(place[0] - a, place[1] - b) > 0.3 * projection.extent[1] for a, b in named)
+        named.append(place)
+    assert label_place(np.full(3, np.nan), np.full(3, np.nan), projection) is None
 
 
 def test_one_sentence_reads_each_map():

@@ -9,7 +9,17 @@ import pytest
 
 from stochattn_core.figures.colour_scale import of_field
 from stochattn_core.figures.map_box import add_region, selectable
-from stochattn_core.figures.projection import PROJECTIONS, SPHERE, Projection, coastline, project_lines, projected_coastline, wrapped
+from stochattn_core.figures.map_export import map_export
+from stochattn_core.figures.projection import (
+    PROJECTIONS,
+    RADIUS,
+    SPHERE,
+    Projection,
+    coastline,
+    project_lines,
+    projected_coastline,
+    wrapped,
+)
 from stochattn_core.figures.theme import DARK, LIGHT
 from stochattn_core.figures.warp import Grid, pixels, view, warp
 from stochattn_core.figures.wind import add_wind
@@ -47,6 +57,70 @@ def test_the_pointer_finds_the_maximum_where_it_was_put(projection, smooth, plac
     assert heat.z[row, column] == pytest.approx(field.max(), abs=0.02) or angle(*place, projection.latitude, projection.longitude) > 60
     assert "%{z" in heat.hovertemplate
     assert "latitude %{customdata[0]" in heat.hovertemplate
+
+
+# Robinson's own table at 40 and 50 degrees: length of the parallel over the equator's, distance from the equator.
+ROBINSON = {40.0: (0.9216, 0.4958), 50.0: (0.8679, 0.6176)}
+
+
+def on_paper(projection, latitude, longitude):
+    """x, y by the closed form of each projection, (copy,): a place on the seam lies at both sides."""
+    east = (longitude - projection.longitude + 180) % 360 - 180
+    turn, up, middle = np.deg2rad(east), np.deg2rad(latitude), np.deg2rad(projection.latitude)
+    if projection.kind.is_round:
+        if projection.name == "north-polar":
+            out = 2 * RADIUS * np.tan((np.pi / 2 - up) / 2)
+            return [(out * np.sin(turn), -out * np.cos(turn))]
+        y = np.cos(middle) * np.sin(up) - np.sin(middle) * np.cos(up) * np.cos(turn)
+        return [(RADIUS * np.cos(up) * np.sin(turn), RADIUS * y)]
+    sides = [east, -east] if abs(east) == 180 else [east]
+    if projection.name == "plate-carree":
+        return [(one, latitude) for one in sides]
+    long, far = ROBINSON[latitude]
+    return [(0.8487 * RADIUS * long * np.deg2rad(one), 1.3523 * RADIUS * far) for one in sides]
+
+
+@pytest.mark.parametrize("name", PROJECTIONS)
+@pytest.mark.parametrize(
+    ("place", "middle"),
+    [((40.0, 20.0), (0.0, 30.0)), ((40.0, 180.0), (0.0, 30.0)), ((50.0, 180.0), (170.0, 50.0)), ((40.0, 20.0), (-40.0, 40.0))],
+)
+def test_a_maximum_is_drawn_where_each_projection_has_its_place(name, place, middle):
+    projection = Projection(name, *middle)
+    if name == "orthographic" and angle(*place, *middle[::-1]) > 90:
+        pytest.skip("on the far side of the globe")
+    field = hill(*place)
+    heat = draw(field, projection=projection, scale=of_field(field)).data[0]
+    values, x, y = np.asarray(heat.z), np.asarray(heat.x), np.asarray(heat.y)
+    width = projection.extent[1] - projection.extent[0]
+    cell = width * 5.625 / (360 if not projection.kind.is_round else 115)
+    for at_x, at_y in on_paper(projection, *place):
+        near = np.where(np.hypot(x[None] - at_x, y[:, None] - at_y) < 3 * cell, values, np.nan)
+        row, column = np.unravel_index(np.nanargmax(near), near.shape)
+        assert np.hypot(x[column] - at_x, y[row] - at_y) < cell
+        assert near[row, column] == pytest.approx(np.nanmax(values), abs=0.01), "each side of the seam shows the whole maximum"
+        latitude, longitude = np.asarray(heat.customdata)[row, column]
+        assert angle(latitude, longitude, *place) < 5.7
+        assert near[row, column] == pytest.approx(field.max(), abs=0.03)
+    if not projection.kind.is_round:  # the two ends of a parallel are one place
+        for one in values:
+            shown = np.flatnonzero(np.isfinite(one))
+            assert one[shown[0]] == pytest.approx(one[shown[-1]], abs=0.06)
+
+
+@pytest.mark.parametrize("name", PROJECTIONS)
+def test_print_shows_the_maximum_at_the_same_place(name):
+    projection = Projection(name, 170.0, 50.0)
+    field = hill(50.0, 180.0)
+    more = {"title": "t", "subtitle": "s", "quantity": "q", "scale": of_field(field), "projection": projection}
+    image = map_export(field, LATITUDE, LONGITUDE, **more).axes[0].images[0]
+    values = np.ma.filled(image.get_array(), np.nan)
+    west, east, south, north = image.get_extent()
+    row, column = np.unravel_index(np.nanargmax(values), values.shape)
+    x, y = west + (column + 0.5) / values.shape[1] * (east - west), south + (row + 0.5) / values.shape[0] * (north - south)
+    at_x, at_y = on_paper(projection, 50.0, 180.0)[0]
+    assert image.origin == "lower"
+    assert np.hypot(x - at_x, y - at_y) < (east - west) * 5.625 / (360 if not projection.kind.is_round else 115)
 
 
 @pytest.mark.parametrize("name", PROJECTIONS)

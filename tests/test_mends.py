@@ -1,10 +1,12 @@
 """Mends: their texts, what they do to an ensemble, and the law that shared draws keep."""
 
+import json
 import math
 
 import numpy as np
 import pytest
 import torch
+import xarray as xr
 from scipy import stats
 from scipy.optimize import brentq
 from torch import nn
@@ -19,6 +21,7 @@ from stochattn_core import (
     stochastic_attention,
     stochastic_scaled_dot_product_attention,
 )
+from stochattn_core import __main__ as command_line
 from stochattn_core.attention import Draw, sampled_rows
 from stochattn_core.mends import MENDS, Fractional, Inflation, Shared, inflation, parse
 from stochattn_core.mends.fractional import takes_larger
@@ -278,3 +281,21 @@ def test_members_in_parts_are_those_of_the_whole(name):
     for wrong in (-1, 1.0, True):
         with pytest.raises(ValueError, match="first_member must be a whole number"):
             sample_ensemble(network, *inputs, concentration=5, n_member=2, first_member=wrong)
+
+
+# ---- the command line and files
+
+
+def test_a_mend_on_the_command_line_is_that_of_python_and_goes_into_the_file(model, diabetes, capsys, tmp_path):
+    case = ["--model", "ft_transformer", "--dataset", "diabetes", "--members", "9", "--mend", "inflation 2.50"]
+    assert command_line.main(["evaluate", *case, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    wanted = evaluate(model, diabetes, Setting(64, 9, mend="inflation 2.5"))
+    assert found["mend"] == "inflation 2.5" and found["crps_fair"] == wanted.scores["crps_fair"]
+    assert command_line.main(["sample", *case, "--out", str(tmp_path / "e.nc")]) == 0
+    with xr.open_dataset(tmp_path / "e.nc", engine="h5netcdf") as data:
+        assert data.attrs["mend"] == "inflation 2.5"
+        assert np.array_equal(data.forecast, wanted.ensemble.members)
+    capsys.readouterr()
+    assert command_line.main(["evaluate", *case[:-1], "magic"]) == 2
+    assert "mend must be one of 'inflation 3.2'" in capsys.readouterr().err

@@ -11,6 +11,7 @@ import pytest
 import torch
 from transformers import TimesFm2_5ModelForPrediction
 
+from stochattn_core import stochastic_attention
 from stochattn_core.datasets import DATASETS, load_dataset
 from stochattn_core.datasets.base import Dataset
 from stochattn_core.datasets.series_parts import series_dataset
@@ -109,6 +110,27 @@ def test_loading_leaves_no_trace_and_gives_the_same_weights(model, dataset):
     assert before == (torch.get_rng_state().tolist(), random.getstate(), torch.get_num_threads())
     assert weights_sha256(first) == weights_sha256(second)
     assert not weights.cache_folder().exists()  # embedded: nothing was trained
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_the_layers_that_are_sampled_have_a_name_and_so_has_everything(model):
+    groups = MODELS[model].layer_groups
+    assert MODELS[model].layers in groups.values() and groups["All attention"] == "*"
+
+
+@pytest.mark.parametrize(("model", "dataset"), [("ft_transformer", "diabetes"), ("timesfm", "elnino"), ("climax", "planet")])
+def test_every_group_of_layers_samples_some_and_the_last_all(model, dataset):
+    data = load_dataset(dataset)
+    network, sampled = MODELS[model].on(data), {}
+    for title, glob in MODELS[model].layer_groups.items():
+        with torch.no_grad(), stochastic_attention(network, 8, layers=glob) as run:
+            network(data.test.inputs[:1])
+        sampled[title] = set(run.calls)
+        assert sampled[title]
+    everything = sampled["All attention"]
+    assert all(names <= everything for names in sampled.values())
+    if model == "climax":
+        assert everything - sampled["Blocks only"] == {"network.var_agg"}
 
 
 @pytest.mark.parametrize("model", MODELS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,7 @@ WRONG = {
     "view": ("map", ""),
     "member": ("0", "1.5", "100"),
     "wind": ("1", "☃"),
+    "ahead": ("1", "off"),
     "box": ("30,60", "a,b,c,d", "60,30,0,10", "0,91,0,10", "nan,1,2,3"),
 }
 MAP = {"task": "grid", "dataset": "planet"}
@@ -109,6 +111,16 @@ def test_the_slider_changes_the_scores_and_the_address():
     assert test.query_params.get("nu", str(int(Settings().nu))) == "4"
 
 
+def test_the_line_above_the_slider_says_what_is_ready_and_can_be_switched_off():
+    test = opened("explore", nu="64", seed="11")
+    assert "1 of 25 concentrations ready" in html(test)
+    assert "ahead" not in test.query_params
+    test.toggle(key="ahead").set_value(False).run()
+    assert not test.exception
+    assert "concentrations ready" not in html(test)
+    assert test.query_params["ahead"] == "no" or test.query_params["ahead"] == ["no"]
+
+
 def test_the_first_answer_is_the_forecast_that_the_evaluation_holds():
     data, setting, work = cached.dataset("sunspots"), Setting(4, 9), Work(None, "", key="", on_stop=print)
     work.wait = lambda reason: None
@@ -162,8 +174,8 @@ def test_every_tab_beneath_the_map_opens(tab):
         "By lead time": "Not computed yet: 6, 12, 48",
         "By region": "region",
         "Spectra": "wavenumber",
-        "Coverage": "90%",
-        "How it was computed": "attention layer",
+        "Coverage": "Intervals hold",
+        "How it was computed": "The scores with other layers sampled",
     }[tab]
     assert said in html(test) + " ".join(caption.value for caption in test.caption)
 
@@ -236,6 +248,14 @@ def test_geopotential_tells_the_height_in_metres():
     assert "customdata[2]:,d} m<br>" in heat.hovertemplate
 
 
+def test_a_wind_component_has_a_scale_with_zero_in_the_middle():
+    data = thinned(load_dataset("planet"), 20)
+    members = np.linspace(-3.0, 12.0, 9 * 32 * 64, dtype=np.float32).reshape(9, 32, 64)
+    windy = replace(data, target_name="u_component_of_wind_500", units="m s-1")
+    shown = map_panels.field_shown(Settings(task="grid", variable="u_component_of_wind_500", lead=24), windy, members, members[0])
+    assert shown.scale.low == -shown.scale.high < 0
+
+
 def test_a_pattern_that_matches_no_layer_is_one_sentence_and_the_sidebar_stays():
     test = opened("explore", layers="no.such.layer")
     assert not test.exception
@@ -243,6 +263,51 @@ def test_a_pattern_that_matches_no_layer_is_one_sentence_and_the_sidebar_stays()
     test.text_input(key="layers").set_value("").run()
     assert not test.exception and not test.error
     assert "Spread-skill ratio" in html(test)
+
+
+def test_layers_are_chosen_by_name_or_by_a_pattern_of_ones_own():
+    test = opened("method", task="grid")
+    chosen = test.selectbox(key="layer-group")
+    assert chosen.options == ["Blocks only (default)", "All attention", "Custom pattern"]
+    assert chosen.value == "" and not [field for field in test.text_input if field.key == "layers"]
+    chosen.set_value("*").run()
+    assert test.query_params["layers"] == "*"
+    test.selectbox(key="layer-group").set_value("own").run()
+    assert test.text_input(key="layers").value == "*"
+    test.text_input(key="layers").set_value("*blocks.0*").run()
+    assert test.query_params["layers"] == "*blocks.0*" and test.selectbox(key="layer-group").value == "own"
+    test.selectbox(key="layer-group").set_value("").run()
+    assert "layers" not in test.query_params and not [field for field in test.text_input if field.key == "layers"]
+
+
+def test_the_named_groups_of_layers_stand_side_by_side():
+    test = opened("explore", **MAP)
+    test.session_state["map-tabs"] = "How it was computed"
+    test.run()
+    assert "Blocks only" not in html(test)
+    test.button(key="compute-all-groups").click().run()
+    assert not test.exception and not test.error
+    rows = html(test).split("layers sampled</th>")[1].split("</table>")[0]
+    assert rows.index("Blocks only") < rows.index("All attention")
+    ratio = [float(row.split("<td>")[3].split(" (")[0]) for row in rows.split("<tr>")[1:]]
+    assert ratio[1] > ratio[0], "more layers at the same concentration spread wider"
+
+
+def test_contours_are_round_and_within_the_field_in_any_units():
+    rows = np.linspace(-85.0, 85.0, 18)
+    height = (5000 + 10 * np.arange(18.0))[:, None] * np.ones((1, 8))
+    for factor in (1e-6, 1.0, 1e4):
+        levels, text = map_panels.contour_levels(factor * height, rows, "kg")
+        assert len(levels) == 2 and len(set(text)) == 2
+        assert factor * height[rows >= 20].min() < levels[0] < levels[1] < factor * height[rows <= 70].max()
+    levels, text = map_panels.contour_levels(map_panels.GRAVITY * height, rows, "m2 s-2")
+    np.testing.assert_allclose(np.array(levels) / map_panels.GRAVITY, [5120, 5140])
+    assert text == ["5,120 m", "5,140 m"]
+
+
+def test_nine_members_are_not_asked_to_hold_more_than_eighty_percent():
+    test = opened("explore")
+    assert "80% coverage" in html(test) and "90% coverage" not in html(test)
 
 
 def test_tuning_ends_in_a_file_that_loads():

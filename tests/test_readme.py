@@ -21,7 +21,15 @@ def blocks(language, containing):
 
 
 def test_there_is_no_block_that_no_test_runs():
-    known = ("sample_ensemble", "tune(model, dataset)", "Dataset(", "class Mine(Model)", "make run", "python -m stochattn_core")
+    known = (
+        "sample_ensemble",
+        "tuned.json",
+        "compare(model, dataset",
+        "Dataset(",
+        "class Mine(Model)",
+        "make run",
+        "python -m stochattn_core",
+    )
     for kind, body in BLOCKS:
         assert kind in ("python", "bash") and any(word in body for word in known)
 
@@ -35,9 +43,15 @@ def test_the_ten_line_example_prints_what_it_says(capsys):
 
 def test_the_tuning_example_runs_and_saves(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    (body,) = blocks("python", "tune(model, dataset)")
+    (body,) = blocks("python", '"tuned.json"')
     exec(compile(body, "README.md", "exec"), {})
     assert (tmp_path / "tuned.json").exists() and capsys.readouterr().out
+
+
+def test_the_example_of_mends_runs(capsys):
+    (body,) = blocks("python", "compare(model, dataset")
+    exec(compile(body, "README.md", "exec"), {})
+    assert "Output inflation" in capsys.readouterr().out
 
 
 def test_the_dataset_and_the_model_of_the_examples_work_together():

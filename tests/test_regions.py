@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from stochattn_core.figures.lead_curves import lead_curves
+from stochattn_core.figures.lead_curves import apart, lead_curves
 from stochattn_core.figures.reading_maps import read_lead_curves, read_regions
 from stochattn_core.figures.regions import by_region
 from stochattn_core.metrics import Statistics, cell_area_weights, scores
@@ -94,7 +94,7 @@ def test_the_figures_of_regions_and_leads_draw_what_they_are_given():
     ratio = spread / rmse
     figure = by_region(label, rmse, spread, ratio, low=ratio - 0.1, high=ratio + 0.1, subtitle="M = 20", units="m")
     assert list(figure.layout.yaxis.ticktext) == label
-    assert "serves Tropics worst, where the ensemble is too wide (1.25)" in read_regions(label, ratio, ratio - 0.05, ratio + 0.05)
+    assert "fits Tropics worst, where the ensemble is too wide: ratio 1.25" in read_regions(label, ratio, ratio - 0.05, ratio + 0.05)
     assert "one ν serves them all" in read_regions(label, ratio, ratio - 0.4, ratio + 0.4)
     assert "no spread" in read_regions(label, 0 * ratio, ratio, ratio)
     lead = np.arange(6.0, 126, 6)
@@ -107,6 +107,18 @@ def test_the_figures_of_regions_and_leads_draw_what_they_are_given():
     np.testing.assert_allclose(drawn[1].y, score["spread"] * math.sqrt(21 / 20))
     assert "90%" in [note.text for note in figure.layout.annotations]
     # A ratio of at most 1.1 times 1 - 0.004 lead is below 1 from 24 h on.
-    assert "too narrow at 17 leads from 24 to 120 h; at the others" in read_lead_curves(lead, curve, 0.9 * curve, 1.1 * curve)
+    assert "too narrow at 17 leads from 24 to 120 h; at the other lead times" in read_lead_curves(lead, curve, 0.9 * curve, 1.1 * curve)
     assert "within the range of chance: the spread matches" in read_lead_curves(lead, curve, 0 * curve, 2 + curve)
     assert "no spread at any lead" in read_lead_curves(lead, 0 * curve, curve, curve)
+
+
+def test_names_of_levels_do_not_meet_and_levels_beyond_the_members_are_not_drawn():
+    np.testing.assert_allclose(apart([0.2, 0.5, 0.9], 0.1), [0.2, 0.5, 0.9])
+    np.testing.assert_allclose(apart([0.5, 0.6, 0.6], 0.1), [0.4667, 0.5667, 0.6667], atol=1e-4)
+    np.testing.assert_allclose(apart([0.2, 0.6, 0.6], 0.1), [0.2, 0.55, 0.65])
+    assert len(apart([])) == 0
+    lead = np.array([24.0, 48.0])
+    score = {"rmse": lead, **{f"coverage_{level}": np.full(2, level / 100) for level in (50, 80, 90, 95)}}
+    for n_member, levels in ((9, 2), (19, 3), (49, 4)):
+        figure = lead_curves(lead, score, {}, {}, n_member=n_member, subtitle="s")
+        assert [note.text for note in figure.layout.annotations if note.text.endswith("%")] == ["50%", "80%", "90%", "95%"][:levels]

@@ -14,7 +14,10 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import streamlit as st
 import torch
+from streamlit import runtime
+from torch.utils._python_dispatch import TorchDispatchMode
 
+from pages.ui.ahead import Ahead, GiveWay
 from pages.ui.choices import Search
 from pages.ui.work import Work
 from stochattn_core import mends
@@ -57,8 +60,12 @@ class Shelf:
             self.results[key] = result
             while len(self.results) > N_KEPT:
                 self.results.popitem(last=False)
-            grids = [one for one in self.results.values() if isinstance(one, Evaluation) and one.ensemble.latitude]
-        for one in grids[:-N_BY_CELL]:
+            by_cell = [
+                one
+                for one in self.results.values()
+                if isinstance(one, Evaluation) and one.ensemble.latitude and "statistics" in vars(one.ensemble)
+            ]
+        for one in by_cell[:-N_BY_CELL]:
             one.ensemble.forget_elements()
         return result
 
@@ -72,9 +79,76 @@ def shelf() -> Shelf:
     return Shelf()
 
 
+class Inference:
+    """One inference at a time, and pages before what is computed ahead of them."""
+
+    def __init__(self) -> None:
+        self.lock, self.counter = threading.Lock(), threading.Lock()
+        self.n_page = 0  # pages that compute, or wait to
+
+    @contextmanager
+    def for_page(self, work: Work) -> Iterator[None]:
+        """While it waits it tells so, which also lets Streamlit end the run when the user moves on."""
+        self._count(1)
+        try:
+            while not self.lock.acquire(timeout=0.3):
+                work.wait("another session is computing")
+            try:
+                use_half_the_cores()  # the rest serves pages
+                yield
+            finally:
+                self.lock.release()
+        finally:
+            self._count(-1)
+
+    @contextmanager
+    def ahead_of_pages(self, check: Callable[[], None]) -> Iterator[None]:
+        """Raises GiveWay where a page is computing; check is called before every operation and raises it when one wants to."""
+        if not self.lock.acquire(blocking=False):
+            raise GiveWay
+        try:
+            use_half_the_cores()
+            with _Interruptible(check):
+                yield
+        finally:
+            self.lock.release()
+
+    def wanted(self) -> bool:
+        return self.n_page > 0
+
+    def _count(self, change: int) -> None:
+        with self.counter:
+            self.n_page += change
+
+
+class _Interruptible(TorchDispatchMode):
+    """Calls check before every operation of torch in this thread: one pass of a large model lasts seconds. No number changes by it."""
+
+    def __init__(self, check: Callable[[], None]) -> None:
+        super().__init__()
+        self.check = check
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+        self.check()
+        return func(*args, **(kwargs or {}))
+
+
 @st.cache_resource(show_spinner=False)
-def _inference() -> threading.Lock:
-    return threading.Lock()
+def _inference() -> Inference:
+    return Inference()
+
+
+@st.cache_resource(show_spinner=False)
+def ahead() -> Ahead:
+    """The worker that evaluates what users may choose next."""
+    worker = Ahead(wanted=_inference().wanted, alive=_alive)
+    worker.start()
+    return worker
+
+
+def _alive(session: str) -> bool:
+    """Is a browser still there? The runtime that a test of a page plays has none."""
+    return runtime.exists() and runtime.get_instance().is_active_session(session) is True
 
 
 @st.cache_resource(show_spinner="Reading the data")
@@ -86,6 +160,11 @@ def dataset(name: str) -> Dataset:
 def remembered(key: tuple, _make: Callable[[], Any]) -> Any:
     """What a page derives from an evaluation (figures, bands by bootstrap): key names the evaluation and the derivation."""
     return _make()
+
+
+def derived(found: Evaluation, data: Dataset, what: str, which: Any, make: Callable[[], Any]) -> Any:
+    """The derivation `what` of an evaluation, for the choice `which`."""
+    return remembered((what, which, *evaluation_key(found.model, data, found.setting, found.part)), make)
 
 
 def part_of(data: Dataset, n_case: int) -> Dataset:
@@ -113,6 +192,25 @@ def evaluation(model: str, data: Dataset, setting: Setting, work: Work, *, part:
     return shelf().get(key) or _computed(key, work, lambda: evaluate(load_model(model), data, setting, part=part, progress=work))
 
 
+def evaluation_ahead(
+    model: str,
+    data: Dataset,
+    setting: Setting,
+    prepare: Callable[[Evaluation], None],
+    progress: Callable[[int, int, str], None],
+    check: Callable[[], None],
+) -> None:
+    """One evaluation for the shelf before anybody asks for it, the same bits. prepare: derives what a page needs of it at once."""
+    with _inference().ahead_of_pages(check):
+        found = evaluate(load_model(model), data, setting, progress=progress)
+    check()
+    prepare(found)
+    if found.ensemble.latitude:
+        found.ensemble.forget_elements()
+    key = evaluation_key(model, data, setting)
+    _ = shelf().get(key) or shelf().put(key, found)
+
+
 def evaluation_known(model: str, data: Dataset, setting: Setting) -> Evaluation | None:
     return shelf().get(evaluation_key(model, data, setting))
 
@@ -120,7 +218,7 @@ def evaluation_known(model: str, data: Dataset, setting: Setting) -> Evaluation 
 def one_forecast(model: str, data: Dataset, setting: Setting, case: int, work: Work) -> tuple[np.ndarray, np.ndarray]:
     """Members (member, *event) and the plain answer (*event) of one test case: what its evaluation holds, without waiting for the others."""
     entry = load_model(model)
-    with _one_at_a_time(work):
+    with _inference().for_page(work):
         network = network_of(entry, data, progress=work)
         inputs = data.test.inputs[case : case + 1].to(next(network.parameters()).device)
         with torch.no_grad():
@@ -256,23 +354,10 @@ def groups(tuned: Tuning, kind: str, make: Callable[[Work], list[Group]], work: 
 
 
 def _computed(key: tuple, work: Work, make: Callable[[], Any]) -> Any:
-    with _one_at_a_time(work):
+    with _inference().for_page(work):
         if (known := shelf().get(key)) is not None:  # another session may have computed it while this one waited
             return known
         started = time.monotonic()
         result = shelf().put(key, make())
         shelf().seconds[key] = time.monotonic() - started
         return result
-
-
-@contextmanager
-def _one_at_a_time(work: Work) -> Iterator[None]:
-    """The lock around inference. While it waits it tells so, which also lets Streamlit end the run when the user moves on."""
-    lock = _inference()
-    while not lock.acquire(timeout=0.3):
-        work.wait("another session is computing")
-    use_half_the_cores()  # the rest serves pages
-    try:
-        yield
-    finally:
-        lock.release()

@@ -42,6 +42,7 @@ class Settings:
     layers: str = ""
     mend: str = ""
     case: int = 0
+    ahead: bool = True  # compute the other concentrations of the slider before they are chosen
     variable: str = ""
     forecasts: int = 20
     projection: str = "robinson"
@@ -149,7 +150,7 @@ def from_text(name: str, text: str, task: str, datasets: Mapping[str, str], data
         return _one_of(text, {"projection": PROJECTIONS, "view": VIEWS}[name], "one of")
     if name == "member":
         return _whole(text, 1, MEMBERS[-1])
-    if name == "wind":
+    if name in ("wind", "ahead"):
         return YES_NO[_one_of(text, YES_NO, "one of")]
     if name == "box":
         return (region_of(text), text)[1] if text else ""

@@ -47,8 +47,9 @@ _STYLE = (
 .stMainBlockContainer { max-width: 1500px; padding-left: 2.2rem; padding-right: 2.2rem; }
 .stApp, .stApp table { font-variant-numeric: tabular-nums; }
 [data-testid="stSidebar"][aria-expanded="true"] { min-width: 310px !important; }
-.st-key-task [role="radiogroup"], .st-key-task [data-baseweb="button-group"] { flex-wrap: nowrap; }
-.st-key-task button { padding-left: 0.4rem; padding-right: 0.4rem; min-width: 0; }
+.st-key-task [role="radiogroup"], .st-key-view [role="radiogroup"] { flex-wrap: nowrap; }
+.st-key-task [data-baseweb="button-group"], .st-key-view [data-baseweb="button-group"] { flex-wrap: nowrap; }
+.st-key-task button, .st-key-view button { padding-left: 0.4rem; padding-right: 0.4rem; min-width: 0; }
 .st-key-nu [data-testid="stSliderTickBar"] { display: none; }
 [data-testid="stHeader"] { background: transparent; }
 .sa-title { line-height: 1.25; }
@@ -74,6 +75,7 @@ _STYLE = (
 .sa-verdict.bad { border-left-color: var(--bad); }
 .sa-verdict.good b { color: var(--good); } .sa-verdict.doubtful b { color: var(--doubtful); } .sa-verdict.bad b { color: var(--bad); }
 .sa-label b { font-weight: 600; } .sa-label span { color: var(--text); font-size: 0.9rem; margin-left: 0.4rem; }
+.sa-label em { font-style: normal; color: var(--text); font-size: 0.84rem; float: right; }
 .st-key-instrument { border: 1px solid var(--line); border-radius: 0.6rem; padding: 0.7rem 1rem 0.9rem; }
 .sa-steps { display: grid; grid-template-columns: repeat(auto-fit, minmax(240px, 1fr)); gap: 1rem; margin-top: 1rem; }
 .sa-step { border-top: 2px solid var(--band90); padding-top: 0.6rem; color: var(--text); line-height: 1.5; }
@@ -92,6 +94,8 @@ _STYLE = (
 .stPlotlyChart svg tspan[style*="font-weight: 400"] { fill-opacity: 0.66; }
 .stMainBlockContainer { padding-left: 1rem; padding-right: 1rem; }
   .sa-strip { grid-template-columns: 1fr 1fr; }
+  .st-key-view button { padding-left: 0.15rem; padding-right: 0.15rem; }
+  .st-key-view button p { font-size: 0.8rem; }
 }
 </style>
 """
@@ -160,8 +164,8 @@ def _tile(tile: Tile) -> str:
     )
 
 
-def label(name: str, beneath: str) -> None:
-    st.html(f'<div class="sa-label"><b>{escape(name)}</b> <span>{escape(beneath)}</span></div>')
+def label(name: str, beneath: str, aside: str = "") -> None:
+    st.html(f'<div class="sa-label"><b>{escape(name)}</b> <span>{escape(beneath)}</span><em>{escape(aside)}</em></div>')
 
 
 def steps(named: tuple[tuple[str, str], ...]) -> None:

@@ -8,12 +8,11 @@ from functools import partial
 import numpy as np
 import streamlit as st
 
-from pages.ui import cached, look, map_panels, state
+from pages.ui import cached, look, map_panels, map_tabs, parts, state
 from pages.ui.choices import VIEWS, Settings
 from pages.ui.map_panels import start_text
 from pages.ui.panels import Panel
 from pages.ui.work import Work
-from stochattn_core.datasets import planet
 from stochattn_core.datasets.base import Dataset
 from stochattn_core.evaluate import Evaluation
 from stochattn_core.figures.projection import PROJECTIONS
@@ -52,6 +51,12 @@ def first_answer(settings: Settings, data: Dataset, work: Work) -> bool:
     return True
 
 
+def prepare(settings: Settings, data: Dataset, found: Evaluation) -> None:
+    """What needs the sums of every cell, which are not kept: small numbers and maps of them, no figures."""
+    parts.summary(settings, data, found)
+    map_tabs.cells(data, found)
+
+
 def forecast_view(settings: Settings, data: Dataset, found: Evaluation) -> None:
     case, ensemble = settings.case, found.ensemble
     _show(settings, data, np.asarray(ensemble.members[:, case]), np.asarray(ensemble.plain[case]), found)
@@ -85,7 +90,7 @@ def _panel(settings: Settings, data: Dataset, members: np.ndarray, plain: np.nda
     if found is None:
         return make()
     which = (settings.view, settings.projection, settings.case, settings.member, settings.wind)
-    return cached.remembered(("map", which, *cached.evaluation_key(found.model, data, found.setting)), make)
+    return cached.derived(found, data, "map", which, make)
 
 
 def _wind(settings: Settings) -> tuple[np.ndarray, np.ndarray] | None:
@@ -98,23 +103,7 @@ def _wind(settings: Settings) -> tuple[np.ndarray, np.ndarray] | None:
 
 
 def _file(settings: Settings, data: Dataset, members: np.ndarray, plain: np.ndarray, form: str) -> bytes:
-    """The file of the map. Spaghetti leaves as the mean with its two contours."""
-    from stochattn_core.figures.map_export import map_export, saved
+    """The map as it is shown, for print."""
+    from stochattn_core.figures.map_export import saved
 
-    levels = map_panels.contour_levels(data.test.target[settings.case].numpy(), data.units)[0] if settings.view == "contours" else ()
-    chosen = replace(settings, view="mean") if levels else settings
-    shown = map_panels.field_shown(chosen, data, members, plain)
-    figure = map_export(
-        shown.values,
-        data.latitude,
-        data.longitude,
-        title=f"{shown.title}: {planet.variable_title(settings.variable) if settings.variable else data.target_name}",
-        subtitle=shown.subtitle,
-        quantity=shown.quantity,
-        units=units_text(data.units),
-        scale=shown.scale,
-        projection=map_panels.projection_of(settings.projection),
-        wind=_wind(chosen),
-        contours=levels,
-    )
-    return saved(figure, form)
+    return saved(map_panels.print_figure(settings, data, members, plain, _wind(settings)), form)

@@ -77,6 +77,7 @@ def tiles(found: Summary, units: str, reference: tuple[str, float] | None) -> li
     score, n = found.scores, max(int(found.n_effective) if np.isfinite(found.n_effective) else 1, 1)
     low, high = found.ranges["spread_skill_ratio"]
     beside = f"{reference[0]} {number(reference[1])}" if reference else ""
+    level = min(0.9, (score["n_member"] - 1) / (score["n_member"] + 1))  # 9 members hold 80% between them, and no more
     return [
         Tile(
             "Spread-skill ratio",
@@ -93,9 +94,9 @@ def tiles(found: Summary, units: str, reference: tuple[str, float] | None) -> li
             units,
         ),
         Tile(
-            "90% coverage",
+            f"{level:.0%} coverage",
             f"{score['coverage_90']:.0%}",
-            judge_coverage(score["coverage_90"], 0.9, n),
+            judge_coverage(score["coverage_90"], level, n),
             f"mean width {number(score['width_90'])} {units}".strip(),
         ),
         Tile(
@@ -138,8 +139,10 @@ def spread_skill_panel(evaluation: Evaluation, lead: int, known: Summary) -> Pan
 def coverage_panel(evaluation: Evaluation, lead: int) -> Panel:
     statistics = part_shown(evaluation, lead)
     found, score = coverage_curve(statistics), scores(statistics)
-    figure = coverage(found.nominal, found.observed, low=found.low, high=found.high, n_member=score["n_member"], n_case=score["n"])
-    return figure, reading.read_coverage(found.nominal, found.observed)
+    known = found.attainable >= found.nominal - 1e-9  # 19 members hold 90% between them: they have no 95% interval
+    nominal, observed, low, high = (values[known] for values in (found.nominal, found.observed, found.low, found.high))
+    figure = coverage(nominal, observed, low=low, high=high, n_member=score["n_member"], n_case=score["n"])
+    return figure, reading.read_coverage(nominal, observed)
 
 
 def lead_time_panel(evaluation: Evaluation) -> Panel:

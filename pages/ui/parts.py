@@ -1,4 +1,4 @@
-"""The parts of the Explore page, top to bottom: title line, score strip, the slider as the instrument, plots, tabs."""
+"""The parts of the Explore page beside its instrument, top to bottom: title line, score strip, plots, tabs."""
 
 from __future__ import annotations
 
@@ -6,23 +6,17 @@ import math
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
-from pages.ui import cached, look, panels, search, state
-from pages.ui.choices import Settings, as_text, lead_text, mend_text, slider_position
+from pages.ui import cached, look, panels, state
+from pages.ui.choices import Settings, as_text, lead_text, mend_text
 from pages.ui.map_panels import start_text
 from pages.ui.work import Work
 from stochattn_core.datasets.base import Dataset
 from stochattn_core.evaluate import Evaluation
-from stochattn_core.figures.curve import TICKS, slider_strip
 from stochattn_core.figures.reading import read_references
 from stochattn_core.figures.theme import number, units_text
 from stochattn_core.models import MODELS
-from stochattn_core.tuning import Tuning
-
-CURVE_HEIGHT = 92  # pixels above the slider
 
 
 def heading(settings: Settings, data: Dataset) -> None:
@@ -47,76 +41,11 @@ def period(data: Dataset) -> str:
     return f"{panels.time_text(first)} to {panels.time_text(last)}" if data.lead_time else "rows kept aside"
 
 
-def instrument(settings: Settings, data: Dataset) -> DeltaGenerator:
-    """The slider with its buttons; the place above it, for the curve of what is known, is filled when this view is."""
-    tuned = cached.tuning_known(settings.model, data, settings.setting)
-    with st.container(key="instrument"):
-        scale, buttons = st.columns([6, 1], vertical_alignment="bottom", gap="medium")
-        with scale, st.container(gap=None):
-            look.label("Concentration ν", "draws for each attention row: fewer draws, wider ensemble")
-            curve = st.container(height=CURVE_HEIGHT, border=False)
-            if state.kept("shown") is None:  # an empty curve at once: the browser loads what draws figures while the first view is computed
-                curve = curve.empty()
-                with curve:
-                    look.plot(_curve(settings, {}, tuned), key="first-strip")
-            state.concentration_slider(_options(tuned))
-        with buttons:
-            if tuned:
-                st.button(
-                    f"To ν* = {tuned.concentration:,}",
-                    width="stretch",
-                    type="primary",
-                    on_click=state.choose,
-                    kwargs={"nu": float(tuned.concentration), "mend": tuned.setting.mend},
-                    disabled=(settings.nu, settings.mend) == (tuned.concentration, tuned.setting.mend),
-                )
-            elif st.button(
-                "Tune",
-                icon=":material/target:",
-                width="stretch",
-                help="Find the ν at which the ensemble spreads as far as the model errs.",
-                on_click=search.start,
-                args=(settings,),
-            ):
-                st.switch_page("pages/tune.py")
-    return curve
-
-
-def known_curve(settings: Settings, data: Dataset) -> None:
-    """The ratio computed so far in the slider's own coordinates, with nu* and its interval."""
-    tuned = cached.tuning_known(settings.model, data, settings.setting)
-    points = {
-        nu: panels.part_ratio(one, settings.lead) for nu, one in cached.evaluations_known(settings.model, data, settings.setting).items()
-    }
-    look.plot(_curve(settings, points, tuned), key="strip")
-
-
-def _curve(settings: Settings, points: dict[float, float], tuned: Tuning | None) -> go.Figure:
-    options = _options(tuned)
-    return slider_strip(
-        np.array([slider_position(nu, options) for nu in points]),
-        np.array(list(points.values())),
-        n_position=len(options),
-        chosen=options.index(settings.nu),
-        ticks={
-            slider_position(nu, options): "∞" if math.isinf(nu) else f"{nu}" if nu < 1000 else f"{nu // 1000}k" for nu in (*TICKS, math.inf)
-        },
-        best=slider_position(tuned.concentration, options) if tuned else None,
-        interval=tuple(slider_position(nu, options) for nu in tuned.interval[1:]) if tuned else None,
-        height=CURVE_HEIGHT,
-    )
-
-
-def _options(tuned: Tuning | None) -> list[float]:
-    return state.slider_options(*([float(tuned.concentration)] if tuned else []))
-
-
 def score_strip(settings: Settings, data: Dataset, found: Evaluation) -> None:
-    summary = _summary(settings, data, found)
     best = None
     if (not settings.lead or data.task == "grid") and found.references:
         best = min(found.references.items(), key=lambda item: item[1])
-    look.strip(panels.tiles(summary, units_text(data.units), best))
+    look.strip(panels.tiles(summary(settings, data, found), units_text(data.units), best))
 
 
 def first_answer(settings: Settings, data: Dataset, work: Work) -> bool:
@@ -131,25 +60,43 @@ def first_answer(settings: Settings, data: Dataset, work: Work) -> bool:
     return True
 
 
+def prepare(settings: Settings, data: Dataset, found: Evaluation) -> None:
+    """What a view of this evaluation draws, small figures all of them."""
+    forecast_panel(settings, data, found)
+    diagnostic_panels(settings, data, found)
+
+
 def forecast_view(settings: Settings, data: Dataset, found: Evaluation) -> None:
-    lead, case, index = settings.lead, _case(settings, data), data.test.index
-    ensemble = found.ensemble
-    if lead:
-        look.plot(*_derived(found, data, "fan-at-lead", lead, lambda: panels.fan_at_lead_panel(found, lead)), key="forecast")
-    elif data.lead_time:
-        make = lambda: panels.fan_panel(data, case, np.asarray(ensemble.members[:, case]), ensemble.plain[case])  # noqa: E731
-        look.plot(*_derived(found, data, "fan", case, make), key="forecast")
-        _pick_init_time(data)
-    else:
-        look.plot(*_derived(found, data, "fitted", case, lambda: panels.fitted_panel(found, case)), key="forecast")
+    look.plot(*forecast_panel(settings, data, found), key="forecast")
+    index = data.test.index
+    if not data.lead_time:
         state.case_picker("Case with the ring", len(index), lambda i: f"{index.name or 'case'} {index[i]}")
+    elif not settings.lead:
+        _pick_init_time(data)
+
+
+def forecast_panel(settings: Settings, data: Dataset, found: Evaluation) -> panels.Panel:
+    lead, case, ensemble = settings.lead, _case(settings, data), found.ensemble
+    if lead:
+        return cached.derived(found, data, "fan-at-lead", lead, lambda: panels.fan_at_lead_panel(found, lead))
+    if not data.lead_time:
+        return cached.derived(found, data, "fitted", case, lambda: panels.fitted_panel(found, case))
+    make = lambda: panels.fan_panel(data, case, np.asarray(ensemble.members[:, case]), ensemble.plain[case])  # noqa: E731
+    return cached.derived(found, data, "fan", case, make)
 
 
 def diagnostics(settings: Settings, data: Dataset, found: Evaluation) -> None:
     """PIT and spread-skill, each with the sentence that reads it."""
-    lead, known = settings.lead, _summary(settings, data, found)
-    look.plot(*_derived(found, data, "pit", lead, lambda: panels.pit_panel(found, lead, known)), key="pit")
-    look.plot(*_derived(found, data, "spread-skill", lead, lambda: panels.spread_skill_panel(found, lead, known)), key="spread-skill")
+    for name, panel in diagnostic_panels(settings, data, found).items():
+        look.plot(*panel, key=name)
+
+
+def diagnostic_panels(settings: Settings, data: Dataset, found: Evaluation) -> dict[str, panels.Panel]:
+    lead, known = settings.lead, summary(settings, data, found)
+    return {
+        "pit": cached.derived(found, data, "pit", lead, lambda: panels.pit_panel(found, lead, known)),
+        "spread-skill": cached.derived(found, data, "spread-skill", lead, lambda: panels.spread_skill_panel(found, lead, known)),
+    }
 
 
 def _case(settings: Settings, data: Dataset) -> int:
@@ -161,22 +108,26 @@ def _pick_init_time(data: Dataset) -> None:
 
 
 def below(settings: Settings, data: Dataset, found: Evaluation) -> None:
-    names = ["By lead time"] if data.lead_time else []
-    names += ["Coverage", "Cases", "How it was computed"]
-    tabs = dict(zip(names, st.tabs(names), strict=True))
-    if data.lead_time:
-        with tabs["By lead time"]:
-            look.plot(*_derived(found, data, "lead-time", 0, lambda: panels.lead_time_panel(found)), key="lead-time")
-    with tabs["Coverage"]:
-        look.plot(*_derived(found, data, "coverage", settings.lead, lambda: panels.coverage_panel(found, settings.lead)), key="coverage")
-    with tabs["Cases"]:
-        _cases(settings, data, found)
-    with tabs["How it was computed"]:
-        how(data, found)
+    """The tabs beneath; only the open one is drawn."""
+    show = {"By lead time": _leads} if data.lead_time else {}
+    show |= {"Coverage": _coverage, "Cases": _cases, "How it was computed": _how}
+    for tab, draw in zip(st.tabs(list(show), key=f"tabs-{data.task}", on_change="rerun"), show.values(), strict=True):
+        if tab.open:
+            with tab:
+                draw(settings, data, found)
+
+
+def _leads(settings: Settings, data: Dataset, found: Evaluation) -> None:
+    look.plot(*cached.derived(found, data, "lead-time", 0, lambda: panels.lead_time_panel(found)), key="lead-time")
+
+
+def _coverage(settings: Settings, data: Dataset, found: Evaluation) -> None:
+    make = lambda: panels.coverage_panel(found, settings.lead)  # noqa: E731
+    look.plot(*cached.derived(found, data, "coverage", settings.lead, make), key="coverage")
 
 
 def _cases(settings: Settings, data: Dataset, found: Evaluation) -> None:
-    rows = _derived(found, data, "cases", settings.lead, lambda: panels.case_rows(found, settings.lead))
+    rows = cached.derived(found, data, "cases", settings.lead, lambda: panels.case_rows(found, settings.lead))
     st.dataframe(rows, hide_index=True, height=320, column_config=_formats(rows))
     name = f"{found.model}-{found.dataset}-{as_text('nu', settings.nu)}"
     with st.container(horizontal=True):
@@ -196,6 +147,10 @@ def _formats(rows: pd.DataFrame) -> dict[str, object]:
     if pd.api.types.is_datetime64_any_dtype(rows.iloc[:, 0]):
         numbers[rows.columns[0]] = st.column_config.DateColumn(format="YYYY-MM-DD")
     return numbers
+
+
+def _how(settings: Settings, data: Dataset, found: Evaluation) -> None:
+    how(data, found)
 
 
 def how(data: Dataset, found: Evaluation) -> None:
@@ -227,10 +182,5 @@ def _part(name: str, data: Dataset) -> list[str]:
     return [name, f"{len(split):,}", panels.time_text(split.index[0]), panels.time_text(split.index[-1])]
 
 
-def _summary(settings: Settings, data: Dataset, found: Evaluation) -> panels.Summary:
-    return _derived(found, data, "summary", settings.lead, lambda: panels.summary(found, settings.lead))
-
-
-def _derived(found: Evaluation, data: Dataset, what: str, which: int, make):
-    key = (what, which, *cached.evaluation_key(found.model, data, found.setting, found.part))
-    return cached.remembered(key, make)
+def summary(settings: Settings, data: Dataset, found: Evaluation) -> panels.Summary:
+    return cached.derived(found, data, "summary", settings.lead, lambda: panels.summary(found, settings.lead))

@@ -9,12 +9,14 @@ from typing import Any
 from urllib.parse import urlencode
 
 import streamlit as st
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.runtime.pages_manager import PagesManager
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+from streamlit.runtime.scriptrunner_utils.script_run_context import ThreadState
 
 from pages.ui import cached, look
 from pages.ui.choices import (
     FORECASTS,
-    GRID,
     MEMBERS,
     TASKS,
     Settings,
@@ -31,6 +33,7 @@ from stochattn_core.datasets.base import Dataset
 from stochattn_core.models import MODELS
 
 NAMES = tuple(field.name for field in fields(Settings))
+OWN_LAYERS = "own"  # the last choice of layers: a pattern that the user types
 N_OWN = 4  # datasets of the user's own that a session keeps
 
 
@@ -119,16 +122,26 @@ def guard_stopped(settings: Settings) -> None:
         st.stop()
 
 
+def session() -> str:
+    """Which session this run is of; empty outside a server."""
+    context = get_script_run_ctx()
+    return context.session_id if context else ""
+
+
+def stop_polling() -> None:
+    """End the timer of the fragment that runs. Streamlit's own way is a run of the whole page, which would draw every figure again."""
+    context, fragment = get_script_run_ctx(), ThreadState.get().fragment_id
+    if context and fragment:
+        message = ForwardMsg()
+        message.stop_auto_rerun.fragment_ids.append(fragment)
+        context.enqueue(message)
+
+
 def permalink() -> str:
     """The address of this view: what the browser shows, without what a browser adds."""
     address = (st.context.url or "").split("?")[0].split("#")[0]
     query = urlencode(st.session_state.get("url", {}))
     return f"{address}?{query}" if query else address or "/"
-
-
-def slider_options(*extra: float) -> list[float]:
-    """The grid of the slider, with values beside the grid that must be reachable (the chosen one, nu*)."""
-    return sorted({*GRID, current().nu, *extra})
 
 
 def concentration_slider(options: list[float]) -> None:
@@ -177,29 +190,51 @@ def _draw(settings: Settings) -> None:
             help="How many starts of the test part are forecast, evenly spaced. More take longer and leave less to chance.",
         )
     with st.expander("Layers and seed"):
-        if settings.task == "grid":
-            st.selectbox(
-                "Layers",
-                list(dict.fromkeys(["", "*", settings.layers])),
-                format_func=lambda name: {"": f"blocks only ({MODELS[settings.model].layers})", "*": "all, with the aggregation"}.get(
-                    name, name
-                ),
-                accept_new_options=True,
-                key="layers",
-                help="Which attention layers are sampled: the blocks, all, or a pattern over module names that you type.",
-            )
-        else:
-            st.text_input(
-                "Layers",
-                key="layers",
-                placeholder=MODELS[settings.model].layers,
-                help="Which attention layers are sampled: a pattern over module names, * for all.",
-            )
+        _layers(settings)
         st.number_input("Seed", 0, 2**31 - 1, key="seed", help="The same seed gives the same members.")
     if settings.mend:
         with st.container(horizontal=True, vertical_alignment="center", key="mended"):
             st.caption(f"Mend: {mend_text(settings.mend)}")
             st.button("Remove", icon=":material/close:", type="tertiary", key="remove-mend", on_click=choose, kwargs={"mend": ""})
+    st.toggle(
+        "Compute ahead",
+        key="ahead",
+        help="While you look, the other concentrations of the slider are computed, the nearest first. They wait while a page computes.",
+    )
+
+
+def _layers(settings: Settings) -> None:
+    """A named group of the model's attention layers, or a pattern that the user types."""
+    model = MODELS[settings.model]
+    titles = {
+        "" if glob == model.layers else glob: f"{name} (default)" if glob == model.layers else name
+        for name, glob in model.layer_groups.items()
+    }
+    chosen = "" if settings.layers == model.layers else settings.layers
+    own = chosen not in titles or kept("own-layers") == settings.model
+    st.session_state["layer-group"] = OWN_LAYERS if own else chosen
+    st.selectbox(
+        "Sampled layers",
+        [*titles, OWN_LAYERS],
+        format_func=lambda glob: titles.get(glob, "Custom pattern"),
+        key="layer-group",
+        on_change=_choose_layers,
+        help="In which attention layers the rows are replaced by draws; the others stay as they are.",
+    )
+    if own:
+        st.text_input(
+            "Pattern",
+            key="layers",
+            placeholder=model.layers,
+            help="Over the names of the attention layers, * for any part of a name. The tab “How it was computed” lists the names.",
+        )
+
+
+def _choose_layers() -> None:
+    glob = st.session_state["layer-group"]
+    keep(**{"own-layers": current().model if glob == OWN_LAYERS else None})
+    if glob != OWN_LAYERS:
+        choose(layers=glob)
 
 
 def _upper(text: str) -> str:

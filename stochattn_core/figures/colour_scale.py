@@ -1,6 +1,6 @@
 """Colour scales of maps: even to the eye, safe for the colour-blind, and one scale for the maps that are compared.
 
-Field: viridis. Magnitudes (RMSE, spread): magma from light to dark, from zero. Errors: red and blue around zero. Ratios: orange
+Field: viridis. Magnitudes (RMSE, spread): magma from light to dark, from zero. Errors and components of the wind: red and blue around zero. Ratios: orange
 (too narrow) and violet (too wide) around one, by doublings.
 """
 
@@ -84,7 +84,7 @@ def of_magnitude(*fields: np.ndarray) -> ColourScale:
 
 
 def of_error(*fields: np.ndarray) -> ColourScale:
-    """Signed errors and differences, zero in the middle: blue too low, red too high."""
+    """Signed errors, differences and components, zero in the middle: blue below, red above."""
     reach = max(map(abs, _ends(fields)))
     return ColourScale(-reach if reach > 0 else -1.0, reach if reach > 0 else 1.0, RED_BLUE)
 

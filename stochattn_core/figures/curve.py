@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import plotly.graph_objects as go
@@ -87,6 +88,7 @@ def slider_strip(
     n_position: int,
     chosen: int,
     ticks: dict[float, str],
+    coming: Sequence[float] = (),
     best: float | None = None,
     interval: tuple[float, float] | None = None,
     inset: int = 6,
@@ -95,7 +97,8 @@ def slider_strip(
 ) -> go.Figure:
     """The ratio computed so far, in the coordinates of the slider beneath: position 0 is its left end, n_position - 1 its right.
 
-    position, ratio: (point,). best, interval and the keys of ticks are positions too. inset: pixels from the edge of the
+    position, ratio: (point,). best, interval, the keys of ticks and coming, where a point is still being computed, are positions too.
+    inset: pixels from the edge of the
     figure to the end of the slider's track.
     """
     top = max(1.5, min(3.2, float(np.nanmax(ratio, initial=0)) * 1.2))
@@ -106,6 +109,14 @@ def slider_strip(
     if best is not None:
         figure.add_scatter(x=[best, best], y=[0, top], mode="lines", line={"color": palette.ensemble, "width": 2}, hoverinfo="skip")
         figure.add_annotation(x=best, y=top, yanchor="bottom", text="ν*", showarrow=False, font={"size": 13, "color": palette.ensemble})
+    figure.add_scatter(
+        x=list(coming),
+        y=[0] * len(coming),
+        mode="markers",
+        marker={"size": 4, "symbol": "circle-open", "color": palette.reference, "opacity": 0.7, "line": {"width": 1}},
+        hovertemplate="coming<extra></extra>",
+        cliponaxis=False,
+    )
     order = np.argsort(position)
     figure.add_scatter(
         x=position[order],
@@ -123,13 +134,16 @@ def slider_strip(
     )
     here = ratio[position == chosen]
     if len(here):
+        near = best is not None and abs(best - chosen) < n_position / 8  # keep off the label and the line of nu*, and off the falling curve
+        left, right = near and chosen < best, near and best <= chosen <= n_position - 3
         figure.add_annotation(
             x=chosen,
             y=float(min(here[0], top)),
             text=f"<b>{here[0]:.2f}</b>",
             showarrow=False,
-            yshift=14,
-            xanchor="left" if chosen < 2 else "right" if chosen > n_position - 3 else "center",
+            yshift=-12 if left else 14,
+            xshift=10 if right else -6 if left and chosen >= 2 else 0,
+            xanchor="left" if right or chosen < 2 else "right" if left or chosen > n_position - 3 else "center",
             font={"size": 13, "color": palette.ensemble},
         )
     finish(figure, title="", subtitle="", height=height, palette=palette)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 import plotly.graph_objects as go
@@ -16,6 +17,7 @@ from stochattn_core.figures.warp import PIXELS, Grid, pixels, view, warp
 # Over a field the coast is dark in a pale casing: seen on every colour of every scale, in light and dark pages.
 COAST, CASING = "rgba(14,18,26,0.92)", "rgba(255,255,255,0.55)"
 GRATICULE = "rgba(128,132,140,0.32)"
+FRAME = "rgba(128,132,140,0.7)"  # around the colour bar, whose dark end would be lost on a dark page
 
 
 def field_map(
@@ -74,7 +76,8 @@ def field_map(
             "ypad": 22 if projection.name == "plate-carree" else 12,
             "len": 0.72,
             "thickness": 9,
-            "outlinewidth": 0,
+            "outlinewidth": 1,
+            "outlinecolor": FRAME,
             "title": {"text": name, "side": "bottom", "font": {"size": 12}},
             "tickfont": {"size": 11.5},
             "ticks": "",
@@ -160,33 +163,44 @@ def finish_map(
             update(visible=True, tickvals=ticks[0], ticktext=ticks[1], ticks="", showline=False, tickfont={"size": 11})
     elif projection.name in ("robinson", "north-polar") and whole:
         _name_lines(figure, projection, palette)
-        figure.update_xaxes(range=[west * 1.1, east * 1.1])
+        figure.update_xaxes(range=[west * 1.12, east * 1.12])
         if projection.name == "north-polar":
             figure.update_yaxes(range=[south * 1.1, north * 1.1])
     return figure
 
 
-def _name_lines(figure: go.Figure, projection: Projection, palette: Palette) -> None:
-    """Degrees at the edge: of the parallels in Robinson, of the meridians around the pole."""
+class LineNames(NamedTuple):
+    """Degrees at the edge of a map, (name,) each. side: where the name stands from the place, (right, up) of -1, 0, 1."""
+
+    x: np.ndarray
+    y: np.ndarray
+    text: list[str]
+    side: list[tuple[int, int]]
+
+
+def line_names(projection: Projection) -> LineNames:
+    """Of the parallels at the left edge of Robinson, of the meridians around the pole; none on the other projections."""
     if projection.name == "robinson":
         latitude = np.array([-60.0, -30.0, 0.0, 30.0, 60.0])
         x, y = projection.forward(np.full(5, projection.longitude - 179.999), latitude)
-        x = x - 0.03 * projection.extent[1]
-        text, where = [_degrees(one, "NS") for one in latitude], "middle left"
-    else:
-        east = np.arange(0.0, 360.0, 90.0)
-        out = projection.extent[1]
-        x, y = 1.015 * out * np.sin(np.deg2rad(east)), -1.015 * out * np.cos(np.deg2rad(east))
-        text, where = (
-            [_degrees(wrapped(one + projection.longitude), "EW") for one in east],
-            ["bottom center", "middle right", "top center", "middle left"],
-        )
+        return LineNames(x - 0.03 * projection.extent[1], y, [_degrees(one, "NS") for one in latitude], [(-1, 0)] * 5)
+    if projection.name == "north-polar":
+        east = np.deg2rad(np.arange(0.0, 360.0, 90.0))
+        out = 1.015 * projection.extent[1]
+        text = [_degrees(wrapped(np.rad2deg(one) + projection.longitude).round(6), "EW") for one in east]
+        return LineNames(out * np.sin(east), -out * np.cos(east), text, [(0, -1), (1, 0), (0, 1), (-1, 0)])
+    return LineNames(np.empty(0), np.empty(0), [], [])
+
+
+def _name_lines(figure: go.Figure, projection: Projection, palette: Palette) -> None:
+    names = line_names(projection)
+    across, up = {-1: "left", 0: "center", 1: "right"}, {-1: "bottom", 0: "middle", 1: "top"}
     figure.add_scatter(
-        x=x,
-        y=y,
+        x=names.x,
+        y=names.y,
         mode="text",
-        text=text,
-        textposition=where,
+        text=names.text,
+        textposition=[f"{up[north]} {across[east]}" for east, north in names.side],
         textfont={"size": 10.5, "color": palette.plain},
         hoverinfo="skip",
         showlegend=False,
@@ -198,6 +212,8 @@ def degree_ticks(ends: tuple[float, float], middle: float, letters: str) -> tupl
     """Round degrees between the ends of an axis of Plate Carrée: their places, counted from the middle, and what is written there."""
     every = 60.0 if ends[1] - ends[0] > 200 else _even_step(ends[1] - ends[0])
     degrees = np.arange(np.ceil((ends[0] + middle) / every - 1e-9), np.floor((ends[1] + middle) / every + 1e-9) + 1) * every
+    if letters == "NS":  # a name of the pole would meet that of the meridian in the corner
+        degrees = degrees[np.abs(degrees) < 90]
     return degrees - middle, [_degrees(wrapped(one) if letters == "EW" else one, letters) for one in degrees]
 
 

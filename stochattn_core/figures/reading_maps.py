@@ -27,7 +27,7 @@ def read_field_map(field: np.ndarray, latitude: Sequence[float], longitude: Sequ
     if not np.isfinite(field).any():
         return f"The {quantity} is missing in every cell."
     high, low = _place(latitude, longitude, field), _place(latitude, longitude, -field)
-    ends = (number(float(np.nanmax(field))), number(float(np.nanmin(field))))
+    ends = [number(float(end)).replace("-", "−") for end in (np.nanmax(field), np.nanmin(field))]
     return (
         f"The {quantity} is greatest near {high} ({ends[0]} {units}".rstrip() + f") and least near {low} ({ends[1]} {units}".rstrip() + ")."
     )
@@ -50,7 +50,7 @@ def read_error_map(error: np.ndarray, spread: np.ndarray, latitude: Sequence[flo
     area = _area(latitude, error.shape)[known]
     outside = float((area * (size[known] > 1.645 * spread[known])).sum() / area.sum())
     times = number(float(size[row, column] / spread[row, column]), 2)
-    return f"{start}, {times} times the spread there; {outside:.0%} of the area lies outside its 90% range, where 10% should."
+    return f"{start}, {times} times the spread there. The truth lies more than 1.64 spreads off over {outside:.0%} of the area; 10% is expected."
 
 
 def read_ratio_map(ratio: np.ndarray, latitude: Sequence[float]) -> str:
@@ -92,8 +92,8 @@ def read_spaghetti(members: np.ndarray, latitude: Sequence[float], longitude: Se
     if not spread.max() > 1e-9:
         return "The plain model draws one line at each level, and no word on how far to trust it."
     return (
-        f"Where the lines of {' and '.join(level_text)} lie on one another the members agree; "
-        f"they differ most near {_place(latitude, longitude, spread)}."
+        f"Where the lines of {' and '.join(level_text)} lie close the members agree; where they part the forecast is unsure. "
+        f"The spread is greatest near {_place(latitude, longitude, spread)}."
     )
 
 
@@ -132,7 +132,9 @@ def read_lead_curves(lead_time: np.ndarray, ratio: np.ndarray, low: np.ndarray, 
     parts = [f"too narrow at {_leads(narrow, lead_unit)}"] if len(narrow) else []
     parts += [f"too wide at {_leads(wide, lead_unit)}"] if len(wide) else []
     rest = len(lead_time) - len(narrow) - len(wide)
-    return f"The ensemble is {' and '.join(parts)}" + ("; at the others 1 lies within the range of chance." if rest else ", beyond chance.")
+    return f"The ensemble is {' and '.join(parts)}" + (
+        "; at the other lead times 1 lies within the range of chance." if rest else ", beyond chance."
+    )
 
 
 def _leads(lead_time: np.ndarray, unit: str) -> str:
@@ -150,4 +152,4 @@ def read_regions(label: Sequence[str], ratio: np.ndarray, low: np.ndarray, high:
     kind = "narrow" if ratio[worst] < 1 else "wide"
     if np.isfinite([low[worst], high[worst]]).all() and low[worst] <= 1 <= high[worst]:
         return "In every region a ratio near 1 cannot be excluded: one ν serves them all."
-    return f"One ν serves all regions; it serves {label[worst]} worst, where the ensemble is too {kind} ({number(float(ratio[worst]))})."
+    return f"One ν is used in every region. It fits {label[worst]} worst, where the ensemble is too {kind}: ratio {number(float(ratio[worst]))}."

@@ -46,7 +46,7 @@ def _refined(rows: np.ndarray, columns: np.ndarray, values: np.ndarray, is_cycli
     return *fine, spline(*fine)
 
 
-def _projected(fields: Sequence[np.ndarray], grid: Grid, projection: Projection, level: float) -> tuple[np.ndarray, np.ndarray]:
+def projected_contours(fields: Sequence[np.ndarray], grid: Grid, projection: Projection, level: float) -> tuple[np.ndarray, np.ndarray]:
     """The contours of all the fields as one line with gaps."""
     parts = [contour_lines(field, grid, level) for field in fields]
     gap = np.array([np.nan])
@@ -80,33 +80,54 @@ def spaghetti(
     draw_ground(figure, grid, projection, palette=palette, over_field=False)
     for one in figure.data[1:2]:
         one.update(line={"width": 0.7}, opacity=0.75)
+    named: list[tuple[float, float]] = []
     for i, level in enumerate(levels):
         first = {"showlegend": i == 0}
-        x, y = _projected(members, grid, projection, level)
-        line(figure, x, y, colour=palette.ensemble, width=0.9, opacity=0.65, name="members", legendgroup="members", **first)
-        if plain is not None:
-            x, y = _projected([plain], grid, projection, level)
-            line(figure, x, y, colour=palette.plain, width=2.0, name="plain model", legendgroup="plain", **first)
-            figure.data[-1].line.dash = "dash"
+        x, y = projected_contours(members, grid, projection, level)
+        line(figure, x, y, colour=palette.ensemble, width=1.0, opacity=0.65, name="members", legendgroup="members", **first)
         if truth is not None:
-            x, y = _projected([truth], grid, projection, level)
-            line(figure, x, y, colour=palette.truth, width=2.2, name="truth", legendgroup="truth", **first)
-        _name_level(figure, *_projected([members.mean(axis=0)], grid, projection, level), level_text[i], palette)
+            x, y = projected_contours([truth], grid, projection, level)
+            line(figure, x, y, colour=palette.truth, width=2.4, name="truth", legendgroup="truth", **first)
+        if plain is not None:  # over the truth, which would hide it where the two agree
+            x, y = projected_contours([plain], grid, projection, level)
+            line(figure, x, y, colour=palette.plain, width=1.4, name="plain model", legendgroup="plain", **first)
+            figure.data[-1].line.dash = "dash"
+        place = label_place(*projected_contours([members.mean(axis=0)], grid, projection, level), projection, named)
+        if place is not None:
+            named.append(place)
+            _name_level(figure, place, level_text[i], palette)
     finish_map(figure, grid, projection, title=title, subtitle=subtitle, palette=palette, height=height)
     return legend_below(figure, -0.07 if projection.name == "plate-carree" else -0.02)
 
 
-def _name_level(figure: go.Figure, x: np.ndarray, y: np.ndarray, text: str, palette: Palette) -> None:
-    """The level written on its longest line, on paper colour."""
-    gap = np.flatnonzero(~np.isfinite(x))
-    pieces = [piece for piece in np.split(np.arange(len(x)), gap) if len(piece) > 8]
+def label_place(
+    x: np.ndarray, y: np.ndarray, projection: Projection, taken: Sequence[tuple[float, float]] = ()
+) -> tuple[float, float] | None:
+    """Where the name of a contour is written: on its longest line, near its middle, off the edge of the map and off other names.
+
+    x, y: (point,) with NaN between lines.   None where no line is long enough for a name.
+    """
+    pieces = [piece for piece in np.split(np.arange(len(x)), np.flatnonzero(~np.isfinite(x))) if len(piece) > 8]
     if not pieces:
-        return
-    longest = max(pieces, key=len)
-    middle = longest[len(longest) // 2]
+        return None
+    longest = max(pieces, key=len)[1:]  # the first is the gap
+    half_x, half_y = projection.extent[1], projection.extent[3]
+    if projection.kind.is_round:
+        inside = np.hypot(x[longest], y[longest]) < 0.8 * half_x
+    else:
+        inside = (np.abs(x[longest]) < 0.75 * half_x) & (np.abs(y[longest]) < 0.9 * half_y)
+    free = [np.hypot(x[longest] - a, y[longest] - b) > 0.4 * half_x for a, b in taken]
+    from_middle = np.abs(np.arange(len(longest)) - len(longest) // 2)
+    good = np.logical_and.reduce([inside, *free])
+    best = longest[np.where(good, from_middle, from_middle + 2 * len(longest)).argmin()]
+    return float(x[best]), float(y[best])
+
+
+def _name_level(figure: go.Figure, place: tuple[float, float], text: str, palette: Palette) -> None:
+    """The level on paper colour."""
     figure.add_annotation(
-        x=float(x[middle]),
-        y=float(y[middle]),
+        x=place[0],
+        y=place[1],
         text=text,
         showarrow=False,
         font={"size": 11, "color": palette.truth},

@@ -66,7 +66,7 @@ def spectrum(
         col=1,
     )
     figure.add_hline(y=1, line={"color": palette.reference, "width": 1.2, "dash": "dot"}, row=2, col=1)
-    finish(figure, title="Power around the globe", subtitle=subtitle, height=height, palette=palette)
+    finish(figure, title="Power by zonal wavenumber", subtitle=subtitle, height=height, palette=palette)
     ticks = [tick for tick in TICKS if tick <= wavenumber[-1]]
     figure.update_xaxes(type="log", tickvals=ticks, ticktext=[str(tick) for tick in ticks])
     last = wavenumber[np.isfinite(ratio)][-1] if np.isfinite(ratio).any() else wavenumber[-1]
@@ -75,7 +75,7 @@ def spectrum(
     power = np.concatenate([truth[np.isfinite(ratio)], member[np.isfinite(ratio)]])
     ends = np.log10([power.min(), power.max()]) if len(power) else (-1, 0)
     figure.update_yaxes(range=[ends[0] - 0.4, ends[1] + 0.3], row=1, col=1)
-    figure.update_yaxes(type="log", exponentformat="power", nticks=6, title_text=f"power ({units})²" if units else "power", row=1, col=1)
+    figure.update_yaxes(type="log", exponentformat="power", nticks=6, title_text=f"power, ({units})²" if units else "power", row=1, col=1)
     top = np.nanmax(np.concatenate([[1.0], ratio, high[known]]))
     figure.update_yaxes(range=[0, min(max(1.35, float(top) * 1.08), 4.0)], title_text="over truth", row=2, col=1)
     figure.update_layout(hovermode="x unified")

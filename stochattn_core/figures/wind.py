@@ -102,12 +102,12 @@ def strong_speed(arrows: Arrows) -> float:
     return float(np.quantile(np.hypot(arrows.u, arrows.v), 0.95)) if len(arrows.u) else 0.0
 
 
-def reference_speed(speed: float) -> float:
-    """1, 2 or 5 times a power of ten, the largest that is not above."""
-    if not speed > 0:
+def round_below(value: float) -> float:
+    """1, 2 or 5 times a power of ten, the largest that is not above; 1 where nothing is."""
+    if not value > 0:
         return 1.0
-    power = 10.0 ** np.floor(np.log10(speed))
-    return float(max(step * power for step in (1, 2, 5) if step * power <= speed * (1 + 1e-9)))
+    power = 10.0 ** np.floor(np.log10(value))
+    return float(max(step * power for step in (1, 2, 5) if step * power <= value * (1 + 1e-9)))
 
 
 def add_wind(
@@ -118,6 +118,7 @@ def add_wind(
     longitude: Sequence[float],
     *,
     projection: Projection | None = None,
+    name: str = "wind",
     units: str = "m/s",
     across: int = ARROWS,
     over_field: bool = True,
@@ -131,7 +132,7 @@ def add_wind(
     projection = projection or default_projection(grid)
     arrows = wind_arrows(u, v, grid, projection, across)
     strong = strong_speed(arrows)
-    known = reference_speed(strong)
+    known = round_below(strong)
     length = LENGTH * arrows.spacing / max(strong, 1e-12)  # of 1 m s-1
     head = HEAD * arrows.spacing
     x, y = drawn(arrows.x, arrows.y, arrows.u * length, arrows.v * length, head)
@@ -148,7 +149,7 @@ def add_wind(
         y=above,
         xanchor="right",
         xshift=-6,
-        text=f"{known:g} {units}",
+        text=f"{name}, {known:g} {units}",
         showarrow=False,
         font={"size": 11, "color": palette.plain},
     )

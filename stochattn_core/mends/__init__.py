@@ -34,7 +34,7 @@ MENDS: dict[str, Mend] = {
         "one ensemble of the calibration part, and one more number that is fitted",
     ),
     "layers": Mend(
-        "Fewer layers",
+        "Group of layers",
         "Only a group of the attention layers is sampled; the others stay plain.",
         "one search of the concentration for each group",
     ),

@@ -24,6 +24,7 @@ from stochattn_core.mends.search import Found, Search, search_of
 from stochattn_core.models.base import Model
 from stochattn_core.settings import Setting
 from stochattn_core.tuning import Tuning
+from stochattn_core.tuning.search import share_of
 
 LEVEL = 0.9
 LEAST_BLOCKS = 10  # independent blocks of calibration cases, below which no mend is recommended
@@ -75,8 +76,8 @@ def compare(
 ) -> Comparison:
     """Compare nu alone with mends (names of MENDS; None: all) and references. Everything is fitted, and recommended, on the calibration part.
 
-    setting: whose members, seed and layers every method takes, or a tuning, whose concentration is then that of nu alone; without one it is
-    searched for. search: how; that of `tune` when not given. A method that cannot be fitted has a sentence in its row.
+    setting: whose members, seed and layers every method takes, or a tuning, whose concentration is then that of its method, nu alone or
+    shared draws; without one it is searched for. search: how; that of `tune` when not given. A method that cannot be fitted has a sentence in its row.
     progress(done, total, what) may raise to stop; what was computed until then is kept and found again.
     """
     unknown = [name for name in mends or () if name not in MENDS]
@@ -86,24 +87,23 @@ def compare(
     if not len(dataset.calibration):
         raise ValueError(f"expected cases in the calibration part of {dataset.name!r}, found none; give more data")
     network = network_of(model, dataset, device=device, progress=progress)
-    base = setting if isinstance(setting, Setting) else setting.setting.setting
+    given = setting if isinstance(setting, Setting) else setting.setting.setting
     objective = "pooled" if isinstance(setting, Setting) else setting.objective
-    base = replace(base, mend="")
     default_layers = layers_of(model, Setting())
     bench = Workbench(
         network,
         dataset,
-        base,
+        replace(given, mend=""),
         default_layers,
         search or search_of(network, dataset, default_layers, attention_classes, objective),
         attention_classes,
     )
     if not isinstance(setting, Setting):
-        bench.known[base] = Found(setting.concentration, setting.optimum, setting.passes)
+        bench.known[given] = Found(setting.concentration, setting.optima["ratio"].value, setting.passes)
     jobs = [("nu alone", "Concentration alone", "method", lambda bench: bench.alone), *_mends(bench, wanted), *_REFERENCES]
     made: list[tuple[Row, Outcome | None]] = []
     for place, (name, title, kind, job) in enumerate(jobs):
-        bench.progress = _share(progress, place, len(jobs), title)
+        bench.progress = share_of(progress, place, place + 1, len(jobs), title)
         try:
             outcome, problem = job(bench), ""
         except ValueError as error:
@@ -141,7 +141,7 @@ def _judged(made: list[tuple[Row, Outcome | None]], units: str) -> Comparison:
         gain, unit = best.gain_calibration, f" {units}" if units else ""
         sentence = (
             f"{best.title} lowers the fair CRPS on calibration data by {gain.estimate:.3g}{unit} "
-            f"({level:.0%} interval {gain.low:.3g} to {gain.high:.3g}, for {sum(is_tried)} mends tried): it is worth taking."
+            f"({level:.1%} interval {gain.low:.3g} to {gain.high:.3g}, for {sum(is_tried)} mends tried): it is worth taking."
         )
     else:
         sentence = f"No mend lowers the fair CRPS on calibration data by more than chance may ({sum(is_tried)} tried): stay with the concentration alone."
@@ -178,10 +178,3 @@ _REFERENCES = [
     ),
     ("split-conformal", BASELINES["conformal"].title, "reference", methods.split),
 ]
-
-
-def _share(progress: Progress | None, part: int, n_part: int, what: str) -> Progress | None:
-    """Progress of one method as progress of the whole, in thousandths."""
-    if progress is None:
-        return None
-    return lambda done, total, _: progress(int(1000 * (part + done / max(total, 1))), 1000 * n_part, what)

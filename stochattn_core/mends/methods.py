@@ -24,6 +24,7 @@ from stochattn_core.mends.search import Found, Search
 from stochattn_core.metrics import scores
 from stochattn_core.metrics.scores import SHOWN
 from stochattn_core.settings import Setting
+from stochattn_core.tuning.search import share_of
 
 COARSE_BELOW = 16  # concentrations above are fine enough as whole numbers
 
@@ -59,7 +60,7 @@ class Workbench:
 
     def found(self, setting: Setting) -> Found:
         if setting not in self.known:
-            self.known[setting] = self.search(setting, self.progress)
+            self.known[setting] = self.search(setting, share_of(self.progress, 0, 1, 3))
         return self.known[setting]
 
     def ensemble(self, setting: Setting, part: str) -> Ensemble:
@@ -70,7 +71,7 @@ class Workbench:
             part=part,
             layers=setting.layers or self.default_layers,
             attention_classes=self.attention_classes,
-            progress=self.progress,
+            progress=share_of(self.progress, *((2, 3) if part == "test" else (1, 2)), 3),
         )
 
     @cached_property
@@ -80,8 +81,9 @@ class Workbench:
 
     @cached_property
     def plain(self) -> tuple[Ensemble, Ensemble]:
-        """The parts with the plain forecast, whichever members stand beside it."""
-        return self.ensemble(self.alone.setting, "calibration"), self.ensemble(self.alone.setting, "test")
+        """Both parts with the plain forecast, and no members to speak of."""
+        plain = replace(self.setting, concentration=math.inf, n_member=2)
+        return self.ensemble(plain, "calibration"), self.ensemble(plain, "test")
 
 
 def sampled(bench: Workbench, setting: Setting) -> Outcome:
@@ -91,9 +93,9 @@ def sampled(bench: Workbench, setting: Setting) -> Outcome:
 
 
 def fractional(bench: Workbench) -> Outcome | None:
-    """A mixture of the two whole concentrations beside the optimum; None where whole numbers are fine enough."""
+    """A mixture of the two whole concentrations beside the one at which spread equals error; None where whole numbers are fine enough."""
     found = bench.found(bench.setting)
-    value = float(f"{found.optimum:.3g}")
+    value = float(f"{found.matching:.3g}")
     if not 1 < value < COARSE_BELOW or value == int(value):
         return None
     return _members(bench, replace(bench.setting, mend=Fractional(value).text), found.passes)
@@ -116,7 +118,8 @@ def inflated(bench: Workbench) -> Outcome:
 
 def on_top(bench: Workbench) -> Outcome:
     """Conformal intervals on top of the plain method: other coverage and width, the same members."""
-    beneath, (calibration, test) = bench.alone, bench.plain
+    beneath = bench.alone
+    calibration, test = (bench.ensemble(beneath.setting, part) for part in ("calibration", "test"))
     fitted = conformal.fit(_tensor(calibration.members), _tensor(calibration.target), weights=calibration.weights)
     held = fitted.scores(_tensor(test.members), _tensor(test.target), test.weights)
     return replace(beneath, passes=beneath.passes + bench.setting.n_member, scores={**beneath.scores, **held})
@@ -157,10 +160,7 @@ def _members(bench: Workbench, setting: Setting, passes: int) -> Outcome:
 
 
 def _outcome(setting: Setting | None, passes: int, calibration: Ensemble, test: Ensemble, *, is_distribution: bool = False) -> Outcome:
-    found = scores(test.pooled)
-    if not math.isfinite(found["crps_fair"]):
-        raise ValueError("expected test targets to score, found none that is a number; give more data")
-    return Outcome(setting, passes, _scored(calibration, is_distribution), _scored(test, is_distribution), found)
+    return Outcome(setting, passes, _scored(calibration, is_distribution), _scored(test, is_distribution), scores(test.pooled))
 
 
 def _scored(ensemble: Ensemble, is_distribution: bool) -> Scored:
@@ -172,11 +172,10 @@ def _scored(ensemble: Ensemble, is_distribution: bool) -> Scored:
 def _crossed(calibration: Ensemble, on: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> np.ndarray:
     """Members of every calibration case by on(fitted, scored), masks of cases: what was fitted on one half, in the other."""
     cases = [half.numpy()[calibration.block] for half in halves(calibration.pooled)]
-    rest = ~(cases[0] | cases[1])  # cases of blocks without a target: in no score, but in the shape
-    cases[1] = cases[1] | rest
+    cases[1] |= ~cases[0]  # cases of blocks without a target are in no score, but in the shape
     members = None
     for fitted, scored in (cases, cases[::-1]):
-        found = on(fitted & ~rest, scored)
+        found = on(fitted, scored)
         members = np.empty((len(found), *calibration.target.shape), dtype=found.dtype) if members is None else members
         members[:, scored] = found
     return members

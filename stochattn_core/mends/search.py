@@ -15,10 +15,10 @@ from stochattn_core.tuning import search_concentration
 
 
 class Found(NamedTuple):
-    """concentration: whole.   optimum: before it was rounded.   passes: over the calibration part."""
+    """concentration: whole.   matching: where spread equals error, not rounded.   passes: over the calibration part."""
 
     concentration: int
-    optimum: float
+    matching: float
     passes: int
 
 
@@ -39,6 +39,6 @@ def search_of(
             attention_classes=attention_classes,
             progress=progress,
         )
-        return Found(found.concentration, found.optimum, found.passes)
+        return Found(found.concentration, found.optima["ratio"].value, found.passes)
 
     return search

@@ -51,7 +51,7 @@ def _degrees(value: float, letters: str) -> str:
     return f"{abs(value):.4g}°" + ("" if value == 0 or abs(value) == 180 else letters[0 if value > 0 else 1])
 
 
-# The tropics as WMO verifies them (Manual on the Global Data-processing and Forecasting System, 20 S to 20 N); the
+# The tropics as WMO verifies them (Manual on the Global Data-processing and Forecasting System, WMO-No. 485, appendix 2.2.34: 20 S to 20 N); the
 # mid-latitudes where the storm tracks are.
 REGIONS = {
     "globe": Region("Globe", -90, 90),

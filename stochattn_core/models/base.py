@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import ClassVar
 
 import torch
@@ -23,7 +25,8 @@ class Model(ABC):
     source: ClassVar[str]
     licence: ClassVar[str]
     need: ClassVar[str] = "embedded"  # or what has to be fetched or installed first, in words
-    layers: ClassVar[str] = "*"  # which attention layers are sampled unless the user says otherwise
+    layers: ClassVar[str] = "*"  # which attention layers are sampled unless the user says otherwise, a glob over module names
+    layer_groups: ClassVar[Mapping[str, str]] = MappingProxyType({"All attention": "*"})  # what there is to choose: glob by title
 
     @abstractmethod
     def on(self, dataset: Dataset, *, device: str = "auto", progress: Progress | None = None) -> nn.Module:

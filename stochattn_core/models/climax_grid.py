@@ -21,6 +21,7 @@ from stochattn_core.models.base import Model
 from stochattn_core.models.climax import ClimaX, whole_patches
 
 LATITUDE = "lattitude"  # as the public checkpoints spell it
+LAYER_GROUPS = {"Blocks only": "*blocks*", "All attention": "*"}
 PUBLIC_LEADS = (6.0, 168.0)  # h, what the public checkpoints were trained for
 
 
@@ -175,6 +176,7 @@ class Climax(Model):
     source = "Nguyen et al. (2023), arXiv 2301.10343; weights trained by this project on its simulated planet"
     licence = "Apache-2.0"
     layers = "*blocks*"  # sampling the aggregation of variables as well makes the members worse, not only wider
+    layer_groups = LAYER_GROUPS
     path = weights.EMBEDDED / "climax_planet.safetensors"
 
     def on(self, dataset: Dataset, *, device: str = "auto", progress: Progress | None = None) -> nn.Module:
@@ -199,6 +201,7 @@ class ClimaxCheckpoint(Model):
     licence = "MIT"
     need = "a download of about 430 MB from huggingface.co at first use"
     layers = "*blocks*"
+    layer_groups = LAYER_GROUPS
     file = "5.625deg.ckpt"
 
     def on(self, dataset: Dataset, *, device: str = "auto", progress: Progress | None = None) -> nn.Module:

@@ -13,9 +13,9 @@ from server import chromium, served, settle, watched
 
 SIZES = {"": (1440, 900), "-phone": (390, 844)}
 PAGES = {
-    "explore": "/?nu=4",
-    "explore-lead": "/?nu=4&lead=6",
-    "explore-table": "/?task=table&nu=4",
+    "explore": "/?nu=4&ahead=no",  # what is computed ahead depends on the time
+    "explore-lead": "/?nu=4&lead=6&ahead=no",
+    "explore-table": "/?task=table&nu=4&ahead=no",
     "tune": "/tune?task=table",
     "bring": "/bring",
     "method": "/method",
@@ -50,7 +50,7 @@ def main(folder: Path) -> None:
                     page.close()
                 context.close()
         page = browser.new_page(viewport={"width": 1440, "height": 900}, device_scale_factor=1)
-        page.goto(address + "/?nu=4")
+        page.goto(address + "/?nu=4&ahead=no")
         settle(page)
         page.screenshot(path=folder / "readme.png")
 

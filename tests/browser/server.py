@@ -10,10 +10,10 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, TimeoutError, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
 ARGS = [
@@ -94,11 +94,18 @@ def _expected(message) -> bool:
 
 
 def settle(page: Page, timeout: float = 120_000) -> None:
-    """Wait until the run of the script that an action started has ended, and its figures are drawn."""
-    state = "document.querySelector('[data-testid=stApp]')?.dataset.testScriptState"
-    with suppress(TimeoutError):  # a short run may be over before it is seen
-        page.wait_for_function(f"{state} === 'running'", timeout=1000)
-    page.wait_for_function(f"{state} === 'notRunning' && document.querySelector('.sa-title')", timeout=timeout)
+    """Wait until the run of the script that an action started has ended, and its figures are drawn.
+
+    The slider waits 0.2 s before it tells the server, and the line above it looks for news every 1.5 s: ended is what rests for 0.6 s.
+    """
+    page.evaluate("() => { window.lastRun = performance.now() }")
+    page.wait_for_function(
+        """() => {
+            if (document.querySelector('[data-testid=stApp]')?.dataset.testScriptState !== 'notRunning') window.lastRun = performance.now();
+            return document.querySelector('.sa-title') !== null && performance.now() - window.lastRun > 600;
+        }""",
+        timeout=timeout,
+    )
     page.wait_for_function(
         "!document.querySelector('[data-testid=stSkeleton]') && "
         "[...document.querySelectorAll('[data-testid=stPlotlyChart]')].every(chart => !chart.offsetParent || chart.querySelector('.main-svg'))",

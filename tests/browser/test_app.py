@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -102,6 +103,36 @@ def test_the_slider_moves_pit_and_ratio(page: Page):
     print(f"back to what is known in {time.monotonic() - started:.1f} s")
 
 
+def test_a_neighbour_is_ready_before_it_is_chosen_and_the_polling_ends(page: Page):
+    sent = []
+    page.on("websocket", lambda socket: socket.on("framesent", lambda _: sent.append(time.monotonic())))
+    page.goto("/?task=table&dataset=diabetes&members=9&nu=64&seed=3")
+    settle(page)
+    page.wait_for_function("parseInt(document.querySelector('.sa-label em').innerText) >= 4", timeout=60_000)
+    assert "nu=64" in page.url and "ν = 64" in page.locator(".sa-title").inner_text()
+    ratio, bars = first_tile(page), pit_bars(page)
+    page.locator(".st-key-nu input[type=range]").focus()
+    started = time.monotonic()
+    page.keyboard.press("ArrowLeft")
+    page.wait_for_function(
+        """([ratio, bars]) => document.querySelector('.sa-value').innerText.trim() !== ratio
+            && JSON.stringify(Array.from(document.querySelector('.st-key-pit .js-plotly-plot')?._fullData?.[0].y ?? bars)) !== JSON.stringify(bars)""",
+        arg=[ratio, bars],
+        timeout=60_000,
+    )
+    took = time.monotonic() - started
+    print(f"onto a neighbour that was ready in {took:.1f} s")
+    assert took < 3
+    page.get_by_text("All 25 concentrations ready").wait_for(timeout=120_000)
+    page.locator(".st-key-forecast .js-plotly-plot").evaluate("figure => { figure.dataset.same = 'yes' }")
+    page.wait_for_timeout(2_000)
+    sent.clear()
+    page.wait_for_timeout(4_000)
+    assert sent == []
+    assert page.locator(".st-key-forecast .js-plotly-plot").get_attribute("data-same") == "yes"
+    assert page.locator(".sa-label em").inner_text() == "All 25 concentrations ready"
+
+
 def test_the_map_changes_projection_and_view(page: Page):
     page.goto("/?task=grid&members=9")
     settle(page)
@@ -111,12 +142,51 @@ def test_the_map_changes_projection_and_view(page: Page):
     page.locator(".st-key-projection [role=combobox], .st-key-projection input").first.click()
     page.get_by_role("option", name="Orthographic").click()
     settle(page)
-    assert "Spread of the members" in page.locator(".st-key-forecast").inner_text()
+    assert "Spread: geopotential at 500 hPa" in page.locator(".st-key-forecast").inner_text()
     assert "projection=orthographic" in page.url and "view=spread" in page.url
     moved = time.monotonic()
     page.locator(".st-key-view").get_by_text("Error", exact=True).click()
-    page.locator(".st-key-forecast").get_by_text("Error of the ensemble mean").wait_for()
+    page.locator(".st-key-forecast").get_by_text("Error of the mean").wait_for()
     print(f"another view of what is known in {time.monotonic() - moved:.1f} s")
+
+
+@pytest.mark.parametrize("projection", ["robinson", "plate-carree", "north-polar", "orthographic"])
+def test_the_pointer_on_the_map_tells_what_the_sentence_beneath_says(page: Page, projection: str):
+    page.set_viewport_size({"width": 1440, "height": 1600})  # no need to scroll to the map
+    page.goto(f"/?task=grid&members=9&projection={projection}")
+    settle(page)
+    sentence = page.locator(".st-key-map .sa-reading").inner_text()  # from the field; the pointer reads the pixels of the map
+    north, side, east, way, value = re.search(r"greatest near (\d+)°([NS]) (\d+)°([EW]) \(([\d,]+)", sentence).groups()
+    x, y = page.evaluate("""() => {
+        const figure = document.querySelector('.st-key-forecast .js-plotly-plot'), map = figure._fullData[0], layout = figure._fullLayout;
+        let best = [-Infinity, 0, 0];
+        map.z.forEach((row, i) => row.forEach((value, j) => { if (value > best[0]) best = [value, i, j]; }));
+        const frame = figure.getBoundingClientRect(), {xaxis, yaxis} = layout;
+        return [frame.x + xaxis._offset + xaxis.c2p(map.x[best[2]]), frame.y + yaxis._offset + yaxis.c2p(map.y[best[1]])];
+    }""")
+    page.mouse.move(x, y + 3)
+    page.mouse.move(x, y)
+    said = page.locator(".st-key-forecast .hoverlayer text").first
+    said.wait_for()
+    shown, latitude, longitude = (
+        float(re.search(rf"{name}([−-]?[\d,]+)", said.text_content()).group(1).replace(",", "").replace("−", "-"))
+        for name in ("mean ", "latitude ", "longitude ")
+    )
+    assert shown == pytest.approx(float(value.replace(",", "")), rel=0.002)
+    assert abs(latitude - float(north) * (1 if side == "N" else -1)) < 6
+    assert abs((longitude - float(east) * (1 if way == "E" else -1) + 180) % 360 - 180) < 6
+
+
+def test_every_view_of_the_map_can_be_reached_on_a_phone(browser: Browser, address: str):
+    page = browser.new_page(viewport={"width": 390, "height": 844}, base_url=address)
+    page.goto("/?task=grid&members=9")
+    settle(page)
+    for name in ("Mean", "Spread", "Error", "Member", "Spaghetti", "Truth"):
+        button = page.locator(".st-key-view button", has_text=name).first
+        box = button.bounding_box()
+        assert box["x"] >= 0 and box["x"] + box["width"] <= 390, f"{name} runs past the edge"
+        assert button.evaluate("one => one.scrollWidth <= one.clientWidth + 1"), f"{name} is cut"
+    page.close()
 
 
 def test_figures_follow_the_theme_without_a_rerun(browser: Browser, address: str):

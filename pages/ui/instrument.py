@@ -1,0 +1,159 @@
+"""The slider as the instrument: above it the curve of what is known and what is coming, which fills while the user looks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import plotly.graph_objects as go
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from pages.ui import cached, look, panels, search, state
+from pages.ui.ahead import Wish
+from pages.ui.choices import GRID, Settings, slider_position
+from stochattn_core.datasets.base import Dataset
+from stochattn_core.evaluate import Evaluation
+from stochattn_core.figures.curve import TICKS, slider_strip
+from stochattn_core.tuning import Tuning
+
+CURVE_HEIGHT = 92  # pixels above the slider
+POLL = 1.5  # seconds between two looks at what has become ready
+
+
+def draw(settings: Settings, data: Dataset) -> DeltaGenerator:
+    """The slider with its buttons; the place above it, for the curve of what is known, is filled when this view is."""
+    tuned = _tuned(settings, data)
+    with st.container(key="instrument"):
+        scale, buttons = st.columns([6, 1], vertical_alignment="bottom", gap="medium")
+        with scale, st.container(gap=None):
+            curve = st.container()
+            if state.kept("shown") is None:  # an empty curve at once: the browser loads what draws figures while the first view is computed
+                curve = curve.empty()
+                with curve.container(gap=None):
+                    _strip(_figure(settings, {}, [], tuned), "", key="first-strip")
+            state.concentration_slider(_options(settings, tuned))
+        with buttons:
+            if tuned:
+                st.button(
+                    f"To ν* = {tuned.concentration:,}",
+                    width="stretch",
+                    type="primary",
+                    on_click=state.choose,
+                    kwargs={"nu": float(tuned.concentration), "mend": tuned.setting.mend},
+                    disabled=(settings.nu, settings.mend) == (tuned.concentration, tuned.setting.mend),
+                )
+            elif st.button(
+                "Tune",
+                icon=":material/target:",
+                width="stretch",
+                help="Find the ν at which the ensemble spreads as far as the model errs.",
+                on_click=search.start,
+                args=(settings,),
+            ):
+                st.switch_page("pages/tune.py")
+    return curve
+
+
+def known_curve(settings: Settings, data: Dataset) -> None:
+    """The ratios that are known and the places of those that are coming; looks again and again until none is."""
+    wish = _wish(settings, data)
+    polls = settings.ahead and bool(cached.ahead().coming(wish))
+
+    def show() -> None:
+        known = cached.evaluations_known(settings.model, data, settings.setting)
+        ratios = {nu: _ratio(one, data, settings.lead) for nu, one in known.items()}
+        coming = cached.ahead().coming(wish) if settings.ahead else []
+        ready = len(set(wish.values) & set(ratios))
+        with st.container(gap=None):
+            _strip(
+                _figure(settings, ratios, coming, _tuned(settings, data)),
+                _progress(ready, len(wish.values), wish) if settings.ahead else "",
+                key="strip",
+            )
+        if not coming:
+            state.stop_polling()
+
+    st.fragment(show, run_every=POLL if polls else None)()
+
+
+def look_ahead(settings: Settings, data: Dataset, prepare: Callable[[Settings, Dataset, Evaluation], None]) -> None:
+    """The last line of the page: from now on the concentrations about the chosen one are computed. prepare: what a page derives of each."""
+    if settings.ahead:
+        cached.ahead().ask(state.session(), _wish(settings, data, prepare))
+
+
+def _wish(settings: Settings, data: Dataset, prepare: Callable[[Settings, Dataset, Evaluation], None] | None = None) -> Wish:
+    """Every place of the slider, the nearest first; of two as near the smaller, which costs less."""
+    options = _options(settings, _tuned(settings, data))
+    here = options.index(settings.nu)
+    order = sorted(range(len(options)), key=lambda place: (abs(place - here), place))
+    if settings.mend.startswith("fractional"):
+        order = [here]  # its concentration is its own
+
+    def at(nu: float) -> Settings:
+        return replace(settings, nu=nu)
+
+    def compute(nu: float, progress: Callable[[int, int, str], None], check: Callable[[], None]) -> None:
+        cached.evaluation_ahead(
+            settings.model, data, at(nu).setting, lambda found: prepare and prepare(at(nu), data, found), progress, check
+        )
+
+    return Wish(
+        same=cached.evaluation_key(settings.model, data, replace(settings.setting, concentration=math.inf)),
+        values=tuple(options[place] for place in order),
+        ready=lambda nu: cached.evaluation_known(settings.model, data, at(nu).setting) is not None,
+        compute=compute,
+    )
+
+
+def _progress(ready: int, total: int, wish: Wish) -> str:
+    if ready == total:
+        return f"All {total} concentrations ready"
+    text, making = f"{ready} of {total} concentrations ready", cached.ahead().making
+    if making is not None and making.same == wish.same:
+        text += f" · {_named(making.value)} in the making, {making.share:.0%}"
+    return text
+
+
+def _named(nu: float) -> str:
+    return "the plain model" if math.isinf(nu) else f"ν = {nu:,.0f}"
+
+
+def _strip(figure: go.Figure, progress: str, *, key: str) -> None:
+    look.label("Concentration ν", "draws for each attention row: fewer draws, wider ensemble", progress)
+    with st.container(height=CURVE_HEIGHT, border=False):
+        look.plot(figure, key=key)
+
+
+def _figure(settings: Settings, ratios: dict[float, float], coming: list[float], tuned: Tuning | None) -> go.Figure:
+    options = _options(settings, tuned)
+    tuned = tuned if tuned and tuned.setting.mend == settings.mend else None  # ν* of members as they are is not that of inflated ones
+    return slider_strip(
+        np.array([slider_position(nu, options) for nu in ratios]),
+        np.array(list(ratios.values())),
+        n_position=len(options),
+        chosen=options.index(settings.nu),
+        coming=[slider_position(nu, options) for nu in sorted(coming)],
+        ticks={
+            slider_position(nu, options): "∞" if math.isinf(nu) else f"{nu}" if nu < 1000 else f"{nu // 1000}k" for nu in (*TICKS, math.inf)
+        },
+        best=slider_position(tuned.concentration, options) if tuned else None,
+        interval=tuple(slider_position(nu, options) for nu in tuned.interval[1:]) if tuned else None,
+        height=CURVE_HEIGHT,
+    )
+
+
+def _tuned(settings: Settings, data: Dataset) -> Tuning | None:
+    return cached.tuning_known(settings.model, data, settings.setting)
+
+
+def _options(settings: Settings, tuned: Tuning | None) -> list[float]:
+    """The grid of the slider, with values beside the grid that must be reachable: the chosen one, nu*."""
+    return sorted({*GRID, settings.nu, *([float(tuned.concentration)] if tuned else [])})
+
+
+def _ratio(found: Evaluation, data: Dataset, lead: int) -> float:
+    return cached.derived(found, data, "ratio", lead, lambda: panels.part_ratio(found, lead))

@@ -1,0 +1,270 @@
+"""The comparison of mends: paired gains, cross-fitting, and a recommendation that never sees the test part."""
+
+import fnmatch
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from stochattn_core import Setting, load_dataset, load_model, store, tune
+from stochattn_core.datasets.base import thinned
+from stochattn_core.evaluate import ensemble_of, evaluate
+from stochattn_core.mends import MENDS, inflation
+from stochattn_core.mends.compare import compare
+from stochattn_core.mends.gain import N_REPLICATE, Scored, halves, paired_gain
+from stochattn_core.mends.layer_groups import layer_groups
+from stochattn_core.mends.search import Found
+from stochattn_core.metrics import Statistics, crps
+from stochattn_core.metrics.significance import block_counts
+
+SETTING = Setting(n_member=9)
+
+
+def at(concentration, optimum=None):
+    """A search that has found its answer before it begins."""
+    return lambda setting, progress: Found(concentration, optimum or float(concentration), 70)
+
+
+@pytest.fixture(scope="module")
+def table():
+    return thinned(load_dataset("synthetic-table"), 150)
+
+
+@pytest.fixture(scope="module")
+def model():
+    """A module, so that it is the same whatever is done to the targets of the dataset."""
+    return load_model("ft_transformer").on(load_dataset("synthetic-table"), device="cpu")
+
+
+@pytest.fixture(scope="module")
+def too_narrow(model, table):
+    """All methods, where the concentration alone leaves an ensemble far too narrow."""
+    return compare(model, table, SETTING, search=at(1000, 5.5))
+
+
+def row(comparison, name):
+    (found,) = [one for one in comparison.rows if one.name == name]
+    return found
+
+
+# ---- gains
+
+
+def scored(values, block):
+    """CRPS of single members without spread: the errors themselves."""
+    target = torch.zeros(len(values), dtype=torch.float64)
+    statistics = Statistics.of(torch.stack([values, values]), target, target, block, int(block.max()) + 1)
+    return Scored(statistics, statistics.crps_fair)
+
+
+def test_a_paired_gain_is_that_of_cases_put_together_again_draw_by_draw():
+    generator = torch.Generator().manual_seed(0)
+    block = np.sort(np.arange(60) % 12)
+    first = torch.rand(60, generator=generator, dtype=torch.float64)
+    second = first + 0.1 * torch.randn(60, generator=generator, dtype=torch.float64) - 0.02
+    a, b = scored(first, block), scored(second.abs(), block)
+    found = paired_gain(a, b, level=0.8, seed=3)
+    slow = []
+    for counts in block_counts(a.statistics, N_REPLICATE, 3):
+        cases = np.concatenate([np.flatnonzero(block == k) for k, n in enumerate(counts) for _ in range(int(n))])
+        slow.append(float(first.abs()[cases].mean() - second.abs()[cases].mean()))
+    assert found.estimate == pytest.approx(float(first.abs().mean() - second.abs().mean()))
+    assert (found.low, found.high) == pytest.approx(np.quantile(slow, [0.1, 0.9]))
+
+
+def test_a_gain_on_one_block_has_no_interval_and_on_other_cases_is_refused():
+    one = scored(torch.ones(4, dtype=torch.float64), np.zeros(4, dtype=int))
+    assert math.isnan(paired_gain(one, one).low) and paired_gain(one, one).estimate == 0
+    with pytest.raises(ValueError, match="the same cases"):
+        paired_gain(one, scored(torch.ones(5, dtype=torch.float64), np.zeros(5, dtype=int)))
+    with pytest.raises(ValueError, match="at least 2 blocks"):
+        halves(one.statistics)
+
+
+# ---- the table
+
+
+def test_every_method_has_a_row_with_its_scores_on_the_test_part(too_narrow, model, table):
+    kinds = [one.kind for one in too_narrow.rows]
+    assert kinds == sorted(kinds, key=("method", "mend", "reference").index) and kinds[0] == "method"
+    assert {one.name.split()[0] for one in too_narrow.rows if one.kind == "mend"} == set(MENDS)
+    alone = too_narrow.rows[0]
+    for one in too_narrow.rows:
+        assert not one.problem and one.scores["n_case"] == len(table.test)
+        assert (one.setting is None) == (one.kind == "reference")
+        if one is not alone:
+            assert one.gain.estimate == pytest.approx(alone.scores["crps_fair"] - one.scores["crps_fair"], abs=1e-9)
+            assert one.gain.low <= one.gain.estimate <= one.gain.high
+        if one.setting and one.name != "conformal":
+            assert evaluate(model, table, one.setting).scores == one.scores  # a row can be taken away as its setting
+
+
+def test_where_the_concentration_is_too_narrow_a_mend_is_recommended_and_its_ratio_is_right(too_narrow):
+    assert too_narrow.rows[0].scores["spread_skill_ratio"] < 0.5
+    found = row(too_narrow, "inflation")
+    assert found.gain_calibration.low > 0 and found.scores["spread_skill_ratio"] == pytest.approx(1, abs=0.1)
+    best = max((one for one in too_narrow.rows if one.kind == "mend"), key=lambda one: one.gain_calibration.estimate)
+    assert too_narrow.recommended is best and best.title in too_narrow.sentence
+
+
+def test_where_the_concentration_is_right_no_mend_is_recommended(model, table):
+    found = compare(model, table, SETTING, search=at(74), mends=("inflation",))
+    assert found.recommended is None and "stay with the concentration alone" in found.sentence
+    assert [one.name for one in found.rows if one.kind == "mend"] == ["inflation"]
+
+
+def test_the_recommendation_never_looks_at_the_test_targets(too_narrow, model, table):
+    for target in (
+        torch.randn(table.test.target.shape, generator=torch.Generator().manual_seed(1)) * 100,
+        torch.full_like(table.test.target, torch.nan),
+    ):
+        other = compare(model, replace(table, test=replace(table.test, target=target)), SETTING, search=at(1000, 5.5))
+        assert (other.recommended.name, other.sentence, other.level) == (too_narrow.recommended.name, too_narrow.sentence, too_narrow.level)
+        for one, same in zip(too_narrow.rows, other.rows, strict=True):
+            assert (one.setting, one.passes) == (same.setting, same.passes)
+            assert np.array_equal(one.gain_calibration, same.gain_calibration, equal_nan=True)
+            assert one is too_narrow.rows[0] or one.name == "conformal" or one.gain != same.gain
+
+
+def test_the_gain_that_decides_is_scored_on_blocks_that_were_not_fitted_on(too_narrow, model, table):
+    part = table.calibration
+    wide, narrow = (ensemble_of(model, table, Setting(nu, 9), part="calibration") for nu in (64, 1000))
+    first = part.block % 2 == 0  # every block holds cases
+    mean = []
+    for fitted, held in ((first, ~first), (~first, first)):
+        of = Statistics.of(wide.members[:, fitted], wide.target[fitted], wide.plain[fitted], np.zeros(fitted.sum(), dtype=int), 1)
+        members = wide.plain[held] + inflation.fit(of) * (wide.members[:, held] - wide.plain[held])
+        mean.append(crps(torch.tensor(members), torch.tensor(wide.target[held])))
+    plain = crps(torch.tensor(np.array(narrow.members)), torch.tensor(narrow.target)).double().mean()
+    assert row(too_narrow, "inflation").gain_calibration.estimate == pytest.approx(float(plain - torch.cat(mean).double().mean()), rel=1e-4)
+
+
+def test_a_tuning_is_taken_as_it_is(model, table):
+    tuning = tune(model, table, n_member=9, n_pass=3)
+    found = compare(model, table, tuning, mends=("conformal",), search=lambda *_: pytest.fail("searched again"))
+    alone = found.rows[0]
+    assert alone.setting.concentration == tuning.concentration and alone.passes == tuning.passes
+    assert alone.scores == tuning.after.scores
+    tuning = tune(model, table, n_member=9, n_pass=3, mend="shared")
+    found = compare(model, table, tuning, mends=("shared",), search=at(33))
+    assert found.rows[0].setting.concentration == 33 and found.rows[1].setting == tuning.setting.setting
+
+
+def test_a_search_of_its_own_is_that_of_tune(model, table):
+    tuning = tune(model, table, n_member=9)
+    alone = compare(model, table, SETTING, mends=()).rows[0]
+    assert (alone.setting.concentration, alone.passes) == (tuning.concentration, tuning.passes)
+
+
+def test_progress_never_goes_back_and_a_stop_is_a_stop(model, table):
+    seen = []
+    compare(model, table, SETTING, search=at(200), mends=("inflation",), progress=lambda *x: seen.append(x))
+    shares = [done / total for done, total, what in seen if not what.startswith("load")]
+    assert shares == sorted(shares) and shares[-1] <= 1
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        compare(model, table, SETTING, search=at(201), progress=stop)
+    with pytest.raises(ValueError, match="expected mends among inflation, layers"):
+        compare(model, table, SETTING, mends=("magic",))
+
+
+# ---- degenerate inputs end in sentences
+
+
+def with_calibration(dataset, **changes):
+    return replace(dataset, calibration=replace(dataset.calibration, **changes))
+
+
+def test_one_calibration_case_recommends_nothing(model, table):
+    part = table.calibration
+    one = replace(table, calibration=type(part)(part.inputs[:1], part.target[:1], part.index[:1], part.block[:1]))
+    found = compare(model, one, SETTING, search=at(1000))
+    assert found.recommended is None and "1 independent blocks" in found.sentence
+    assert "at least 2 blocks" in row(found, "inflation").problem and found.rows[0].scores
+
+
+def test_errors_of_zero_and_missing_targets_are_problems_of_rows(model, table):
+    plain = ensemble_of(model, table, Setting(math.inf, 2), part="calibration").plain
+    exact = compare(model, with_calibration(table, target=torch.tensor(plain)), SETTING, search=at(64), mends=("inflation", "shared"))
+    assert "errors of the plain model above 0" in row(exact, "inflation").problem and exact.recommended is None
+    missing = compare(model, with_calibration(table, target=torch.full_like(table.calibration.target, torch.nan)), SETTING, search=at(64))
+    assert missing.recommended is None and all(row(missing, name).problem for name in ("inflation", "conformal", "gaussian-dressing"))
+    for one in (*exact.rows, *missing.rows):
+        assert "\n" not in one.problem
+
+
+def test_an_ensemble_without_spread_leaves_the_references():
+    class Stiff(nn.Module):
+        """Attention over equal values: sampling changes nothing."""
+
+        def __init__(self):
+            super().__init__()
+            self.attention = nn.MultiheadAttention(8, 2, batch_first=True)
+
+        def forward(self, x):
+            tokens = x.mean(1)[:, None, None].expand(-1, 5, 8)
+            return x.mean(1) + 0 * self.attention(tokens, tokens, tokens, need_weights=False)[0].mean((1, 2))
+
+    diabetes = load_dataset("diabetes")
+    with pytest.warns(UserWarning, match="members of Stiff are equal"):
+        found = compare(Stiff().eval(), diabetes, SETTING)
+    assert "a spread of exactly zero" in found.rows[0].problem and found.rows[0].problem in found.sentence
+    assert "members that differ" in row(found, "inflation").problem
+    assert row(found, "gaussian-dressing").scores["spread"] > 0 and found.recommended is None
+
+
+# ---- layer groups
+
+
+@pytest.mark.parametrize(
+    ("names", "current"),
+    (
+        (["lift", *(f"blocks.{i}.attn" for i in range(12))], "*"),
+        (["var_agg", *(f"net.blocks.{i}.attn" for i in range(4))], "*blocks*"),
+        (["a", "b"], "*"),
+        (["attention"], "*"),
+    ),
+)
+def test_groups_match_what_they_say_differ_and_are_not_what_is_sampled_now(names, current):
+    entropy = {name: (7 * i % 5) / 5 for i, name in enumerate(names)}
+    groups = layer_groups(entropy, current)
+
+    def matching(pattern):
+        return {name for name in names if any(fnmatch.fnmatchcase(name, part) for part in pattern.split(","))}
+
+    sets = [matching(pattern) for pattern in groups.values()]
+    assert all(sets) and matching(current) not in sets and all(sets.count(one) == 1 for one in sets)
+    blocks = [name for name in names if "blocks" in name]
+    if blocks:
+        assert matching(groups["last half of the blocks"]) == set(blocks[len(blocks) // 2 :])
+        diffuse = matching(groups["blocks of highest entropy"])
+        assert min(entropy[name] for name in diffuse) >= max(entropy[name] for name in set(blocks) - diffuse)
+    assert ("all layers" in groups) == (current != "*")
+
+
+def test_layers_may_be_several_patterns(model, table):
+    names = list(evaluate(model, table, Setting(4, 3)).calls)
+    both, one, whole = (evaluate(model, table, Setting(4, 3, layers=text)).ensemble.members for text in (", ".join(names), names[1], "*"))
+    assert np.array_equal(both, whole) and not np.array_equal(one, whole)
+
+
+# ---- the store
+
+
+def test_what_was_kept_of_ensembles_without_a_mend_is_still_found(model, table, monkeypatch):
+    asked = []
+    key_of = store.key_of
+    monkeypatch.setattr(store, "key_of", lambda kind, **parts: asked.append(set(parts)) or key_of(kind, **parts))
+    for setting in (Setting(4, 3), Setting(4, 3, mend="inflation 2"), Setting(4, 3, mend="shared")):
+        ensemble_of(model, table, setting)
+    names = {
+        "weights", "network", "attention_classes", "dataset", "part", "concentration", "n_member", "seed", "layers", "device",
+        "case_per_pass", "torch",
+    }  # fmt: skip
+    assert asked == [names, names, names | {"shared"}]

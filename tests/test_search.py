@@ -1,0 +1,158 @@
+"""The authors' search, the look before tuning and the groups, where the right answer is known."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from stochattn_core import load_dataset, load_model, tune
+from stochattn_core.evaluate import Ensemble
+from stochattn_core.tuning import Budget, groups, preview
+from stochattn_core.tuning.thompson import N_MOST, line_through, thompson
+from tests.test_tuning import a_draw_at, dataset_of, own
+
+SLOPE, FACTOR, NOISE = -0.5, 4.0, 0.05
+
+
+def single_passes(seed=0, noise=NOISE, n_block=20):
+    """d = FACTOR nu ** SLOPE with log-normal noise, the same in every block; a record of what was asked."""
+    rng, asked = np.random.default_rng(seed), []
+
+    def pass_at(concentration, member):
+        asked.append((concentration, member))
+        d = FACTOR * concentration**SLOPE * math.exp(noise * rng.standard_normal())
+        return np.full(n_block, d**2 * 10)
+
+    return pass_at, asked
+
+
+def test_single_passes_find_the_minimum_of_the_expected_cost():
+    pass_at, asked = single_passes()
+    found = thompson(pass_at, np.full(20, 10.0), np.full(20, 10.0), 4096)  # d0 = 1
+    right = (1 / (FACTOR * math.exp(1.5 * NOISE**2))) ** (1 / SLOPE)
+    assert found.converged and found.optimum == pytest.approx(right, rel=0.03)
+    assert [member for _, member in asked] == list(range(len(asked)))  # every pass is a member of its own
+    assert 40 < len(asked) <= N_MOST and 1 in found.concentration and 4096 in found.concentration
+    late = found.concentration[40:]
+    assert np.all((late > right / 2) & (late < right * 2))  # batches go where the optimum may be
+    low, high = np.quantile(found.line.optima(1.0), [0.05, 0.95])
+    assert low < right < high and high / low < 1.2
+
+
+def test_the_posterior_of_single_passes_holds_the_truth_as_often_as_it_says():
+    rng, held = np.random.default_rng(0), 0
+    nu = np.geomspace(2, 128, 30)
+    for _ in range(100):
+        d = FACTOR * nu**SLOPE * np.exp(0.2 * rng.standard_normal(30))
+        low, high = np.quantile(line_through(nu, d, 1.0, rng).optima(1.0), [0.05, 0.95])
+        held += low < (1 / (FACTOR * math.exp(1.5 * 0.2**2))) ** (1 / SLOPE) < high
+    assert 82 <= held <= 97
+
+
+def test_a_budget_ends_the_single_passes_and_a_larger_one_goes_on_with_the_same():
+    first, asked = single_passes()
+    few = thompson(first, np.full(20, 10.0), np.full(20, 10.0), 4096, budget=Budget(passes=25))
+    assert len(asked) == 25 and not few.converged
+    second, again = single_passes()
+    thompson(second, np.full(20, 10.0), np.full(20, 10.0), 4096, budget=Budget(passes=60))
+    assert again[:25] == asked
+
+
+def test_both_searches_agree_on_a_network():
+    network = own()
+    known = dataset_of(network, a_draw_at(40))
+    grid, single = tune(network, known), tune(network, known, search="thompson")
+    assert single.optimum == pytest.approx(grid.optimum, rel=0.08)
+    assert single.interval[1] < grid.optimum < single.interval[2] and single.thompson.line.slope == pytest.approx(-0.5, abs=0.05)
+    assert single.passes == grid.passes + len(single.thompson.concentration) and single.setting.search == "thompson"
+    with pytest.raises(ValueError, match="expected objective 'pooled' with search 'thompson'"):
+        tune(network, known, search="thompson", objective="crps")
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    (({"objective": "x"}, "an objective out of"), ({"search": "x"}, "a search out of"), ({"mend": "x"}, "mend 'shared' or none")),
+)
+def test_a_wrong_choice_is_one_sentence(given, message):
+    network = own()
+    with pytest.raises(ValueError, match=message):
+        tune(network, dataset_of(network, a_draw_at(40), n=20), **given)
+
+
+@pytest.mark.parametrize(("name", "value"), (("passes", 0), ("passes", "x"), ("seconds", -1), ("seconds", True)))
+def test_a_budget_is_above_zero(name, value):
+    with pytest.raises(ValueError, match=f"expected a budget of {name} above 0"):
+        Budget(**{name: value})
+
+
+def test_the_look_before_tuning_comes_near_what_tuning_finds():
+    model, dataset = load_model("ft_transformer"), load_dataset("synthetic-table")
+    seen = preview(model, dataset)
+    assert seen.passes == 12 and seen.reachable and seen.expected == pytest.approx(75, rel=0.25)
+    assert seen.reach[1] > 1 > 0.5 and "expect ν* near" in seen.sentence and len(seen.entropy) == 2
+
+
+def test_the_look_before_tuning_says_what_cannot_be_reached():
+    network = own()
+    far = lambda network, x, part: network(x).detach() + 10 * torch.randn(len(x), generator=torch.Generator().manual_seed(part))  # noqa: E731
+    seen = preview(network, dataset_of(network, far))
+    assert not seen.reachable and "even the largest noise is too little" in seen.sentence
+    exact = lambda network, x, part: network(x).detach() + 1e-6 * torch.sin(100 * x[:, 0])  # noqa: E731
+    assert "will be too wide" in preview(network, dataset_of(network, exact)).sentence
+
+
+def series(true, n_case=400, n_pass=6, seed=0):
+    """Calibration ensembles of a series whose lead time h has its optimum at true[h]."""
+    rng, true = np.random.default_rng(seed), np.array(true, dtype=float)
+    target, noise = rng.standard_normal((n_case, len(true))), rng.standard_normal((n_pass, n_case, len(true)))
+    return {
+        nu: Ensemble(
+            members=noise * np.sqrt(true / nu),
+            target=target,
+            plain=np.zeros_like(target),
+            index=pd.RangeIndex(n_case),
+            block=np.arange(n_case) % 40,
+            dims=("init_time", "lead_time"),
+            lead_time=tuple(range(1, len(true) + 1)),
+            lead_unit="h",
+        )
+        for nu in (1, 2, 4, 8, 16, 32, 64, 128)
+    }
+
+
+def test_lead_times_that_differ_keep_their_own_concentration():
+    found = groups.by_lead_time(series([4, 8, 32]))
+    assert [group.name for group in found] == ["1 h", "2 h", "3 h"]
+    for group, true in zip(found, (4, 8, 32), strict=True):
+        assert group.low < group.own < group.high and group.own == pytest.approx(true, rel=0.25)
+        assert group.weight > 0.9 and group.optimum == pytest.approx(group.own, rel=0.1)
+
+
+def test_lead_times_that_are_alike_share_what_they_know():
+    found = groups.by_lead_time(series([8, 8, 8, 8, 8, 8], n_case=80))
+    own_spread = np.std([math.log(group.own) for group in found])
+    assert np.std([math.log(group.optimum) for group in found]) < own_spread / 2
+    assert all(group.weight < 0.5 for group in found)
+
+
+def test_shrinkage_follows_its_closed_form():
+    estimates = [
+        groups.Estimate(str(i), math.exp(y), 1.0, 9.0, error, False) for i, (y, error) in enumerate(((1.0, 0.1), (2.0, 0.1), (3.0, 0.4)))
+    ]
+    found = groups.shrunk("lead time", estimates)
+    y, v = np.array([1.0, 2.0, 3.0]), np.square([0.1, 0.1, 0.4])
+    w = 1 / v
+    q = (w * (y - (w * y).sum() / w.sum()) ** 2).sum()
+    between = (q - 2) / (w.sum() - (w**2).sum() / w.sum())
+    precision = 1 / (v + between)
+    mean = (precision * y).sum() / precision.sum()
+    weight = between / (between + v)
+    np.testing.assert_allclose([math.log(group.optimum) for group in found], weight * y + (1 - weight) * mean)
+    assert groups.shrunk("region", estimates[:1])[0].optimum == pytest.approx(math.e)
+
+
+def test_groups_take_only_objectives_that_their_sums_carry():
+    with pytest.raises(ValueError, match="an objective out of pooled"):
+        groups.by_lead_time(series([4, 8]), "per-sample")
