@@ -14,7 +14,7 @@ if how is None:
     search.before(settings, data)
     st.stop()
 
-tuned, work = None, Work(st.empty(), "Tuning", key="tune", on_stop=search.stopped)
+tuned, work = None, Work(st.empty(), "Tuning", key="tune", on_stop=search.stopped, whole=True)
 with refusals(stop=False):
     tuned = cached.tuning(settings.model, data, settings.setting, how, work)
 work.done()

@@ -156,3 +156,27 @@ def test_shrinkage_follows_its_closed_form():
 def test_groups_take_only_objectives_that_their_sums_carry():
     with pytest.raises(ValueError, match="an objective out of pooled"):
         groups.by_lead_time(series([4, 8]), "per-sample")
+
+
+def test_regions_that_differ_keep_their_own_concentration():
+    rng, latitude, longitude = np.random.default_rng(0), np.arange(-82.5, 90, 15), np.arange(0.0, 360, 45)
+    true = np.where(np.abs(latitude) < 30, 4.0, np.where(latitude > 0, 16.0, 64.0))[:, None]  # tropics, north, south
+    target = rng.standard_normal((120, len(latitude), len(longitude)))
+    noise = rng.standard_normal((6, *target.shape))
+    ensembles = {
+        nu: Ensemble(
+            members=noise * np.sqrt(true / nu),
+            target=target,
+            plain=np.zeros_like(target),
+            index=pd.RangeIndex(120),
+            block=np.arange(120) % 40,
+            dims=("init_time", "latitude", "longitude"),
+            latitude=tuple(latitude),
+            longitude=tuple(longitude),
+        )
+        for nu in (1, 2, 4, 8, 16, 32, 64, 128)
+    }
+    for objective in ("pooled", "ratio"):
+        found = {group.name: group for group in groups.by_region(ensembles, objective)}
+        for name, expected in (("Tropics", 4), ("Mid-latitudes N", 16), ("Mid-latitudes S", 64)):
+            assert found[name].own == pytest.approx(expected, rel=0.1)

@@ -9,7 +9,7 @@ import streamlit as st
 
 from pages.ui import cached, look, state
 from pages.ui.choices import Settings
-from pages.ui.work import Work, duration, refusals
+from pages.ui.work import Work, refusals
 from stochattn_core.datasets import planet
 from stochattn_core.datasets.base import Dataset
 from stochattn_core.figures.theme import number
@@ -31,18 +31,17 @@ def panel(settings: Settings, data: Dataset, tuned: Tuning) -> None:
     )
     if tuned.objective not in OF_STATISTICS:
         st.caption(f"{OBJECTIVES[tuned.objective].title} has no sums by group; the pooled dispersion stands in.")
-    seconds = cached.tuning_seconds(settings.model, data, settings.setting)
     with st.container(horizontal=True):
         for kind, (n_search, _) in kinds.items():
             if cached.groups_known(tuned, kind) is None:
-                takes = f" (about {duration(n_search * seconds)})" if n_search and seconds else ""
+                takes = f" ({n_search} searches)" if n_search else ""
                 st.button(
                     f"By {kind}{takes}", key=f"group-{kind}", on_click=state.keep, kwargs={"grouping": (cached.of_tuning(tuned), kind)}
                 )
     for kind, (_, make) in kinds.items():
         found = cached.groups_known(tuned, kind)
         if found is None and state.kept("grouping") == (cached.of_tuning(tuned), kind):
-            work = Work(st.empty(), f"By {kind}", key=f"group-{kind}", on_stop=lambda: state.keep(grouping=None))
+            work = Work(st.empty(), f"By {kind}", key=f"group-{kind}", on_stop=lambda: state.keep(grouping=None), whole=True)
             with refusals(stop=False):
                 found = cached.groups(tuned, kind, make, work)
             work.done()

@@ -28,7 +28,7 @@ def panel(settings: Settings, data: Dataset, tuned: Tuning) -> None:
     if found is None and state.kept("comparing") != cached.of_tuning(tuned):
         _invitation(settings, data, tuned)
         return
-    work = Work(st.empty(), "Comparing", key="compare", on_stop=lambda: state.keep(comparing=None))
+    work = Work(st.empty(), "Comparing", key="compare", on_stop=lambda: state.keep(comparing=None), whole=True)
     with refusals(stop=False):
         found = cached.comparison(data, tuned, work)
     work.done()

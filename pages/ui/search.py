@@ -142,7 +142,7 @@ def _first_look(settings: Settings, data: Dataset, slot) -> None:
         slot.button("Take a first look", icon=":material/visibility:", on_click=state.keep, kwargs={"no-first-look": None})
         return
     if found is None:
-        work = Work(slot, "A first look", key="first-look", on_stop=lambda: state.keep(**{"no-first-look": _same(settings)}))
+        work = Work(slot, "A first look", key="first-look", on_stop=lambda: state.keep(**{"no-first-look": _same(settings)}), whole=True)
         with slot.container(), refusals(stop=False):
             found = cached.preview(settings.model, data, settings.setting, work)
     if found is not None:

@@ -23,21 +23,24 @@ class Work:
     core, which leaves nothing half-written. Nothing is drawn before the first call, so what is known costs no flicker.
     """
 
-    def __init__(self, slot, what: str, *, key: str, on_stop: Callable[[], None]) -> None:
-        self.slot, self.what, self.key, self.on_stop = slot, what, key, on_stop
+    def __init__(self, slot, what: str, *, key: str, on_stop: Callable[[], None], whole: bool = False) -> None:
+        """whole: progress is that of all the work, whatever the stage, and its numbers count nothing."""
+        self.slot, self.what, self.key, self.on_stop, self.whole = slot, what, key, on_stop, whole
         self.bar = None
         self.stage, self.started, self.shown = "", time.monotonic(), 0.0
 
     def __call__(self, done: int, total: int, stage: str) -> None:
         now = time.monotonic()
-        if stage != self.stage:
-            self.stage, self.started = stage, now
+        if stage != self.stage and not self.whole:
+            self.started = now
+        self.stage = stage
         if self.bar is not None and now - self.shown < 0.12 and done < total:
             return
         self.shown = now
         share = min(1.0, done / total) if total else 0.0
         left = (now - self.started) * (1 - share) / share if share > 0.02 else None
-        self._draw(share, f"{self.what}: {stage}, {done:,} of {total:,}{_time_left(left)}")
+        far = f"{share:.0%}" if self.whole else f"{done:,} of {total:,}"
+        self._draw(share, f"{self.what}: {stage}, {far}{_time_left(left)}")
 
     def wait(self, reason: str) -> None:
         self._draw(0.0, f"{self.what}: waiting, {reason}")

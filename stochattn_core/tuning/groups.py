@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from torch import Tensor
 
 from stochattn_core.datasets.base import Dataset, Progress
 from stochattn_core.evaluate import Ensemble, ensemble_of, layers_of, network_of
@@ -111,9 +112,16 @@ def by_region(ensembles: Mapping[int, Ensemble], objective: str = "pooled", *, s
     found = []
     for region in list(REGIONS.values())[1:]:
         weights = region_weights(region, first.latitude, first.longitude)
-        parts = [one.statistics.pooled(weights) for one in ensembles.values()]
+        parts = [_within(one, weights) for one in ensembles.values()]
         found.append(estimate(region.label, list(ensembles), parts, objective, seed=seed))
     return shrunk("region", found)
+
+
+def _within(ensemble: Ensemble, weights: Tensor) -> Statistics:
+    """The sums of one part of the map. Those of the deviations pool the map when they are made, so they are made again for its cells."""
+    cells = (..., (weights > 0).any(1).nonzero().flatten().numpy()[:, None], (weights > 0).any(0).nonzero().flatten().numpy())
+    members, target, plain, inside = ensemble.members[cells], ensemble.target[cells], ensemble.plain[cells], weights[cells]
+    return Statistics.of(members, target, plain, ensemble.block, int(ensemble.block.max()) + 1, weights=inside).pooled(inside)
 
 
 def estimate(name: str, grid: Sequence[int], parts: Sequence[Statistics], objective: str = "pooled", *, seed: int = 0) -> Estimate:
