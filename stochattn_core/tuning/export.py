@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from stochattn_core.datasets.base import Dataset
 from stochattn_core.evaluate import Evaluation
 from stochattn_core.settings import DatasetPart, EvidencePart, Interval, ModelPart, Scores, Setting, SplitPart, TunedSetting
@@ -39,7 +41,7 @@ def exported(found: Found, best: Setting, before: Evaluation, after: Evaluation,
 
 def _scores(evaluation: Evaluation) -> dict[str, float | int]:
     """The scores that a file carries: those that are numbers."""
-    return {name: value for name, value in evaluation.scores.items() if value == value}
+    return {name: value for name, value in evaluation.scores.items() if math.isfinite(value)}
 
 
 def _split_part(split) -> SplitPart:
