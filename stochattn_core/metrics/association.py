@@ -58,20 +58,21 @@ def correlation(left: Tensor, right: Tensor, weights: Tensor | None = None) -> T
     return (weights * left * right).sum() / ((weights * left**2).sum() * (weights * right**2).sum()).sqrt()
 
 
-def within_by_block(members, target, block, weights=None) -> tuple[Tensor, Tensor, Tensor]:
+def within_by_block(members, target, plain, block, weights=None) -> tuple[Tensor, Tensor, Tensor]:
     """Sums from which the correlation of spread and error over cases follows, at each element by itself: is the spread large when the error is?
 
     The mean over cases of spread and of |error| is taken away at every element (cell, lead time) first, so that a spread that never changes, however
-    well it knows the climate, scores 0: the trivial reference.
-    members: (member, case, *event).   target: (case, *event), NaN left out.   block: (case,) ints.   weights: broadcasts to *event.
+    well it knows the climate, scores 0: the trivial reference. The error is the plain model's: the mean of a few members errs more where
+    they spread more, by chance alone, and a spread that knows nothing would score above 0.
+    members: (member, case, *event).   target, plain: (case, *event), NaN targets left out.   block: (case,) ints.   weights: broadcasts to *event.
     Returns three (block,) float64 sums, of the products and of the two squares: correlation = sum ab / sqrt(sum aa * sum bb).
 
     >>> members, target = torch.tensor([[0.0, 0.0, 0.0], [1.0, 2.0, 3.0]]), torch.tensor([1.5, 3.0, 4.5])
-    >>> ab, aa, bb = within_by_block(members, target, [0, 1, 2])
+    >>> ab, aa, bb = within_by_block(members, target, torch.zeros(3), [0, 1, 2])
     >>> round(float(ab.sum() / (aa.sum() * bb.sum()).sqrt()), 6)
     1.0
     """
-    members, target = (torch.tensor(np.asarray(x)) for x in (members, target))
+    members, target, plain = (torch.tensor(np.asarray(x)) for x in (members, target, plain))
     block = torch.as_tensor(np.asarray(block), dtype=torch.int64)
     seen = ~torch.isnan(target)
     count = seen.sum(0).clamp(min=1)
@@ -81,7 +82,7 @@ def within_by_block(members, target, block, weights=None) -> tuple[Tensor, Tenso
         values = torch.where(seen, values.double(), 0.0)
         return torch.where(seen, values - values.sum(0) / count, 0.0)
 
-    spread, error = centred(members.std(0)), centred((members.mean(0) - target).abs())
+    spread, error = centred(members.std(0)), centred((plain - target).abs())
 
     def total(values: Tensor) -> Tensor:
         values = (values * scale).flatten(1).sum(1) if values.ndim > 1 else values * scale

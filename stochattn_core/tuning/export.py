@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 from stochattn_core.datasets.base import Dataset
@@ -47,7 +48,7 @@ def with_groups(setting: TunedSetting, groups: Iterable[Group]) -> TunedSetting:
 
 def _scores(evaluation: Evaluation) -> dict[str, float | int]:
     """The scores that a file carries: those that are numbers."""
-    return {name: value for name, value in evaluation.scores.items() if value == value}
+    return {name: value for name, value in evaluation.scores.items() if math.isfinite(value)}
 
 
 def _split_part(split) -> SplitPart:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from stochattn_core.tuning import power_law
-from stochattn_core.tuning.interval import LEVEL, Ends, ends, resampled_optima, wider
+from stochattn_core.tuning.interval import LEVEL, Ends, ends, error_draws, resampled, wider
 from stochattn_core.tuning.minimum import minimum
 from stochattn_core.tuning.objectives import OBJECTIVES
 from stochattn_core.tuning.objectives.ratio import ratio as ratio_of
@@ -76,7 +76,8 @@ def from_points(
     law = power_law.fit(nu, deviation, error)
     intervals = {"bootstrap": (best.low, best.high)}
     if objective == "pooled":
-        intervals["posterior"] = ends(law.posterior_minimiser(error, seed=seed), *map(float, full))
+        errors = error_draws(at[0].statistics.pooled_error_sq.numpy(), at[0].statistics.weight.numpy(), seed=seed)
+        intervals["posterior"] = ends(law.posterior_minimiser(errors, seed=seed), *map(float, full))
     ratio = ratio_of(at, at[0].once)[0]
     low, high = wider(intervals)
     return Found(
@@ -103,7 +104,8 @@ def from_points(
 
 def _optimum(points: Sequence[Point], nu: np.ndarray, name: str, curve: np.ndarray, seed: int) -> Optimum:
     value = float(minimum(nu, curve))
-    low, high = ends(resampled_optima(points, OBJECTIVES[name].curve, seed=seed), float(nu[0]), float(nu[-1]))
+    again = resampled(points[0].statistics, lambda counts: minimum(nu, OBJECTIVES[name].curve(points, counts)), seed=seed)
+    low, high = again.ends(float(nu[0]), float(nu[-1]))
     return Optimum(value, min(low, value), max(high, value), value in (nu[0], nu[-1]))
 
 

@@ -21,7 +21,7 @@ from stochattn_core.metrics.regions import REGIONS, region_weights
 from stochattn_core.models.base import Model
 from stochattn_core.settings import Setting
 from stochattn_core.tuning.found import Found
-from stochattn_core.tuning.interval import ends, resampled_optima
+from stochattn_core.tuning.interval import resampled
 from stochattn_core.tuning.minimum import minimum
 from stochattn_core.tuning.objectives import objective_named
 from stochattn_core.tuning.points import Point
@@ -131,10 +131,9 @@ def estimate(name: str, grid: Sequence[int], parts: Sequence[Statistics], object
     points = [Point(nu, part) for nu, part in zip(grid, parts, strict=True)]
     curve = objective_named(objective).curve
     nu = np.array(grid, dtype=float)
-    own = float(minimum(nu, curve(points, points[0].once))[0])
-    draws = resampled_optima(points, curve, seed=seed)
-    low, high = ends(draws, nu[0], nu[-1])
-    return Estimate(name, own, min(low, own), max(high, own), float(np.log(draws).std(ddof=1)), own in (nu[0], nu[-1]))
+    again = resampled(points[0].statistics, lambda counts: minimum(nu, curve(points, counts)), seed=seed)
+    own, (low, high) = again.estimate, again.ends(nu[0], nu[-1])
+    return Estimate(name, own, min(low, own), max(high, own), float(np.log(again.replicates).std(ddof=1)), own in (nu[0], nu[-1]))
 
 
 def shrunk(kind: str, estimates: Sequence[Estimate]) -> list[Group]:

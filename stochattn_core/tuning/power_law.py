@@ -34,14 +34,14 @@ class PowerLaw:
         """nu* = (d0 / exp(log b + 1.5 s^2)) ** (1 / a), the minimum of E[(d - d0)^2]; real-valued, not yet a whole number."""
         return _closed_form(error, self.slope, self.intercept, self.noise)
 
-    def posterior_minimiser(self, error: float, n_draw: int = 2000, seed: int = 0) -> np.ndarray:
-        """Draws of nu* from the posterior of (a, log b) given the members, the error held fixed: (n_draw,).
+    def posterior_minimiser(self, error: np.ndarray, seed: int = 0) -> np.ndarray:
+        """Draws of nu* from the posterior of (a, log b) given the members, one for each draw of the error: (n_draw,).
 
         Members share their random numbers between concentrations, so that a member is one observation, a line, not one per
         concentration. With a flat prior the mean line is multivariate t with n_member - 1 degrees of freedom.
         """
         lines = np.stack([self.slopes, self.intercepts], axis=1)
-        n = len(lines)
+        n, n_draw = len(lines), len(error)
         if n < 3:
             return np.full(n_draw, np.nan)
         rng = np.random.default_rng(seed)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -15,10 +14,9 @@ from stochattn_core.by_hand import AttentionClass
 from stochattn_core.datasets.base import Dataset, Progress
 from stochattn_core.ensemble import rows_per_pass, sample_ensemble
 from stochattn_core.metrics import cell_area_weights
-from stochattn_core.metrics.significance import block_counts
 from stochattn_core.models.base import weights_sha256
 from stochattn_core.tuning.found import Found, whole_beside
-from stochattn_core.tuning.interval import N_REPLICATE, ends, wider
+from stochattn_core.tuning.interval import ends, error_draws, resampled, wider
 from stochattn_core.tuning.points import Budget
 from stochattn_core.tuning.thompson import thompson
 
@@ -91,11 +89,11 @@ def single_pass_search(
     error_sq = by_block((torch.where(seen, split.target, plain) - plain).square())
     weight = by_block(torch.ones_like(plain))
     result = thompson(pass_at, error_sq, weight, largest, seed=seed, budget=budget, progress=progress)
-    error = math.sqrt(error_sq.sum() / weight.sum())
-    counts = block_counts(next(iter(found.points.values())).statistics, N_REPLICATE, seed).numpy()
+    statistics = next(iter(found.points.values())).statistics
+    again = resampled(statistics, lambda counts: result.resampled_optima(counts.numpy(), error_sq, weight), seed=seed)
     intervals = {
-        "bootstrap": ends(result.resampled_optima(counts, error_sq, weight), 1.0, float(largest)),
-        "posterior": ends(result.line.optima(error), 1.0, float(largest)),
+        "bootstrap": again.ends(1.0, float(largest)),
+        "posterior": ends(result.line.optima(error_draws(error_sq, weight, n_draw=len(result.line.draws), seed=seed)), 1.0, float(largest)),
     }
     low, high = wider(intervals)
     return replace(

@@ -37,7 +37,8 @@ class Line:
     def optimum(self, error: float) -> float:
         return float(_optimum(error, self.slope, self.intercept, self.noise))
 
-    def optima(self, error: float) -> np.ndarray:
+    def optima(self, error: float | np.ndarray) -> np.ndarray:
+        """Of every draw. error: d0, or a draw of it for each."""
         return _optimum(error, *self.draws.T)
 
     def cost(self, concentration: np.ndarray, error: float) -> np.ndarray:

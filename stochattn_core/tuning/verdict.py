@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import NamedTuple
 
 import torch
@@ -22,7 +23,7 @@ from stochattn_core.metrics.significance import block_counts, w1_floor
 LEVEL = 0.9  # of all intervals together
 RATIO = (0.9, 1.1)  # a spread-skill ratio within is called calibrated
 RATIO_SURE = (0.75, 4 / 3)  # and its interval must lie within
-COVERAGE = (0.85, 0.95)  # of the central 90%
+COVERAGE = (0.85, 0.95)  # of the central 90%, from 19 members on
 COST = 1.05  # the RMSE of the mean over that of the plain model, above which the mean has drifted
 W1_EXCESS = 0.015  # over what chance makes; a spread 10% off has 0.017
 LEAST_BLOCKS = 10  # independent blocks of test cases, below which nothing is said
@@ -83,39 +84,61 @@ def judge(ensemble: Ensemble, *, at_low: bool, at_high: bool) -> Verdict:
     """Judge an ensemble of the test part. at_low, at_high: the search ended at the smallest or the largest concentration."""
     evidence, level = gather(ensemble)
     sums = ensemble.pooled
-    word, reason = _decide(evidence, _used(sums), at_low=at_low, at_high=at_high)
+    word, reason = _decide(evidence, _used(sums), promised(len(ensemble.members)), at_low=at_low, at_high=at_high)
     n_case, ratio = round(float(sums.n_case.sum())), evidence["ratio"]
-    shown = f"spread-skill ratio {ratio.estimate:.2f} ({ratio.low:.2f} to {ratio.high:.2f}) on {n_case:,} test cases"
-    return Verdict(word, f"{shown}: {reason}", evidence, level)
+    ends = f" ({ratio.low:.2f} to {ratio.high:.2f})" if math.isfinite(ratio.low) else ""
+    shown = f"spread-skill ratio {ratio.estimate:.2f}{ends} on" if math.isfinite(ratio.estimate) else "no spread-skill ratio on"
+    return Verdict(word, f"{shown} {n_case:,} test case{'s' if n_case != 1 else ''}: {reason}", evidence, level)
 
 
-def _decide(evidence: Mapping[str, Evidence], n_block: int, *, at_low: bool, at_high: bool) -> tuple[str, str]:
+def promised(n_member: int) -> float:
+    """What the central 90% interval of a perfect ensemble holds: fewer than 19 members cannot reach that far.
+
+    >>> promised(49), promised(4)
+    (0.9, 0.6)
+    """
+    return min(0.9, (n_member - 1) / (n_member + 1))
+
+
+def _decide(evidence: Mapping[str, Evidence], n_block: int, share: float, *, at_low: bool, at_high: bool) -> tuple[str, str]:
     ratio, cost, coverage, association, flat = (evidence[name] for name in ("ratio", "cost", "coverage_90", "association", "w1_excess"))
     narrow, wide = ratio.estimate < RATIO[0] and ratio.high < 1, ratio.estimate > RATIO[1] and ratio.low > 1
     dearer = f"the ensemble mean errs {100 * (cost.estimate - 1):.0f}% more than the plain model ({_percent(cost)})"
     if not math.isfinite(ratio.estimate):
         return FEW, "no test target is a number, or the errors are all zero"
     if n_block < LEAST_BLOCKS:
-        return FEW, f"there are {n_block} independent blocks of test cases, at least {LEAST_BLOCKS} are needed"
+        there = "is 1 independent block" if n_block == 1 else f"are {n_block} independent blocks"
+        return FEW, f"there {there} of test cases, at least {LEAST_BLOCKS} are needed"
     if at_low and narrow:
         return UNDER, "one draw a row, the largest noise there is, spreads too little"
     if at_high and wide:
         return OVER, "even the largest concentration spreads too much"
     if cost.estimate > COST and cost.low > 1:
         return DRIFTED, dearer
-    if narrow or wide:
-        return MISSED, f"the spread is too {'narrow' if narrow else 'wide'} on cases that were not tuned on"
-    if flat.low > 0 and flat.estimate > W1_EXCESS and not association.low > 0:
+    amount = (narrow or wide) and not _contradicts(coverage, ratio, share)
+    if not amount and flat.low > 0 and flat.estimate > W1_EXCESS and not association.low > 0:
         return MISPLACED, (
             f"the PIT is not flat (W1 {flat.estimate:.3f} beyond chance) and the spread of a case says nothing about its error (correlation "
             f"{association.estimate:.2f}, {association.low:.2f} to {association.high:.2f}; a constant spread has 0)"
         )
-    off = not COVERAGE[0] <= coverage.estimate <= COVERAGE[1]
-    if off and not coverage.low <= 0.9 <= coverage.high:
+    if narrow or wide:
+        return MISSED, f"the spread is too {'narrow' if narrow else 'wide'} on cases that were not tuned on"
+    off = not COVERAGE[0] <= coverage.estimate + 0.9 - share <= COVERAGE[1]
+    if off and not coverage.low <= share <= coverage.high:
         return MISSED, f"the 90% intervals hold {coverage.estimate:.0%} of the truth ({coverage.low:.0%} to {coverage.high:.0%})"
     if RATIO[0] <= ratio.estimate <= RATIO[1] and RATIO_SURE[0] < ratio.low and ratio.high < RATIO_SURE[1] and not off:
         return CALIBRATED, "the spread matches the error" + (f", though here {dearer}" if cost.estimate > COST else "")
     return FEW, "the interval holds calibrated and uncalibrated values alike"
+
+
+def _contradicts(coverage: Evidence, ratio: Evidence, share: float) -> bool:
+    """Whether the coverage is further off than a spread of the wrong amount can make it: than normal errors have at any ratio of its interval.
+
+    A few huge errors, or spreads, sway the ratio; they do not sway how often the truth is inside.
+    """
+    reach = NormalDist().inv_cdf((1 + share) / 2)
+    least, most = (math.erf(reach * end / math.sqrt(2)) for end in (ratio.low, ratio.high))
+    return coverage.high < least or coverage.low > most
 
 
 def _percent(cost: Evidence) -> str:
@@ -125,7 +148,7 @@ def _percent(cost: Evidence) -> str:
 def gather(ensemble: Ensemble) -> tuple[dict[str, Evidence], float]:
     """Every test with its interval, and the level of each."""
     sums, m = ensemble.pooled, len(ensemble.members)
-    within = within_by_block(ensemble.members, ensemble.target, ensemble.block, ensemble.weights)
+    within = within_by_block(ensemble.members, ensemble.target, ensemble.plain, ensemble.block, ensemble.weights)
     level_90 = LEVELS.index(0.9)
     floor = w1_floor(sums)
 
@@ -134,7 +157,7 @@ def gather(ensemble: Ensemble) -> tuple[dict[str, Evidence], float]:
         both, left, right = (counts @ part for part in within)
         return {
             "ratio": ((m + 1) / m * total["variance"] / total["error_sq"]).sqrt(),
-            "cost": (total["error_sq"] / total["plain_error_sq"]).sqrt(),
+            "cost": ((total["error_sq"] - total["variance"] / m).clamp(min=0) / total["plain_error_sq"]).sqrt(),
             "coverage_90": total["covered"][:, level_90] / total["n"],
             "association": both / (left * right).sqrt(),
             "w1_excess": w1(total["rank"].T) - floor.expected,
@@ -142,9 +165,9 @@ def gather(ensemble: Ensemble) -> tuple[dict[str, Evidence], float]:
 
     rules = {
         "ratio": f"{RATIO[0]} to {RATIO[1]}",
-        "cost": f"below {COST}: RMSE of the mean over that of the plain model",
-        "coverage_90": f"{COVERAGE[0]:.0%} to {COVERAGE[1]:.0%}",
-        "association": "above 0: correlation of spread and error over cases, at each place by itself",
+        "cost": f"below {COST}: RMSE of the mean of endlessly many members over that of the plain model",
+        "coverage_90": f"{COVERAGE[0] + promised(m) - 0.9:.0%} to {COVERAGE[1] + promised(m) - 0.9:.0%}",
+        "association": "above 0: correlation of spread and error of the plain model over cases, at each place by itself",
         "w1_excess": f"below {W1_EXCESS}: W1 beyond what chance makes",
     }
     level = 1 - (1 - LEVEL) / len(rules)

@@ -1,0 +1,40 @@
+"""What a benchmark leaves behind: its numbers as JSON in benchmarks/results, with the versions they hang on and no date."""
+
+from __future__ import annotations
+
+import json
+import math
+import platform
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from stochattn_core import __version__
+
+FOLDER = Path(__file__).parent / "results"
+
+
+def record(name: str, **content: Any) -> Path:
+    """Write benchmarks/results/NAME.json: the same numbers give the same bytes. A number that is not finite becomes null."""
+    versions = {"stochattn": __version__, "torch": torch.__version__, "numpy": np.__version__, "python": platform.python_version()}
+    path = FOLDER / f"{name}.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps({"versions": versions, **_plain(content)}, indent=1, allow_nan=False) + "\n")
+    return path
+
+
+def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    """Markdown."""
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in (head, ("---",) * len(head), *rows))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float):
+        return float(f"{value:.6g}") if math.isfinite(value) else None
+    return value

@@ -1,0 +1,100 @@
+"""Is the verdict right where the right answer is known?
+
+python -m benchmarks.verdicts prints which word each kind of case got, and writes benchmarks/results/verdicts.json. Each repetition tunes on
+its own calibration part and is judged on its own test part; the concentration that the errors fit is drawn anew.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import tempfile
+from collections import Counter
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from benchmarks.record import record, table
+from benchmarks.simulated import N_ROW, Draw, OneAttention, dataset, even, part, repeated, uneven
+from stochattn_core.tuning import Tuning, tune
+from stochattn_core.tuning.verdict import CALIBRATED, DRIFTED, FEW, MISPLACED, UNDER, WORDS
+
+N_REPETITION = 100
+N_CASE = 1000  # of each part
+FITS = (8.0, 64.0)  # the concentration, log-uniform
+
+
+class Kind(NamedTuple):
+    """word: the right one.   error(rng, x1, nu): of the plain model in each case.   bend: the range of bend / sqrt(nu), uniform."""
+
+    word: str
+    error: Callable[[np.random.Generator, np.ndarray, float], np.ndarray]
+    spread: Draw = even
+    bend: tuple[float, float] = (0.0, 0.0)
+    n_case: int = N_CASE
+
+
+def as_members(rng: np.random.Generator, x1: np.ndarray, nu: float) -> np.ndarray:
+    """Errors as large, in each case, as members at nu stray."""
+    return x1 * rng.standard_normal(len(x1)) / math.sqrt(nu)
+
+
+def three_times(rng: np.random.Generator, x1: np.ndarray, nu: float) -> np.ndarray:
+    """Errors three times as large as members stray at the least concentration."""
+    return 3 * as_members(rng, x1, 1.0)
+
+
+def all_alike(rng: np.random.Generator, x1: np.ndarray, nu: float) -> np.ndarray:
+    """Errors as large as members at nu stray on average, the same in every case."""
+    return as_members(rng, np.ones_like(x1), nu)
+
+
+KINDS = {
+    "calibrated": Kind(CALIBRATED, as_members, uneven(0.3)),
+    "unreachable": Kind(UNDER, three_times, uneven(0.3)),
+    "drifted": Kind(DRIFTED, as_members, bend=(0.6, 0.9)),  # the mean errs 11 to 17% more than the plain model where the lengths agree
+    "misplaced": Kind(MISPLACED, all_alike, uneven(0.8)),
+    "too small": Kind(FEW, as_members, uneven(0.3), n_case=6),
+}
+
+
+def tuned(name: str, seed: int) -> Tuning:
+    kind, rng = KINDS[name], np.random.default_rng([seed, *name.encode()])
+    nu, relative = float(np.exp(rng.uniform(*np.log(FITS)))), rng.uniform(*kind.bend)
+    # d^2 at nu is (1 + relative^2 (1 + 2 / N_ROW)) / nu for nearly normal rows: the mean of a chi-square and its square.
+    scale = math.sqrt(1 + relative**2 * (1 + 2 / N_ROW))
+    parts = [part(rng, kind.n_case, kind.spread, lambda rng, x1, block: scale * kind.error(rng, x1, nu)) for _ in range(2)]
+    return tune(OneAttention(relative * math.sqrt(nu)).eval(), dataset(*parts, name=name), seed=seed)
+
+
+def repetition(name: str, seed: int) -> dict[str, str]:
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["STOCHATTN_CACHE"] = folder
+        torch.set_num_threads(1)
+        found = tuned(name, seed)
+    return {"word": found.verdict, "sentence": found.sentence}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.verdicts", description=__doc__.splitlines()[0])
+    parser.add_argument("--repetitions", type=int, default=N_REPETITION)
+    parser.add_argument("--kinds", nargs="*", choices=list(KINDS), default=list(KINDS))
+    parser.add_argument("--no-record", action="store_true", help="print only")
+    options = parser.parse_args(arguments)
+    results, lines = {}, []
+    for name, found in repeated(repetition, options.kinds, options.repetitions).items():
+        words = Counter(one["word"] for one in found)
+        wrong = [{"seed": seed, **one} for seed, one in enumerate(found) if one["word"] != KINDS[name].word]
+        results[name] = {"right": words[KINDS[name].word], "words": dict(words), "wrong": wrong}
+        lines.append((name, *(str(words[word] or "") for word in WORDS)))
+    if not options.no_record:
+        record("verdicts", repetitions=options.repetitions, seeds=[0, options.repetitions - 1], n_case=N_CASE, kinds=results)
+    print(table(("built to be", *WORDS), lines))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

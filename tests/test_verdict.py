@@ -1,0 +1,200 @@
+"""The verdict: right where the right answer is known, reachable in every word, and never a traceback."""
+
+import math
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from benchmarks.simulated import OneAttention, dataset, even, part, uneven
+from benchmarks.verdicts import KINDS, tuned
+from stochattn_core import Setting, TunedSetting, tune
+from stochattn_core.datasets.base import Split
+from stochattn_core.evaluate import Ensemble
+from stochattn_core.mends.compare import compare
+from stochattn_core.metrics import scores
+from stochattn_core.metrics.significance import bootstrap
+from stochattn_core.tuning import verdict
+from stochattn_core.tuning.verdict import WORDS, judge
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_cases_built_to_have_a_verdict_get_it(name, empty_cache):
+    assert [tuned(name, seed).verdict for seed in range(3)] == [KINDS[name].word] * 3
+
+
+# ---- every word, from ensembles made by hand
+
+
+def ensemble_of(n=2000, spread=1.0, drift=0.0, error=1.0, shape=None, seed=0, m=20, n_block=64):
+    """Members and truth about a plain forecast of 0. spread, error: standard deviations, a number or one for each case."""
+    rng = np.random.default_rng(seed)
+    draw = shape or (lambda size: rng.standard_normal(size))
+    return Ensemble(
+        members=drift + spread * rng.standard_normal((m, n)),
+        target=error * draw(n),
+        plain=np.zeros(n),
+        index=pd.RangeIndex(n),
+        block=np.arange(n) % n_block,
+        dims=("case",),
+    )
+
+
+def log_normal(width, n=2000):
+    return np.exp(width * np.random.default_rng(9).standard_normal(n) - width**2)
+
+
+CASES = {
+    verdict.CALIBRATED: (ensemble_of(), False, False),
+    verdict.UNDER: (ensemble_of(spread=0.4), True, False),
+    verdict.OVER: (ensemble_of(spread=2.0), False, True),
+    verdict.DRIFTED: (ensemble_of(drift=0.5), False, False),
+    verdict.MISPLACED: (ensemble_of(spread=log_normal(0.8)), False, False),
+    verdict.MISSED: (ensemble_of(spread=0.6), False, False),
+    verdict.FEW: (ensemble_of(n=6, n_block=6), False, False),
+}
+
+
+def test_every_word_can_be_reached():
+    assert tuple(CASES) == WORDS and set(verdict.NEXT) == set(WORDS)
+    for word, (ensemble, at_low, at_high) in CASES.items():
+        found = judge(ensemble, at_low=at_low, at_high=at_high)
+        assert found.word == word and verdict.NEXT[word] in found.sentence and "\n" not in found.sentence, (word, found.sentence)
+
+
+def test_a_spread_in_the_wrong_places_is_not_taken_for_one_of_the_wrong_amount():
+    """One huge spread in a thousand makes the ratio too wide, while most intervals are too narrow."""
+    spread = np.where(np.arange(2000) % 100 < 97, 0.5, 9.0)
+    found = judge(ensemble_of(spread=spread), at_low=False, at_high=False)
+    assert found.evidence["ratio"].low > 1 and found.evidence["coverage_90"].high < 0.9
+    assert found.word == verdict.MISPLACED
+    wide = judge(ensemble_of(spread=1.6), at_low=False, at_high=False)
+    assert wide.word == verdict.MISSED and "too wide" in wide.sentence
+
+
+def test_a_spread_that_follows_the_error_is_associated_with_it_and_a_spread_at_random_is_not():
+    width = log_normal(0.8)
+    with_it = judge(ensemble_of(spread=width, error=width), at_low=False, at_high=False)
+    assert with_it.word == verdict.CALIBRATED and with_it.evidence["association"].low > 0.1
+    found = [judge(ensemble_of(spread=width, m=3, seed=seed), at_low=False, at_high=False).evidence["association"] for seed in range(30)]
+    # The mean of 3 members errs more where they spread more: with its error the estimates would lie about 0.3.
+    assert abs(np.mean([one.estimate for one in found])) < 3 * np.std([one.estimate for one in found]) / math.sqrt(30)
+    assert sum(one.low > 0 for one in found) <= 2
+
+
+@pytest.mark.parametrize("m", (2, 5, 49))
+def test_few_members_are_not_taken_for_a_drifted_mean_nor_for_narrow_intervals(m):
+    """The mean of M perfect members errs sqrt(1 + 1 / M) as much as the plain forecast, and all of them hold (M - 1) / (M + 1) of the truth."""
+    found = judge(ensemble_of(m=m, n=4000), at_low=False, at_high=False)
+    cost, coverage = found.evidence["cost"], found.evidence["coverage_90"]
+    assert cost.low < 1 < cost.high and abs(cost.estimate - 1) < 0.05
+    assert coverage.estimate == pytest.approx(min(0.9, (m - 1) / (m + 1)), abs=0.02)
+    assert found.word == verdict.CALIBRATED, found.sentence
+
+
+# ---- intervals
+
+
+def test_intervals_are_corrected_for_the_number_of_tests():
+    ensemble = ensemble_of(n=400)
+    found = judge(ensemble, at_low=False, at_high=False)
+    assert found.level == pytest.approx(1 - 0.1 / len(found.evidence)) and len(found.evidence) == 5
+    other = bootstrap(ensemble.pooled, scores, n_replicate=4000, level=found.level, seed=5)
+    names = {"ratio": "spread_skill_ratio", "coverage_90": "coverage_90"}
+    for name, theirs in names.items():
+        low, high = other[theirs]
+        assert found.evidence[name][1:3] == pytest.approx((low, high), abs=0.12 * (high - low))
+    narrow = bootstrap(ensemble.pooled, scores, n_replicate=4000, level=0.9, seed=5)["spread_skill_ratio"]
+    ratio = found.evidence["ratio"]
+    assert ratio.high - ratio.low > 1.25 * (narrow[1] - narrow[0])  # 2.33 / 1.645 is 1.41
+
+
+def test_all_intervals_hold_what_is_true_together_nine_times_in_ten():
+    """A perfect ensemble: ratio 1, coverage 0.9, association 0. Ends touch the truth rarely although there are several."""
+    held = 0
+    for seed in range(60):
+        evidence = judge(ensemble_of(n=600, seed=seed, m=19), at_low=False, at_high=False).evidence
+        truth = {"ratio": 1.0, "coverage_90": 0.9, "association": 0.0, "cost": 1.0}
+        held += all(evidence[name].low <= value <= evidence[name].high for name, value in truth.items())
+    assert held >= 48  # of 60 with 90%: fewer once in a hundred
+
+
+# ---- degenerate inputs: a word or a sentence
+
+
+def missing(split):
+    return Split(split.inputs, torch.full_like(split.target, torch.nan), split.index, split.block)
+
+
+def exact(rng, x1, block):
+    return np.zeros(len(x1))
+
+
+def normal(rng, x1, block):
+    return 0.2 * rng.standard_normal(len(x1))
+
+
+def still(rng, n):
+    """A forecast whose attention does not reach the output."""
+    return np.zeros(n)
+
+
+def parts(n=60, spread=even, noise=normal, n_test=None):
+    rng = np.random.default_rng(0)
+    return part(rng, n, spread, noise), part(rng, n_test or n, spread, noise)
+
+
+def half_missing(split):
+    target = split.target.clone()
+    target[::2] = torch.nan
+    return Split(split.inputs, target, split.index, split.block)
+
+
+def constant(split):
+    return Split(torch.ones_like(split.inputs), torch.ones_like(split.target), split.index, split.block)
+
+
+DEGENERATE = {
+    "one case": parts(1),
+    "one calibration case": parts(1, n_test=60),
+    "one test case": parts(60, n_test=1),
+    "two cases": parts(2),
+    "no error at all": parts(noise=exact),
+    "one forecast for all": tuple(map(constant, parts())),
+    "members that do not differ": parts(spread=still),
+    "neither error nor spread": parts(spread=still, noise=exact),
+    "no calibration target": (missing(parts()[0]), parts()[1]),
+    "no test target": (parts()[0], missing(parts()[1])),
+    "half of the targets": tuple(map(half_missing, parts())),
+    "huge errors": parts(noise=lambda rng, x1, block: 1e18 * rng.standard_normal(len(x1))),
+    "tiny errors": parts(noise=lambda rng, x1, block: 1e-18 * rng.standard_normal(len(x1))),
+    "one huge error": parts(noise=lambda rng, x1, block: np.where(np.arange(len(x1)) == 7, 1e6, 0.1)),
+    "spreads over ten decades": parts(spread=uneven(5.0)),
+}
+
+
+@pytest.mark.filterwarnings("ignore:all .* members of OneAttention are equal")
+@pytest.mark.parametrize("name", DEGENERATE)
+def test_degenerate_inputs_end_in_a_word_or_in_a_sentence(name):
+    data, network, setting, said = dataset(*DEGENERATE[name]), OneAttention().eval(), Setting(n_member=9), []
+    try:
+        setting = tune(network, data, n_member=9, n_pass=4)
+        said.append(setting.sentence)
+        assert setting.verdict in WORDS and setting.interval[1] <= setting.optimum <= setting.interval[2]
+        assert TunedSetting.loads(setting.setting.dumps()) == setting.setting
+    except ValueError as error:
+        said.append(str(error))
+    try:
+        said.append(compare(network, data, setting).sentence)
+    except ValueError as error:
+        said.append(str(error))
+    assert all(text and "\n" not in text and "nan" not in text for text in said), said
+
+
+def test_a_million_cases_are_judged_in_seconds():
+    started = time.process_time()
+    found = judge(ensemble_of(n=1_000_000, m=4), at_low=False, at_high=False)
+    assert found.word == verdict.CALIBRATED and "1,000,000 test cases" in found.sentence
+    assert time.process_time() - started < 60
