@@ -171,6 +171,7 @@ def _table(data: Dataset, found: Comparison) -> None:
 def _cells(row: Row) -> list[str]:
     gain = row.gain
     shown = f"{number(gain.estimate)} ({number(gain.low)} to {number(gain.high)})" if np.isfinite(gain.estimate) else "–"
+    shown = shown.replace("-", "−")
     values = [cell(row.scores.get(key, float("nan")), key) for key in SCORES]
     setting = "reference" if row.kind == "reference" else f"ν = {row.setting.concentration:,}"
     if row.setting and row.setting.mend:
