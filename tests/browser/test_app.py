@@ -164,10 +164,10 @@ def test_the_pointer_on_the_map_tells_what_the_sentence_beneath_says(page: Page,
         const frame = figure.getBoundingClientRect(), {xaxis, yaxis} = layout;
         return [frame.x + xaxis._offset + xaxis.c2p(map.x[best[2]]), frame.y + yaxis._offset + yaxis.c2p(map.y[best[1]])];
     }""")
-    page.mouse.move(x, y + 3)
-    page.mouse.move(x, y)
+    page.mouse.move(x, y, steps=3)
     said = page.locator(".st-key-forecast .hoverlayer text").first
     said.wait_for()
+    page.wait_for_timeout(500)  # the label of the last step, not of the one before
     shown, latitude, longitude = (
         float(re.search(rf"{name}([−-]?[\d,]+)", said.text_content()).group(1).replace(",", "").replace("−", "-"))
         for name in ("mean ", "latitude ", "longitude ")
