@@ -110,6 +110,8 @@ def _wish(settings: Settings, data: Dataset, prepare: Callable[[Settings, Datase
 
 
 def _progress(ready: int, total: int, wish: Wish) -> str:
+    if total == 1:
+        return ""
     if ready == total:
         return f"All {total} concentrations ready"
     text, making = f"{ready} of {total} concentrations ready", cached.ahead().making

@@ -97,11 +97,11 @@ def _gains(data: Dataset, found: Comparison) -> None:
     rows = [row for row in found.rows[1:] if np.isfinite(row.gain.estimate) and row.name != "conformal"]
     if not rows:
         return
-    title, kind = [row.title for row in rows], [row.kind for row in rows]
+    title, kind = [_short(row.title) for row in rows], [row.kind for row in rows]
     gain = np.array([row.gain for row in rows])
     recommended = next((place for place, row in enumerate(rows) if row is found.recommended), None)
     figure = gains(
-        [_short(one) for one in title],
+        title,
         kind,
         gain,
         np.array([row.gain_calibration for row in rows]),
@@ -114,8 +114,9 @@ def _gains(data: Dataset, found: Comparison) -> None:
 
 
 def _short(title: str) -> str:
-    """A title that leaves room for the plot: the group of layers on a line of its own."""
-    return title.replace("Fewer layers: ", "Layers:<br>").replace(" of the blocks", " of blocks")
+    """A title that leaves room for the plot: a group of layers by its own name."""
+    name = title.removeprefix("Group of layers: ")
+    return name[:1].upper() + name[1:]
 
 
 def _choice(settings: Settings, tuned: Tuning, found: Comparison) -> None:
@@ -169,13 +170,10 @@ def _table(data: Dataset, found: Comparison) -> None:
 
 def _cells(row: Row) -> list[str]:
     gain = row.gain
-    shown = f"{_signed(gain.estimate)} ({_signed(gain.low)} to {_signed(gain.high)})" if np.isfinite(gain.estimate) else "–"
+    shown = f"{number(gain.estimate)} ({number(gain.low)} to {number(gain.high)})" if np.isfinite(gain.estimate) else "–"
+    shown = shown.replace("-", "−")
     values = [cell(row.scores.get(key, float("nan")), key) for key in SCORES]
     setting = "reference" if row.kind == "reference" else f"ν = {row.setting.concentration:,}"
     if row.setting and row.setting.mend:
         setting += f", {mend_text(row.setting.mend)}"
     return [row.title, setting, "0" if gain.low == gain.high == 0 else shown, *values, f"{row.passes:,}"]
-
-
-def _signed(value: float) -> str:
-    return number(value).replace("-", "−")

@@ -182,7 +182,8 @@ def evidence(tuned: Tuning, data: Dataset) -> None:
 def _value(value: float, name: str) -> str:
     if not math.isfinite(value):
         return "–"
-    return f"{value:.1%}" if name.startswith("coverage") else f"{value:.3f}".replace("-", "−") if abs(value) < 0.1 else f"{value:.2f}"
+    text = f"{value:.1%}" if name.startswith("coverage") else f"{value:.{3 if abs(value) < 0.1 else 2}f}"
+    return text.replace("-", "−")
 
 
 def before_after(tuned: Tuning, data: Dataset) -> None:

@@ -55,19 +55,14 @@ def read_gains(title: Sequence[str], kind: Sequence[str], gain: np.ndarray, reco
     better = [name for name, one in zip(title, gain, strict=True) if one[1] > 0]
     worse = [name for name, one in zip(title, gain, strict=True) if one[2] < 0]
     said = (
-        f"Better than the concentration alone on the test part, beyond chance: {_listed(better)}"
+        f"Better than the concentration alone on the test part, beyond chance: {', '.join(better)}"
         if better
         else ("On the test part no method is better than the concentration alone beyond chance")
     )
     if worse:
-        said += f". Worse: {_listed(worse)}"
+        said += f". Worse: {', '.join(worse)}"
     if recommended is not None:
         held = "holds" if gain[recommended][1] > 0 else "is not sure" if gain[recommended][2] >= 0 else "does not hold"
         said += f". What was recommended on calibration data {held} here"
     hard = " References are hard to beat on the CRPS of single values; they have no joint scenarios." if "reference" in kind else ""
     return f"{said}.{hard}"
-
-
-def _listed(names: Sequence[str]) -> str:
-    lowered = [name[:1].lower() + name[1:] if not name[1:2].isupper() else name for name in names]
-    return ", ".join(lowered)

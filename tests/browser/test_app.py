@@ -234,6 +234,37 @@ def test_tune_take_home_and_load_back(page: Page, tmp_path: Path):
     assert abs(float(first_tile(page)) - saved["scores"]["after"]["spread_skill_ratio"]) < 0.005
 
 
+def test_a_mend_is_compared_used_and_removed(page: Page, tmp_path: Path):
+    page.goto("/tune?task=table&members=9")
+    page.locator(".sa-verdict").get_by_text("Before you tune").wait_for(timeout=120_000)
+    page.locator(".st-key-start-tuning button").first.click()
+    page.get_by_text("Take it home").wait_for(timeout=300_000)
+    settle(page)
+    page.locator(".st-key-compare-mends button").first.click()
+    page.locator(".st-key-gains .main-svg").first.wait_for(timeout=300_000)
+    settle(page)
+    page.locator(".st-key-mend-row [role=combobox], .st-key-mend-row input").first.click()
+    page.get_by_role("option", name="Output inflation").click()
+    settle(page)
+    page.locator(".st-key-export-mend button").first.click()
+    page.get_by_role("button", name="Back to ν alone").wait_for()
+    settle(page)
+    with page.expect_download() as download:
+        page.locator(".st-key-tuned-json button").click()
+    path = tmp_path / "tuned.json"
+    download.value.save_as(path)
+    saved = json.loads(path.read_text())
+    assert saved["mend"].startswith("inflation") and saved["concentration"] == 64
+    page.locator(".st-key-use-mend button").first.click()
+    page.locator(".st-key-forecast .main-svg").first.wait_for(timeout=60_000)
+    settle(page)
+    assert f"output inflation × {saved['mend'].split()[1]}" in page.locator(".sa-title").inner_text()
+    assert abs(float(first_tile(page)) - saved["scores"]["after"]["spread_skill_ratio"]) < 0.005
+    page.locator(".st-key-remove-mend button").first.click()
+    settle(page)
+    assert "mend=" not in page.url and "inflation" not in page.locator(".sa-title").inner_text()
+
+
 def test_stop_keeps_what_was_shown(page: Page):
     page.goto("/?nu=256")
     settle(page)
