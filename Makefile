@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test test-browser lint weights screenshots clean
+.PHONY: run test test-browser lint weights screenshots calibration-report clean
 
 run: $(VENV)/.app
 	$(BIN)/python -m streamlit run app.py
@@ -22,6 +22,10 @@ lint: $(VENV)/.dev
 # Trains the embedded weights again, from nothing, with a progress bar.
 weights: $(VENV)/.app
 	$(BIN)/python -m stochattn_core.models.train
+
+# One page on how every embedded dataset is calibrated, and files of ../shared/data where there are such: minutes to an hour.
+calibration-report: $(VENV)/.app
+	$(BIN)/python -m stochattn_core.report --out calibration-report.html
 
 screenshots: $(VENV)/.dev
 	$(BIN)/python tests/browser/screenshots.py screenshots

@@ -1,7 +1,7 @@
 """Mends: what may be tried where the concentration alone does not calibrate a model. Each is one step away from the paper, and off by default.
 
 A mend that changes how an ensemble is made has a text, one for Python, the command line, the URL and the exported setting: "inflation 3.2",
-"fractional 5.4", "shared". "" is no mend. The other two are no part of a text: layers are chosen by Setting.layers, and conformal intervals
+"noise 2.1 0.3", "fractional 5.4", "shared". "" is no mend. The other two are no part of a text: layers are chosen by Setting.layers, and conformal intervals
 lie on top of any ensemble. Whether a mend is worth it is for `stochattn_core.mends.compare` to say.
 """
 
@@ -12,9 +12,10 @@ from typing import NamedTuple
 from stochattn_core.mends.base import Ensembles, Recipe
 from stochattn_core.mends.fractional import Fractional
 from stochattn_core.mends.inflation import Inflation
+from stochattn_core.mends.noise import Noise
 from stochattn_core.mends.shared import Shared
 
-__all__ = ["MENDS", "Ensembles", "Fractional", "Inflation", "Mend", "Recipe", "Shared", "parse"]
+__all__ = ["MENDS", "Ensembles", "Fractional", "Inflation", "Mend", "Noise", "Recipe", "Shared", "parse"]
 
 
 class Mend(NamedTuple):
@@ -32,6 +33,11 @@ MENDS: dict[str, Mend] = {
         "Members at a moderate concentration are moved away from the plain forecast by one factor, so that spread matches error on "
         "calibration data while the mean hardly drifts.",
         "one ensemble of the calibration part, and one more number that is fitted",
+    ),
+    "noise": Mend(
+        "Inflation and noise",
+        "Inflation, and to each member normal noise: the part of the error that attention does not see. For tables, one number a case.",
+        "one ensemble of the calibration part, and two more numbers that are fitted",
     ),
     "layers": Mend(
         "Group of layers",
@@ -57,7 +63,7 @@ MENDS: dict[str, Mend] = {
     ),
 }
 
-_RECIPES: dict[str, type[Recipe]] = {"inflation": Inflation, "fractional": Fractional, "shared": Shared}
+_RECIPES: dict[str, type[Recipe]] = {"inflation": Inflation, "noise": Noise, "fractional": Fractional, "shared": Shared}
 
 
 def parse(text: str) -> Recipe:

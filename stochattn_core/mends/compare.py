@@ -151,6 +151,7 @@ def _judged(made: list[tuple[Row, Outcome | None]], units: str) -> Comparison:
 def _mends(bench: Workbench, wanted: Sequence[str]) -> list[tuple[str, str, str, Callable]]:
     jobs = {
         "inflation": methods.inflated,
+        "noise": methods.inflated_with_noise,
         "conformal": methods.on_top,
         "shared": lambda bench: methods.sampled(bench, replace(bench.setting, mend="shared")),
         "fractional": methods.fractional,

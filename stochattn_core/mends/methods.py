@@ -16,7 +16,7 @@ from stochattn_core.baselines.dressing import GaussianDressing, ResidualDressing
 from stochattn_core.by_hand import AttentionClass
 from stochattn_core.datasets.base import Dataset, Progress
 from stochattn_core.evaluate import Ensemble, ensemble_of
-from stochattn_core.mends import conformal, inflation
+from stochattn_core.mends import conformal, inflation, noise
 from stochattn_core.mends.fractional import Fractional
 from stochattn_core.mends.gain import Scored, halves
 from stochattn_core.mends.inflation import Inflation
@@ -114,6 +114,23 @@ def inflated(bench: Workbench) -> Outcome:
     return _outcome(
         setting, bench.setting.n_member, replace(calibration, members=_crossed(calibration, on)), bench.ensemble(setting, "test")
     )
+
+
+def inflated_with_noise(bench: Workbench) -> Outcome | None:
+    """Inflation and noise at the concentration of inflation; None for more outputs a case, whose errors hang together as noise does not."""
+    if bench.dataset.task != "table":
+        return None
+    narrow, seed = replace(bench.setting, concentration=inflation.CONCENTRATION), bench.setting.seed
+    calibration = bench.ensemble(narrow, "calibration")
+    parts = calibration.members, calibration.target, calibration.plain
+
+    def on(fitted: np.ndarray, scored: np.ndarray) -> np.ndarray:
+        of_half = noise.fit(parts[0][:, fitted], parts[1][fitted], parts[2][fitted], seed)
+        return of_half.members(calibration.members, calibration.plain, seed)[:, scored]
+
+    setting = replace(narrow, mend=noise.fit(*parts, seed).text)
+    crossed = replace(calibration, members=_crossed(calibration, on))
+    return _outcome(setting, bench.setting.n_member, crossed, bench.ensemble(setting, "test"))
 
 
 def on_top(bench: Workbench) -> Outcome:

@@ -16,7 +16,7 @@ import torch
 
 from stochattn_core.evaluate import Ensemble
 from stochattn_core.metrics.association import within_by_block
-from stochattn_core.metrics.intervals import LEVELS
+from stochattn_core.metrics.intervals import LEVELS, attainable_coverage
 from stochattn_core.metrics.ranks import w1
 from stochattn_core.metrics.significance import block_counts, w1_floor
 
@@ -84,20 +84,16 @@ def judge(ensemble: Ensemble, *, at_low: bool, at_high: bool) -> Verdict:
     """Judge an ensemble of the test part. at_low, at_high: the search ended at the smallest or the largest concentration."""
     evidence, level = gather(ensemble)
     sums = ensemble.pooled
-    word, reason = _decide(evidence, _used(sums), promised(len(ensemble.members)), at_low=at_low, at_high=at_high)
+    word, reason = _decide(evidence, _used(sums), _promised(len(ensemble.members)), at_low=at_low, at_high=at_high)
     n_case, ratio = round(float(sums.n_case.sum())), evidence["ratio"]
     ends = f" ({ratio.low:.2f} to {ratio.high:.2f})" if math.isfinite(ratio.low) else ""
     shown = f"spread-skill ratio {ratio.estimate:.2f}{ends} on" if math.isfinite(ratio.estimate) else "no spread-skill ratio on"
     return Verdict(word, f"{shown} {n_case:,} test case{'s' if n_case != 1 else ''}: {reason}", evidence, level)
 
 
-def promised(n_member: int) -> float:
-    """What the central 90% interval of a perfect ensemble holds: fewer than 19 members cannot reach that far.
-
-    >>> promised(49), promised(4)
-    (0.9, 0.6)
-    """
-    return min(0.9, (n_member - 1) / (n_member + 1))
+def _promised(n_member: int) -> float:
+    """What the central 90% interval of a perfect ensemble holds: fewer than 19 members cannot reach that far."""
+    return float(attainable_coverage(n_member, (0.9,))[0])
 
 
 def _decide(evidence: Mapping[str, Evidence], n_block: int, share: float, *, at_low: bool, at_high: bool) -> tuple[str, str]:
@@ -166,7 +162,7 @@ def gather(ensemble: Ensemble) -> tuple[dict[str, Evidence], float]:
     rules = {
         "ratio": f"{RATIO[0]} to {RATIO[1]}",
         "cost": f"below {COST}: RMSE of the mean of endlessly many members over that of the plain model",
-        "coverage_90": f"{COVERAGE[0] + promised(m) - 0.9:.0%} to {COVERAGE[1] + promised(m) - 0.9:.0%}",
+        "coverage_90": f"{COVERAGE[0] + _promised(m) - 0.9:.0%} to {COVERAGE[1] + _promised(m) - 0.9:.0%}",
         "association": "above 0: correlation of spread and error of the plain model over cases, at each place by itself",
         "w1_excess": f"below {W1_EXCESS}: W1 beyond what chance makes",
     }
