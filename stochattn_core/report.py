@@ -39,7 +39,8 @@ MENDED = ("crps_fair", "spread_skill_ratio", "w1", "coverage_90", "width_90", "r
 STYLE = """body{font:15px/1.5 system-ui,sans-serif;max-width:1120px;margin:2rem auto;padding:0 1rem;color:#16191f;background:#fdfdfb}
 h2{margin-top:3rem;border-top:1px solid #d9e7f4;padding-top:1.2rem}table{border-collapse:collapse;margin:1rem 0;font-size:14px}
 td,th{padding:.2rem .8rem .2rem 0;text-align:left;font-variant-numeric:tabular-nums}th{font-weight:600;color:#4a505b}
-.figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(340px,1fr));gap:1rem}.note{color:#4a505b}"""
+.figures{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(340px,100%),1fr));gap:1rem}.figures>div{min-width:0}
+.table{overflow-x:auto}.note{color:#4a505b}"""
 
 
 def _table_file(path: Path) -> Dataset:
@@ -152,7 +153,7 @@ def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     def line(cells: tuple[str, ...], tag: str) -> str:
         return "<tr>" + "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in cells) + "</tr>"
 
-    return f"<table>{line(head, 'th')}{''.join(line(row, 'td') for row in rows)}</table>"
+    return f"<div class='table'><table>{line(head, 'th')}{''.join(line(row, 'td') for row in rows)}</table></div>"
 
 
 def _digits(value: float) -> str:

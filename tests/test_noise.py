@@ -14,7 +14,7 @@ from stochattn_core.mends.compare import compare
 def test_a_text_is_two_numbers_and_has_one_form():
     assert parse(" noise 2.10  0.30") == Noise(2.1, 0.3) and Noise(2.1, 0.3).text == "noise 2.1 0.3"
     assert Setting(mend="noise 2 0").mend == "noise 2 0"
-    for text in ("noise", "noise 2", "noise 2 x", "noise 0 1", "noise 2 -1", "noise 2 inf", "noise 1 2 3"):
+    for text in ("noise", "noise 2", "noise 2 x", "noise 0 0", "noise 2 -1", "noise 2 inf", "noise 1 2 3"):
         with pytest.raises(ValueError, match=r"^expected .*(got|try)") as error:
             Setting(mend=text)
         assert "\n" not in str(error.value)
@@ -32,6 +32,14 @@ def known(n=2000, m=20, factor=3.0, size=0.4, seed=0):
 def test_the_two_numbers_that_made_the_errors_are_found():
     found = noise.fit(*known())
     assert found.factor == pytest.approx(3.0, rel=0.12) and found.size == pytest.approx(0.4, rel=0.12)
+
+
+def test_a_spread_that_says_nothing_of_the_error_is_left_out():
+    members, _, plain = known()
+    target = plain + np.random.default_rng(5).standard_normal(2000)
+    found = noise.fit(members, target, plain)
+    assert found.factor < 0.3 and found.size == pytest.approx(1.0, rel=0.05)
+    assert Noise(0.0, 1.0).text == "noise 0 1" and parse("noise 0 1").members(members, plain, 0).std(0) == pytest.approx(1.0, abs=0.7)
 
 
 def test_missing_targets_change_nothing_and_units_are_those_of_the_target():

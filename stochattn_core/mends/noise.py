@@ -23,21 +23,24 @@ if TYPE_CHECKING:
     from stochattn_core.settings import Setting
 
 MOST_CASES = 2000  # evenly spaced, of those that are fitted on: more tell two numbers no better
+LEAST_SHARE = 1e-3  # of the error, below which a part is none
 STARTS = ((0.9, 0.2), (0.3, 0.8))  # shares of the spread: mostly attention's, mostly noise
 
 
 @dataclass(frozen=True)
 class Noise(Recipe):
-    """factor: c, as in Inflation.   size: s, the standard deviation of the noise, in the units of the target; each output has its own draw."""
+    """factor: c, as in Inflation, or 0: attention says nothing of the error, and this is dressing.   size: s, the standard deviation of the
+    noise, in the units of the target; each output has its own draw.
+    """
 
     factor: float
     size: float
     example = "noise 2.1 0.3"
 
     def __post_init__(self) -> None:
-        if not (0 < self.factor <= LARGEST and 0 <= self.size < np.inf):
+        if not (0 <= self.factor <= LARGEST and 0 <= self.size < np.inf and self.factor + self.size > 0):
             raise ValueError(
-                f"expected an inflation above 0 and a noise of 0 or more, got {self.factor:g} and {self.size:g}; try {self.example!r}"
+                f"expected an inflation and a noise of 0 or more, not both 0, got {self.factor:g} and {self.size:g}; try {self.example!r}"
             )
 
     @classmethod
@@ -92,5 +95,5 @@ def fit(members: np.ndarray, target: np.ndarray, plain: np.ndarray, seed: int = 
     found = min(
         (minimize(cost, start, method="Nelder-Mead", options={"xatol": 1e-3, "fatol": 1e-6}) for start in STARTS), key=lambda x: x.fun
     )
-    attention, noise_share = np.abs(found.x)
-    return Noise(float(f"{max(attention * size / spread, 1 / LARGEST):.4g}"), float(f"{noise_share * size:.4g}"))
+    attention, noise_share = np.where(np.abs(found.x) < LEAST_SHARE, 0.0, np.abs(found.x))
+    return Noise(float(f"{attention * size / spread:.4g}"), float(f"{noise_share * size:.4g}"))
