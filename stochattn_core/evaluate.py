@@ -218,7 +218,7 @@ def _sampled(
     key = store.key_of(
         "ensemble",
         weights=weights_sha256(network),
-        network=_fingerprint(network, split.inputs[:4].clone().to(device)),
+        network=fingerprint(network, split.inputs[:4].clone().to(device)),
         attention_classes=[str(name) for name in attention_classes],
         dataset=dataset.sha256,
         part=part,
@@ -277,7 +277,7 @@ def _sampled(
     )
 
 
-def _fingerprint(network: nn.Module, inputs: torch.Tensor) -> str:
+def fingerprint(network: nn.Module, inputs: torch.Tensor) -> str:
     """What the weights do not tell of a network: its structure, and what it makes of a few cases. Code that was edited changes it."""
     with torch.no_grad():
         output = network(inputs)

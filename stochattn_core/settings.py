@@ -71,7 +71,7 @@ class EvidencePart(_Part):
 
 
 class GroupPart(_Part):
-    """nu* of one lead time, region or variable. weight: of its own value; the rest is the global one's."""
+    """nu* of one lead time, region or variable. weight: of its own value; the rest is that of the mean of all groups."""
 
     kind: str
     name: str

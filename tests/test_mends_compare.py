@@ -170,7 +170,7 @@ def test_progress_never_goes_back_and_a_stop_is_a_stop(model, table):
 
     with pytest.raises(KeyboardInterrupt):
         compare(model, table, SETTING, search=at(201), progress=stop)
-    with pytest.raises(ValueError, match="expected mends among inflation, layers"):
+    with pytest.raises(ValueError, match="expected mends among inflation, noise"):
         compare(model, table, SETTING, mends=("magic",))
 
 

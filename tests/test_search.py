@@ -1,6 +1,7 @@
 """The authors' search, the look before tuning and the groups, where the right answer is known."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,8 @@ import torch
 
 from stochattn_core import load_dataset, load_model, tune
 from stochattn_core.evaluate import Ensemble
-from stochattn_core.tuning import Budget, groups, preview
+from stochattn_core.settings import Setting
+from stochattn_core.tuning import Budget, groups, preview, search_concentration
 from stochattn_core.tuning.thompson import N_MOST, line_through, thompson
 from tests.test_tuning import a_draw_at, dataset_of, own
 
@@ -73,7 +75,7 @@ def test_both_searches_agree_on_a_network():
 
 @pytest.mark.parametrize(
     ("given", "message"),
-    (({"objective": "x"}, "an objective out of"), ({"search": "x"}, "a search out of"), ({"mend": "x"}, "mend 'shared' or none")),
+    (({"objective": "x"}, "an objective out of"), ({"search": "x"}, "a search out of"), ({"mend": "x"}, "mend must be one of"), ({"mend": "inflation 2"}, "mend 'shared' or none")),
 )
 def test_a_wrong_choice_is_one_sentence(given, message):
     network = own()
@@ -179,3 +181,91 @@ def test_regions_that_differ_keep_their_own_concentration():
     found = {group.name: group for group in groups.by_region(ensembles)}
     for name, expected in (("Tropics", 4), ("Mid-latitudes N", 16), ("Mid-latitudes S", 64)):
         assert found[name].own == pytest.approx(expected, rel=0.1)
+
+
+def test_a_lead_time_without_targets_is_no_group_and_one_block_knows_nothing():
+    known = series([8, 8, 32])
+    empty = {nu: replace(one, target=np.where([False, True, False], np.nan, one.target)) for nu, one in known.items()}
+    assert [group.name for group in groups.by_lead_time(empty)] == ["1 h", "3 h"]
+    nothing = {nu: replace(one, target=np.full_like(one.target, np.nan)) for nu, one in known.items()}
+    with pytest.raises(ValueError, match="expected groups by lead time with calibration targets, found none"):
+        groups.by_lead_time(nothing)
+    block = {nu: replace(one, block=np.zeros(len(one.block), int)) for nu, one in known.items()}
+    alike = groups.by_lead_time(block)
+    assert all(group.weight == 0 for group in alike) and len({group.optimum for group in alike}) == 1
+    assert all((group.low, group.high) == (1.0, 128.0) for group in alike)
+
+
+def test_a_group_whose_optimum_lies_beyond_the_grid_does_not_drag_the_others_there():
+    found = groups.by_lead_time(series([10, 300, 400], n_case=80))
+    assert found[1].at_bound and found[0].optimum < 40
+
+
+def test_a_grid_of_a_part_of_the_globe_has_the_regions_that_it_holds():
+    rng = np.random.default_rng(0)
+    latitude, longitude = tuple(np.arange(36.0, 71.0, 5.0)), tuple(np.arange(0.0, 40.0, 5.0))
+    target = rng.standard_normal((60, len(latitude), len(longitude)))
+    noise = rng.standard_normal((4, *target.shape))
+    few = {
+        nu: Ensemble(
+            members=noise * math.sqrt(8 / nu),
+            target=target,
+            plain=np.zeros_like(target),
+            index=pd.RangeIndex(60),
+            block=np.arange(60),
+            dims=("init_time", "latitude", "longitude"),
+            latitude=latitude,
+            longitude=longitude,
+        )
+        for nu in (2, 4, 8, 16, 32)
+    }
+    (only,) = groups.by_region(few)
+    assert only.name == "Mid-latitudes N" and only.own == pytest.approx(8, rel=0.1)
+
+
+class Scaled(torch.nn.Module):
+    """The same weights, another forward."""
+
+    def __init__(self, network, factor):
+        super().__init__()
+        self.network, self.factor = network, factor
+
+    def forward(self, x):
+        return self.factor * self.network(x)
+
+
+def test_single_passes_are_kept_for_one_network_and_one_dealing_of_blocks():
+    network = own()
+    data = dataset_of(network, a_draw_at(40), n=60)
+    plain = tune(Scaled(network, 1.0), data, search="thompson", n_member=9)
+    larger = tune(Scaled(network, 3.0), data, search="thompson", n_member=9)
+    assert np.median(larger.thompson.deviation[:40] / plain.thompson.deviation[:40]) == pytest.approx(3, rel=1e-5)
+    dealt = replace(data.calibration, block=data.calibration.block[::-1].copy() // 6)
+    other = tune(Scaled(network, 1.0), replace(data, calibration=dealt), search="thompson", n_member=9)
+    assert other.thompson.deviation_sq.shape[1] == dealt.n_block
+    np.testing.assert_allclose(other.thompson.deviation[:40], plain.thompson.deviation[:40])
+
+
+def test_a_budget_holds_for_both_parts_of_a_search():
+    network = own()
+    data = dataset_of(network, a_draw_at(40), n=60)
+    found = tune(network, data, search="thompson", n_member=9, budget=Budget(passes=100))
+    assert found.passes == 100 and found.ended and found.optimum == pytest.approx(40, rel=0.5)
+
+
+def test_passes_near_the_optimum_are_the_nearest():
+    rng = np.random.default_rng(0)
+    nu = np.concatenate([[1.0, 2.0, 3.0], np.full(3, 2000.0), [4096.0, 3000.0, 3500.0]])[rng.permutation(9)]
+    d = 4 * nu**-0.5
+    assert line_through(nu, d, 0.4).optimum(0.4) == pytest.approx(100, rel=1e-6)
+
+
+def test_a_search_takes_shared_draws_and_no_other_mend_and_a_finite_grid():
+    network = own()
+    data = dataset_of(network, a_draw_at(40), n=20)
+    with pytest.raises(ValueError, match="mend 'shared' or none"):
+        search_concentration(network, data, Setting(mend="fractional 5.4"))
+    with pytest.raises(ValueError, match="a grid of finite concentrations"):
+        tune(network, data, grid=(1, 2, math.inf))
+    with pytest.raises(ValueError, match="concentration must be a positive whole number"):
+        tune(network, data, grid=(1.5, 2.5, 4.5))

@@ -100,7 +100,7 @@ def test_few_members_are_not_taken_for_a_drifted_mean_nor_for_narrow_intervals(m
 def test_intervals_are_corrected_for_the_number_of_tests():
     ensemble = ensemble_of(n=400)
     found = judge(ensemble, at_low=False, at_high=False)
-    assert found.level == pytest.approx(1 - 0.1 / len(found.evidence)) and len(found.evidence) == 5
+    assert found.level == pytest.approx(1 - 0.1 / len(found.evidence)) and len(found.evidence) == 6
     other = bootstrap(ensemble.pooled, scores, n_replicate=4000, level=found.level, seed=5)
     names = {"ratio": "spread_skill_ratio", "coverage_90": "coverage_90"}
     for name, theirs in names.items():
@@ -198,3 +198,22 @@ def test_a_million_cases_are_judged_in_seconds():
     found = judge(ensemble_of(n=1_000_000, m=4), at_low=False, at_high=False)
     assert found.word == verdict.CALIBRATED and "1,000,000 test cases" in found.sentence
     assert time.process_time() - started < 60
+
+
+def test_a_forecast_that_is_off_throughout_is_told_from_a_spread_in_the_wrong_places():
+    rng = np.random.default_rng(0)
+    n, m = 2000, 49
+    members = rng.standard_normal((m, n))
+    biased = 0.8 + 0.6 * rng.standard_normal(n)
+    found = judge(made_of(members, biased), at_low=False, at_high=False)
+    assert found.word == verdict.MISSED and "too low throughout" in found.sentence
+    skewed = rng.exponential(1, n) - 1
+    found = judge(made_of(members, skewed), at_low=False, at_high=False)
+    assert found.word != verdict.MISPLACED  # the spread is the same in every case, and rightly so
+    exact = judge(made_of(members, 1e-5 * rng.standard_normal(n)), at_low=True, at_high=False)
+    assert "%" not in exact.finding.split("times as much")[0].split(":")[-1]
+
+
+def made_of(members, target):
+    n = len(target)
+    return Ensemble(members, target, np.zeros(n), pd.RangeIndex(n), np.arange(n) % 64, ("case",))

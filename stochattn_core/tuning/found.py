@@ -115,8 +115,8 @@ def whole_beside(optimum: float, low: float, high: float, grid: np.ndarray, rati
     The objective is nearly flat between two neighbours, while at small concentrations the spread is not; and it counts the drift of the
     mean as deviation, so that rounding it alone errs towards too narrow.
     """
-    around = np.clip([math.floor(optimum), math.ceil(optimum)], grid[0], grid[-1])
+    around = np.maximum([math.floor(optimum), math.ceil(optimum)], 1)
     inside = around[(around >= low) & (around <= high)]
     around = inside if len(inside) else around
-    off = np.abs(np.log(np.interp(np.log(around), np.log(grid), np.maximum(ratio, 1e-300))))
+    off = np.abs(np.interp(np.log(around), np.log(grid), np.log(np.maximum(ratio, 1e-300))))  # a power law is a line in logarithms
     return int(around[np.argmin(off)])

@@ -1,4 +1,4 @@
-"""nu* by group (lead time, region, variable), drawn towards the global one where a group knows little.
+"""nu* by group (lead time, region, variable), drawn towards the mean of all groups where one knows little.
 
 Each group's log nu* is an estimate with a standard error from the block bootstrap. Groups are taken to differ by a normal spread of their
 own, found by moments; the estimate that is offered lies between the group's and the mean of all, by how sure each is. A group with few cases
@@ -33,7 +33,7 @@ OF_STATISTICS = ("pooled", "ratio", "crps", "w1")  # objectives that a group's s
 @dataclass(frozen=True)
 class Group:
     """kind: "lead time", "region", ...   own: the group's nu* alone, with low and high at 90%.   weight: of its own value, 0 to 1, the rest being
-    the global one's.   optimum: drawn in; concentration: the same as a whole number.
+    that of the mean of all groups.   optimum: drawn in; concentration: the same as a whole number.
     """
 
     kind: str
@@ -111,7 +111,10 @@ def by_region(ensembles: Mapping[int, Ensemble], objective: str = "pooled", *, s
     first = next(iter(ensembles.values()))
     found = []
     for region in list(REGIONS.values())[1:]:
-        weights = region_weights(region, first.latitude, first.longitude)
+        try:
+            weights = region_weights(region, first.latitude, first.longitude)
+        except ValueError:  # a grid of a part of the globe has no cell there
+            continue
         parts = [_within(one, weights) for one in ensembles.values()]
         found.append(estimate(region.label, list(ensembles), parts, objective, seed=seed))
     return shrunk("region", found)
@@ -133,15 +136,27 @@ def estimate(name: str, grid: Sequence[int], parts: Sequence[Statistics], object
     nu = np.array(grid, dtype=float)
     again = resampled(points[0].statistics, lambda counts: minimum(nu, curve(points, counts)), seed=seed)
     own, (low, high) = again.estimate, again.ends(nu[0], nu[-1])
-    return Estimate(name, own, min(low, own), max(high, own), float(np.log(again.replicates).std(ddof=1)), own in (nu[0], nu[-1]))
+    draws = np.log(again.replicates[np.isfinite(again.replicates)])
+    error = float(draws.std(ddof=1)) if len(again.without) > 1 and len(draws) > 1 else math.inf
+    at_bound = own in (nu[0], nu[-1])
+    if at_bound:  # draws pile up at the end of the grid, which is no knowledge
+        error = max(error, 0.5 * math.log(nu[1] / nu[0]))
+    return Estimate(name, own, min(low, own), max(high, own), error, at_bound)
 
 
 def shrunk(kind: str, estimates: Sequence[Estimate]) -> list[Group]:
-    """Every group's own value drawn towards the mean of all by empirical Bayes. One group alone keeps its own."""
+    """Every group's own value drawn towards the mean of all by empirical Bayes. One group alone keeps its own, one without targets is left out.
+
+    A group whose error is infinite (one block) says nothing and takes the mean.
+    """
+    estimates = [one for one in estimates if math.isfinite(one.own)]
+    if not estimates:
+        raise ValueError(f"expected groups by {kind} with calibration targets, found none; choose a dataset that has them")
     y = np.log([one.own for one in estimates])
     variance = np.maximum(np.square([one.error for one in estimates]), 1e-8)
-    between = between_groups(y, variance)
-    precision = 1 / (variance + between)
+    sure = np.isfinite(variance)
+    between = between_groups(y[sure], variance[sure]) if sure.sum() > 1 else 0.0
+    precision = 1 / (variance + between) if sure.any() else np.ones(len(y))
     mean = float(precision @ y / precision.sum())
     weight = between / (between + variance) if len(estimates) > 1 else np.ones(1)
     groups = []

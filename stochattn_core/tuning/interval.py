@@ -34,14 +34,15 @@ class Resampled:
         The normal quantile gives way to Student's t, without which percentiles of B blocks are short.
         Sources: Efron (1987), JASA 82, 171; Hesterberg (2015), American Statistician 69, 371, for the t.
         """
-        n = len(self.without)
+        without = self.without[np.isfinite(self.without)]
+        n = len(without)
         known = self.replicates[np.isfinite(self.replicates)]
         if n < 2 or not len(known):
             return low, high
         # Where the range ends many replicates are equal: the least correction that they allow is taken.
         shares = np.clip([(known < self.estimate).mean(), (known <= self.estimate).mean()], 0.5 / len(known), 1 - 0.5 / len(known))
         shift = np.clip(0.0, *stats.norm.ppf(shares))
-        influence = np.log(self.without).mean() - np.log(self.without)
+        influence = np.log(without).mean() - np.log(without)
         size = np.square(influence).sum()
         skew = (influence**3).sum() / (6 * size**1.5) if size > 0 else 0.0
         reach = shift + np.array([-1, 1]) * stats.t.ppf((1 + LEVEL) / 2, n - 1) * (n / (n - 1)) ** 0.5

@@ -12,7 +12,7 @@ def minimum(concentration: np.ndarray, cost: np.ndarray) -> np.ndarray:
     minimum is found exactly, and a smooth one's to third order in the spacing.
 
     concentration: (point,) ascending, at least 3.   cost: (..., point); inf is out of bounds.   Returns (...) within the range of the
-    points; a curve that falls to the end ends there, and one that does not curve upwards at its lowest point has it there.
+    points; a curve that falls to the end ends there, and one that does not curve upwards at its lowest point has it there. NaN without a number.
 
     >>> nu = np.array([1.0, 4.0, 16.0, 64.0])
     >>> minimum(nu, (nu**-0.5 - 0.3) ** 2)  # 0.3 ** -2
@@ -29,6 +29,9 @@ def minimum(concentration: np.ndarray, cost: np.ndarray) -> np.ndarray:
         curvature = (slope_right - slope_left) / (c - a)
         vertex = (a + b) / 2 - slope_left / (2 * curvature)
     good = np.isfinite(vertex) & (curvature > 0)
+    known = np.isfinite(cost).any(-1)
     nu = np.asarray(concentration, dtype=np.float64)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(good, np.clip(np.clip(vertex, x[-1], x[0]) ** -2.0, nu[0], nu[-1]), nu[lowest])
+        inside = np.where(vertex <= x[-1], nu[-1], np.where(vertex >= x[0], nu[0], vertex**-2.0))  # the very ends, not a rounding beside them
+        found = np.where(good, inside, nu[lowest])
+    return np.where(known, found, np.nan)

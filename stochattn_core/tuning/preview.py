@@ -13,7 +13,7 @@ from torch import nn
 from stochattn_core.audit import audit
 from stochattn_core.by_hand import AttentionClass
 from stochattn_core.datasets.base import Dataset, Progress, thinned
-from stochattn_core.evaluate import ensemble_of, layers_of, network_of
+from stochattn_core.evaluate import device_of, ensemble_of, layers_of, network_of
 from stochattn_core.models.base import Model
 from stochattn_core.settings import Setting
 from stochattn_core.tuning.objectives.ratio import ratio
@@ -79,7 +79,7 @@ def preview(
     layers = layers_of(model, setting)
     if not bool(few.calibration.target.isfinite().any()):
         raise ValueError(f"expected calibration targets in {dataset.name!r}, found none that is a number; give more data")
-    place = next(network.parameters()).device
+    place = device_of(network)
     seen = audit(network, few.calibration.inputs[:2].to(place), attention_classes=attention_classes)
     points = {}
     for done, nu in enumerate(LOOKED_AT):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 from torch import nn
 
+from stochattn_core.attention import check_concentration
 from stochattn_core.by_hand import AttentionClass
 from stochattn_core.datasets.base import Dataset, Progress
 from stochattn_core.evaluate import ensemble_of, layers_of, network_of
@@ -46,6 +49,13 @@ def search_concentration(
         raise ValueError(
             f"expected objective 'pooled' with search 'thompson', which fits a law to its deviation, got {objective!r}; use search 'grid'"
         )
+    if setting.mend not in ("", "shared"):
+        raise ValueError(f"expected mend 'shared' or none to search a concentration for, got {setting.mend!r}; compare() fits the others")
+    if any(check_concentration(nu) == math.inf for nu in grid):
+        raise ValueError(f"expected a grid of finite concentrations, got {tuple(grid)}; leave grid out for powers of 2")
+    for part in ("calibration", "test"):
+        if not len(dataset.part(part)):
+            raise ValueError(f"expected cases in the {part} part of {dataset.name!r}, found none; give more data")
     if search == "thompson" and setting.mend:
         raise ValueError(f"expected no mend with search 'thompson', got {setting.mend!r}; use search 'grid'")
     if len(set(grid)) < 3:
@@ -54,6 +64,7 @@ def search_concentration(
         raise ValueError(f"expected at least 2 passes at each concentration, got n_pass={n_pass}; leave it out for {N_PASS}")
     if not bool(dataset.calibration.target.isfinite().any()):
         raise ValueError(f"expected calibration targets in {dataset.name!r}, found none that is a number; give more data")
+    started = time.monotonic()
     network = network_of(model, dataset, device=device, progress=progress)
     layers = layers_of(model, setting)
     n_pass = n_pass or (N_PASS if dataset.calibration.target.numel() <= MANY else N_PASS_OF_MANY)
@@ -79,7 +90,16 @@ def search_concentration(
         return found
     step = share_of(progress, n_point, n_point + 1, n_point + 1)
     return single_pass_search(
-        found, network, dataset, layers, max(grid), setting.seed, budget=budget, attention_classes=attention_classes, progress=step
+        found,
+        network,
+        dataset,
+        layers,
+        max(grid),
+        setting.seed,
+        budget=budget,
+        started=started,
+        attention_classes=attention_classes,
+        progress=step,
     )
 
 

@@ -13,6 +13,7 @@ from stochattn_core import store
 from stochattn_core.by_hand import AttentionClass
 from stochattn_core.datasets.base import Dataset, Progress
 from stochattn_core.ensemble import rows_per_pass, sample_ensemble
+from stochattn_core.evaluate import device_of, fingerprint
 from stochattn_core.metrics import cell_area_weights
 from stochattn_core.models.base import weights_sha256
 from stochattn_core.tuning.found import Found, whole_beside
@@ -30,15 +31,16 @@ def single_pass_search(
     seed: int,
     *,
     budget: Budget,
+    started: float,
     attention_classes: Sequence[AttentionClass],
     progress: Progress | None,
 ) -> Found:
     """The same finding with nu*, its intervals and the number of passes from single passes; the curves stay those of the grid."""
     split = dataset.calibration
-    device = next(network.parameters()).device
+    device = device_of(network)
     weights = cell_area_weights(torch.tensor(dataset.latitude, dtype=torch.float64))[:, None] if dataset.latitude else torch.ones(())
     seen = torch.isfinite(split.target)
-    digest = weights_sha256(network)
+    digest, print_of_network = weights_sha256(network), fingerprint(network, split.inputs[:4].clone().to(device))
     step = rows_per_pass(split.inputs)
     block = torch.as_tensor(split.block, dtype=torch.int64)
 
@@ -66,6 +68,9 @@ def single_pass_search(
             device=device.type,
             case_per_pass=step,
             torch=torch.__version__,
+            network=print_of_network,
+            block=split.block.tolist(),  # what is kept are sums by block, cells by their area
+            latitude=dataset.latitude,
         )
 
         def fill(folder) -> None:
@@ -88,7 +93,7 @@ def single_pass_search(
 
     error_sq = by_block((torch.where(seen, split.target, plain) - plain).square())
     weight = by_block(torch.ones_like(plain))
-    result = thompson(pass_at, error_sq, weight, largest, seed=seed, budget=budget, progress=progress)
+    result = thompson(pass_at, error_sq, weight, largest, seed=seed, budget=budget, spent=found.passes, started=started, progress=progress)
     statistics = next(iter(found.points.values())).statistics
     again = resampled(statistics, lambda counts: result.resampled_optima(counts.numpy(), error_sq, weight), seed=seed)
     intervals = {

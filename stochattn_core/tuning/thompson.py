@@ -19,6 +19,7 @@ import numpy as np
 from stochattn_core.tuning.points import Budget
 
 N_START, N_BATCH, N_MOST = 40, 10, 400
+N_LEAST = 6  # passes, whatever the budget: a line and its noise
 TOLERANCE, QUANTILE, N_AGREE = 1.03, 0.98, 3
 REACH = 16.0  # passes within this factor of the optimum say where it is
 N_DRAW = 2000
@@ -75,22 +76,26 @@ def thompson(
     *,
     seed: int = 0,
     budget: Budget = Budget(),  # noqa: B008, frozen
+    spent: int = 0,
+    started: float | None = None,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> Thompson:
     """nu* from single passes. pass_at(concentration, member): the squared deviations of one pass by block; every member is asked for once.
 
     error_sq, weight: (block,) squared errors of the plain model, and outputs, by block.   largest: concentrations go from 1 to it.
+    spent, started: what the search has cost of its budget before, in passes, and when it began (time.monotonic).
     """
-    rng, started = np.random.default_rng(seed), time.monotonic()
+    rng, started = np.random.default_rng(seed), time.monotonic() if started is None else started
     error = math.sqrt(error_sq.sum() / weight.sum())
     wanted = np.unique(np.geomspace(1, largest, N_START).round().astype(int))
     wanted = np.sort(np.concatenate([wanted, np.geomspace(1, largest, N_START).round().astype(int)[: N_START - len(wanted)]]))
+    wanted = wanted[np.argsort(np.arange(len(wanted)) * 0.618034 % 1)]  # spread over the range, wherever a budget ends it
     asked: list[int] = []
     found: list[np.ndarray] = []
     agreed = 0
     while True:
         for concentration in wanted:
-            if len(asked) >= 6 and budget.spent(len(asked) + 1, started):
+            if len(asked) >= N_LEAST and budget.spent(spent + len(asked) + 1, started):
                 break
             if progress:
                 progress(len(asked), N_MOST, f"pass {len(asked) + 1}, concentration {concentration}")
@@ -104,7 +109,7 @@ def thompson(
         worse = np.quantile(line.cost(draws, error) / max(float(line.cost(np.array(best), error)), 1e-300), QUANTILE)
         agreed = agreed + 1 if worse < TOLERANCE else 0
         converged = agreed >= N_AGREE
-        if converged or len(asked) >= N_MOST or budget.spent(len(asked) + 1, started):
+        if converged or len(asked) >= N_MOST or budget.spent(spent + len(asked) + 1, started):
             return Thompson(concentration, deviation, sums, line, best, converged)
         wanted = np.clip(rng.choice(draws, N_BATCH).round().astype(int), 1, largest)
 
@@ -118,7 +123,8 @@ def line_through(concentration: np.ndarray, deviation: np.ndarray, error: float,
         centre = np.clip(np.log(_optimum(error, slope, intercept, noise)), x.min(), x.max())
         near = np.abs(x - centre) <= math.log(REACH)
         if near.sum() < 6:
-            near = np.argsort(np.abs(x - centre)) < 6
+            near = np.zeros(len(x), dtype=bool)
+            near[np.argsort(np.abs(x - centre), kind="stable")[:6]] = True
     if rng is None:
         return Line(slope, intercept, noise, np.empty((0, 3)))
     free = max(int(near.sum()) - 2, 1)

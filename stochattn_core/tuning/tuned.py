@@ -76,8 +76,6 @@ def tune(
     progress(done, total, what) may raise to stop; what was computed until then is kept and found again.
     Raises ValueError when the parts hold nothing to tune on.
     """
-    if mend not in ("", "shared"):
-        raise ValueError(f"expected mend 'shared' or none to search a concentration for, got {mend!r}; compare() fits the others")
     setting = Setting(n_member=n_member, seed=seed, layers=layers, mend=mend)
     network = network_of(model, dataset, device=device, progress=progress)
     found = search_concentration(

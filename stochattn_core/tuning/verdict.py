@@ -26,6 +26,8 @@ RATIO_SURE = (0.75, 4 / 3)  # and its interval must lie within
 COVERAGE = (0.85, 0.95)  # of the central 90%, from 19 members on
 COST = 1.05  # the RMSE of the mean over that of the plain model, above which the mean has drifted
 W1_EXCESS = 0.015  # over what chance makes; a spread 10% off has 0.017
+BIAS = 0.3  # of the RMSE: a tenth of the squared error
+VARIES = 0.15  # relative standard deviation of the spread over cases, beyond that of a variance of so many members
 LEAST_BLOCKS = 10  # independent blocks of test cases, below which nothing is said
 N_REPLICATE = 2000
 
@@ -39,6 +41,7 @@ CALIBRATED, UNDER, OVER, DRIFTED, MISPLACED, MISSED, FEW = WORDS = (
     "too few cases to tell",
 )
 
+TESTS = ("ratio", "cost", "coverage_90", "association", "w1_excess", "bias")
 NEXT = {
     CALIBRATED: "read the PIT and the coverage beside it before you rely on the tails",
     UNDER: "no concentration calibrates this model: inflate the ensemble, which is offered first among the mends, or take conformal intervals",
@@ -84,7 +87,7 @@ def judge(ensemble: Ensemble, *, at_low: bool, at_high: bool) -> Verdict:
     """Judge an ensemble of the test part. at_low, at_high: the search ended at the smallest or the largest concentration."""
     evidence, level = gather(ensemble)
     sums = ensemble.pooled
-    word, reason = _decide(evidence, _used(sums), _promised(len(ensemble.members)), at_low=at_low, at_high=at_high)
+    word, reason = _decide(evidence, _used(sums), _promised(len(ensemble.members)), _variation(ensemble), at_low=at_low, at_high=at_high)
     n_case, ratio = round(float(sums.n_case.sum())), evidence["ratio"]
     ends = f" ({ratio.low:.2f} to {ratio.high:.2f})" if math.isfinite(ratio.low) else ""
     shown = f"spread-skill ratio {ratio.estimate:.2f}{ends} on" if math.isfinite(ratio.estimate) else "no spread-skill ratio on"
@@ -96,10 +99,14 @@ def _promised(n_member: int) -> float:
     return float(attainable_coverage(n_member, (0.9,))[0])
 
 
-def _decide(evidence: Mapping[str, Evidence], n_block: int, share: float, *, at_low: bool, at_high: bool) -> tuple[str, str]:
-    ratio, cost, coverage, association, flat = (evidence[name] for name in ("ratio", "cost", "coverage_90", "association", "w1_excess"))
+def _decide(
+    evidence: Mapping[str, Evidence], n_block: int, share: float, variation: float, *, at_low: bool, at_high: bool
+) -> tuple[str, str]:
+    ratio, cost, coverage, association, flat, bias = (evidence[name] for name in TESTS)
     narrow, wide = ratio.estimate < RATIO[0] and ratio.high < 1, ratio.estimate > RATIO[1] and ratio.low > 1
     dearer = f"the ensemble mean errs {100 * (cost.estimate - 1):.0f}% more than the plain model ({_percent(cost)})"
+    if cost.estimate > 10:
+        dearer = f"the ensemble mean errs {cost.estimate:.0f} times as much as the plain model"
     if not math.isfinite(ratio.estimate):
         return FEW, "no test target is a number, or the errors are all zero"
     if n_block < LEAST_BLOCKS:
@@ -112,7 +119,10 @@ def _decide(evidence: Mapping[str, Evidence], n_block: int, share: float, *, at_
     if cost.estimate > COST and cost.low > 1:
         return DRIFTED, dearer
     amount = (narrow or wide) and not _contradicts(coverage, ratio, share)
-    if not amount and flat.low > 0 and flat.estimate > W1_EXCESS and not association.low > 0:
+    if abs(bias.estimate) > BIAS and not bias.low <= 0 <= bias.high:
+        return MISSED, f"the forecast is too {'high' if bias.estimate > 0 else 'low'} throughout, by {abs(bias.estimate):.0%} of its RMSE"
+    bent = not amount and flat.low > 0 and flat.estimate > W1_EXCESS
+    if bent and variation > VARIES and not association.low > 0:
         return MISPLACED, (
             f"the PIT is not flat (W1 {flat.estimate:.3f} beyond chance) and the spread of a case says nothing about its error (correlation "
             f"{association.estimate:.2f}, {association.low:.2f} to {association.high:.2f}; a constant spread has 0)"
@@ -141,6 +151,16 @@ def _percent(cost: Evidence) -> str:
     return f"{100 * (cost.low - 1):+.0f}% to {100 * (cost.high - 1):+.0f}%"
 
 
+def _variation(ensemble: Ensemble) -> float:
+    """Relative standard deviation of the spread over cases, at each place by itself, without the part that comes of few members."""
+    _, squares, _ = within_by_block(ensemble.members, ensemble.target, ensemble.plain, ensemble.block, ensemble.weights)
+    sums, m = ensemble.pooled, len(ensemble.members)
+    mean_square = float(sums.variance.sum() / sums.weight.sum())
+    if m < 2 or not mean_square > 0:
+        return 0.0
+    return math.sqrt(max(float(squares.sum() / sums.weight.sum()) / mean_square - 1 / (2 * (m - 1)), 0.0))
+
+
 def gather(ensemble: Ensemble) -> tuple[dict[str, Evidence], float]:
     """Every test with its interval, and the level of each."""
     sums, m = ensemble.pooled, len(ensemble.members)
@@ -149,7 +169,7 @@ def gather(ensemble: Ensemble) -> tuple[dict[str, Evidence], float]:
     floor = w1_floor(sums)
 
     def values(counts: torch.Tensor) -> dict[str, torch.Tensor]:
-        total = {name: counts @ getattr(sums, name) for name in ("variance", "error_sq", "plain_error_sq", "covered", "n", "rank")}
+        total = {name: counts @ getattr(sums, name) for name in ("variance", "error", "error_sq", "plain_error_sq", "covered", "n", "rank")}
         both, left, right = (counts @ part for part in within)
         return {
             "ratio": ((m + 1) / m * total["variance"] / total["error_sq"]).sqrt(),
@@ -157,6 +177,7 @@ def gather(ensemble: Ensemble) -> tuple[dict[str, Evidence], float]:
             "coverage_90": total["covered"][:, level_90] / total["n"],
             "association": both / (left * right).sqrt(),
             "w1_excess": w1(total["rank"].T) - floor.expected,
+            "bias": total["error"] / total["n"] / (total["error_sq"] / total["n"]).sqrt(),
         }
 
     rules = {
@@ -165,6 +186,7 @@ def gather(ensemble: Ensemble) -> tuple[dict[str, Evidence], float]:
         "coverage_90": f"{COVERAGE[0] + _promised(m) - 0.9:.0%} to {COVERAGE[1] + _promised(m) - 0.9:.0%}",
         "association": "above 0: correlation of spread and error of the plain model over cases, at each place by itself",
         "w1_excess": f"below {W1_EXCESS}: W1 beyond what chance makes",
+        "bias": f"within {BIAS} of 0: mean error of the ensemble mean over its RMSE",
     }
     level = 1 - (1 - LEVEL) / len(rules)
     once, again = values(torch.ones(1, sums.n_block, dtype=torch.float64)), values(block_counts(sums, N_REPLICATE, seed=0))
