@@ -38,6 +38,26 @@ def search(mass: Tensor, keys: Tensor, concentration: int) -> Tensor:
     return torch.searchsorted(cumulated, _points(cumulated, keys, concentration, stream.DRAW), right=True)
 
 
+def mean_of_draws(mass: Tensor, keys: Tensor, concentration: int, values: Tensor) -> Tensor:
+    """The mean of the drawn keys' values: (head * row, key) mass, (head * row,) keys, (head, key, feature) values -> (head * row, feature).
+
+    For few draws over many keys: adding the drawn values up, draw by draw, reads less memory than a row of weights.
+    A row without mass gives zeros; a row whose mass is not finite gives NaN.
+    """
+    n_head, n_key, _ = values.shape
+    drawable, otherwise = _drawable(mass)
+    drawn = search(torch.where(drawable, mass, 1.0), keys, concentration)
+    drawn += torch.arange(n_head, device=mass.device).repeat_interleave(len(mass) // n_head)[:, None] * n_key
+    total = torch.nn.functional.embedding_bag(drawn, values.reshape(n_head * n_key, -1), mode="sum")
+    return torch.where(drawable, total / concentration, otherwise)
+
+
+def _drawable(mass: Tensor) -> tuple[Tensor, Tensor]:
+    """Which rows can be drawn from, and what the others give."""
+    total = mass.sum(-1, keepdim=True)
+    return torch.isfinite(total) & (total > 0), torch.where(torch.isfinite(total), 0.0, torch.nan).to(mass.dtype)
+
+
 def _cumulated(mass: Tensor) -> Tensor:
     """Sums in the order of the keys, which any other sampler can meet bit for bit; float32 where the device has no float64 (MPS)."""
     return mass.to(torch.float32 if mass.device.type == "mps" else torch.float64).cumsum(-1)
@@ -172,14 +192,12 @@ def _poisson_inversion(mean: Tensor, uniform: Tensor) -> Tensor:
     return counts
 
 
-def sample_counts(mass: Tensor, keys: Tensor, concentration: int) -> Tensor:
+def sample_counts(mass: Tensor, keys: Tensor, concentration: int, *, out: Tensor | None = None) -> Tensor:
     """Multinomial counts of every row: (row, key) non-negative mass, (row,) keys -> (row, key) in mass's dtype.
 
+    out: memory that a sampler may put the counts into; this one has its own.
     A row without mass (every key masked) gives zeros; a row whose mass is not finite gives NaN.
     """
-    total = mass.sum(-1, keepdim=True)
-    drawable = torch.isfinite(total) & (total > 0)
-    safe = torch.where(drawable, mass, torch.ones((), device=mass.device, dtype=mass.dtype))
+    drawable, otherwise = _drawable(mass)
     sampler = counts_by_search if draws_by_search(concentration, mass.shape[-1]) else counts_by_chain
-    counts = sampler(safe, keys, concentration).to(mass.dtype)
-    return torch.where(drawable, counts, torch.where(torch.isfinite(total), 0.0, torch.nan).to(mass.dtype))
+    return torch.where(drawable, sampler(torch.where(drawable, mass, 1.0), keys, concentration).to(mass.dtype), otherwise)

@@ -1,8 +1,9 @@
 """The arithmetic of `eager.py` for one row after another, compiled by Numba: same stream, same sums, same draws.
 
-A number of the stream and a point in the cumulated row are the same bits as in `eager`, and so is every drawn key, however it is found.
-Only the Poisson chain's logarithms may differ in the last bit, which moves a count with a probability of about 1e-13.
-No row knows of another, so that any part of the rows can be handed to any thread.
+A number of the stream and a point in the cumulated row are the same bits as in `eager`, so every drawn key is the same, however it is
+found, and values are added in the order of the draws. Only exp and log, in the Poisson chain, may differ in the last bit, which moves
+a count with a probability of about 1e-15. No row knows of another, so that any part of the rows can be handed to any thread.
+Constants of other modules are compiled in, and Numba looks at this file alone: after changing one of theirs, touch this file.
 """
 
 from __future__ import annotations
@@ -100,10 +101,10 @@ def _cumulate(mass, row, n_row, cumulated):
 
 
 @compiled
-def sum_draws(mass, keys, n_draw, values, out, first, last):
-    """out[row] = mean of the values of n_draw drawn keys, for rows first to last.
+def mean_of_draws(mass, keys, n_draw, values, out, first, last):
+    """As eager.mean_of_draws, for rows first to last.
 
-    mass: (head * row, key) float32, keys: (head * row,) uint64, values: (head, key, feature) float32, out: (head * row, feature) float32.
+    mass: (head * row, key) float32, keys: (head * row,) uint64, values: (head, key, feature) float32 -> out, (head * row, feature) float32.
     """
     n_key, n_feature = values.shape[1:]
     row_per_head = mass.shape[0] // values.shape[0]
@@ -218,17 +219,20 @@ def _poisson_large(key, mean, counts, doubtful, tried, ratio, fraction, rest):
     while n_doubtful:
         u_key, v_key = _mix(key + _REJECTION + attempt * _ATTEMPT), _mix(key + _REJECTION + (attempt + _ONE) * _ATTEMPT)
         for i in range(n_doubtful):
-            j = np.uint64(doubtful[i])
-            mu, v = mean[j], _uniform(v_key, j)
+            rest[i] = mean[np.uint64(doubtful[i])]
+        for i in range(n_doubtful):
+            mu, j = rest[i], np.uint64(doubtful[i])
+            v = _uniform(v_key, j)
             count, us, a, b = _candidate(mu, _uniform(u_key, j) - 0.5)
-            count_1 = max(count, 1.0)
+            tried[i] = -1.0 if (us < 0.013) & (v > us) else count
+            ratio[i] = v * (1.1239 + 1.1328 / (b - 3.4)) / (a / (us * us) + b) * math.sqrt(max(count, 1.0))
+        for i in range(n_doubtful):
+            mu, count_1 = rest[i], max(tried[i], 1.0)
             inverse = 1 / count_1
             square = inverse * inverse
             series = inverse * (1 / 12 - square * (1 / 360 - square * (1 / 1260 - square * (1 / 1680 - square / 1188))))
-            tried[i] = -1.0 if (us < 0.013) & (v > us) else count
-            ratio[i] = v * (1.1239 + 1.1328 / (b - 3.4)) / (a / (us * us) + b) * math.sqrt(count_1)
             fraction[i] = mu / count_1
-            rest[i] = (count - mu) - (_HALF_LOG_2PI + series)
+            rest[i] = (tried[i] - mu) - (_HALF_LOG_2PI + series)
         n_left = 0
         for i in range(n_doubtful):
             j = np.uint64(doubtful[i])
