@@ -12,6 +12,7 @@ import math
 import numbers
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from types import ModuleType
 
 import torch
 from torch import Tensor
@@ -153,6 +154,7 @@ def attend(
     if attn_mask is not None:
         attn_mask = attn_mask.expand(*lead, n_row, n_key)
 
+    sampler = _sampler(value, wide)
     width = _width(n_key, draw.concentration)
     chunks = list(_chunks(*out.shape[:-1], width, query.device))
     # Taken once: memory that is given back and taken again for every chunk is paid for again by the page.
@@ -168,7 +170,7 @@ def attend(
                 _mask_(scores.view(shape), attn_mask, is_causal, batch, heads, rows, lead)
             values = all_value[batch, of_key].to(wide).reshape(-1, *value.shape[-2:])
             keys = row_keys[batch, heads, rows].reshape(-1)
-            out[batch, heads, rows] = _weigh(scores, mass, values, keys, draw, dropout_p, observe).view(*shape[:-1], -1)
+            out[batch, heads, rows] = _weigh(scores, mass, values, keys, draw, sampler, dropout_p, observe).view(*shape[:-1], -1)
     return _in_memory_order_of(out.reshape(*lead, n_row, value.shape[-1]), query)
 
 
@@ -182,51 +184,61 @@ def sampled_rows(scores: Tensor, draw: Draw, *, observe: Observer | None = None)
     flat = scores.detach().reshape(-1, n_key)
     keys = draw.row_keys(scores.shape[:-2], n_row, scores.device)
     step = max(1, _chunk(scores.device) // _width(n_key, draw.concentration))
+    sampler = _sampler(flat, wide)
     rows = torch.empty_like(flat, dtype=wide)
     for i in range(0, len(flat), step):
         part = flat[i : i + step].to(wide, copy=True)
-        rows[i : i + step] = _rows(part, torch.empty_like(part), keys[i : i + step], draw, observe)
+        rows[i : i + step] = _rows(part, torch.empty_like(part), keys[i : i + step], draw, sampler, observe)
     return rows.view(scores.shape)
 
 
 def _weigh(
-    scores: Tensor, space: Tensor, values: Tensor, keys: Tensor, draw: Draw, dropout_p: float, observe: Observer | None
+    scores: Tensor,
+    space: Tensor,
+    values: Tensor,
+    keys: Tensor,
+    draw: Draw,
+    sampler: ModuleType,
+    dropout_p: float,
+    observe: Observer | None,
 ) -> Tensor:
     """(head, row, key) scores and (head, key, feature) values -> (head, row, feature); the scores and the space are overwritten."""
     n_head, n_row, n_key = scores.shape
     if draw.concentration * 4 <= n_key and dropout_p == 0 and observe is None:
         mass = _mass(scores.view(-1, n_key), space.view(-1, n_key))
-        sampler = cpu if cpu.takes(mass, values) else eager
         return sampler.mean_of_draws(mass, keys, draw.concentration, values)
-    weights = _rows(scores.view(-1, n_key), space.view(-1, n_key), keys, draw, observe)
+    weights = _rows(scores.view(-1, n_key), space.view(-1, n_key), keys, draw, sampler, observe)
     if dropout_p > 0:
         kept = stream.uniforms(stream.purpose_keys(keys, stream.DROPOUT), n_key) >= dropout_p
         weights = weights * kept / (1 - dropout_p) if dropout_p < 1 else torch.zeros_like(weights)
     return torch.bmm(weights.view(n_head, n_row, n_key), values)
 
 
-def _rows(scores: Tensor, space: Tensor, keys: Tensor, draw: Draw, observe: Observer | None) -> Tensor:
+def _rows(scores: Tensor, space: Tensor, keys: Tensor, draw: Draw, sampler: ModuleType, observe: Observer | None) -> Tensor:
     """(row, key) scores -> (row, key) weights, which may lie where the scores were."""
     mass = _mass(scores, space)
     if observe is not None:
         observe(mass.clone())
     if draw.concentration == math.inf:
         return mass
-    sampler = cpu if cpu.takes(mass) else eager
     return sampler.sample_counts(mass, keys, draw.concentration, out=scores).div_(draw.concentration)
+
+
+def _sampler(values: Tensor, wide: torch.dtype) -> ModuleType:
+    """The compiled sampler where it is there and can work on such values, else the reference. Both give the same bits."""
+    return cpu if wide == torch.float32 and cpu.takes(values) else eager
 
 
 def _mass(scores: Tensor, space: Tensor) -> Tensor:
     """torch's own softmax, but a row of -inf has no mass; a row with NaN or +inf is NaN."""
     with torch.no_grad():
         torch.softmax(scores, -1, out=space)
-        # Few rows if any: masked_fill_ would read and write all of them.
-        return space.index_fill_(0, (scores.amax(-1) == -math.inf).nonzero().squeeze(-1), 0.0)
+        if bool(space[:, 0].isnan().any()):
+            space.masked_fill_(scores.amax(-1, keepdim=True) == -math.inf, 0.0)
+        return space
 
 
-def _mask_(
-    scores: Tensor, mask: Tensor | None, is_causal: bool, batch: slice, heads: slice, rows: slice, lead: Sequence[int]
-) -> None:
+def _mask_(scores: Tensor, mask: Tensor | None, is_causal: bool, batch: slice, heads: slice, rows: slice, lead: Sequence[int]) -> None:
     """Apply the mask to a chunk of scores, in place."""
     if is_causal:
         row = torch.arange(rows.start, rows.stop, device=scores.device)[:, None]

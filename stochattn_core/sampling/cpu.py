@@ -30,15 +30,15 @@ ROWS_PER_THREAD = 128
 KERNELS = ("mean_of_draws", "counts_by_search", "counts_by_chain")
 
 
-def takes(*tensors: Tensor) -> bool:
-    """Whether the compiled code is there and can work on these: plain float32 tensors on the CPU that no gradient is asked of."""
-    if torch.compiler.is_compiling():
+def takes(values: Tensor) -> bool:
+    """Whether the compiled code is there and can work on such values: plain tensors on the CPU, of which no gradient is asked.
+
+    What is computed with must be float32.
+    """
+    is_plain = type(values) is Tensor and values.device.type == "cpu" and not torch._C._functorch.is_functorch_wrapped_tensor(values)
+    if not is_plain or torch.compiler.is_compiling() or (torch.is_grad_enabled() and values.requires_grad):
         return False
-    is_plain = all(
-        type(x) is Tensor and x.device.type == "cpu" and x.dtype == torch.float32 and not torch._C._functorch.is_functorch_wrapped_tensor(x)
-        for x in tensors
-    )
-    return is_plain and not (torch.is_grad_enabled() and any(x.requires_grad for x in tensors)) and _loader.kernels() is not None
+    return _loader.kernels() is not None
 
 
 def mean_of_draws(mass: Tensor, keys: Tensor, concentration: int, values: Tensor) -> Tensor:
@@ -48,11 +48,24 @@ def mean_of_draws(mass: Tensor, keys: Tensor, concentration: int, values: Tensor
     return out
 
 
+def counts_by_search(mass: Tensor, keys: Tensor, concentration: int, *, out: Tensor | None = None) -> Tensor:
+    """As eager.counts_by_search, in the memory of out where it is given."""
+    return _counts(_loader.kernels().counts_by_search, mass, keys, concentration, out)
+
+
+def counts_by_chain(mass: Tensor, keys: Tensor, concentration: int, *, out: Tensor | None = None) -> Tensor:
+    """As eager.counts_by_chain, in the memory of out where it is given."""
+    return _counts(_loader.kernels().counts_by_chain, mass, keys, concentration, out)
+
+
 def sample_counts(mass: Tensor, keys: Tensor, concentration: int, *, out: Tensor | None = None) -> Tensor:
     """As eager.sample_counts, in the memory of out where it is given."""
+    sampler = counts_by_search if eager.draws_by_search(concentration, mass.shape[-1]) else counts_by_chain
+    return sampler(mass, keys, concentration, out=out)
+
+
+def _counts(kernel: Callable, mass: Tensor, keys: Tensor, concentration: int, out: Tensor | None) -> Tensor:
     out = torch.empty_like(mass, memory_format=torch.contiguous_format) if out is None else out
-    is_searched = eager.draws_by_search(concentration, mass.shape[-1])
-    kernel = _loader.kernels().counts_by_search if is_searched else _loader.kernels().counts_by_chain
     _over_rows(kernel, _numpy(mass), _words(keys), concentration, out.numpy())
     return out
 
