@@ -128,7 +128,7 @@ def test_without_numba_the_reference_answers_in_silence(monkeypatch, recwarn):
     assert torch.equal(without, stochastic_scaled_dot_product_attention(query, query, query, 9))
 
 
-def test_until_it_is_compiled_the_reference_answers_and_nobody_waits(monkeypatch):
+def test_until_it_is_compiled_the_reference_answers_and_nobody_waits(monkeypatch, tmp_path):
     class Compiling:
         ended = None
 
@@ -138,13 +138,13 @@ def test_until_it_is_compiled_the_reference_answers_and_nobody_waits(monkeypatch
         def poll(self):
             return self.ended
 
-    kept = []
+    mark = tmp_path / "mark"
     monkeypatch.setattr(cpu, "_loader", cpu._Loader())
-    monkeypatch.setattr(cpu, "_is_kept", lambda kernels: bool(kept))
+    monkeypatch.setattr(cpu, "_mark", lambda kernels: mark)
     monkeypatch.setattr(cpu.subprocess, "Popen", Compiling)
     assert not cpu.takes(torch.zeros(1)) and not cpu.takes(torch.zeros(1))
     Compiling.ended = 0
-    kept.append(True)
+    mark.touch()
     assert cpu.takes(torch.zeros(1))
 
 

@@ -9,6 +9,7 @@ result depends on it. Without Numba, or where nothing can be kept, `eager` answe
 from __future__ import annotations
 
 import functools
+import hashlib
 import importlib.util
 import os
 import subprocess
@@ -27,7 +28,6 @@ from stochattn_core.sampling import eager
 
 # Rows below which handing a part of them to another thread costs more than it saves.
 ROWS_PER_THREAD = 128
-KERNELS = ("mean_of_draws", "counts_by_search", "counts_by_chain")
 
 
 def takes(values: Tensor) -> bool:
@@ -123,7 +123,7 @@ class _Loader:
             return
         from stochattn_core.sampling import kernels
 
-        if _is_kept(kernels):
+        if _mark(kernels).exists():
             warm(kernels)
             self.loaded = kernels
         elif self.compiling is None:
@@ -135,15 +135,14 @@ class _Loader:
             self.is_hopeless = True  # it was compiled, and nothing was kept
 
 
-def _is_kept(kernels: ModuleType) -> bool:
-    """Whether Numba has an index of every kernel, made by this Python and no older than the source."""
-    changed = Path(kernels.__file__).stat().st_mtime
-    version = f"py{sys.version_info.major}{sys.version_info.minor}"
-    for name in KERNELS:
-        folder = Path(getattr(kernels, name).stats.cache_path)
-        if not any(index.stat().st_mtime >= changed for index in folder.glob(f"kernels.{name}-*.{version}*.nbi")):
-            return False
-    return True
+def _mark(kernels: ModuleType) -> Path:
+    """An empty file beside what Numba keeps, which says that every kernel of this source was compiled for this Python and processor."""
+    import llvmlite.binding
+    import numba
+
+    built_for = (numba.__version__, sys.version, llvmlite.binding.get_host_cpu_name(), Path(kernels.__file__).read_text())
+    digest = hashlib.sha256(repr(built_for).encode()).hexdigest()
+    return Path(kernels.mean_of_draws.stats.cache_path) / f"stochattn-{digest[:16]}.compiled"
 
 
 def warm(kernels: ModuleType) -> None:
@@ -152,6 +151,7 @@ def warm(kernels: ModuleType) -> None:
     kernels.mean_of_draws(mass, keys, 1, np.ones((1, 2, 2), np.float32), out, 0, 1)
     kernels.counts_by_search(mass, keys, 1, out, 0, 1)
     kernels.counts_by_chain(mass, keys, 1, out, 0, 1)
+    _mark(kernels).touch()
 
 
 def wait() -> bool:
