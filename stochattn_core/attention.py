@@ -12,11 +12,12 @@ import math
 import numbers
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from types import ModuleType
 
 import torch
 from torch import Tensor
 
-from stochattn_core.sampling import eager, stream
+from stochattn_core.sampling import cpu, eager, stream
 
 # Elements of the largest temporary: about what stays in a core's cache, and what keeps a GPU busy.
 LARGEST = 10**9  # concentrations beyond it differ from the plain model by less than rounding does
@@ -141,28 +142,36 @@ def attend(
     n_row, n_key = query.shape[-2], key.shape[-2]
     lead_key = key.shape[:-2] if n_head_per_key == 1 else (*key.shape[:-3], query.shape[-3])
     lead = torch.broadcast_shapes(query.shape[:-2], lead_key)
-    flat_query = query.expand(*lead, *query.shape[-2:]).reshape(-1, n_row, query.shape[-1])
-    flat_key, flat_value = (_flat_heads(x, lead, n_head_per_key) for x in (key, value))
-    if attn_mask is not None:
-        attn_mask = attn_mask.expand(*lead, n_row, n_key)
     if not math.prod(lead) * n_row * n_key:
         return value.new_zeros(*lead, n_row, value.shape[-1])  # no case, no query, or no key to attend
     scale = query.shape[-1] ** -0.5 if scale is None else scale
-    row_keys = draw.row_keys(lead, n_row, query.device).view(-1, n_row)
+    row_keys = draw.row_keys(lead, n_row, query.device)
     wide = torch.promote_types(query.dtype, torch.float32)
+    lead_key = lead if n_head_per_key == 1 else (*lead[:-1], key.shape[-3])
+    all_query, all_key, all_value = _by_head(query, lead), _by_head(key, lead_key), _by_head(value, lead_key)
+    out = _empty_in_memory_order_of(all_query, value.shape[-1], value.dtype)
+    row_keys = row_keys.view(out.shape[:-1])
+    if attn_mask is not None:
+        attn_mask = attn_mask.expand(*lead, n_row, n_key)
 
-    outputs = []
+    sampler = _sampler(value, wide)
+    width = _width(n_key, draw.concentration)
+    chunks = list(_chunks(*out.shape[:-1], width, query.device))
+    # Taken once: memory that is given back and taken again for every chunk is paid for again by the page.
+    spaces = query.new_empty(2, math.prod(part.stop - part.start for part in chunks[0]) * n_key, dtype=wide)
     with torch.autocast(query.device.type, enabled=False):
-        for heads, rows in _chunks(flat_query.shape[0], n_row, _width(n_key, draw.concentration), query.device):
+        for batch, heads, rows in chunks:
             of_key = torch.arange(heads.start, heads.stop, device=query.device) // n_head_per_key if n_head_per_key > 1 else heads
+            shape = *out[batch, heads, rows].shape[:-1], n_key
+            scores, mass = spaces[:, : math.prod(shape)].view(2, -1, *shape[-2:])
             with torch.no_grad():
-                scores = torch.bmm(flat_query[heads, rows].to(wide) * scale, flat_key[of_key].to(wide).mT)
-                _mask_(scores, attn_mask, is_causal, heads, rows, lead)
-            values = flat_value[of_key].to(wide)
-            keys = row_keys[heads, rows].reshape(-1)
-            outputs.append(_weigh(scores, values, keys, draw, dropout_p, observe).flatten(0, -2))
-    out = torch.cat(outputs).view(*lead, n_row, value.shape[-1]).to(value.dtype)
-    return _in_memory_order_of(out, query)
+                part = (all_query[batch, heads, rows].to(wide) * scale).reshape(-1, shape[2], query.shape[-1])
+                torch.bmm(part, all_key[batch, of_key].to(wide).reshape(-1, *key.shape[-2:]).mT, out=scores)
+                _mask_(scores.view(shape), attn_mask, is_causal, batch, heads, rows, lead)
+            values = all_value[batch, of_key].to(wide).reshape(-1, *value.shape[-2:])
+            keys = row_keys[batch, heads, rows].reshape(-1)
+            out[batch, heads, rows] = _weigh(scores, mass, values, keys, draw, sampler, dropout_p, observe).view(*shape[:-1], -1)
+    return _in_memory_order_of(out.reshape(*lead, n_row, value.shape[-1]), query)
 
 
 def sampled_rows(scores: Tensor, draw: Draw, *, observe: Observer | None = None) -> Tensor:
@@ -175,69 +184,81 @@ def sampled_rows(scores: Tensor, draw: Draw, *, observe: Observer | None = None)
     flat = scores.detach().reshape(-1, n_key)
     keys = draw.row_keys(scores.shape[:-2], n_row, scores.device)
     step = max(1, _chunk(scores.device) // _width(n_key, draw.concentration))
-    rows = [_rows(flat[i : i + step].to(wide), keys[i : i + step], draw, observe) for i in range(0, len(flat), step)]
-    return torch.cat(rows).view(scores.shape)
+    sampler = _sampler(flat, wide)
+    rows = torch.empty_like(flat, dtype=wide)
+    for i in range(0, len(flat), step):
+        part = flat[i : i + step].to(wide, copy=True)
+        rows[i : i + step] = _rows(part, torch.empty_like(part), keys[i : i + step], draw, sampler, observe)
+    return rows.view(scores.shape)
 
 
-def _weigh(scores: Tensor, values: Tensor, keys: Tensor, draw: Draw, dropout_p: float, observe: Observer | None) -> Tensor:
-    """(head, row, key) scores and (head, key, feature) values -> (head, row, feature)."""
+def _weigh(
+    scores: Tensor,
+    space: Tensor,
+    values: Tensor,
+    keys: Tensor,
+    draw: Draw,
+    sampler: ModuleType,
+    dropout_p: float,
+    observe: Observer | None,
+) -> Tensor:
+    """(head, row, key) scores and (head, key, feature) values -> (head, row, feature); the scores and the space are overwritten."""
     n_head, n_row, n_key = scores.shape
-    few = draw.concentration * 4 <= n_key and dropout_p == 0
-    if few and observe is None:
-        # Few draws over many keys: adding the drawn values up reads less memory than a row of weights.
-        mass, drawable = _mass(scores.view(-1, n_key))
-        drawn = eager.search(torch.where(drawable, mass, 1.0), keys, draw.concentration)
-        offset = torch.arange(n_head, device=scores.device).repeat_interleave(n_row)[:, None] * n_key
-        total = torch.nn.functional.embedding_bag(drawn + offset, values.reshape(n_head * n_key, -1), mode="sum")
-        empty = torch.where(mass.isnan().any(-1, keepdim=True), torch.nan, 0.0).to(total.dtype)
-        return torch.where(drawable, total / draw.concentration, empty).view(n_head, n_row, -1)
-    weights = _rows(scores.reshape(-1, n_key), keys, draw, observe)
+    if draw.concentration * 4 <= n_key and dropout_p == 0 and observe is None:
+        mass = _mass(scores.view(-1, n_key), space.view(-1, n_key))
+        return sampler.mean_of_draws(mass, keys, draw.concentration, values)
+    weights = _rows(scores.view(-1, n_key), space.view(-1, n_key), keys, draw, sampler, observe)
     if dropout_p > 0:
         kept = stream.uniforms(stream.purpose_keys(keys, stream.DROPOUT), n_key) >= dropout_p
         weights = weights * kept / (1 - dropout_p) if dropout_p < 1 else torch.zeros_like(weights)
     return torch.bmm(weights.view(n_head, n_row, n_key), values)
 
 
-def _rows(scores: Tensor, keys: Tensor, draw: Draw, observe: Observer | None) -> Tensor:
-    """(row, key) scores -> (row, key) weights."""
-    mass, _ = _mass(scores)
+def _rows(scores: Tensor, space: Tensor, keys: Tensor, draw: Draw, sampler: ModuleType, observe: Observer | None) -> Tensor:
+    """(row, key) scores -> (row, key) weights, which may lie where the scores were."""
+    mass = _mass(scores, space)
     if observe is not None:
-        observe(mass / mass.sum(-1, keepdim=True))
+        observe(mass.clone())
     if draw.concentration == math.inf:
-        total = mass.sum(-1, keepdim=True)
-        return torch.where(total == 0, 0.0, mass / total)
-    return eager.sample_counts(mass, keys, draw.concentration) / draw.concentration
+        return mass
+    return sampler.sample_counts(mass, keys, draw.concentration, out=scores).div_(draw.concentration)
 
 
-def _mass(scores: Tensor) -> tuple[Tensor, Tensor]:
-    """exp(scores - row maximum), and whether a row can be drawn from; a row of -inf has no mass, a row with NaN or +inf is NaN."""
-    top = scores.amax(-1, keepdim=True)
-    mass = torch.exp(scores - torch.where(top == -math.inf, 0.0, top))
-    total = mass.sum(-1, keepdim=True)
-    return mass, torch.isfinite(total) & (total > 0)
+def _sampler(values: Tensor, wide: torch.dtype) -> ModuleType:
+    """The compiled sampler where it is there and can work on such values, else the reference. Both give the same bits."""
+    return cpu if wide == torch.float32 and cpu.takes(values) else eager
 
 
-def _mask_(scores: Tensor, mask: Tensor | None, is_causal: bool, heads: slice, rows: slice, lead: Sequence[int]) -> None:
+def _mass(scores: Tensor, space: Tensor) -> Tensor:
+    """torch's own softmax, but a row of -inf has no mass; a row with NaN or +inf is NaN."""
+    with torch.no_grad():
+        torch.softmax(scores, -1, out=space)
+        if bool(space[:, 0].isnan().any()):
+            space.masked_fill_(scores.amax(-1, keepdim=True) == -math.inf, 0.0)
+        return space
+
+
+def _mask_(scores: Tensor, mask: Tensor | None, is_causal: bool, batch: slice, heads: slice, rows: slice, lead: Sequence[int]) -> None:
     """Apply the mask to a chunk of scores, in place."""
     if is_causal:
         row = torch.arange(rows.start, rows.stop, device=scores.device)[:, None]
         scores.masked_fill_(row < torch.arange(scores.shape[-1], device=scores.device), -math.inf)
     if mask is not None:
-        if lead:
-            where = torch.unravel_index(torch.arange(heads.start, heads.stop, device=scores.device), tuple(lead))
-            mask = mask[where]
-        mask = mask[..., rows, :]
+        if len(lead) > 2:  # an expanded mask would be copied whole to have its leading dims flat
+            where = torch.unravel_index(torch.arange(batch.start, batch.stop, device=scores.device), tuple(lead[:-1]))
+            mask = mask[where][:, heads, rows]
+        else:
+            mask = _by_head(mask, lead)[batch, heads, rows]
         if mask.dtype == torch.bool:
             scores.masked_fill_(~mask, -math.inf)
         else:
             scores += mask
 
 
-def _flat_heads(x: Tensor, lead: Sequence[int], n_head_per_key: int) -> Tensor:
-    """Keys or values as (head, S, E); grouped ones keep their own number of heads."""
-    if n_head_per_key > 1:
-        lead = (*lead[:-1], x.shape[-3])
-    return x.expand(*lead, *x.shape[-2:]).reshape(-1, *x.shape[-2:])
+def _by_head(x: Tensor, lead: Sequence[int]) -> Tensor:
+    """Anything that broadcasts to (*lead, L, E) as (batch, head, L, E)."""
+    n_head = lead[-1] if len(lead) > 1 else 1
+    return x.expand(*lead, *x.shape[-2:]).reshape(math.prod(lead) // n_head, n_head, *x.shape[-2:])
 
 
 def _grouped(key: Tensor, value: Tensor, n_head: int) -> tuple[Tensor, Tensor]:
@@ -260,14 +281,26 @@ def _chunk(device: torch.device) -> int:
     return CHUNK.get(device.type, CHUNK_ELSEWHERE)
 
 
-def _chunks(n_head: int, n_row: int, width: int, device: torch.device) -> Iterator[tuple[slice, slice]]:
-    """Whole heads as long as they fit, else parts of one head's rows."""
+def _chunks(n_batch: int, n_head: int, n_row: int, width: int, device: torch.device) -> Iterator[tuple[slice, slice, slice]]:
+    """Batch entries as long as they fit, else heads of one entry, else rows of one head; the first chunk is as large as any."""
     budget = max(1, _chunk(device) // max(width, 1))
-    if n_row <= budget:
-        step = max(1, budget // max(n_row, 1))
-        yield from ((slice(i, min(i + step, n_head)), slice(0, n_row)) for i in range(0, n_head, step))
-    else:
-        yield from ((slice(h, h + 1), slice(i, min(i + budget, n_row))) for h in range(n_head) for i in range(0, n_row, budget))
+    n_row_in = min(n_row, budget)
+    n_head_in = min(n_head, max(1, budget // n_row))
+    n_batch_in = min(n_batch, max(1, budget // (n_row * n_head)))
+    for b in range(0, n_batch, n_batch_in):
+        for h in range(0, n_head, n_head_in):
+            for r in range(0, n_row, n_row_in):
+                yield (
+                    slice(b, min(b + n_batch_in, n_batch)),
+                    slice(h, min(h + n_head_in, n_head)),
+                    slice(r, min(r + n_row_in, n_row)),
+                )
+
+
+def _empty_in_memory_order_of(query: Tensor, n_feature: int, dtype: torch.dtype) -> Tensor:
+    order = sorted(range(query.ndim), key=lambda d: -query.stride(d))
+    shape = (*query.shape[:-1], n_feature)
+    return query.new_empty([shape[d] for d in order], dtype=dtype).permute([order.index(d) for d in range(query.ndim)])
 
 
 def _in_memory_order_of(out: Tensor, query: Tensor) -> Tensor:

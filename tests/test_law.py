@@ -10,11 +10,21 @@ from torch.nn import functional as F
 
 from stochattn_core import stochastic_scaled_dot_product_attention
 from stochattn_core.attention import check_concentration
-from stochattn_core.sampling import eager, stream
+from stochattn_core.sampling import cpu, eager, stream
 
 P = torch.tensor([0.45, 0.0, 0.3, 0.15, 0.07, 0.03, 0.0])
-SAMPLERS = {"search": eager.counts_by_search, "chain": eager.counts_by_chain}
+SAMPLERS = {
+    "search": eager.counts_by_search,
+    "chain": eager.counts_by_chain,
+    "search, compiled": cpu.counts_by_search,
+    "chain, compiled": cpu.counts_by_chain,
+}
 CONCENTRATIONS = (1, 2, 7, 64, 1000, 10**5)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def compiled():
+    assert cpu.wait()
 
 
 def keys(n_row, seed=0, member=0, call=0):
@@ -27,8 +37,8 @@ def draw(sampler, concentration, n_row, p=P, seed=0):
 
 @pytest.mark.parametrize(("sampler", "concentration"), list(itertools.product(SAMPLERS, CONCENTRATIONS)))
 def test_counts_have_the_mean_and_covariance_of_the_multinomial(sampler, concentration):
-    n_row = 20_000 if concentration <= 64 or sampler == "chain" else 2_000
-    if sampler == "search" and concentration == 10**5:
+    n_row = 20_000 if concentration <= 64 or "chain" in sampler else 2_000
+    if "search" in sampler and concentration == 10**5:
         n_row = 300
     counts = draw(sampler, concentration, n_row)
     p = P.double()
@@ -68,7 +78,7 @@ def test_every_outcome_of_the_multinomial_is_as_frequent_as_it_should_be(sampler
 @pytest.mark.parametrize("sampler", SAMPLERS)
 @pytest.mark.parametrize("concentration", (1000, 10**5))
 def test_a_single_count_is_binomial_at_large_concentrations(sampler, concentration):
-    n_row = 20_000 if sampler == "chain" else max(300, 2_000_000 // concentration)
+    n_row = 20_000 if "chain" in sampler else max(300, 2_000_000 // concentration)
     counts = draw(sampler, concentration, n_row)[:, 0]
     p = float(P[0].double() / P.double().sum())
     # Randomised probability integral transform: exactly uniform for a discrete law.
@@ -106,9 +116,10 @@ def test_no_masked_key_is_ever_drawn():
     assert n_draw >= 10**7
 
 
-def test_the_search_never_leaves_the_row_when_rounding_meets_the_total():
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_no_draw_leaves_the_row_when_rounding_meets_the_total(sampler):
     mass = torch.tensor([[1.0, 1e-12, 0.0, 0.0]]).repeat(4, 1)
-    counts = eager.counts_by_search(mass, keys(4), 50_000)
+    counts = SAMPLERS[sampler](mass, keys(4), 50_000)
     assert not counts[:, 2:].any()
 
 

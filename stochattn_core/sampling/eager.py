@@ -7,6 +7,8 @@ A key without mass is never drawn.
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -15,6 +17,8 @@ from stochattn_core.sampling import stream
 # Draws up to which a row of few keys is searched: the Poisson chain has a fixed cost. What the chain leaves is searched from fewer on.
 SEARCH_AT_LEAST = 256
 LEFT_TO_SEARCH = 128
+HALF_LOG_2PI = math.log(2 * math.pi) / 2
+STIRLING_BELOW_10 = (0.0, *(math.log(math.factorial(k)) - (k + 0.5) * math.log(k) + k for k in range(1, 10)))
 # The most keys for which comparing every draw with every key costs less than searching it.
 COMPARE_AT_MOST = 32
 
@@ -30,25 +34,48 @@ def search(mass: Tensor, keys: Tensor, concentration: int) -> Tensor:
     The first n draws of a larger concentration are the draws of concentration n (common random numbers).
     Rows must have mass; see `sample_counts` for those that do not.
     """
-    cumulated, points = _points(mass, keys, concentration, stream.DRAW)
-    return torch.searchsorted(cumulated, points, right=True)
+    cumulated = _cumulated(mass)
+    return torch.searchsorted(cumulated, _points(cumulated, keys, concentration, stream.DRAW), right=True)
 
 
-def _points(mass: Tensor, keys: Tensor, n_draw: int, purpose: int) -> tuple[Tensor, Tensor]:
-    """The cumulated rows, and n_draw points on each: a key is drawn where a point falls between the entry before and its own."""
+def mean_of_draws(mass: Tensor, keys: Tensor, concentration: int, values: Tensor) -> Tensor:
+    """The mean of the drawn keys' values: (head * row, key) mass, (head * row,) keys, (head, key, feature) values -> (head * row, feature).
+
+    For few draws over many keys: adding the drawn values up, draw by draw, reads less memory than a row of weights.
+    A row without mass gives zeros; a row whose mass is not finite gives NaN.
+    """
+    n_head, n_key, _ = values.shape
+    drawable, otherwise = _drawable(mass)
+    drawn = search(torch.where(drawable, mass, 1.0), keys, concentration)
+    drawn += torch.arange(n_head, device=mass.device).repeat_interleave(len(mass) // n_head)[:, None] * n_key
+    total = torch.nn.functional.embedding_bag(drawn, values.reshape(n_head * n_key, -1), mode="sum")
+    return torch.where(drawable, total / concentration, otherwise)
+
+
+def _drawable(mass: Tensor) -> tuple[Tensor, Tensor]:
+    """Which rows can be drawn from, and what the others give."""
+    total = mass.sum(-1, keepdim=True)
+    return torch.isfinite(total) & (total > 0), torch.where(torch.isfinite(total), 0.0, torch.nan).to(mass.dtype)
+
+
+def _cumulated(mass: Tensor) -> Tensor:
+    """Sums in the order of the keys, which any other sampler can meet bit for bit; float32 where the device has no float64 (MPS)."""
+    return mass.to(torch.float32 if mass.device.type == "mps" else torch.float64).cumsum(-1)
+
+
+def _points(cumulated: Tensor, keys: Tensor, n_draw: int, purpose: int) -> Tensor:
+    """n_draw points on each row: a key is drawn where a point falls between the entry before and its own."""
     # A point is kept strictly below the row's own last entry, which rounding could otherwise make it reach: then a key without mass,
     # whose interval is empty, is never hit.
-    wide = torch.float32 if mass.device.type == "mps" else torch.float64
-    cumulated = mass.to(wide).cumsum(-1)
     total = cumulated[:, -1:].contiguous()
     points = stream.uniforms(stream.purpose_keys(keys, purpose), n_draw).mul_(total)
-    return cumulated, torch.minimum(points, torch.nextafter(total, torch.zeros_like(total)))
+    return torch.minimum(points, torch.nextafter(total, torch.zeros_like(total)))
 
 
 def counts_by_search(mass: Tensor, keys: Tensor, concentration: int) -> Tensor:
     """Multinomial counts, draw by draw: cost grows with the concentration. (row, key) in mass's dtype."""
-    cumulated, points = _points(mass, keys, concentration, stream.DRAW)
-    return _count(cumulated, points, mass.dtype)
+    cumulated = _cumulated(mass)
+    return _count(cumulated, _points(cumulated, keys, concentration, stream.DRAW), mass.dtype)
 
 
 def _count(cumulated: Tensor, points: Tensor, dtype: torch.dtype) -> Tensor:
@@ -72,7 +99,8 @@ def counts_by_chain(mass: Tensor, keys: Tensor, concentration: int) -> Tensor:
     if mass.device.type == "mps":  # which has no float64, and counts need it
         return counts_by_chain(mass.cpu(), keys.cpu(), concentration).float().to(mass.device)
     n_row, n_key = mass.shape
-    p = mass.double() / mass.sum(-1, keepdim=True, dtype=torch.float64)
+    cumulated = _cumulated(mass)
+    p = mass.double() / cumulated[:, -1:]
     counts = torch.zeros_like(p)
     left = torch.full((n_row,), concentration, device=mass.device, dtype=torch.int64)
     attempt = 0
@@ -88,17 +116,17 @@ def counts_by_chain(mass: Tensor, keys: Tensor, concentration: int) -> Tensor:
         counts[rows[kept]] += batch[kept]
         left[rows[kept]] -= total[kept]
         attempt += 1
-    return counts.add_(_top_up(p, keys, left))
+    return counts.add_(_top_up(cumulated, keys, left))
 
 
-def _top_up(p: Tensor, keys: Tensor, left: Tensor) -> Tensor:
+def _top_up(cumulated: Tensor, keys: Tensor, left: Tensor) -> Tensor:
     """Counts of the last left[row] draws of every row, by search."""
     most = int(left.max())
     if not most:
-        return torch.zeros_like(p)
-    cumulated, points = _points(p, keys, most, stream.TOP_UP)
-    points.masked_fill_(torch.arange(most, device=p.device) >= left[:, None], torch.inf)
-    return _count(cumulated, points, p.dtype)
+        return torch.zeros_like(cumulated)
+    points = _points(cumulated, keys, most, stream.TOP_UP)
+    points.masked_fill_(torch.arange(most, device=points.device) >= left[:, None], torch.inf)
+    return _count(cumulated, points, cumulated.dtype)
 
 
 def poisson(mean: Tensor, keys: Tensor) -> Tensor:
@@ -121,12 +149,26 @@ def poisson(mean: Tensor, keys: Tensor) -> Tensor:
         inverse_alpha = 1.1239 + 1.1328 / (b - 3.4)
         us = 0.5 - u.abs()
         k = torch.floor((2 * a / us + b) * u + mu + 0.43)
-        density = k * mu.log() - mu - torch.lgamma(k.clamp_min(0.0) + 1)
-        accepted = (k >= 0) & ~((us < 0.013) & (v > us)) & ((v * inverse_alpha / (a / (us * us) + b)).log() <= density)
+        k1 = k.clamp_min(1.0)
+        ratio = v * inverse_alpha / (a / (us * us) + b) * k1.sqrt()
+        accepted = (k >= 0) & ~((us < 0.013) & (v > us)) & (ratio.log() <= k * (mu / k1).log() + (k - mu) - _stirling(k))
         counts[row[accepted], key[accepted]] = k[accepted]
         row, key = row[~accepted], key[~accepted]
         attempt += 1
     return counts
+
+
+def _stirling(k: Tensor) -> Tensor:
+    """What remains of log k! beyond k log k - k + log(k) / 2 (at 0: all of it), to the last bits.
+
+    So log of the Poisson density is k log(mean / k) + (k - mean) - log(k) / 2 - this, which is free of large terms that cancel
+    (Loader 2000, Fast and accurate computation of binomial probabilities).
+    """
+    inverse = 1 / k.clamp_min(1.0)
+    square = inverse * inverse
+    series = inverse * (1 / 12 - square * (1 / 360 - square * (1 / 1260 - square * (1 / 1680 - square / 1188))))
+    few = torch.tensor(STIRLING_BELOW_10, dtype=k.dtype, device=k.device)[k.clamp(0, 9).long()]
+    return torch.where(k < 10, few, HALF_LOG_2PI + series)
 
 
 def _uniform_at(keys: Tensor, row: Tensor, key: Tensor, attempt: int) -> Tensor:
@@ -145,19 +187,17 @@ def _poisson_inversion(mean: Tensor, uniform: Tensor) -> Tensor:
         if not bool(above.any()):
             break
         counts += above
-        term = term * mean / k
+        term = term * (mean * (1 / k))
         cumulated = cumulated + term
     return counts
 
 
-def sample_counts(mass: Tensor, keys: Tensor, concentration: int) -> Tensor:
+def sample_counts(mass: Tensor, keys: Tensor, concentration: int, *, out: Tensor | None = None) -> Tensor:
     """Multinomial counts of every row: (row, key) non-negative mass, (row,) keys -> (row, key) in mass's dtype.
 
+    out: memory that a sampler may put the counts into; this one has its own.
     A row without mass (every key masked) gives zeros; a row whose mass is not finite gives NaN.
     """
-    total = mass.sum(-1, keepdim=True)
-    drawable = torch.isfinite(total) & (total > 0)
-    safe = torch.where(drawable, mass, torch.ones((), device=mass.device, dtype=mass.dtype))
+    drawable, otherwise = _drawable(mass)
     sampler = counts_by_search if draws_by_search(concentration, mass.shape[-1]) else counts_by_chain
-    counts = sampler(safe, keys, concentration).to(mass.dtype)
-    return torch.where(drawable, counts, torch.where(torch.isfinite(total), 0.0, torch.nan).to(mass.dtype))
+    return torch.where(drawable, sampler(torch.where(drawable, mass, 1.0), keys, concentration).to(mass.dtype), otherwise)

@@ -1,0 +1,153 @@
+"""The compiled samplers give the bits of the reference, on any number of threads, and nothing breaks where they are missing."""
+
+import subprocess
+import sys
+import threading
+
+import pytest
+import torch
+
+from stochattn_core import stochastic_scaled_dot_product_attention
+from stochattn_core.attention import Draw, attend, sampled_rows
+from stochattn_core.sampling import cpu, eager, stream
+
+
+@pytest.fixture(autouse=True, scope="module")
+def compiled():
+    assert cpu.wait()
+
+
+def rows(n_row, n_key, seed=0):
+    """Attention rows flat and sharp, with masked keys, and two that cannot be drawn from; and their keys."""
+    generator = torch.Generator().manual_seed(seed)
+    scores = torch.randn(n_row, n_key, generator=generator) * torch.logspace(-1, 1.5, n_row)[:, None]
+    scores[torch.rand(n_row, n_key, generator=generator) < 0.2] = -torch.inf
+    mass = torch.softmax(scores, -1).nan_to_num(0.0)
+    if n_row > 6:
+        mass[3], mass[5] = 0.0, torch.nan
+    return mass, stream.row_keys(seed, (2,), 1, 0, n_row, torch.device("cpu"))[0]
+
+
+def same(a, b):
+    return torch.equal(a.isnan(), b.isnan()) and torch.equal(a.nan_to_num(-1.0), b.nan_to_num(-1.0))
+
+
+@pytest.mark.parametrize("n_key", (1, 2, 3, 31, 64, 65, 300))
+@pytest.mark.parametrize("concentration", (1, 5, 64, 700, 3000, 10**6, 10**9))
+def test_counts_are_those_of_the_reference(n_key, concentration):
+    for n_row in (1, 4, 7, 90):
+        mass, keys = rows(n_row, n_key)
+        assert same(cpu.sample_counts(mass, keys, concentration), eager.sample_counts(mass, keys, concentration))
+
+
+@pytest.mark.parametrize("mean", (0.5, 9.0, 10.0, 12.0, 40.0, 3000.0))
+def test_the_squeeze_accepts_nothing_that_the_test_would_reject(mean):
+    mass, keys = torch.full((2000, 250), 1 / 250), stream.row_keys(0, (0,), 0, 0, 2000, torch.device("cpu"))[0]
+    concentration = max(501, int(250 * mean))
+    assert torch.equal(cpu.counts_by_chain(mass, keys, concentration), eager.counts_by_chain(mass, keys, concentration).float())
+
+
+@pytest.mark.parametrize("concentration", (1, 3, 16, 60))
+@pytest.mark.parametrize("n_feature", (1, 7, 8, 33))
+def test_means_of_draws_are_those_of_the_reference(concentration, n_feature):
+    mass, keys = rows(3 * 9, 70)
+    values = torch.randn(3, 70, n_feature, generator=torch.Generator().manual_seed(1))
+    assert same(cpu.mean_of_draws(mass, keys, concentration, values), eager.mean_of_draws(mass, keys, concentration, values))
+
+
+@pytest.mark.parametrize("concentration", (1, 4, 64, 5000))
+@pytest.mark.parametrize(
+    "options",
+    (
+        {},
+        {"is_causal": True},
+        {"attn_mask": "bool"},
+        {"attn_mask": "float"},
+        {"dtype": torch.bfloat16},
+        {"dtype": torch.float64},
+        {"gqa": 2},
+    ),
+    ids=str,
+)
+def test_attention_is_the_same_bits_with_the_reference(concentration, options, monkeypatch):
+    generator = torch.Generator().manual_seed(0)
+    query, key, value = (torch.randn(3, 4, n, 8, generator=generator).to(options.get("dtype")) for n in (20, 40, 40))
+    mask = {"bool": torch.rand(3, 1, 20, 40, generator=generator) < 0.5, "float": torch.randn(20, 40, generator=generator)}
+    known = {"attn_mask": mask.get(options.get("attn_mask")), "is_causal": options.get("is_causal", False)}
+    if "gqa" in options:
+        key, value, known["enable_gqa"] = key[:, :2], value[:, :2], True
+    ours = stochastic_scaled_dot_product_attention(query, key, value, concentration, **known)
+    observed = []
+    also = attend(query, key, value, Draw(concentration), dropout_p=0.1, observe=observed.append, **known)
+    sampled = sampled_rows(query @ key.mT if "gqa" not in options else query, Draw(concentration))
+    monkeypatch.setattr(cpu, "takes", lambda values: False)
+    assert same(ours, stochastic_scaled_dot_product_attention(query, key, value, concentration, **known))
+    assert same(also, attend(query, key, value, Draw(concentration), dropout_p=0.1, observe=observed.append, **known))
+    assert same(sampled, sampled_rows(query @ key.mT if "gqa" not in options else query, Draw(concentration)))
+    assert same(*observed)
+
+
+@pytest.mark.parametrize("concentration", (3, 300, 10**5))
+def test_threads_change_nothing(concentration):
+    """Several threads inside one call, and two calls at once."""
+    mass, keys = rows(1200, 130)
+    values = torch.randn(2, 130, 16, generator=torch.Generator().manual_seed(1))
+
+    def both():
+        return cpu.sample_counts(mass, keys, concentration), cpu.mean_of_draws(mass, keys, min(concentration, 30), values)
+
+    alone = both()
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(3)
+        found = [both()]
+    finally:
+        torch.set_num_threads(before)
+    callers = [threading.Thread(target=lambda: found.extend(both() for _ in range(5))) for _ in range(2)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+    assert len(found) == 11 and all(same(counts, alone[0]) and same(means, alone[1]) for counts, means in found)
+
+
+def test_what_a_gradient_is_asked_of_is_left_to_the_reference():
+    value = torch.randn(2, 3, requires_grad=True)
+    assert not cpu.takes(value) and cpu.takes(value.detach())
+    with torch.no_grad():
+        assert cpu.takes(value)
+
+
+def test_without_numba_the_reference_answers_in_silence(monkeypatch, recwarn):
+    monkeypatch.setattr(cpu, "_loader", cpu._Loader())
+    monkeypatch.setattr(cpu.importlib.util, "find_spec", lambda name: None)
+    assert not cpu.takes(torch.zeros(1)) and not cpu.wait() and not recwarn.list
+    query = torch.randn(2, 5, 4, generator=torch.Generator().manual_seed(0))
+    without = stochastic_scaled_dot_product_attention(query, query, query, 9)
+    monkeypatch.undo()
+    assert torch.equal(without, stochastic_scaled_dot_product_attention(query, query, query, 9))
+
+
+def test_until_it_is_compiled_the_reference_answers_and_nobody_waits(monkeypatch, tmp_path):
+    class Compiling:
+        ended = None
+
+        def __init__(self, command, **_):
+            assert command == [sys.executable, "-m", "stochattn_core.sampling"]
+
+        def poll(self):
+            return self.ended
+
+    mark = tmp_path / "mark"
+    monkeypatch.setattr(cpu, "_loader", cpu._Loader())
+    monkeypatch.setattr(cpu, "_mark", lambda kernels: mark)
+    monkeypatch.setattr(cpu.subprocess, "Popen", Compiling)
+    assert not cpu.takes(torch.zeros(1)) and not cpu.takes(torch.zeros(1))
+    Compiling.ended = 0
+    mark.touch()
+    assert cpu.takes(torch.zeros(1))
+
+
+def test_the_package_is_imported_without_numba():
+    command = "import sys, stochattn_core; print('numba' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=True).stdout == "False\n"
