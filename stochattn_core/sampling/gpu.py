@@ -39,7 +39,7 @@ def attend(
     run = min(RUN, triton.next_power_of_2(concentration))
     rows, warps = (64, 4) if n_row > 32 else (16, 1)
     if mask is None:
-        kind, of_head, mask, mask_row, mask_col = 0, None, None, 0, 0
+        kind, of_head, mask, mask_row, mask_col = 0, keys, query, 0, 0
     else:
         kind = 1 if mask.dtype == torch.bool else 2
         where = torch.unravel_index(torch.arange(n_head, device=query.device), tuple(mask.shape[:-2]) or (1,))
@@ -55,7 +55,7 @@ def attend(
         gpu_kernels.sort_uniforms[grid](keys_here, uniforms, len(keys_here), concentration, ROWS=at_once, RUN=run)
         grid = (triton.cdiv(n_row, rows) * (len(keys_here) // n_row),)
         gpu_kernels.sampled_attention[grid](
-            query, key, value, mask, of_head, uniforms, out, first, n_row, n_key, concentration, width, width_value, n_head_per_key,
+            query, key, value, mask, of_head, uniforms, out, first, n_row, n_key, concentration, n_head_per_key, width, width_value,
             scale * math.log2(math.e), *query.stride(), *key.stride(), *value.stride(), mask_row, mask_col,
             IS_CAUSAL=is_causal, MASK=kind, ROWS=rows, KEYS=32, WIDTH=max(16, triton.next_power_of_2(width)),
             WIDTH_VALUE=max(16, triton.next_power_of_2(width_value)), RUN=run, num_warps=warps,

@@ -1,17 +1,20 @@
-"""The Triton kernels of `gpu.py`. Importing this module needs triton; the Python that runs on the device is only what is decorated.
+"""The Triton kernels of `gpu.py`. Importing this module needs triton.
 
-Masses are 2^(score - level) with level the block's highest score, in units of log 2, rounded up. A block's sum is taken in whole units of
-2^-24, and sums of masses in floating point change only by powers of two, so that the second reading meets the first one's total bit for bit,
-in whatever order a device adds.
+A key's mass is 2^(score - level), level being the highest score of its block in units of log 2, rounded up: a change of level is a shift by
+whole powers of two and rounds nothing. Masses are added up as whole numbers. So the second reading of a row meets the total of the first
+bit for bit, in whatever order a device adds.
 """
 
 import triton
 import triton.language as tl
 
-GAMMA = tl.constexpr(0x9E3779B97F4A7C15)
-FIRST, SECOND = tl.constexpr(0xBF58476D1CE4E5B9), tl.constexpr(0x94D049BB133111EB)
-DRAW = tl.constexpr(0)  # stream.DRAW
-NONE, BOOL, FLOAT = tl.constexpr(0), tl.constexpr(1), tl.constexpr(2)  # kinds of mask
+from stochattn_core.sampling import stream
+
+GAMMA, FIRST, SECOND = (tl.constexpr(word) for word in (stream._GAMMA, *stream._MULTIPLIERS))
+DRAW = tl.constexpr(stream.DRAW)
+NO_MASK, BOOL, FLOAT = tl.constexpr(0), tl.constexpr(1), tl.constexpr(2)
+LOG2_E = tl.constexpr(1.4426950408889634)
+INFINITY = tl.constexpr(float("inf"))
 
 
 @triton.jit
@@ -44,50 +47,40 @@ def _power_of_two(exponent):
 
 
 @triton.jit
-def _scores(q, key, mask, rows, cols, n_row, n_key, width, key_row, key_col, mask_row, mask_col, factor, IS_CAUSAL, MASK, WIDTH):
-    """Scores of a block in units of log 2, (row, key); -inf for keys that are not attended."""
-    feature = tl.arange(0, WIDTH)
-    k = tl.load(
-        key + cols[None, :].to(tl.int64) * key_row + feature[:, None] * key_col,
-        mask=(cols < n_key)[None, :] & (feature < width)[:, None],
-        other=0.0,
-    )
+def _scores(q, k, mask, rows, cols, n_row, n_key, factor, IS_CAUSAL: tl.constexpr, MASK: tl.constexpr):
+    """(row, key) scores of a block in units of log 2; -inf where a key is not attended. mask: pointers of the block, in its shape."""
     product = tl.dot(q, k, input_precision="ieee")
     attended = (rows < n_row)[:, None] & (cols < n_key)[None, :]
     if IS_CAUSAL:
         attended = attended & (cols[None, :] <= rows[:, None])
-    # The rounding of what follows is written out: left to the compiler, the two readings of a block could differ.
-    if MASK == NONE:
-        scores = tl.fma(product, factor, tl.zeros_like(product))
-    else:
-        at = rows[:, None].to(tl.int64) * mask_row + cols[None, :].to(tl.int64) * mask_col
-        if MASK == BOOL:
-            scores = tl.fma(product, factor, tl.zeros_like(product))
-            attended = attended & (tl.load(mask + at, mask=attended, other=0) != 0)
-        else:
-            added = tl.load(mask + at, mask=attended, other=0.0).to(tl.float32)
-            scores = tl.fma(product, factor, added * 1.4426950408889634)
-    return tl.where(attended, scores, float("-inf"))
+    # The rounding is written out here: left to the compiler, it could differ between the two readings of a block.
+    added = tl.zeros_like(product)
+    if MASK == BOOL:
+        attended = attended & (tl.load(mask, mask=attended, other=0) != 0)
+    elif MASK == FLOAT:
+        added = tl.load(mask, mask=attended, other=0.0).to(tl.float32) * LOG2_E
+    return tl.where(attended, tl.fma(product, factor, added), -INFINITY)
 
 
 @triton.jit
-def _masses(scores):
-    """Masses of a block, its level and its sum in units of 2^-24: the same bits whenever the scores are the same."""
+def _masses(scores, UNITS: tl.constexpr):
+    """Masses of a block, its level, and their sum in UNITS: the same bits whenever the scores are the same bits."""
     level = tl.ceil(tl.max(scores, 1))
-    masses = tl.exp2(scores - tl.where(level == float("-inf"), 0.0, level)[:, None])
-    units = tl.fma(masses, tl.full(masses.shape, 2.0**24, tl.float32), tl.full(masses.shape, 0.5, tl.float32)).to(tl.int32)
-    return masses, level, tl.sum(units, 1).to(tl.float64)
+    masses = tl.exp2(scores - tl.where(level == -INFINITY, 0.0, level)[:, None])
+    whole = tl.fma(masses, tl.full(masses.shape, UNITS, tl.float32), tl.full(masses.shape, 0.5, tl.float32)).to(tl.int32)
+    return masses, level, tl.sum(whole, 1).to(tl.float64)
 
 
 @triton.jit
 def _next(uniforms, at, end, total):
-    """The point on the row that the next draw of a run marks; infinity when none is left or nothing can be drawn."""
+    """The point of the row that the next draw of a run marks, below the total; infinity when none is left or nothing can be drawn."""
     wanted = (at < end) & (total > 0)
     point = tl.load(uniforms + at, mask=wanted, other=0.0) * total
-    return tl.where(wanted, tl.minimum(point, total * (1 - 2.0**-52)), float("inf"))
+    return tl.where(wanted, tl.minimum(point, total * (1 - 2.0**-52)), INFINITY)
 
 
-@triton.jit
+# Sizes that change from call to call are kept out of the key under which a compiled kernel is found again.
+@triton.jit(do_not_specialize=["first_head", "n_row", "n_key", "n_draw", "n_head_per_key"])
 def sampled_attention(
     query,
     key,
@@ -100,9 +93,9 @@ def sampled_attention(
     n_row,
     n_key,
     n_draw,
+    n_head_per_key,
     width,
     width_value,
-    n_head_per_key,
     factor,
     query_head,
     query_row,
@@ -123,87 +116,85 @@ def sampled_attention(
     WIDTH_VALUE: tl.constexpr,
     RUN: tl.constexpr,
 ):
-    """One tile of ROWS query rows of one head; out: (head, row, width_value), contiguous; uniforms: those of the heads from first_head on."""
+    """The mean of a row's n_draw drawn values, for one tile of ROWS rows of one head.
+
+    query, key, value: (head, row, width) with the strides named after their dims; out: the same, contiguous. mask: (row, key) from
+    mask_of_head on. uniforms: `sort_uniforms` of the heads from first_head on. factor: scale in units of log 2.
+    """
     n_tile = tl.cdiv(n_row, ROWS)
     tile = tl.program_id(0) % n_tile
     place = (tl.program_id(0) // n_tile).to(tl.int64)
     head = first_head + place
-    rows = tile * ROWS + tl.arange(0, ROWS)
-    feature = tl.arange(0, WIDTH)
-    feature_value = tl.arange(0, WIDTH_VALUE)
-    q = tl.load(
-        query + head * query_head + rows[:, None].to(tl.int64) * query_row + feature[None, :] * query_col,
-        mask=(rows < n_row)[:, None] & (feature < width)[None, :],
-        other=0.0,
-    )
-    key += head // n_head_per_key * key_head
-    value += head // n_head_per_key * value_head
-    if MASK != NONE:
-        mask += tl.load(mask_of_head + head)
+    of_row, of_key = tl.arange(0, ROWS), tl.arange(0, KEYS)
+    rows = tile * ROWS + of_row
+    feature, feature_value = tl.arange(0, WIDTH), tl.arange(0, WIDTH_VALUE)
+    query += head * query_head + (tile * ROWS).to(tl.int64) * query_row
+    q_mask = (rows < n_row)[:, None] & (feature < width)[None, :]
+    q = tl.load(query + of_row[:, None] * query_row + feature[None, :] * query_col, mask=q_mask, other=0.0)
+    keys = key + head // n_head_per_key * key_head + of_key[None, :] * key_row + feature[:, None] * key_col
+    values = value + head // n_head_per_key * value_head + of_key[:, None] * value_row + feature_value[None, :] * value_col
+    masks = mask
+    if MASK != NO_MASK:
+        masks = mask + tl.load(mask_of_head + head) + (tile * ROWS).to(tl.int64) * mask_row
+        masks = masks + of_row[:, None] * mask_row + of_key[None, :] * mask_col
     uniforms += (place * n_row + rows) * n_draw
     stop = n_key
     if IS_CAUSAL:
         stop = tl.minimum(n_key, (tile + 1) * ROWS)
 
-    top = tl.full((ROWS,), float("-inf"), tl.float32)
+    # First reading: the highest level of a row and its total mass in units of that level.
+    top = tl.full((ROWS,), -INFINITY, tl.float32)
     total = tl.zeros((ROWS,), tl.float64)
     is_bad = tl.zeros((ROWS,), tl.int32)
     for start in range(0, stop, KEYS):
-        cols = start + tl.arange(0, KEYS)
-        scores = _scores(
-            q, key, mask, rows, cols, n_row, n_key, width, key_row, key_col, mask_row, mask_col, factor, IS_CAUSAL, MASK, WIDTH
-        )
-        masses, level, block = _masses(scores)
-        is_bad = tl.maximum(is_bad, tl.max(tl.where(scores < float("inf"), 0, 1), 1))
+        start = tl.cast(start, tl.int64)
+        cols = start + of_key
+        k = tl.load(keys + start * key_row, mask=(cols < n_key)[None, :] & (feature < width)[:, None], other=0.0)
+        scores = _scores(q, k, masks + start * mask_col, rows, cols, n_row, n_key, factor, IS_CAUSAL, MASK)
+        _, level, block = _masses(scores, 2.0**30 / KEYS)
+        is_bad = tl.maximum(is_bad, tl.max(tl.where(scores < INFINITY, 0, 1), 1))
         higher = tl.maximum(top, level)
-        base = tl.where(higher == float("-inf"), 0.0, higher)
+        base = tl.where(higher == -INFINITY, 0.0, higher)
         total = total * _power_of_two(top - base) + block * _power_of_two(level - base)
         top = higher
     total = tl.where(is_bad == 0, total, 0.0)
-    top = tl.where((top > float("-inf")) & (is_bad == 0), top, 0.0)
 
-    summed = tl.zeros((ROWS, WIDTH_VALUE), tl.float32)
+    # Second reading, once for every run of draws: a block's counts are the points that fall into the cells of its keys.
+    drawn = tl.zeros((ROWS, WIDTH_VALUE), tl.float32)
     for run in range(0, n_draw, RUN):
-        run_end = tl.minimum(run + RUN, n_draw)
+        end = tl.where(rows < n_row, tl.minimum(run + RUN, n_draw), 0)
         at = tl.zeros((ROWS,), tl.int32) + run
-        at = tl.where(rows < n_row, at, run_end)
-        point = _next(uniforms, at, run_end, total)
+        point = _next(uniforms, at, end, total)
         before = tl.zeros((ROWS,), tl.float64)
         for start in range(0, stop, KEYS):
-            cols = start + tl.arange(0, KEYS)
-            scores = _scores(
-                q, key, mask, rows, cols, n_row, n_key, width, key_row, key_col, mask_row, mask_col, factor, IS_CAUSAL, MASK, WIDTH
-            )
-            masses, level, block = _masses(scores)
-            block *= _power_of_two(tl.minimum(level - top, 0.0))
+            start = tl.cast(start, tl.int64)
+            cols = start + of_key
+            k = tl.load(keys + start * key_row, mask=(cols < n_key)[None, :] & (feature < width)[:, None], other=0.0)
+            scores = _scores(q, k, masks + start * mask_col, rows, cols, n_row, n_key, factor, IS_CAUSAL, MASK)
+            masses, level, block = _masses(scores, 2.0**30 / KEYS)
+            block *= _power_of_two(tl.minimum(level - tl.where(top == -INFINITY, 0.0, top), 0.0))
             after = before + block
             is_here = point < after
             pending = tl.max(is_here.to(tl.int32))
-            if pending > 0:
-                # Whole units of 2^-52: no key is lost beside a large one, as it would be in float32, and every order of adding gives the same.
-                cell = (masses * (2.0**52)).to(tl.int64)
-                cell_end = tl.cumsum(cell, 1)
-                whole = tl.sum(cell, 1)
-                scale = tl.where(block > 0, whole.to(tl.float64) / block, 0.0)
+            while pending > 0:  # once: Triton 3.7 cannot compile a `while` in an `if`
+                # Cells in whole units of 2^-52: beside a large key none is lost, as it would be in float32.
+                cells = (masses * 2.0**52).to(tl.int64)
+                cell_ends = tl.cumsum(cells, 1)
+                last = tl.sum(cells, 1) - 1
+                cells_per_mass = (last + 1).to(tl.float64) / tl.where(block > 0, block, 1.0)
                 counts = tl.zeros((ROWS, KEYS), tl.int32)
                 while pending > 0:
-                    mark = tl.minimum(tl.where(is_here, (point - before) * scale, 0.0).to(tl.int64), whole - 1)
-                    is_drawn = (mark[:, None] < cell_end) & (mark[:, None] >= cell_end - cell) & is_here[:, None]
+                    mark = tl.minimum((tl.where(is_here, point - before, 0.0) * cells_per_mass).to(tl.int64), last)
+                    is_drawn = (mark[:, None] < cell_ends) & (mark[:, None] >= cell_ends - cells) & is_here[:, None]
                     counts += is_drawn.to(tl.int32)
                     at += is_here.to(tl.int32)
-                    point = tl.where(is_here, _next(uniforms, at, run_end, total), point)
+                    point = tl.where(is_here, _next(uniforms, at, end, total), point)
                     is_here = point < after
                     pending = tl.max(is_here.to(tl.int32))
-                v = tl.load(
-                    value + cols[:, None].to(tl.int64) * value_row + feature_value[None, :] * value_col,
-                    mask=(cols < n_key)[:, None] & (feature_value < width_value)[None, :],
-                    other=0.0,
-                )
-                summed += tl.dot(counts.to(v.dtype), v, input_precision="ieee")
+                v_mask = (cols < n_key)[:, None] & (feature_value < width_value)[None, :]
+                v = tl.load(values + start * value_row, mask=v_mask, other=0.0)
+                drawn += tl.dot(counts.to(v.dtype), v, input_precision="ieee")
             before = after
-    result = tl.where(is_bad[:, None] == 0, summed / n_draw, float("nan"))
-    tl.store(
-        out + (head * n_row + rows)[:, None] * width_value + feature_value[None, :],
-        result.to(out.dtype.element_ty),
-        mask=(rows < n_row)[:, None] & (feature_value < width_value)[None, :],
-    )
+    means = tl.where(is_bad[:, None] == 0, drawn / n_draw, float("nan")).to(out.dtype.element_ty)
+    out_mask = (rows < n_row)[:, None] & (feature_value < width_value)[None, :]
+    tl.store(out + (head * n_row + rows)[:, None] * width_value + feature_value[None, :], means, mask=out_mask)
