@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from stochattn_core.sampling import eager, stream
+from stochattn_core.sampling import eager, gpu, stream
 
 # Elements of the largest temporary: about what stays in a core's cache, and what keeps a GPU busy.
 LARGEST = 10**9  # concentrations beyond it differ from the plain model by less than rounding does
@@ -149,6 +149,10 @@ def attend(
         return value.new_zeros(*lead, n_row, value.shape[-1])  # no case, no query, or no key to attend
     scale = query.shape[-1] ** -0.5 if scale is None else scale
     row_keys = draw.row_keys(lead, n_row, query.device).view(-1, n_row)
+    if observe is None and dropout_p == 0 and gpu.usable(flat_query, flat_key, flat_value, draw.concentration):
+        options = {"is_causal": is_causal, "mask": attn_mask, "n_head_per_key": n_head_per_key}
+        out = gpu.attend(flat_query, flat_key, flat_value, row_keys, draw.concentration, scale, **options)
+        return _in_memory_order_of(out.view(*lead, n_row, value.shape[-1]), query)
     wide = torch.promote_types(query.dtype, torch.float32)
 
     outputs = []

@@ -193,7 +193,7 @@ def sampled_attention(
                     pending = tl.max(is_here.to(tl.int32))
                 v_mask = (cols < n_key)[:, None] & (feature_value < width_value)[None, :]
                 v = tl.load(values + start * value_row, mask=v_mask, other=0.0)
-                drawn += tl.dot(counts.to(v.dtype), v, input_precision="ieee")
+                drawn += tl.dot(counts.to(tl.float32).to(v.dtype), v, input_precision="ieee")
             before = after
     means = tl.where(is_bad[:, None] == 0, drawn / n_draw, float("nan")).to(out.dtype.element_ty)
     out_mask = (rows < n_row)[:, None] & (feature_value < width_value)[None, :]
