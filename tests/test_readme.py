@@ -21,15 +21,7 @@ def blocks(language, containing):
 
 
 def test_there_is_no_block_that_no_test_runs():
-    known = (
-        "sample_ensemble",
-        "tuned.json",
-        "compare(model, dataset",
-        "Dataset(",
-        "class Mine(Model)",
-        "make run",
-        "python -m stochattn_core",
-    )
+    known = ("sample_ensemble", "tuned.json", "compare(model, dataset", "Dataset(", "class Mine(Model)", "make run", "python -m stochattn_core")
     for kind, body in BLOCKS:
         assert kind in ("python", "bash") and any(word in body for word in known)
 

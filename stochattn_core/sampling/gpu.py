@@ -24,7 +24,7 @@ from torch import Tensor
 from stochattn_core.sampling import eager, stream
 
 DTYPES = (torch.float16, torch.bfloat16, torch.float32)
-WIDEST = 256  # features of a head; wider ones do not fit beside a block in a core's shared memory
+WIDEST = 512  # bytes of a head's features: a tile of queries and blocks of keys and values take 80 KiB then, which every device has
 DRAWS_AT_ONCE = 1 << 25
 RUN = 256  # draws that are sorted and counted together: the largest count that bfloat16 still holds exactly
 SORTED_TOGETHER = 2048  # draws that one program sorts, of as many rows as that takes
@@ -38,7 +38,7 @@ def usable(query: Tensor, key: Tensor, value: Tensor, concentration: int | float
     return (
         query.is_cuda
         and query.dtype in DTYPES
-        and all(x.dtype == query.dtype and x.shape[-1] <= WIDEST for x in tensors)
+        and all(x.dtype == query.dtype and x.shape[-1] * x.dtype.itemsize <= WIDEST for x in tensors)
         and not (torch.is_grad_enabled() and value.requires_grad)
         and concentration != math.inf
         and eager.draws_by_search(concentration, key.shape[-2])
@@ -76,24 +76,25 @@ def attend(
     kind, pointer, of_head, mask_strides = _mask(mask, query)
     out = torch.empty(n_head, n_row, width_value, device=value.device, dtype=value.dtype)
     step = max(1, DRAWS_AT_ONCE // (n_row * concentration))
-    for first in range(0, n_head, step):
-        some = keys[first : first + step].reshape(-1)
-        uniforms = torch.empty(len(some), concentration, device=query.device, dtype=torch.float64)
-        grid = (triton.cdiv(len(some), SORTED_TOGETHER // run), triton.cdiv(concentration, run))
-        gpu_kernels.sort_uniforms[grid](some, uniforms, len(some), concentration, ROWS=SORTED_TOGETHER // run, RUN=run)
-        gpu_kernels.sampled_attention[(len(some) // n_row * triton.cdiv(n_row, n_tile_row),)](
-            *(query, key, value, pointer, of_head, uniforms, out),
-            *(first, n_row, n_key, concentration, n_head_per_key, width, width_value, scale * math.log2(math.e)),
-            *(*query.stride(), *key.stride(), *value.stride(), *mask_strides),
-            IS_CAUSAL=is_causal,
-            MASK=kind,
-            ROWS=n_tile_row,
-            KEYS=n_tile_key,
-            WIDTH=max(16, triton.next_power_of_2(width)),
-            WIDTH_VALUE=max(16, triton.next_power_of_2(width_value)),
-            RUN=RUN,
-            num_warps=n_warp,
-        )
+    with torch.cuda.device_of(query):  # where Triton launches
+        for first in range(0, n_head, step):
+            some = keys[first : first + step].reshape(-1)
+            uniforms = torch.empty(len(some), concentration, device=query.device, dtype=torch.float64)
+            grid = (triton.cdiv(len(some), SORTED_TOGETHER // run), triton.cdiv(concentration, run))
+            gpu_kernels.sort_uniforms[grid](some, uniforms, len(some), concentration, ROWS=SORTED_TOGETHER // run, RUN=run)
+            gpu_kernels.sampled_attention[(len(some) // n_row * triton.cdiv(n_row, n_tile_row),)](
+                *(query, key, value, pointer, of_head, uniforms, out),
+                *(first, n_row, n_key, concentration, n_head_per_key, width, width_value, scale * math.log2(math.e)),
+                *(*query.stride(), *key.stride(), *value.stride(), *mask_strides),
+                IS_CAUSAL=is_causal,
+                MASK=kind,
+                ROWS=n_tile_row,
+                KEYS=n_tile_key,
+                WIDTH=max(16, triton.next_power_of_2(width)),
+                WIDTH_VALUE=max(16, triton.next_power_of_2(width_value)),
+                RUN=RUN,
+                num_warps=n_warp,
+            )
     return out
 
 
@@ -115,7 +116,7 @@ def _works(device: torch.device, dtype: torch.dtype) -> bool:
     if importlib.util.find_spec("triton") is None or torch.cuda.get_device_capability(device) < CAPABILITY:
         return False
     try:
-        moved = moved_draws(device, dtype)
+        moved = max(moved_draws(device, dtype, tile) for tile in (TILE, SMALL_TILE))
     except Exception as error:  # whatever a compiler, a driver or a missing tool brings
         moved = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no reason given'}"
     if isinstance(moved, float) and moved < 1e-3:
@@ -125,15 +126,16 @@ def _works(device: torch.device, dtype: torch.dtype) -> bool:
     return False
 
 
-def moved_draws(device: torch.device, dtype: torch.dtype, tile: tuple[int, int, int] | None = None) -> float:
+def moved_draws(device: torch.device, dtype: torch.dtype, tile: tuple[int, int, int] = TILE) -> float:
     """The part of the draws of a small case that are not the eager sampler's; rounding moves about one in a million."""
     n_head, n_row, n_key, width, concentration = 2, 70, 70, 32, 32
-    generator = torch.Generator().manual_seed(0)
-    query, key = (3 * torch.randn(n_head, n, width, generator=generator).to(dtype) for n in (n_row, n_key))
-    keys = stream.row_keys(0, (0,), 0, 0, n_head * n_row, torch.device("cpu")).view(n_head, n_row)
-    scores = torch.bmm(query.double(), key.double().mT) * width**-0.5
-    scores.masked_fill_(torch.ones(n_row, n_key).triu(1).bool(), -math.inf)
-    expected = eager.counts_by_search(scores.softmax(-1).view(-1, n_key), keys.view(-1), concentration).view(scores.shape)
-    value = torch.eye(n_key, dtype=dtype).expand(n_head, -1, -1)
-    drawn = attend(*(x.to(device) for x in (query, key, value, keys)), concentration, width**-0.5, is_causal=True, tile=tile)
-    return float((drawn.cpu().double() * concentration - expected).abs().sum() / (2 * concentration * n_head * n_row))
+    with torch.device("cpu"):
+        generator = torch.Generator().manual_seed(0)
+        query, key = (3 * torch.randn(n_head, n, width, generator=generator).to(dtype) for n in (n_row, n_key))
+        keys = stream.row_keys(0, (0,), 0, 0, n_head * n_row, query.device).view(n_head, n_row)
+        scores = torch.bmm(query.double(), key.double().mT) * width**-0.5
+        scores.masked_fill_(torch.ones(n_row, n_key).triu(1).bool(), -math.inf)
+        expected = eager.counts_by_search(scores.softmax(-1).view(-1, n_key), keys.view(-1), concentration).view(scores.shape)
+        value = torch.eye(n_key, dtype=dtype).expand(n_head, -1, -1)
+    drawn = attend(*(x.to(device) for x in (query, key, value, keys)), concentration, width**-0.5, is_causal=True, tile=tile).cpu()
+    return float((drawn.double() * concentration - expected).abs().sum() / (2 * concentration * n_head * n_row))
