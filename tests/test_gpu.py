@@ -26,11 +26,13 @@ pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of the inte
 
 @pytest.fixture(autouse=True)
 def interpreter(monkeypatch):
-    """Triton's interpreter, whose products take bfloat16 for integers, and whose sorting runs element by element."""
+    """Triton's interpreter, whose products take bfloat16 for integers, and which sorts and reduces element by element."""
     if DEVICE.type == "cuda":
         return
     import triton.language as tl
     from triton.runtime import interpreter
+
+    from stochattn_core.sampling import gpu_kernels
 
     assert os.environ.get("TRITON_INTERPRET") == "1"  # set in conftest.py, before anything imports Triton
     product, reduction = interpreter.InterpreterBuilder.create_dot, interpreter.ReduceOps.apply_impl
@@ -40,9 +42,10 @@ def interpreter(monkeypatch):
         return product(self, a, b, *rest)
 
     def apply_impl(self, input):
-        if self.combine_fn != tl.standard._xor_combine:
+        whole = {tl.standard._xor_combine: np.bitwise_xor.reduce, gpu_kernels._larger: np.max}.get(self.combine_fn)
+        if whole is None:
             return reduction(self, input)
-        return self.to_tensor(np.bitwise_xor.reduce(input[0].handle.data, axis=self.axis, keepdims=self.keep_dims), input[0].dtype)
+        return self.to_tensor(whole(input[0].handle.data, axis=self.axis, keepdims=self.keep_dims), input[0].dtype)
 
     monkeypatch.setattr(interpreter.InterpreterBuilder, "create_dot", create_dot)
     monkeypatch.setattr(interpreter.ReduceOps, "apply_impl", apply_impl)

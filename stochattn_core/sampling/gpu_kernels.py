@@ -50,22 +50,28 @@ def _power_of_two(exponent):
 def _scores(q, k, mask, rows, cols, n_row, n_key, factor, IS_CAUSAL: tl.constexpr, MASK: tl.constexpr):
     """(row, key) scores of a block in units of log 2; -inf where a key is not attended. mask: pointers of the block, in its shape."""
     product = tl.dot(q, k, input_precision="ieee")
-    attended = (rows < n_row)[:, None] & (cols < n_key)[None, :]
-    if IS_CAUSAL:
-        attended = attended & (cols[None, :] <= rows[:, None])
-    # The rounding is written out here: left to the compiler, it could differ between the two readings of a block.
-    added = tl.zeros_like(product)
+    added = tl.where(cols < n_key, 0.0, -INFINITY)[None, :].broadcast_to(product.shape)
+    is_inside = (rows < n_row)[:, None] & (cols < n_key)[None, :]
+    if MASK == FLOAT:
+        added += tl.load(mask, mask=is_inside, other=0.0).to(tl.float32) * LOG2_E
+    # The rounding is written out: left to the compiler, it could differ between the two readings of a block.
+    scores = tl.fma(product, factor, added)
     if MASK == BOOL:
-        attended = attended & (tl.load(mask, mask=attended, other=0) != 0)
-    elif MASK == FLOAT:
-        added = tl.load(mask, mask=attended, other=0.0).to(tl.float32) * LOG2_E
-    return tl.where(attended, tl.fma(product, factor, added), -INFINITY)
+        scores = tl.where(tl.load(mask, mask=is_inside, other=0) != 0, scores, -INFINITY)
+    if IS_CAUSAL:
+        scores = tl.where(cols[None, :] <= rows[:, None], scores, -INFINITY)
+    return scores
+
+
+@triton.jit
+def _larger(a, b):
+    return tl.maximum(a, b, propagate_nan=tl.PropagateNan.ALL)
 
 
 @triton.jit
 def _masses(scores, UNITS: tl.constexpr):
     """Masses of a block, its level, and their sum in UNITS: the same bits whenever the scores are the same bits."""
-    level = tl.ceil(tl.max(scores, 1))
+    level = tl.ceil(tl.reduce(scores, 1, _larger))
     masses = tl.exp2(scores - tl.where(level == -INFINITY, 0.0, level)[:, None])
     whole = tl.fma(masses, tl.full(masses.shape, UNITS, tl.float32), tl.full(masses.shape, 0.5, tl.float32)).to(tl.int32)
     return masses, level, tl.sum(whole, 1).to(tl.float64)
@@ -152,7 +158,7 @@ def sampled_attention(
         k = tl.load(keys + start * key_row, mask=(cols < n_key)[None, :] & (feature < width)[:, None], other=0.0)
         scores = _scores(q, k, masks + start * mask_col, rows, cols, n_row, n_key, factor, IS_CAUSAL, MASK)
         _, level, block = _masses(scores, 2.0**30 / KEYS)
-        is_bad = tl.maximum(is_bad, tl.max(tl.where(scores < INFINITY, 0, 1), 1))
+        is_bad = tl.where(level < INFINITY, is_bad, 1)
         higher = tl.maximum(top, level)
         base = tl.where(higher == -INFINITY, 0.0, higher)
         total = total * _power_of_two(top - base) + block * _power_of_two(level - base)
@@ -182,15 +188,16 @@ def sampled_attention(
                 cell_ends = tl.cumsum(cells, 1)
                 last = tl.sum(cells, 1) - 1
                 cells_per_mass = (last + 1).to(tl.float64) / tl.where(block > 0, block, 1.0)
-                counts = tl.zeros((ROWS, KEYS), tl.int32)
+                up_to = tl.zeros((ROWS, KEYS), tl.int32)  # draws of this key and those before it in the block
                 while pending > 0:
                     mark = tl.minimum((tl.where(is_here, point - before, 0.0) * cells_per_mass).to(tl.int64), last)
-                    is_drawn = (mark[:, None] < cell_ends) & (mark[:, None] >= cell_ends - cells) & is_here[:, None]
-                    counts += is_drawn.to(tl.int32)
+                    up_to += (tl.where(is_here, mark, 1 << 62)[:, None] < cell_ends).to(tl.int32)
                     at += is_here.to(tl.int32)
                     point = tl.where(is_here, _next(uniforms, at, end, total), point)
                     is_here = point < after
                     pending = tl.max(is_here.to(tl.int32))
+                key_before = tl.maximum(of_key - 1, 0)[None, :].broadcast_to(up_to.shape)
+                counts = up_to - tl.where(of_key[None, :] > 0, tl.gather(up_to, key_before, 1), 0)
                 v_mask = (cols < n_key)[:, None] & (feature_value < width_value)[None, :]
                 v = tl.load(values + start * value_row, mask=v_mask, other=0.0)
                 drawn += tl.dot(counts.to(tl.float32).to(v.dtype), v, input_precision="ieee")
