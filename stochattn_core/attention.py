@@ -17,7 +17,7 @@ from types import ModuleType
 import torch
 from torch import Tensor
 
-from stochattn_core.sampling import cpu, eager, stream
+from stochattn_core.sampling import cpu, eager, gpu, stream
 
 # Elements of the largest temporary: about what stays in a core's cache, and what keeps a GPU busy.
 LARGEST = 10**9  # concentrations beyond it differ from the plain model by less than rounding does
@@ -149,10 +149,16 @@ def attend(
     wide = torch.promote_types(query.dtype, torch.float32)
     lead_key = lead if n_head_per_key == 1 else (*lead[:-1], key.shape[-3])
     all_query, all_key, all_value = _by_head(query, lead), _by_head(key, lead_key), _by_head(value, lead_key)
-    out = _empty_in_memory_order_of(all_query, value.shape[-1], value.dtype)
-    row_keys = row_keys.view(out.shape[:-1])
     if attn_mask is not None:
         attn_mask = attn_mask.expand(*lead, n_row, n_key)
+    if observe is None and dropout_p == 0:
+        flat = [x.flatten(0, 1) for x in (all_query, all_key, all_value)]
+        if gpu.usable(*flat, draw.concentration):
+            options = {"is_causal": is_causal, "mask": attn_mask, "n_head_per_key": n_head_per_key}
+            found = gpu.attend(*flat, row_keys.view(-1, n_row), draw.concentration, scale, **options)
+            return _in_memory_order_of(found.view(*lead, n_row, value.shape[-1]), query)
+    out = _empty_in_memory_order_of(all_query, value.shape[-1], value.dtype)
+    row_keys = row_keys.view(out.shape[:-1])
 
     sampler = _sampler(value, wide)
     width = _width(n_key, draw.concentration)

@@ -1,7 +1,12 @@
 """Every test runs on one thread, with a cache folder of its own and without a network."""
 
+import os
+
 import pytest
 import torch
+
+if not torch.cuda.is_available():
+    os.environ["TRITON_INTERPRET"] = "1"  # before anything imports Triton, whose own functions are interpreted from then on, or never
 
 torch.set_num_threads(1)  # small operations are slower, and sometimes different in the last bit, on several
 

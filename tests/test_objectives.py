@@ -107,7 +107,9 @@ def test_the_minimum_is_exact_for_a_squared_difference_of_spread_and_error():
     for true in (2.5, 5.0, 20.0, 31.0):
         assert minimum(nu, (nu**-0.5 - true**-0.5) ** 2) == pytest.approx(true)
     assert minimum(nu, -(nu**-0.5)) == pytest.approx(2) and minimum(nu, nu**-0.5) == pytest.approx(32)  # falls to an end
-    assert minimum(nu, (nu**-0.5 - 500**-0.5) ** 2) == 32 and minimum(nu, (nu**-0.5 - 1) ** 2) == 2  # beyond an end it is that end, to the bit
+    assert (
+        minimum(nu, (nu**-0.5 - 500**-0.5) ** 2) == 32 and minimum(nu, (nu**-0.5 - 1) ** 2) == 2
+    )  # beyond an end it is that end, to the bit
     assert minimum(nu, np.array([9, np.inf, 1, np.inf, 9])) == 8  # bounded on both sides
     assert np.isnan(minimum(nu, np.full(5, np.nan)))
     assert minimum(nu, np.stack([-(nu**-0.5), nu**-0.5])) == pytest.approx([2, 32])

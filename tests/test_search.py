@@ -75,7 +75,12 @@ def test_both_searches_agree_on_a_network():
 
 @pytest.mark.parametrize(
     ("given", "message"),
-    (({"objective": "x"}, "an objective out of"), ({"search": "x"}, "a search out of"), ({"mend": "x"}, "mend must be one of"), ({"mend": "inflation 2"}, "mend 'shared' or none")),
+    (
+        ({"objective": "x"}, "an objective out of"),
+        ({"search": "x"}, "a search out of"),
+        ({"mend": "x"}, "mend must be one of"),
+        ({"mend": "inflation 2"}, "mend 'shared' or none"),
+    ),
 )
 def test_a_wrong_choice_is_one_sentence(given, message):
     network = own()

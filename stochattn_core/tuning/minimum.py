@@ -32,6 +32,8 @@ def minimum(concentration: np.ndarray, cost: np.ndarray) -> np.ndarray:
     known = np.isfinite(cost).any(-1)
     nu = np.asarray(concentration, dtype=np.float64)
     with np.errstate(invalid="ignore", divide="ignore"):
-        inside = np.where(vertex <= x[-1], nu[-1], np.where(vertex >= x[0], nu[0], vertex**-2.0))  # the very ends, not a rounding beside them
+        inside = np.where(
+            vertex <= x[-1], nu[-1], np.where(vertex >= x[0], nu[0], vertex**-2.0)
+        )  # the very ends, not a rounding beside them
         found = np.where(good, inside, nu[lowest])
     return np.where(known, found, np.nan)

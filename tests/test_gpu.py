@@ -1,0 +1,288 @@
+"""The GPU kernels against the eager sampler: on a CUDA device where there is one, else through Triton's interpreter on the CPU.
+
+Without a device the kernels are compiled for two all the same, down to machine code, which Triton can do anywhere.
+"""
+
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+
+from stochattn_core import attention
+from stochattn_core.attention import Draw
+from stochattn_core.sampling import eager, gpu, stream
+
+pytest.importorskip("triton", reason="Triton is not installed; it is in requirements-dev.txt, for Linux")
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+TINY = {torch.float32: 1e-6, torch.float16: 1e-3, torch.bfloat16: 8e-3}  # one rounding of an output of size 1
+pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of the interpreter's NumPy, where a GPU says nothing
+
+
+@pytest.fixture(autouse=True)
+def interpreter(monkeypatch):
+    """Triton's interpreter, whose products take bfloat16 for integers, and which sorts and reduces element by element."""
+    if DEVICE.type == "cuda":
+        return
+    import triton.language as tl
+    from triton.runtime import interpreter
+
+    from stochattn_core.sampling import gpu_kernels
+
+    assert os.environ.get("TRITON_INTERPRET") == "1"  # set in conftest.py, before anything imports Triton
+    product, reduction = interpreter.InterpreterBuilder.create_dot, interpreter.ReduceOps.apply_impl
+
+    def create_dot(self, a, b, *rest):
+        a, b = (self.create_fp_ext(x, tl.float32) if x.dtype == tl.bfloat16 else x for x in (a, b))
+        return product(self, a, b, *rest)
+
+    def apply_impl(self, input):
+        whole = {tl.standard._xor_combine: np.bitwise_xor.reduce, gpu_kernels._larger: np.max}.get(self.combine_fn)
+        if whole is None:
+            return reduction(self, input)
+        return self.to_tensor(whole(input[0].handle.data, axis=self.axis, keepdims=self.keep_dims), input[0].dtype)
+
+    monkeypatch.setattr(interpreter.InterpreterBuilder, "create_dot", create_dot)
+    monkeypatch.setattr(interpreter.ReduceOps, "apply_impl", apply_impl)
+
+
+def tensors(*shapes, seed=0, dtype=torch.float32, size=1.5):
+    generator = torch.Generator().manual_seed(seed)
+    return [(size * torch.randn(shape, generator=generator)).to(DEVICE, dtype) for shape in shapes]
+
+
+def row_keys(n_head, n_row, seed=0):
+    return stream.row_keys(seed, (0,), 0, 0, n_head * n_row, DEVICE).view(n_head, n_row)
+
+
+def counts(query, key, concentration, **options):
+    """What the kernel draws: counts of every key, (head, row, key)."""
+    value = torch.eye(key.shape[1], device=DEVICE, dtype=query.dtype).expand(len(key), -1, -1)
+    drawn = gpu.attend(query, key, value, row_keys(*query.shape[:2]), concentration, query.shape[-1] ** -0.5, **options)
+    return drawn.double() * concentration
+
+
+def expected_counts(query, key, concentration, allowed=None):
+    scores = torch.bmm(query.double(), key.double().mT) * query.shape[-1] ** -0.5
+    if allowed is not None:
+        scores = scores.masked_fill(~allowed, -math.inf)
+    mass = torch.exp(scores - scores.amax(-1, keepdim=True).clamp_min(-1e30)).view(-1, key.shape[1])
+    return eager.sample_counts(mass, row_keys(*query.shape[:2]).view(-1), concentration).view(scores.shape)
+
+
+def moved(found, expected):
+    return float((found - expected).abs().sum()) / 2
+
+
+@pytest.mark.parametrize("concentration", (1, 3, 16, 64, 200))
+@pytest.mark.parametrize("is_causal", (False, True))
+def test_the_draws_are_those_of_the_eager_sampler(concentration, is_causal):
+    query, key = tensors((1, 70, 16), (1, 96, 16))
+    allowed = torch.ones(70, 96, device=DEVICE, dtype=torch.bool).tril() if is_causal else None
+    found = counts(query, key, concentration, is_causal=is_causal)
+    assert moved(found.round(), expected_counts(query, key, concentration, allowed)) <= 1
+    assert (found - found.round()).abs().max() < 1e-4
+    assert torch.equal(found.round().sum(-1), torch.full((1, 70), float(concentration), device=DEVICE).double())
+
+
+@pytest.mark.parametrize("n_row", (1, 15, 16, 17, 64, 70))
+@pytest.mark.parametrize("n_key", (1, 31, 33))
+def test_sizes_that_fill_no_tile_are_cut_where_they_end(n_row, n_key):
+    query, key, value = tensors((2, n_row, 5), (2, n_key, 5), (2, n_key, 3))
+    found = counts(query, key, 7)
+    assert moved(found.round(), expected_counts(query, key, 7)) <= 1
+    out = gpu.attend(query, key, value, row_keys(2, n_row), 7, 5**-0.5)
+    assert out.shape == (2, n_row, 3)
+    assert torch.allclose(out, torch.bmm(found.float().round() / 7, value), atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", gpu.DTYPES)
+def test_half_precision_draws_from_the_law_of_its_own_inputs(dtype):
+    query, key, value = tensors((2, 33, 32), (2, 50, 32), (2, 50, 32), dtype=dtype)
+    expected = expected_counts(query, key, 16)
+    assert moved(counts(query, key, 16).round(), expected) <= 1
+    out = gpu.attend(query, key, value, row_keys(2, 33), 16, 32**-0.5)
+    assert out.dtype == dtype
+    wanted = torch.bmm(expected.float() / 16, value.float())
+    rows = (out.float() - wanted).abs().amax(-1) > TINY[dtype] * (1 + wanted.abs().amax(-1))
+    assert rows.sum() <= 1  # a moved draw changes one row
+
+
+def test_grouped_queries_read_the_keys_of_their_group():
+    query, key, value = tensors((6, 20, 16), (2, 40, 16), (2, 40, 16))
+    out = gpu.attend(query, key, value, row_keys(6, 20), 5, 0.25, n_head_per_key=3)
+    spread = [x.repeat_interleave(3, 0) for x in (key, value)]
+    assert torch.equal(out, gpu.attend(query, *spread, row_keys(6, 20), 5, 0.25))
+
+
+def test_tensors_that_lie_in_memory_as_a_projection_left_them_need_no_copy():
+    query, key, value = (x.transpose(0, 1) for x in tensors((20, 4, 16), (40, 4, 16), (40, 4, 16)))
+    out = gpu.attend(query, key, value, row_keys(4, 20), 9, 0.25)
+    assert torch.equal(out, gpu.attend(*(x.contiguous() for x in (query, key, value)), row_keys(4, 20), 9, 0.25))
+
+
+@pytest.mark.parametrize("shape", ((2, 2, 24, 40), (2, 1, 24, 40), (1, 2, 1, 40), (24, 1)))
+def test_a_mask_of_any_shape_is_the_eager_ones(shape):
+    query, key = tensors((4, 24, 16), (4, 40, 16))
+    mask = torch.rand(shape, generator=torch.Generator().manual_seed(1)).to(DEVICE) < 0.6
+    allowed = mask.expand(2, 2, 24, 40)
+    found = counts(query, key, 9, mask=allowed).round()
+    whole = allowed.reshape(4, 24, 40)
+    assert not found[~whole].any()
+    assert moved(found, expected_counts(query, key, 9, whole)) <= 1
+    added = torch.zeros(shape, device=DEVICE).masked_fill(~mask, -math.inf).expand(2, 2, 24, 40)
+    assert torch.equal(counts(query, key, 9, mask=added).round(), found)
+
+
+def test_a_float_mask_is_added_to_the_scores():
+    query, key, bias = tensors((2, 24, 16), (2, 40, 16), (2, 24, 40))
+    scores = torch.bmm(query.double(), key.double().mT) / 4 + bias.double()
+    expected = eager.sample_counts(scores.softmax(-1).view(-1, 40), row_keys(2, 24).view(-1), 30).view(2, 24, 40)
+    assert moved(counts(query, key, 30, mask=bias).round(), expected) <= 1
+
+
+@pytest.mark.parametrize("concentration", (1, 20))
+def test_a_row_with_every_key_masked_gives_zeros_and_a_row_with_nan_or_infinity_gives_nan(concentration):
+    query, key, value = tensors((1, 5, 16), (1, 40, 16), (1, 40, 16))
+    mask = torch.ones(5, 40, dtype=torch.bool, device=DEVICE)
+    mask[1] = False
+    added = torch.zeros(5, 40, device=DEVICE).masked_fill(~mask, -math.inf)
+    added[3, 7] = math.inf
+    query[0, 2] = math.nan
+    for kind in (mask, added):
+        out = gpu.attend(query, key, value, row_keys(1, 5), concentration, 0.25, mask=kind)[0]
+        assert out[0].isfinite().all() and not out[1].any() and out[2].isnan().all() and out[4].isfinite().all()
+    assert out[3].isnan().all()
+
+
+def test_no_masked_key_is_drawn_whatever_the_scores():
+    query, key = tensors((2, 64, 8), (2, 70, 8), size=12)
+    mask = torch.rand(2, 64, 70, generator=torch.Generator().manual_seed(2)).to(DEVICE) < 0.3
+    mask[..., -1] = False
+    mask[..., 0] = True
+    found = counts(query, key, 40, mask=mask).round()
+    assert not found[~mask].any()
+    assert (found.sum(-1) == 40).all()
+
+
+def test_the_edges_of_a_block_are_drawn_in_proportion():
+    """Chi-square of all draws against the law, keys on both sides of the edges of blocks and a block of small keys after a large one."""
+    logits = torch.zeros(96)
+    logits[[0, 31, 32, 63, 64, 95]] = torch.tensor([3.0, 2.0, 4.0, 1.0, 2.5, 3.5])
+    logits[33:60] = -6.0
+    query, key = torch.ones(1, 800, 1, device=DEVICE), logits.to(DEVICE)[None, :, None]
+    found = counts(query, key, 20).sum((0, 1)).cpu()
+    wanted = torch.softmax(logits.double(), 0) * found.sum()
+    seen = torch.cat([found[wanted >= 5], found[wanted < 5].sum()[None]])
+    wanted = torch.cat([wanted[wanted >= 5], wanted[wanted < 5].sum()[None]])
+    assert stats.chisquare(seen.numpy(), wanted.numpy(), sum_check=False).pvalue > 1e-3
+
+
+def test_keys_far_below_the_resolution_of_float32_keep_their_share():
+    """A million draws of a key of 4e-6 and of two thousand keys of 1e-9 each, behind a large one in its own block and in the blocks after."""
+    n_key, tiny = 2048, 1e-9
+    p = torch.full((n_key,), tiny, dtype=torch.float64)
+    p[0] = 1.0
+    query, key = torch.ones(1, 1, 1, device=DEVICE), p.log().float().to(DEVICE)[None, :, None]
+    # The numbers of the stream that fall behind the large key: one row whose draws are all there, chosen among very many.
+    keys = stream.row_keys(0, (0,), 0, 0, 1_000_000, torch.device("cpu"))[0]
+    first = stream.uniforms(stream.purpose_keys(keys, stream.DRAW), 1)[:, 0]
+    chosen = keys[first * p.sum() > 1][:12]
+    assert len(chosen) >= 2
+    value = torch.arange(n_key, device=DEVICE, dtype=torch.float32)[None, :, None]
+    query = query.expand(1, len(chosen), 1)
+    out = gpu.attend(query, key, value, chosen.to(DEVICE)[None], 1, 1.0)[0, :, 0].cpu()
+    expected = eager.search(p.expand(len(chosen), -1).contiguous(), chosen, 1)[:, 0]
+    # float32 scores of log(1e-9) = -20.7 shift every share by at most 1e-6 of itself, 2e-3 of a key over 2048 of them
+    assert (out - expected).abs().max() <= 1 and (out > 0).all()
+
+
+def test_heads_in_parts_and_draws_in_runs_change_nothing(monkeypatch):
+    query, key, value = tensors((3, 12, 16), (3, 40, 16), (3, 40, 16))
+    whole = gpu.attend(query, key, value, row_keys(3, 12), 40, 0.25)
+    monkeypatch.setattr(gpu, "DRAWS_AT_ONCE", 12 * 40)
+    monkeypatch.setattr(gpu, "RUN", 16)
+    assert torch.allclose(gpu.attend(query, key, value, row_keys(3, 12), 40, 0.25), whole, atol=1e-6)
+
+
+def test_attention_hands_over_what_the_kernel_answers_and_keeps_the_rest(monkeypatch):
+    query, key, value = tensors((2, 4, 24, 16), (2, 2, 40, 16), (2, 2, 40, 8))
+    draw = Draw(6, members=(3, 8), seed=5, call=2)
+    mask = torch.rand(2, 1, 24, 40, generator=torch.Generator().manual_seed(1)).to(DEVICE) < 0.7
+    cases = ({}, {"is_causal": True}, {"attn_mask": mask}, {"scale": 0.4})
+    plain = [attention.attend(query, key, value, draw, enable_gqa=True, **options) for options in cases]
+    asked = []
+    kernel = gpu.attend
+    monkeypatch.setattr(gpu, "usable", lambda *tensors: True)
+    monkeypatch.setattr(gpu, "attend", lambda *args, **options: asked.append(1) or kernel(*args, **options))
+    for options, expected in zip(cases, plain, strict=True):
+        out = attention.attend(query, key, value, draw, enable_gqa=True, **options)
+        assert out.stride() == expected.stride()
+        assert ((out - expected).abs().amax(-1) > 1e-5).sum() <= 1
+    assert len(asked) == len(cases)
+    attention.attend(query, key, value, draw, enable_gqa=True, dropout_p=0.1)
+    attention.attend(query, key, value, draw, enable_gqa=True, observe=lambda rows: None)
+    assert len(asked) == len(cases)
+
+
+def test_only_what_the_kernel_can_do_is_handed_to_it(monkeypatch):
+    monkeypatch.setattr(gpu, "_works", lambda device, dtype: True)
+
+    class OnDevice:
+        is_cuda, device = True, torch.device("cuda")
+
+        def __init__(self, *shape, dtype=torch.bfloat16, requires_grad=False):
+            self.shape, self.dtype, self.requires_grad = torch.Size(shape), dtype, requires_grad
+
+    query, key = OnDevice(2, 40, 64), OnDevice(2, 512, 64)
+    assert gpu.usable(query, key, key, 64) and gpu.usable(query, key, key, 1024)
+    assert not gpu.usable(query, key, key, 1025) and not gpu.usable(query, key, key, math.inf)
+    assert not gpu.usable(query, key, OnDevice(2, 512, 64, dtype=torch.float32), 64)
+    assert not gpu.usable(query, key, OnDevice(2, 512, 257), 64)
+    learned = OnDevice(2, 512, 64, requires_grad=True)
+    assert not gpu.usable(query, key, learned, 64)
+    with torch.no_grad():
+        assert gpu.usable(query, key, learned, 64)
+    double = OnDevice(2, 40, 64, dtype=torch.float64)
+    assert not gpu.usable(double, double, double, 64)
+    assert not gpu.usable(*tensors((1, 3, 4), (1, 6, 4), (1, 6, 4)), 2) or DEVICE.type == "cuda"
+
+
+def test_a_kernel_that_fails_or_draws_something_else_is_left_alone_with_one_warning(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "a GPU")
+    for found, said in ((0.3, "30.00% of its draws differ"), (RuntimeError("no C compiler\nat all"), r"RuntimeError: no C compiler\)")):
+
+        def moved_draws(*_, found=found):
+            if isinstance(found, Exception):
+                raise found
+            return found
+
+        monkeypatch.setattr(gpu, "moved_draws", moved_draws)
+        gpu._works.cache_clear()
+        with pytest.warns(UserWarning, match=said):
+            assert not gpu._works(DEVICE, torch.float32)
+    monkeypatch.setattr(gpu, "moved_draws", lambda *_: 0.0)
+    gpu._works.cache_clear()
+    assert gpu._works(DEVICE, torch.float32)
+    gpu._works.cache_clear()
+
+
+@pytest.mark.parametrize(("dtype", "tile"), ((torch.bfloat16, gpu.TILE), (torch.float16, gpu.SMALL_TILE)))
+def test_the_check_that_runs_on_a_new_device_finds_no_difference(dtype, tile):
+    assert gpu.moved_draws(DEVICE, dtype, tile) < 1e-4
+
+
+def test_the_kernels_compile_to_machine_code(tmp_path):
+    environment = {name: value for name, value in os.environ.items() if name != "TRITON_INTERPRET"}
+    environment |= {"TRITON_CACHE_DIR": str(tmp_path), "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent.parent), *sys.path])}
+    code = """from tests.gpu_compile import compiled
+for made in (compiled(90, "bf16"), compiled(80, "fp16", causal=True)):
+    print(*(name for name, kernel in made.items() if kernel.asm["cubin"]))"""
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert done.stdout.splitlines() == ["sort_uniforms sampled_attention"] * 2, done.stderr[-2000:]
