@@ -151,12 +151,11 @@ def attend(
     all_query, all_key, all_value = _by_head(query, lead), _by_head(key, lead_key), _by_head(value, lead_key)
     if attn_mask is not None:
         attn_mask = attn_mask.expand(*lead, n_row, n_key)
-    if observe is None and dropout_p == 0:
+    if observe is None and dropout_p == 0 and gpu.usable(all_query, all_key, all_value, draw.concentration):
         flat = [x.flatten(0, 1) for x in (all_query, all_key, all_value)]
-        if gpu.usable(*flat, draw.concentration):
-            options = {"is_causal": is_causal, "mask": attn_mask, "n_head_per_key": n_head_per_key}
-            found = gpu.attend(*flat, row_keys.view(-1, n_row), draw.concentration, scale, **options)
-            return _in_memory_order_of(found.view(*lead, n_row, value.shape[-1]), query)
+        options = {"is_causal": is_causal, "mask": attn_mask, "n_head_per_key": n_head_per_key}
+        found = gpu.attend(*flat, row_keys.view(-1, n_row), draw.concentration, scale, **options)
+        return _in_memory_order_of(found.view(*lead, n_row, value.shape[-1]), query)
     out = _empty_in_memory_order_of(all_query, value.shape[-1], value.dtype)
     row_keys = row_keys.view(out.shape[:-1])
 
