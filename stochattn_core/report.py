@@ -25,6 +25,7 @@ from stochattn_core.datasets.grids import grid_from_file
 from stochattn_core.datasets.own_csv import series_from_csv
 from stochattn_core.datasets.table_parts import table_dataset
 from stochattn_core.figures import coverage, curve, pit, spread_skill
+from stochattn_core.figures.objectives import objective_curves
 from stochattn_core.figures.theme import LIGHT, units_text
 from stochattn_core.mends.compare import Comparison, compare
 from stochattn_core.metrics.diagrams import binned_spread_error, coverage_curve, pit_histogram
@@ -119,7 +120,10 @@ def _section(dataset: Dataset, looked: str, tuning: Tuning, compared: Comparison
 def _figures(tuning: Tuning) -> Iterator[go.Figure]:
     look, sums, score = {"palette": LIGHT, "height": 300}, tuning.after.ensemble.pooled, tuning.after.scores
     mark = {"concentration": tuning.concentration, "interval": tuning.interval[1:]}
-    yield curve.objective_curve(tuning.grid, tuning.curves[tuning.objective], subtitle="on the calibration part", **mark, **look)
+    titles = {name: one.title for name, one in OBJECTIVES.items()}
+    costs = {titles[name]: cost for name, cost in tuning.curves.items()}
+    optimum = {titles[name]: one.value for name, one in tuning.optima.items()}
+    yield objective_curves(tuning.grid, costs, optimum, chosen=titles[tuning.objective], subtitle="on the calibration part", palette=LIGHT)
     yield curve.ratio_curve(tuning.grid, tuning.ratio, subtitle="on the calibration part", **mark, **look)
     size = {"n_member": score["n_member"], "n_case": score["n"]}
     bars = pit_histogram(sums)

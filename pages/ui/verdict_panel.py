@@ -35,6 +35,7 @@ TESTS = {
     "coverage_90": "coverage of 90%",
     "association": "spread goes with error",
     "w1_excess": "W1 beyond chance",
+    "bias": "mean error over RMSE",
 }
 SHORT = {"pooled": "pooled", "per-sample": "per-sample", "averaged": "averaged", "ratio": "ratio", "crps": "fair CRPS", "w1": "W1"}
 RULE = f"""
@@ -45,10 +46,12 @@ The tests are made on the test part, each with an interval from its blocks of ca
 2. ν* at the smallest concentration, and the ratio below {verdict.RATIO[0]} with an interval below 1: **{verdict.UNDER}**. At the largest and too
    wide: **{verdict.OVER}**.
 3. The mean errs over {verdict.COST - 1:.0%} more than the plain model, beyond chance: **{verdict.DRIFTED}**.
-4. The ratio outside {verdict.RATIO[0]} to {verdict.RATIO[1]} and its interval without 1: **{verdict.MISSED}**.
-5. W1 over {verdict.W1_EXCESS} beyond chance, and a spread that says nothing about the error of a case: **{verdict.MISPLACED}**.
-6. The coverage outside {verdict.COVERAGE[0]:.0%} to {verdict.COVERAGE[1]:.0%} and its interval without 90%: **{verdict.MISSED}**.
-7. Ratio and coverage inside, and the interval of the ratio within {verdict.RATIO_SURE[0]:.2f} to {verdict.RATIO_SURE[1]:.2f}:
+4. The mean error over {verdict.BIAS} of the RMSE, beyond chance: **{verdict.MISSED}**, too high or too low throughout.
+5. W1 over {verdict.W1_EXCESS} beyond chance, a spread that varies from case to case and says nothing about the error, and the amount not to blame
+   (the ratio is right, or the coverage contradicts it): **{verdict.MISPLACED}**.
+6. The ratio outside {verdict.RATIO[0]} to {verdict.RATIO[1]} and its interval without 1: **{verdict.MISSED}**.
+7. The coverage outside {verdict.COVERAGE[0]:.0%} to {verdict.COVERAGE[1]:.0%} and its interval without 90%: **{verdict.MISSED}**.
+8. Ratio and coverage inside, and the interval of the ratio within {verdict.RATIO_SURE[0]:.2f} to {verdict.RATIO_SURE[1]:.2f}:
    **{verdict.CALIBRATED}**. Else: **{verdict.FEW}**.
 """
 
