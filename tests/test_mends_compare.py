@@ -116,6 +116,12 @@ def test_where_the_concentration_is_right_no_mend_is_recommended(model, table):
     assert [one.name for one in found.rows if one.kind == "mend"] == ["inflation"]
 
 
+@pytest.mark.parametrize("mends", ((), ("conformal",)))
+def test_where_no_mend_changes_the_members_there_is_none_to_recommend(model, table, mends):
+    found = compare(model, table, SETTING, search=at(74), mends=mends)
+    assert found.recommended is None and found.sentence.startswith("No mend that changes the members was fitted")
+
+
 def test_the_recommendation_never_looks_at_the_test_targets(too_narrow, model, table):
     for target in (
         torch.randn(table.test.target.shape, generator=torch.Generator().manual_seed(1)) * 100,
@@ -170,7 +176,7 @@ def test_progress_never_goes_back_and_a_stop_is_a_stop(model, table):
 
     with pytest.raises(KeyboardInterrupt):
         compare(model, table, SETTING, search=at(201), progress=stop)
-    with pytest.raises(ValueError, match="expected mends among inflation, layers"):
+    with pytest.raises(ValueError, match="expected mends among inflation, noise"):
         compare(model, table, SETTING, mends=("magic",))
 
 
