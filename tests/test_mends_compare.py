@@ -180,6 +180,15 @@ def test_progress_never_goes_back_and_a_stop_is_a_stop(model, table):
         compare(model, table, SETTING, mends=("magic",))
 
 
+def test_arguments_of_another_kind_are_one_sentence(model, table):
+    for setting in ("x", None, {"concentration": 4}):
+        with pytest.raises(ValueError, match=r"expected a Setting, or what tune\(\) gives"):
+            compare(model, table, setting)
+    for layers in (["a"], None, 3):
+        with pytest.raises(ValueError, match="layers must be a text"):
+            Setting(layers=layers)
+
+
 # ---- degenerate inputs end in sentences
 
 

@@ -81,6 +81,8 @@ def compare(
     progress(done, total, what) may raise to stop; what was computed until then is kept and found again.
     """
     wanted = among(mends)
+    if not isinstance(setting, Setting | Tuning):
+        raise ValueError(f"expected a Setting, or what tune() gives, to compare with, got {type(setting).__name__}")
     if not len(dataset.calibration):
         raise ValueError(f"expected cases in the calibration part of {dataset.name!r}, found none; give more data")
     network = network_of(model, dataset, device=device, progress=progress)
