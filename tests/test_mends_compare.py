@@ -269,6 +269,14 @@ def test_layers_may_be_several_patterns(model, table):
     assert np.array_equal(both, whole) and not np.array_equal(one, whole)
 
 
+def test_a_comma_in_brackets_is_a_part_of_its_pattern(model, table):
+    one = list(evaluate(model, table, Setting(4, 3)).calls)[1]
+    bracketed = f"{one[:-1]}[{one[-1]},?]"
+    first, second = (evaluate(model, table, Setting(4, 3, layers=text)).ensemble.members for text in (one, bracketed))
+    assert np.array_equal(first, second)
+    assert "all layers" not in layer_groups({"ab": 0.5, "ac": 0.7}, "a[b,c]")
+
+
 # ---- the store
 
 
