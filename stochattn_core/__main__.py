@@ -85,7 +85,10 @@ def _add_evaluate(parsers: Any) -> None:
     _add_case(parser)
     _add_setting(parser)
     parser.add_argument(
-        "--setting", type=Path, metavar="tuned.json", help="a tuned setting, instead of --concentration, --members, --seed and --mend"
+        "--setting",
+        type=Path,
+        metavar="tuned.json",
+        help="a tuned setting, instead of --concentration, --members, --seed, --layers and --mend",
     )
 
 
@@ -107,14 +110,14 @@ def _add_compare(parsers: Any) -> None:
     _add_case(parser)
     parser.add_argument("--members", default="49", metavar="K")
     parser.add_argument("--layers", default="", metavar="GLOB")
-    _add_search(parser)
+    _add_search(parser, "the first search, for the concentration alone and not for the mends,")
     parser.add_argument("--mends", metavar="NAME,NAME", help="a part of the mends; all when not given")
 
 
-def _add_search(parser: argparse.ArgumentParser) -> None:
+def _add_search(parser: argparse.ArgumentParser, bounded: str = "the search") -> None:
     parser.add_argument("--objective", default="pooled", metavar="NAME", help="pooled (default), per-sample, averaged, ratio, crps or w1")
     parser.add_argument("--search", default="grid", metavar="grid|thompson", help="a log grid, or single passes as the authors search")
-    parser.add_argument("--max-passes", metavar="N", help="what the search may cost in passes over the calibration part")
+    parser.add_argument("--max-passes", metavar="N", help=f"what {bounded} may cost in passes over the calibration part")
     parser.add_argument("--max-seconds", metavar="S", help="what it may cost in seconds; it goes on from there with more")
 
 

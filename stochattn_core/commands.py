@@ -53,6 +53,7 @@ def evaluate(options: argparse.Namespace) -> tuple[Any, str]:
     found = {"model": evaluation.model, "dataset": evaluation.dataset, "part": "test", "concentration": evaluation.setting.concentration}
     found |= {
         "seed": evaluation.setting.seed,
+        "layers": evaluation.layers,
         "mend": evaluation.setting.mend,
         "references": dict(evaluation.references),
         **evaluation.scores,
@@ -81,9 +82,9 @@ def tune(options: argparse.Namespace) -> tuple[Any, str]:
 
 
 def compare(options: argparse.Namespace) -> tuple[Any, str]:
-    from stochattn_core.mends.compare import compare
+    from stochattn_core.mends.compare import among, compare
 
-    wanted = None if options.mends is None else [name.strip() for name in options.mends.split(",") if name.strip()]
+    wanted = among(None if options.mends is None else [name.strip() for name in options.mends.split(",") if name.strip()])
     with _Bar() as progress:
         model, dataset, tuned = _tuned(options, progress)
         found = compare(model, dataset, tuned, mends=wanted, device=options.device, progress=progress)
@@ -127,7 +128,7 @@ def _tuned(options: argparse.Namespace, progress: Callable[[int, int, str], None
 
     budget = Budget(
         passes=None if options.max_passes is None else _whole(options.max_passes, "--max-passes"),
-        seconds=None if options.max_seconds is None else _whole(options.max_seconds, "--max-seconds"),
+        seconds=None if options.max_seconds is None else _seconds(options.max_seconds),
     )
     model, dataset = load_model(options.model), _dataset(options)
     found = tune(
@@ -207,6 +208,13 @@ def _whole(text: str, option: str) -> int:
     if not text.isascii() or not text.isdigit():
         raise ValueError(f"{option} must be a whole number, got {text!r}; try 49")
     return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"--max-seconds must be a number, got {text!r}; try 60") from None
 
 
 def _score_text(found: dict, units: str) -> str:

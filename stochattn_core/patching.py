@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import fnmatch
 import math
+import re
 import sys
 import types
 import weakref
@@ -125,6 +126,18 @@ def answering(model: nn.Module, draw: Draw, layers: Layers, classes: tuple, obse
     _watched.setdefault(model, set()).add(signature)
 
 
+def sampled_by(layers: Layers) -> Callable[[str], bool]:
+    """Whether the layer of a name is sampled. layers: as in stochastic_attention; a comma in brackets is a part of its glob.
+
+    >>> [name for name in ("query", "key", "value") if sampled_by("quer[x,y], k*")(name)]
+    ['query', 'key']
+    """
+    if callable(layers):
+        return layers
+    patterns = [pattern.strip() for pattern in re.split(r",(?![^\[]*\])", layers)]
+    return lambda name: any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+
+
 class _Mode(TorchFunctionMode):
     """Answers attention calls of one model; everything else passes."""
 
@@ -133,8 +146,7 @@ class _Mode(TorchFunctionMode):
         self.model = weakref.ref(model)
         self.names = {id(module): name.replace("_orig_mod.", "").replace("_orig_mod", "") for name, module in model.named_modules()}
         self.draw, self.classes, self.observe = draw, classes, observe
-        patterns = () if callable(layers) else [pattern.strip() for pattern in layers.split(",")]
-        self.is_sampled = layers if callable(layers) else lambda name: any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+        self.is_sampled = sampled_by(layers)
         self.run = Run()
         self.watch: Watch | None = None
         self.other_softmax: Counter[str] = Counter()

@@ -41,6 +41,8 @@ class Setting:
             concentration = recipe.concentration(concentration)
             object.__setattr__(self, "mend", recipe.text)
         object.__setattr__(self, "concentration", concentration)
+        if not isinstance(self.layers, str):
+            raise ValueError(f"layers must be a text such as '*attention*', several with commas between, got {self.layers!r}")
         for name, least in (("n_member", 2), ("seed", 0)):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or not least <= value < 2**63:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import math
 import os
 import shutil
 import tempfile
@@ -18,6 +19,9 @@ import numpy as np
 # Raised whenever the same inputs give other numbers than before: what was kept under an older law is then never found.
 LAW_VERSION = 2
 _LIMIT_BYTES = 2 * 1024**3
+_SWEEP_EVERY = 64  # saves, for what other processes keep beside this one
+_SLACK = 1.02  # of the limit, so that a store that is full is not looked through at every save
+_sizes: dict[Path, tuple[float, int]] = {}  # bytes in a folder of results as far as this process knows, and its saves since it looked
 
 
 def cache_folder() -> Path:
@@ -64,7 +68,7 @@ def save(key: str, fill: Callable[[Path], None], *, limit_bytes: int = _LIMIT_BY
             fresh.rename(folder)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
-    _forget_oldest(limit_bytes, keep=folder)
+    _make_room(limit_bytes, keep=folder)
     kept = load(key)
     if kept is None:
         raise OSError(
@@ -85,8 +89,21 @@ def _folder(key: str) -> Path:
     return cache_folder() / "results" / key[:2] / key
 
 
-def _forget_oldest(limit_bytes: int, keep: Path) -> None:
-    """Drop the least recently used results until the rest fits, and leftovers of work that was killed an hour ago or more."""
+def _make_room(limit_bytes: int, keep: Path) -> None:
+    """Look through everything that is kept only where it may be too much: at the first save of a process, where its own saves go over the
+    limit, and every so many saves.
+    """
+    results = cache_folder() / "results"
+    size, saves = _sizes.get(results, (math.inf, 0))
+    with contextlib.suppress(OSError):
+        size += sum(f.stat().st_size for f in keep.iterdir())
+    if size > _SLACK * limit_bytes or saves >= _SWEEP_EVERY:
+        size, saves = _forget_oldest(limit_bytes, keep), 0
+    _sizes[results] = size, saves + 1
+
+
+def _forget_oldest(limit_bytes: int, keep: Path) -> int:
+    """Drop the least recently used results until the rest fits, and leftovers of work that was killed an hour ago or more. Bytes left."""
     entries = []
     for folder in (cache_folder() / "results").glob("*/*"):
         with contextlib.suppress(OSError):
@@ -103,3 +120,4 @@ def _forget_oldest(limit_bytes: int, keep: Path) -> None:
         if folder != keep:
             shutil.rmtree(folder, ignore_errors=True)
             total -= size
+    return total

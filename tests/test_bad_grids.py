@@ -205,7 +205,7 @@ def test_an_address_that_does_not_answer_is_refused():
         match=r"expected a Zarr store or a NetCDF file at 'http://127.0.0.1:\d+/a.zarr', got no answer \(ConnectionRefusedError\); check",
     ):
         grid_from_file(f"http://127.0.0.1:{port}/a.zarr", "t")
-    with pytest.raises(ValueError, match="expected an address that begins with https://, gs:// or s3://, got 'ftp://x/y'"):
+    with pytest.raises(ValueError, match="expected an address that begins with https://, gs:// or s3:// and a name, got 'ftp://x/y'"):
         grid_from_file("ftp://x/y", "t")
 
 

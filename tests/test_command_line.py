@@ -58,6 +58,29 @@ def test_evaluate_at_infinity_is_the_plain_model_and_valid_json(capsys):
     assert code == 0 and found["concentration"] == "inf" and found["spread"] == 0
 
 
+def test_evaluate_names_the_layers_that_were_sampled(capsys):
+    given = json.loads(run(capsys, "evaluate", *CASE, "--members", 3, "--layers", "*attention*", "--json")[1])
+    assert given["layers"] == "*attention*"
+    assert json.loads(run(capsys, "evaluate", *CASE, "--members", 3, "--json")[1])["layers"]
+
+
+def test_a_budget_may_be_a_part_of_a_second(capsys, monkeypatch):
+    asked = []
+    monkeypatch.setattr("stochattn_core.tuning.tune", lambda *_, budget, **__: asked.append(budget.seconds) or raised("enough"))
+
+    def raised(text):
+        raise ValueError(text)
+
+    code, _, err = run(capsys, "tune", *CASE, "--max-seconds", 0.5)
+    assert code == 2 and "enough" in err and asked == [0.5]
+
+
+def test_a_mend_that_there_is_not_is_refused_before_hours_of_tuning(capsys, monkeypatch):
+    monkeypatch.setattr("stochattn_core.tuning.tune", lambda *_, **__: pytest.fail("tuned first"))
+    code, _, err = run(capsys, "compare", *CASE, "--mends", "typo")
+    assert code == 2 and "expected mends among inflation" in err
+
+
 def test_a_table_of_ones_own(capsys, tmp_path):
     import numpy as np
 
@@ -98,6 +121,9 @@ def test_a_table_of_ones_own(capsys, tmp_path):
         (("evaluate", *CASE, "--time", "t"), "expected --target and --time beside --csv alone"),
         (("evaluate", "--model", "climax", "--grid", "none.nc"), "expected --variable NAME beside --grid none.nc"),
         (("evaluate", "--model", "climax", "--grid", "none.nc", "--variable", "air"), "none.nc"),
+        (("tune", *CASE, "--max-seconds", "soon"), "--max-seconds must be a number, got 'soon'"),
+        (("tune", *CASE, "--max-seconds", "nan"), "expected a budget of seconds above 0"),
+        (("compare", *CASE, "--mends", "inflation,typo"), "expected mends among inflation, noise"),
         (("score", "none.nc"), "expected a NetCDF file at none.nc"),
         (("tune",), "--model"),
         (("fly",), "fly"),

@@ -244,6 +244,24 @@ def test_the_store_forgets_the_oldest_when_it_is_full(empty_cache):
     assert kept == [2, 3, 9]
 
 
+def test_the_store_is_looked_through_now_and_then_and_whenever_it_may_be_full(empty_cache, monkeypatch):
+    looked = []
+    forget = store._forget_oldest
+    monkeypatch.setattr(store, "_forget_oldest", lambda *given, **named: looked.append(1) or forget(*given, **named))
+
+    def keep(i, limit_bytes):
+        store.save(store.key_of("test", i=i), lambda folder: np.save(folder / "x.npy", np.zeros(1000)), limit_bytes=limit_bytes)
+
+    for i in range(70):
+        keep(i, 1 << 30)
+    assert len(looked) == 2
+    for i in range(70, 100):
+        keep(i, 80 * 8200)
+        size = sum(path.stat().st_size for path in (empty_cache / "results").rglob("*.npy"))
+        assert size <= 1.02 * 80 * 8200
+    assert 5 < len(looked) < 20
+
+
 def test_a_broken_entry_of_the_store_is_computed_again(model, diabetes, empty_cache):
     first = evaluate(model, diabetes, Setting(8, 5))
     for path in (empty_cache / "results").rglob("members.npy"):

@@ -3,6 +3,8 @@
 import asyncio
 import shutil
 import threading
+import time
+from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
@@ -23,14 +25,21 @@ class Quiet(SimpleHTTPRequestHandler):
         pass
 
 
-@pytest.fixture
-def address(tmp_path):
-    """Of a server of this folder that, as Python's does, knows no ranges."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(tmp_path)))
+@contextmanager
+def serving(handler):
+    """The address of a server."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
     server.server_close()
+
+
+@pytest.fixture
+def address(tmp_path):
+    """Of a server of this folder that, as Python's does, knows no ranges."""
+    with serving(partial(Quiet, directory=str(tmp_path))) as found:
+        yield found
 
 
 @pytest.mark.parametrize("version", [2, 3])
@@ -69,8 +78,15 @@ def test_what_is_no_grid_at_an_address_is_one_sentence(address, tmp_path, monkey
     (tmp_path / "page.html").write_text("<html>")
     with pytest.raises(ValueError, match=r"expected a Zarr store or a NetCDF file at '.*/none.nc', got the answer 404; check the address"):
         grid_from_file(f"{address}/none.nc", "t")
-    with pytest.raises(ValueError, match="got the answer 404"):
+    with pytest.raises(ValueError, match="got a web page; check the address"):
         grid_from_file(f"{address}/page.html", "t")
+    (tmp_path / "notes.txt").write_text("no grid")
+    with pytest.raises(ValueError, match="got another kind of file; check the address"):
+        grid_from_file(f"{address}/notes.txt", "t")
+    for head, kind in ((b"CDF\x05", "NetCDF of the CDF-5 kind, which is not read here"), (b"GRIB", "GRIB")):
+        (tmp_path / "odd.nc").write_bytes(head + bytes(400))
+        with pytest.raises(ValueError, match=f"'odd.nc' is {kind}; convert it to NetCDF"):
+            grid_from_file(f"{address}/odd.nc", "t")
     fields().to_zarr(tmp_path / "loose.zarr", zarr_format=2, consolidated=False)
     with pytest.raises(ValueError, match=r"expected consolidated metadata in 'loose.zarr' on a server, found none; write it with"):
         grid_from_file(f"{address}/loose.zarr", "t")
@@ -80,6 +96,36 @@ def test_what_is_no_grid_at_an_address_is_one_sentence(address, tmp_path, monkey
         grid_from_file(f"{address}/grid.nc", "t")
     with pytest.raises(ValueError, match="got no answer"):
         grid_from_file("http://[::1", "t")
+
+
+@pytest.mark.parametrize("given", ["https://", "gs://", "s3:// ", "HTTP:///", "gs:///folder", "ftp://host/file", "://"])
+def test_an_address_that_names_nothing_is_one_sentence(given):
+    with pytest.raises(ValueError, match=r"expected an address that begins with https://, gs:// or s3:// and a name, got"):
+        located(given)
+
+
+def test_an_address_is_the_same_however_its_scheme_is_written(address, tmp_path):
+    path = saved(fields(), tmp_path)
+    assert located(f" {address.replace('http', 'HTTP')}/grid.nc ").read() == path.read_bytes()
+
+
+@pytest.mark.parametrize("length", ["{}", "abc"])
+def test_a_server_may_pause_within_a_file_and_say_nothing_of_its_length(length, tmp_path, monkeypatch):
+    content = saved(fields(), tmp_path).read_bytes()
+
+    class Slow(Quiet):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Length", length.format(len(content)))
+            self.end_headers()
+            self.wfile.write(content[:2000])
+            self.wfile.flush()
+            time.sleep(0.8)
+            self.wfile.write(content[2000:])
+
+    monkeypatch.setattr(grid_address, "TIMEOUT", 0.4)  # for the first answer alone
+    with serving(Slow) as address:
+        assert located(f"{address}/grid.nc").read() == content
 
 
 def test_a_store_that_falls_silent_is_one_sentence(address, tmp_path, monkeypatch):

@@ -116,6 +116,12 @@ def test_where_the_concentration_is_right_no_mend_is_recommended(model, table):
     assert [one.name for one in found.rows if one.kind == "mend"] == ["inflation"]
 
 
+@pytest.mark.parametrize("mends", ((), ("conformal",)))
+def test_where_no_mend_changes_the_members_there_is_none_to_recommend(model, table, mends):
+    found = compare(model, table, SETTING, search=at(74), mends=mends)
+    assert found.recommended is None and found.sentence.startswith("No mend that changes the members was fitted")
+
+
 def test_the_recommendation_never_looks_at_the_test_targets(too_narrow, model, table):
     for target in (
         torch.randn(table.test.target.shape, generator=torch.Generator().manual_seed(1)) * 100,
@@ -172,6 +178,15 @@ def test_progress_never_goes_back_and_a_stop_is_a_stop(model, table):
         compare(model, table, SETTING, search=at(201), progress=stop)
     with pytest.raises(ValueError, match="expected mends among inflation, noise"):
         compare(model, table, SETTING, mends=("magic",))
+
+
+def test_arguments_of_another_kind_are_one_sentence(model, table):
+    for setting in ("x", None, {"concentration": 4}):
+        with pytest.raises(ValueError, match=r"expected a Setting, or what tune\(\) gives"):
+            compare(model, table, setting)
+    for layers in (["a"], None, 3):
+        with pytest.raises(ValueError, match="layers must be a text"):
+            Setting(layers=layers)
 
 
 # ---- degenerate inputs end in sentences
@@ -252,6 +267,14 @@ def test_layers_may_be_several_patterns(model, table):
     names = list(evaluate(model, table, Setting(4, 3)).calls)
     both, one, whole = (evaluate(model, table, Setting(4, 3, layers=text)).ensemble.members for text in (", ".join(names), names[1], "*"))
     assert np.array_equal(both, whole) and not np.array_equal(one, whole)
+
+
+def test_a_comma_in_brackets_is_a_part_of_its_pattern(model, table):
+    one = list(evaluate(model, table, Setting(4, 3)).calls)[1]
+    bracketed = f"{one[:-1]}[{one[-1]},?]"
+    first, second = (evaluate(model, table, Setting(4, 3, layers=text)).ensemble.members for text in (one, bracketed))
+    assert np.array_equal(first, second)
+    assert "all layers" not in layer_groups({"ab": 0.5, "ac": 0.7}, "a[b,c]")
 
 
 # ---- the store

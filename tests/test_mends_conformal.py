@@ -64,6 +64,20 @@ def test_a_map_holds_its_share_of_area_on_average_however_its_cells_hang_togethe
         assert float(coverage.mean()) < (level / 100) + 0.1 + 3 * error  # at most one map in ten more
 
 
+def test_a_map_with_missing_cells_counts_as_much_as_a_whole_one():
+    """400 worlds of 10 maps and a new one; half of all maps have one cell alone, and errors five times as large."""
+    generator = torch.Generator().manual_seed(0)
+    held = []
+    for _ in range(400):
+        one_cell = torch.rand(11, generator=generator) < 0.5
+        target = torch.randn(11, 1, 1, generator=generator) * torch.where(one_cell, 5.0, 1.0)[:, None, None] * torch.ones(11, 4, 5)
+        target[one_cell] = torch.where(torch.arange(20).view(4, 5) == 7, target[one_cell], torch.nan)
+        members = 0.1 * torch.randn(9, 11, 4, 5, generator=generator)
+        held.append(conformal.fit(members[:, :10], target[:10], [0.8]).scores(members[:, 10:], target[10:])["coverage_80"])
+    coverage = torch.tensor(held)
+    assert float(coverage.mean()) > 0.8 - 3 * float(coverage.std()) / math.sqrt(len(held))
+
+
 def test_a_map_of_equal_cells_is_one_number_a_case():
     members, target = narrow(30, ())
     one = conformal.fit(members, target, [0.5, 0.9])

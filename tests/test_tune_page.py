@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -163,6 +164,23 @@ def test_the_file_of_a_mend_has_its_own_setting_scores_and_verdict(model, diabet
     ratio = math.sqrt(10 / 9 * by_hand.var(0, ddof=1).mean() / ((by_hand.mean(0) - narrow.target) ** 2).mean())
     assert saved.scores.after["spread_skill_ratio"] == pytest.approx(ratio, rel=1e-4)
     assert saved.interval.low == saved.interval.high == row.setting.concentration and not saved.at_bound
+
+
+def test_the_file_of_a_fractional_concentration_has_the_interval_of_the_optimum_that_it_is(model, diabetes, tuned, compared):
+    best = tuned.optima["ratio"]
+    value = float(f"{best.value:.3g}")
+    row = replace(compared.rows[0], name="fractional", setting=replace(compared.rows[0].setting, mend=f"fractional {value}"))
+    saved = taken(model, diabetes, tuned, row)
+    assert saved.objective == "ratio" and (saved.interval.low, saved.interval.high) == (best.low, best.high)
+    assert saved.interval.low <= value <= saved.interval.high and set(saved.intervals) == {"bootstrap"} and not saved.at_bound
+
+
+@pytest.mark.parametrize("name", ("inflation", "noise"))
+def test_the_file_of_a_given_concentration_names_no_search_that_found_another(model, diabetes, tuned, compared, name):
+    row = next(row for row in compared.rows if row.name == name)
+    saved = taken(model, diabetes, replace(tuned, thompson=tune(model, diabetes, n_member=9, seed=SEED, search="thompson").thompson), row)
+    assert saved.search == "grid" and not saved.intervals and not saved.at_bound
+    assert saved.interval.low == saved.interval.high == row.setting.concentration
 
 
 def test_the_file_of_shared_draws_has_the_interval_of_its_own_search(model, diabetes, tuned, compared):

@@ -15,6 +15,7 @@ from stochattn_core.datasets.base import Split
 from stochattn_core.evaluate import Ensemble
 from stochattn_core.mends.compare import compare
 from stochattn_core.metrics import scores
+from stochattn_core.metrics.association import within_by_block
 from stochattn_core.metrics.significance import bootstrap
 from stochattn_core.tuning import verdict
 from stochattn_core.tuning.verdict import WORDS, judge
@@ -82,6 +83,32 @@ def test_a_spread_that_follows_the_error_is_associated_with_it_and_a_spread_at_r
     # The mean of 3 members errs more where they spread more: with its error the estimates would lie about 0.3.
     assert abs(np.mean([one.estimate for one in found])) < 3 * np.std([one.estimate for one in found]) / math.sqrt(30)
     assert sum(one.low > 0 for one in found) <= 2
+
+
+def test_the_association_over_cases_takes_one_member_at_a_time():
+    class OneByOne:
+        """Members that are too many to be in memory together."""
+
+        def __init__(self, members):
+            self.members = members
+
+        def __len__(self):
+            return len(self.members)
+
+        def __iter__(self):
+            return iter(self.members)
+
+        def __array__(self, *_, **__):
+            raise MemoryError
+
+    rng = np.random.default_rng(0)
+    members, target, plain = np.float32(1000 + rng.standard_normal((7, 30, 4))), rng.standard_normal((30, 4)), rng.standard_normal((30, 4))
+    target[3, 1] = np.nan
+    found = within_by_block(OneByOne(members), target, plain, np.arange(30) % 5)
+    spread, error = (np.where(np.isnan(target), np.nan, x) for x in (members.std(0, ddof=1, dtype=np.float64), abs(plain - target)))
+    spread, error = (np.nan_to_num(x - np.nanmean(x, 0)) for x in (spread, error))
+    for sums, product in zip(found, (spread * error, spread**2, error**2), strict=True):
+        assert sums.numpy() == pytest.approx([product[place::5].sum() for place in range(5)], rel=1e-9)
 
 
 @pytest.mark.parametrize("m", (2, 5, 49))

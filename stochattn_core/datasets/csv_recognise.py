@@ -26,6 +26,7 @@ KINDS = {
     b"\x93NUMPY": "a NumPy file",
     b"\x80": "a Python pickle, which is never opened,",
 }
+WEB_PAGE = re.compile(rb"\s*<(!doctype|html|\?xml)", re.IGNORECASE)
 
 
 def refuse_other_kinds(head: bytes, name: str) -> None:
@@ -36,7 +37,7 @@ def refuse_other_kinds(head: bytes, name: str) -> None:
             raise ValueError(
                 f"expected a CSV file, text with one row a line, {name!r} is {kind} by its content; export the table as CSV and bring that"
             )
-    if re.match(rb"\s*<(!doctype|html|\?xml)", head[:200], re.IGNORECASE):
+    if WEB_PAGE.match(head[:200]):
         raise ValueError(f"expected a CSV file, text with one row a line, {name!r} is a web page; download the file that the page links to")
     if not head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) and b"\x00" in head:
         raise ValueError(

@@ -20,10 +20,13 @@ from zarr.abc.store import ByteRequest, OffsetByteRequest, RangeByteRequest, Sto
 from zarr.core.buffer import Buffer, BufferPrototype
 
 from stochattn_core.datasets.base import Progress
+from stochattn_core.datasets.csv_recognise import WEB_PAGE
 
 MAGIC = (b"\x89HDF", b"CDF\x01", b"CDF\x02")  # of NetCDF files
 ZARR_MARKS = ("zarr.json", ".zmetadata", ".zgroup")
 METADATA = (*ZARR_MARKS, ".zarray", ".zattrs")
+UNREAD = (b"CDF", b"GRIB")  # of grids that are refused where files are opened, by what they are
+HEAD = 200  # bytes that tell what a file is
 TIMEOUT = 5  # s, for the first answer of a server
 SILENCE = 30  # s that a server which has answered may be silent
 MAX_SIZE = 200 << 20  # bytes of a NetCDF file, as of an upload
@@ -44,38 +47,45 @@ def located(address: str, progress: Progress | None = None) -> Store | BinaryIO:
 
     One ValueError of one sentence where neither answers within TIMEOUT seconds. progress counts megabytes and may raise.
     """
-    url, came, cause = _url(address), "neither", None
+    url, came, cause = _url(address), "", None
     for mark in (*ZARR_MARKS, "") if url.endswith(".zarr") else ("", *ZARR_MARKS):
         try:
             with _asked(f"{url}/{mark}" if mark else url) as answer:
-                head = answer.read(4)
-                if not mark and head in MAGIC:
-                    return _fetched(answer, head, address, progress)
+                head = answer.read(HEAD)
                 if mark and head.lstrip()[:1] == b"{":
                     return HttpStore(url)
+                if not mark and head.startswith(MAGIC):
+                    return _fetched(answer, head, address, progress)
+                if not mark and head.startswith(UNREAD):
+                    return _named(head, address)
+                if not mark:
+                    came, cause = "a web page" if WEB_PAGE.match(head) else "another kind of file", None
         except HTTPError as error:
-            came, cause = f"the answer {error.code}", error
+            if not mark or not came:  # what the address itself answers says more than what is not beneath it
+                came, cause = f"the answer {error.code}", error
         except (OSError, HTTPException) as error:  # no network, no such host, refused, too slow, not an address
             cause = error
             came = f"no answer ({type(getattr(error, 'reason', None) or error).__name__})"
             break
     raise ValueError(
-        f"expected a Zarr store or a NetCDF file at {address!r}, got {came}; check the address and the connection, or download it and give its path"
+        f"expected a Zarr store or a NetCDF file at {address!r}, got {came or 'neither'}; check the address and the connection, or download "
+        "it and give its path"
     ) from cause
 
 
 def _url(address: str) -> str:
     """Where plain requests reach it."""
-    scheme, rest = address.strip().rstrip("/").split("://", 1)
+    scheme, _, rest = address.strip().partition("://")
+    scheme, rest = scheme.lower(), rest.rstrip("/")
     bucket, _, path = rest.partition("/")
-    if scheme in ("gs", "gcs"):
+    if bucket and scheme in ("gs", "gcs"):
         return f"https://storage.googleapis.com/{bucket}/{quote(path)}"
-    if scheme == "s3":
+    if bucket and scheme == "s3":
         return f"https://{bucket}.s3.amazonaws.com/{quote(path)}"
-    if scheme in ("http", "https"):
+    if bucket and scheme in ("http", "https"):
         return f"{scheme}://{rest}"
     raise ValueError(
-        f"expected an address that begins with https://, gs:// or s3://, got {address[:60]!r}; download the file and give its path"
+        f"expected an address that begins with https://, gs:// or s3:// and a name, got {address[:60]!r}; download the file and give its path"
     )
 
 
@@ -85,7 +95,7 @@ def _asked(url: str) -> HTTPResponse:
 
     def ask() -> None:
         try:
-            answers.put(urlopen(Request(url), timeout=TIMEOUT))
+            answers.put(urlopen(Request(url), timeout=SILENCE))
         except Exception as error:
             answers.put(error)
 
@@ -102,9 +112,9 @@ def _asked(url: str) -> HTTPResponse:
 
 
 def _fetched(answer: HTTPResponse, head: bytes, address: str, progress: Progress | None) -> BinaryIO:
-    size = int(answer.headers.get("Content-Length") or 0)
-    content = io.BytesIO(head)
-    content.name = name_of(address)
+    said = answer.headers.get("Content-Length", "")
+    size = int(said) if said.isdecimal() else 0
+    content = _named(head, address)
     content.seek(0, io.SEEK_END)
     while True:
         if max(size, content.tell()) > MAX_SIZE:
@@ -121,6 +131,12 @@ def _fetched(answer: HTTPResponse, head: bytes, address: str, progress: Progress
         raise OSError("the connection ended early")
     content.seek(0)
     return content
+
+
+def _named(content: bytes, address: str) -> BinaryIO:
+    file = io.BytesIO(content)
+    file.name = name_of(address)
+    return file
 
 
 class HttpStore(Store):

@@ -80,10 +80,9 @@ def compare(
     shared draws; without one it is searched for. search: how; that of `tune` when not given. A method that cannot be fitted has a sentence in its row.
     progress(done, total, what) may raise to stop; what was computed until then is kept and found again.
     """
-    unknown = [name for name in mends or () if name not in MENDS]
-    if unknown:
-        raise ValueError(f"expected mends among {', '.join(MENDS)}, got {unknown[0]!r}")
-    wanted = list(MENDS) if mends is None else [name for name in MENDS if name in mends]
+    wanted = among(mends)
+    if not isinstance(setting, Setting | Tuning):
+        raise ValueError(f"expected a Setting, or what tune() gives, to compare with, got {type(setting).__name__}")
     if not len(dataset.calibration):
         raise ValueError(f"expected cases in the calibration part of {dataset.name!r}, found none; give more data")
     network = network_of(model, dataset, device=device, progress=progress)
@@ -111,6 +110,14 @@ def compare(
         if outcome or problem:
             made.append((Row(name, title, kind, problem=problem), outcome))
     return _judged(made, dataset.units)
+
+
+def among(mends: Sequence[str] | None) -> list[str]:
+    """The names of MENDS that are asked for, in its order; None: all. ValueError for a name that it does not have."""
+    unknown = [name for name in mends or () if name not in MENDS]
+    if unknown:
+        raise ValueError(f"expected mends among {', '.join(MENDS)}, got {unknown[0]!r}")
+    return [name for name in MENDS if mends is None or name in mends]
 
 
 def _judged(made: list[tuple[Row, Outcome | None]], units: str) -> Comparison:
@@ -142,6 +149,11 @@ def _judged(made: list[tuple[Row, Outcome | None]], units: str) -> Comparison:
         sentence = (
             f"{best.title} lowers the fair CRPS on calibration data by {gain.estimate:.3g}{unit} "
             f"({level:.1%} interval {gain.low:.3g} to {gain.high:.3g}, for {sum(is_tried)} mends tried): it is worth taking."
+        )
+    elif not any(is_tried):
+        sentence = (
+            "No mend that changes the members was fitted, so that there is none to recommend; conformal intervals leave the members, and so "
+            "the fair CRPS, as they are."
         )
     else:
         sentence = f"No mend lowers the fair CRPS on calibration data by more than chance may ({sum(is_tried)} tried): stay with the concentration alone."

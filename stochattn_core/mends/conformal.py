@@ -19,8 +19,8 @@ class ConformalIntervals:
 
     If calibration and test cases are exchangeable, and the ensemble was tuned on neither, a new target is inside with probability at least
     `level`, whatever the ensemble. An ensemble tuned on the same calibration cases by one number loses little of that, and a series or a
-    climate is exchangeable only as far as its world stays the same. On a map, one lead time, the promise is on the share of its area that
-    is inside, on average over maps: not on any one cell. It gives intervals; the members, and so their CRPS, stay as they are.
+    climate is exchangeable only as far as its world stays the same. On a map, one lead time, the promise is on the share of its area with a
+    target that is inside, on average over maps: not on any one cell. It gives intervals; the members, and so their CRPS, stay as they are.
     """
 
     level: tuple[float, ...]
@@ -34,7 +34,9 @@ class ConformalIntervals:
         return torch.minimum(lower - offset, middle), torch.maximum(upper + offset, middle)
 
     def scores(self, members: Tensor, target: Tensor, weights: Tensor | None = None) -> dict[str, float]:
-        """coverage_50, width_50, ... over all elements with a target, by weights."""
+        """coverage_50, width_50, ... over all elements with a target, by weights, as every score: a map with missing cells counts for less
+        than in the promise, which is on the average over maps.
+        """
         return interval_scores(*self.intervals(members), target, self.level, weights)
 
 
@@ -42,7 +44,7 @@ def fit(members: Tensor, target: Tensor, level: Sequence[float] = SHOWN, weights
     """Offsets from calibration cases: of the n values max(lower - y, y - upper) of a lead time, the one of rank ceil((n + 1) level).
 
     members: (member, case, *event).   target: (case, *event); NaN left out. An event of two axes is a map: its cells are pooled by weights
-    (which broadcast to *event), each case counting once.
+    (which broadcast to *event), each case counting once, however many of its cells have a target.
     Source: Romano, Patterson, Candes (2019), NeurIPS 32, "Conformalized quantile regression".
     """
     lower, upper = central_intervals(members, level)
@@ -53,7 +55,8 @@ def fit(members: Tensor, target: Tensor, level: Sequence[float] = SHOWN, weights
     n, weight = seen.sum(0), None
     if target.ndim > 2:
         n = seen.flatten(1).any(1).sum()
-        weight = (torch.ones_like(target, dtype=torch.float64) * (1.0 if weights is None else weights)).flatten()
+        area = seen * (torch.ones_like(target, dtype=torch.float64) * (1.0 if weights is None else weights))
+        weight = (area / area.sum((1, 2), keepdim=True).clamp(min=1e-300)).flatten()
         score = score.flatten(1)
     offset = [finite_sample_quantile(one, [value], n, weight)[0] for one, value in zip(score, level, strict=True)]
     return ConformalIntervals(tuple(level), torch.stack(offset))

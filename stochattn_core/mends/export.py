@@ -10,7 +10,9 @@ from stochattn_core.datasets.base import Dataset, Progress
 from stochattn_core.evaluate import ensemble_of, evaluate, layers_of, network_of
 from stochattn_core.mends import conformal, parse
 from stochattn_core.mends.compare import Row
+from stochattn_core.mends.fractional import Fractional
 from stochattn_core.mends.inflation import Inflation
+from stochattn_core.mends.noise import Noise
 from stochattn_core.mends.shared import Shared
 from stochattn_core.models.base import Model
 from stochattn_core.settings import ConformalPart, Setting, TunedSetting
@@ -38,16 +40,32 @@ def taken(model: Model, dataset: Dataset, tuned: Tuning, row: Row, *, progress: 
 
 def _found(model: Model, dataset: Dataset, tuned: Tuning, setting: Setting, progress: Progress | None) -> Found:
     """What the calibration part says of the concentration of a setting."""
-    level = tuned.interval[0]
     recipe = parse(setting.mend) if setting.mend else None
-    if isinstance(recipe, Inflation):  # its concentration is given, not found
-        nu = float(setting.concentration)
-        return replace(_plain(tuned), interval=(level, nu, nu), intervals={}, at_low=False, at_high=False)
+    if isinstance(recipe, Inflation | Noise):  # its concentration is given, not found
+        level, nu = tuned.interval[0], float(setting.concentration)
+        return replace(_plain(tuned), interval=(level, nu, nu), intervals={}, at_low=False, at_high=False, thompson=None)
     searched = tuned.setting.setting
     if (setting.layers, isinstance(recipe, Shared)) == (searched.layers, searched.mend == "shared"):
-        return _plain(tuned)
-    mend = setting.mend if isinstance(recipe, Shared) else ""
-    return search_concentration(model, dataset, replace(setting, mend=mend), objective=tuned.objective, progress=progress)
+        found = _plain(tuned)
+    else:
+        mend = setting.mend if isinstance(recipe, Shared) else ""
+        found = search_concentration(model, dataset, replace(setting, mend=mend), objective=tuned.objective, progress=progress)
+    return _where_spread_equals_error(found) if isinstance(recipe, Fractional) else found
+
+
+def _where_spread_equals_error(found: Found) -> Found:
+    """The optimum that a fractional concentration is, whatever was searched for."""
+    best = found.optima["ratio"]
+    return replace(
+        found,
+        objective="ratio",
+        optimum=best.value,
+        interval=(found.interval[0], best.low, best.high),
+        intervals={"bootstrap": (best.low, best.high)},
+        at_low=False,
+        at_high=False,
+        thompson=None,
+    )
 
 
 def _plain(tuned: Tuning) -> Found:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import fnmatch
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+
+from stochattn_core.patching import sampled_by
 
 
 def layer_groups(entropy: Mapping[str, float], current: str = "*") -> dict[str, str]:
@@ -47,5 +48,4 @@ def _pattern(group: Sequence[str], names: Sequence[str]) -> str:
 
 
 def _matching(pattern: str, names: Sequence[str]) -> list[str]:
-    parts = [part.strip() for part in pattern.split(",")]
-    return [name for name in names if any(fnmatch.fnmatchcase(name, part) for part in parts)]
+    return list(filter(sampled_by(pattern), names))

@@ -72,7 +72,7 @@ def within_by_block(members, target, plain, block, weights=None) -> tuple[Tensor
     >>> round(float(ab.sum() / (aa.sum() * bb.sum()).sqrt()), 6)
     1.0
     """
-    members, target, plain = (torch.tensor(np.asarray(x)) for x in (members, target, plain))
+    target, plain = (torch.tensor(np.asarray(x)) for x in (target, plain))
     block = torch.as_tensor(np.asarray(block), dtype=torch.int64)
     seen = ~torch.isnan(target)
     count = seen.sum(0).clamp(min=1)
@@ -82,10 +82,23 @@ def within_by_block(members, target, plain, block, weights=None) -> tuple[Tensor
         values = torch.where(seen, values.double(), 0.0)
         return torch.where(seen, values - values.sum(0) / count, 0.0)
 
-    spread, error = centred(members.std(0)), centred((plain - target).abs())
+    spread, error = centred(_standard_deviation(members)), centred((plain - target).abs())
 
     def total(values: Tensor) -> Tensor:
         values = (values * scale).flatten(1).sum(1) if values.ndim > 1 else values * scale
         return torch.zeros(int(block.max()) + 1, dtype=torch.float64).index_add_(0, block, values)
 
     return total(spread * error), total(spread.square()), total(error.square())
+
+
+def _standard_deviation(members) -> Tensor:
+    """(case, *event) float64 of members (member, case, *event), ddof = 1. One member at a time: all of them may be larger than memory.
+
+    Source: Welford (1962), Technometrics 4, 419.
+    """
+    mean, squares = torch.zeros((), dtype=torch.float64), torch.zeros((), dtype=torch.float64)
+    for count, member in enumerate(members, 1):
+        off = torch.tensor(np.asarray(member), dtype=torch.float64) - mean
+        mean = mean + off / count
+        squares = squares + off.square() * ((count - 1) / count)
+    return (squares / (len(members) - 1)).sqrt()
