@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import platform
 import sys
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -21,12 +23,15 @@ from stochattn_core.baselines.dressing import GaussianDressing, ResidualDressing
 from stochattn_core.datasets.base import thinned
 from stochattn_core.evaluate import Ensemble, evaluate
 from stochattn_core.mends.compare import compare
+from stochattn_core.mends.methods import with_errors
 from stochattn_core.metrics import by_event
 from stochattn_core.metrics.map_association import map_association
 from stochattn_core.metrics.spectra import spectra
+from stochattn_core.settings import Setting
 
 GRAVITY = 9.80665  # m s-2
 LEADS = {24: "planet", 72: "planet-72h"}
+DRESSINGS = {kind.name: kind for kind in (GaussianDressing, ResidualDressing)}
 METHODS = ("inflation", "shared", "fractional", "conformal")
 WAVES = {"1-4": (1, 4), "5-10": (5, 10), "11-20": (11, 20)}  # zonal wavenumbers
 OUT = Path(__file__).with_name("results") / "planet.json"
@@ -54,7 +59,9 @@ def at_lead(dataset, n_member: int) -> dict:
     found = compare(model, dataset, tuned, mends=METHODS, progress=show)
     rows = []
     for row in found.rows:
-        ensemble = evaluate(model, dataset, row.setting).ensemble if row.setting else dressed(row.name, model, dataset, tuned)
+        ensemble = (
+            evaluate(model, dataset, row.setting).ensemble if row.setting else dressed(row.name, model, dataset, tuned.setting.setting)
+        )
         rows.append(of_row(row.title, row, ensemble))
     rows.insert(1, of_row(f"Concentration alone, for ratio 1 (ν = {by_ratio.concentration})", None, by_ratio.after.ensemble))
     tunings = {
@@ -79,17 +86,13 @@ def at_lead(dataset, n_member: int) -> dict:
     }
 
 
-def dressed(name: str, model, dataset, tuned) -> Ensemble | None:
-    """The test ensemble of a reference that has members."""
-    from dataclasses import replace
-
-    kinds = {kind.name: kind for kind in (GaussianDressing, ResidualDressing)}
-    if name not in kinds:
+def dressed(name: str, model, dataset, setting: Setting) -> Ensemble | None:
+    """The test ensemble of a reference that has members, as the comparison makes it."""
+    if name not in DRESSINGS:
         return None
-    calibration = evaluate(model, dataset, tuned.setting.setting, part="calibration").ensemble
-    test = tuned.after.ensemble
-    fitted = kinds[name].fit(torch.tensor(np.array(calibration.plain)), torch.tensor(calibration.target))
-    return replace(test, members=fitted.members(torch.tensor(np.array(test.plain)), len(test.members), 0).numpy())
+    plain = replace(setting, concentration=math.inf, n_member=2, mend="")
+    calibration, test = (evaluate(model, dataset, plain, part=part).ensemble for part in ("calibration", "test"))
+    return with_errors(DRESSINGS[name], calibration, test, setting)
 
 
 def of_row(title: str, row, ensemble: Ensemble | None) -> dict:

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from benchmarks import planet
 from stochattn_core import Setting, load_dataset, load_model, store, tune
 from stochattn_core.datasets.base import thinned
 from stochattn_core.evaluate import ensemble_of, evaluate
@@ -17,7 +18,7 @@ from stochattn_core.mends.compare import compare
 from stochattn_core.mends.gain import N_REPLICATE, Scored, halves, paired_gain
 from stochattn_core.mends.layer_groups import layer_groups
 from stochattn_core.mends.search import Found
-from stochattn_core.metrics import Statistics, crps
+from stochattn_core.metrics import Statistics, crps, scores
 from stochattn_core.metrics.significance import block_counts
 
 SETTING = Setting(n_member=9)
@@ -100,6 +101,13 @@ def test_every_method_has_a_row_with_its_scores_on_the_test_part(too_narrow, mod
             assert one.gain.low <= one.gain.estimate <= one.gain.high
         if one.setting and one.name != "conformal":
             assert evaluate(model, table, one.setting).scores == one.scores  # a row can be taken away as its setting
+
+
+@pytest.mark.parametrize("name", planet.DRESSINGS)
+def test_the_ensemble_that_a_benchmark_shows_of_a_dressing_is_the_one_that_is_compared(model, table, name):
+    setting = replace(SETTING, seed=3)
+    compared = row(compare(model, table, setting, search=at(74), mends=()), name)
+    assert scores(planet.dressed(name, model, table, setting).pooled) == compared.scores
 
 
 def test_where_the_concentration_is_too_narrow_a_mend_is_recommended_and_its_ratio_is_right(too_narrow):

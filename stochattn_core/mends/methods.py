@@ -151,7 +151,13 @@ def dressed(bench: Workbench, kind: type[GaussianDressing] | type[ResidualDressi
         return kind.fit(plain[fitted], target[fitted]).members(plain, m, seed)[:, scored].numpy()
 
     crossed = replace(calibration, members=_crossed(calibration, on))
-    return _outcome(None, 0, crossed, replace(test, members=kind.fit(plain, target).members(_tensor(test.plain), m, seed).numpy()))
+    return _outcome(None, 0, crossed, with_errors(kind, calibration, test, bench.setting))
+
+
+def with_errors(kind: type[GaussianDressing] | type[ResidualDressing], calibration: Ensemble, test: Ensemble, setting: Setting) -> Ensemble:
+    """The cases of test dressed with the calibration errors of their plain forecasts; of setting, n_member and seed are taken."""
+    fitted = kind.fit(_tensor(calibration.plain), _tensor(calibration.target))
+    return replace(test, members=fitted.members(_tensor(test.plain), setting.n_member, setting.seed).numpy())
 
 
 def split(bench: Workbench) -> Outcome:
