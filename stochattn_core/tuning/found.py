@@ -82,7 +82,7 @@ def from_points(
     low, high = wider(intervals)
     return Found(
         objective=objective,
-        concentration=whole_beside(best.value, low, high, nu, ratio),
+        concentration=whole_beside(best.value, nu, ratio),
         optimum=best.value,
         interval=(LEVEL, low, high),
         intervals=intervals,
@@ -109,14 +109,12 @@ def _optimum(points: Sequence[Point], nu: np.ndarray, name: str, curve: np.ndarr
     return Optimum(value, min(low, value), max(high, value), value in (nu[0], nu[-1]))
 
 
-def whole_beside(optimum: float, low: float, high: float, grid: np.ndarray, ratio: np.ndarray) -> int:
-    """The whole number beside nu* at which the spread-skill ratio of the calibration part is nearer one; one in the interval goes first.
+def whole_beside(optimum: float, grid: np.ndarray, ratio: np.ndarray) -> int:
+    """The whole number beside nu* at which the spread-skill ratio of the calibration part is nearer one.
 
     The objective is nearly flat between two neighbours, while at small concentrations the spread is not; and it counts the drift of the
     mean as deviation, so that rounding it alone errs towards too narrow.
     """
     around = np.maximum([math.floor(optimum), math.ceil(optimum)], 1)
-    inside = around[(around >= low) & (around <= high)]
-    around = inside if len(inside) else around
     off = np.abs(np.interp(np.log(around), np.log(grid), np.log(np.maximum(ratio, 1e-300))))  # a power law is a line in logarithms
     return int(around[np.argmin(off)])

@@ -103,7 +103,7 @@ def single_pass_search(
     low, high = wider(intervals)
     return replace(
         found,
-        concentration=whole_beside(result.optimum, low, high, found.grid, found.ratio),
+        concentration=whole_beside(result.optimum, found.grid, found.ratio),
         optimum=result.optimum,
         interval=(found.interval[0], low, high),
         intervals=intervals,
