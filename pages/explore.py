@@ -25,7 +25,7 @@ state.keep(shown=settings)
 
 with strip:
     parts.score_strip(settings, data, found)
-with curve:
+with curve.container(gap=None):  # what stood there before the first view is replaced
     instrument.known_curve(settings, data)
 with left:
     if not drawn:

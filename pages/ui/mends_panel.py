@@ -137,9 +137,8 @@ def _choice(settings: Settings, tuned: Tuning, found: Comparison) -> None:
         key="use-mend",
         disabled=on_top,
         help="Its members are those of ν alone; the file holds how far the intervals are moved." if on_top else None,
-        on_click=state.choose,
-        kwargs={"nu": float(row.setting.concentration), "mend": row.setting.mend, "layers": row.setting.layers or settings.layers},
-    ):
+    ):  # not by a callback: with other layers or draws this page would begin anew, without the button, before it could leave
+        state.choose(nu=float(row.setting.concentration), mend=row.setting.mend, layers=row.setting.layers or settings.layers)
         st.switch_page("pages/explore.py")
     st.button(
         "Export with this mend" if row.kind == "mend" else "Export ν alone",

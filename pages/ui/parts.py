@@ -30,7 +30,10 @@ def heading(settings: Settings, data: Dataset) -> None:
     with left:
         look.title(f"{MODELS[settings.model].title} on {data.title}", " · ".join(beneath))
     with right, st.popover("Share", icon=":material/ios_share:", width="stretch"):
-        st.caption("This link opens the same page with the same numbers.")
+        if settings.dataset in state.own():
+            st.caption("This link works in this session alone: the file that you brought leaves with it.")
+        else:
+            st.caption("This link opens the same page with the same numbers.")
         st.code(state.permalink(), language=None, wrap_lines=True)
 
 

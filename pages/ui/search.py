@@ -19,7 +19,7 @@ PASSES, SECONDS = (30, 50, 100, 200, 400), (10, 60, 300, 1800)
 STEPS = (
     (
         "The curves",
-        "Every objective over ν, from 1 to 4,096, from the same passes: where each is least, and whether that lies inside the range at all.",
+        "Every objective over the ν about the crossing, from the same passes: where each is least, and whether that lies inside the range at all.",
     ),
     (
         "The verdict",

@@ -81,7 +81,8 @@ def own() -> dict[str, Dataset]:
 def bring(data: Dataset) -> None:
     """Keep the user's dataset for this session and choose it."""
     st.session_state["own"] = dict(list((own() | {data.name: data}).items())[-N_OWN:])
-    choose(task=data.task, dataset=data.name, model=next(iter(models(data.task))), lead=0, case=0, variable="", mend="")
+    changes = {} if data.task == current().task else {"members": default(data.task).members}
+    choose(task=data.task, dataset=data.name, model=next(iter(models(data.task))), lead=0, case=0, variable="", mend="", **changes)
 
 
 def choose(**changes: Any) -> None:

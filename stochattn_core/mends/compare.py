@@ -148,7 +148,8 @@ def _judged(made: list[tuple[Row, Outcome | None]], units: str) -> Comparison:
         gain, unit = best.gain_calibration, f" {units}" if units else ""
         sentence = (
             f"{best.title} lowers the fair CRPS on calibration data by {gain.estimate:.3g}{unit} "
-            f"({level:.1%} interval {gain.low:.3g} to {gain.high:.3g}, for {sum(is_tried)} mends tried): it is worth taking."
+            f"({level:.1%} interval {gain.low:.3g} to {gain.high:.3g}, for {sum(is_tried)} mends tried): it forecasts better; "
+            "whether it is calibrated, its ratio and coverage say."
         )
     elif not any(is_tried):
         sentence = (

@@ -74,7 +74,9 @@ def from_points(
     optima = {name: _optimum(at, nu, name, curves[name], seed) for name in OBJECTIVES}
     best = optima[objective]
     law = power_law.fit(nu, deviation, error)
-    intervals = {"bootstrap": (best.low, best.high)}
+    # Where a budget ended the search, an interval that reaches the end of what was computed is open on that side.
+    open_low, open_high = ended and best.low <= nu[0], ended and best.high >= nu[-1]
+    intervals = {"bootstrap": (float(full[0]) if open_low else best.low, float(full[1]) if open_high else best.high)}
     if objective == "pooled":
         errors = error_draws(at[0].statistics.pooled_error_sq.numpy(), at[0].statistics.weight.numpy(), seed=seed)
         intervals["posterior"] = ends(law.posterior_minimiser(errors, seed=seed), *map(float, full))
