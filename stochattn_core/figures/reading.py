@@ -6,7 +6,7 @@ import numpy as np
 
 from stochattn_core.figures.theme import number
 
-WIDER, NARROWER = "a smaller ν widens it", "a larger ν narrows it"
+WIDER, NARROWER = "a smaller ν, down to 1, widens it", "a larger ν narrows it"
 
 
 Range = tuple[float, float]
