@@ -73,7 +73,7 @@ def test_navigation_keeps_the_settings_and_the_address(page: Page):
 def test_back_returns_to_the_view_before(page: Page):
     page.goto("/?task=table&nu=8")
     settle(page)
-    move_slider(page, "ArrowLeft", 1)
+    move_slider(page, "ArrowLeft", "6")
     assert "nu=6" in page.url
     page.go_back()
     settle(page)
