@@ -11,7 +11,7 @@ with refusals():
 view, tabs = (maps, map_tabs) if data.task == "grid" else (parts, parts)
 parts.heading(settings, data)
 strip = st.container()
-curve = instrument.draw(settings, data)
+curve, first = instrument.draw(settings, data)
 
 state.guard_stopped(settings)
 work = Work(st.empty(), "Forecasting", key="explore", on_stop=state.stop)
@@ -25,7 +25,8 @@ state.keep(shown=settings)
 
 with strip:
     parts.score_strip(settings, data, found)
-with curve.container(gap=None):  # what stood there before the first view is replaced
+first.empty()
+with curve:
     instrument.known_curve(settings, data)
 with left:
     if not drawn:

@@ -23,16 +23,17 @@ CURVE_HEIGHT = 92  # pixels above the slider
 POLL = 1.5  # seconds between two looks at what has become ready
 
 
-def draw(settings: Settings, data: Dataset) -> DeltaGenerator:
-    """The slider with its buttons; the place above it, for the curve of what is known, is filled when this view is."""
+def draw(settings: Settings, data: Dataset) -> tuple[DeltaGenerator, DeltaGenerator]:
+    """The slider with its buttons; the place above it, for the curve of what is known, is filled when this view is. And the place of an empty
+    curve, which is emptied then.
+    """
     tuned = _tuned(settings, data)
     with st.container(key="instrument"):
         scale, buttons = st.columns([6, 1], vertical_alignment="bottom", gap="medium")
         with scale, st.container(gap=None):
-            curve = st.container()
+            curve, first = st.container(gap=None), st.empty()
             if state.kept("shown") is None:  # an empty curve at once: the browser loads what draws figures while the first view is computed
-                curve = curve.empty()
-                with curve.container(gap=None):
+                with first.container(gap=None):
                     _strip(_figure(settings, {}, [], tuned), "", key="first-strip")
             state.concentration_slider(_options(settings, tuned))
         with buttons:
@@ -54,7 +55,7 @@ def draw(settings: Settings, data: Dataset) -> DeltaGenerator:
                 args=(settings,),
             ):
                 st.switch_page("pages/tune.py")
-    return curve
+    return curve, first
 
 
 def known_curve(settings: Settings, data: Dataset) -> None:
@@ -67,12 +68,11 @@ def known_curve(settings: Settings, data: Dataset) -> None:
         ratios = {nu: _ratio(one, data, settings.lead) for nu, one in known.items()}
         coming = cached.ahead().coming(wish) if settings.ahead else []
         ready = len(set(wish.values) & set(ratios))
-        with st.container(gap=None):
-            _strip(
-                _figure(settings, ratios, coming, _tuned(settings, data)),
-                _progress(ready, len(wish.values), wish) if settings.ahead else "",
-                key="strip",
-            )
+        _strip(
+            _figure(settings, ratios, coming, _tuned(settings, data)),
+            _progress(ready, len(wish.values), wish) if settings.ahead else "",
+            key="strip",
+        )
         if not coming:
             state.stop_polling()
 

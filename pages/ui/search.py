@@ -71,7 +71,7 @@ def before(settings: Settings, data: Dataset, *, first_look: bool = True) -> Non
     """A first look, which is made now where it is not known, and the button that starts."""
     if state.kept("tuning-stopped"):
         st.info("Stopped. What was computed until then is kept, so the next start goes on from there.")
-    seen = st.empty()
+    seen = st.container()
     left, right = st.columns([1.5, 1], gap="large")
     with left:
         st.markdown(
@@ -137,16 +137,18 @@ def _bound(key: str, label: str, bounds: tuple[int, ...], chosen: float | None, 
 
 def _first_look(settings: Settings, data: Dataset, slot) -> None:
     """A dozen passes over a part of the calibration cases: what tuning will find, in seconds."""
+    shown, making = slot.empty(), slot.empty()
     found = cached.preview_known(settings.model, data, settings.setting)
     if found is None and state.kept("no-first-look") == _same(settings):
-        slot.button("Take a first look", icon=":material/visibility:", on_click=state.keep, kwargs={"no-first-look": None})
+        shown.button("Take a first look", icon=":material/visibility:", on_click=state.keep, kwargs={"no-first-look": None})
         return
     if found is None:
-        work = Work(slot, "A first look", key="first-look", on_stop=lambda: state.keep(**{"no-first-look": _same(settings)}), whole=True)
-        with slot.container(), refusals(stop=False):
+        work = Work(making, "A first look", key="first-look", on_stop=lambda: state.keep(**{"no-first-look": _same(settings)}), whole=True)
+        with shown.container(), refusals(stop=False):
             found = cached.preview(settings.model, data, settings.setting, work)
+        work.done()
     if found is not None:
-        with slot.container():
+        with shown.container():
             look.verdict(
                 _grade(found),
                 "Before you tune",
