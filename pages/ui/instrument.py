@@ -31,7 +31,7 @@ def draw(settings: Settings, data: Dataset) -> tuple[DeltaGenerator, DeltaGenera
     with st.container(key="instrument"):
         scale, buttons = st.columns([6, 1], vertical_alignment="bottom", gap="medium")
         with scale, st.container(gap=None):
-            curve, first = st.container(gap=None), st.empty()
+            curve, first = st.container(), st.empty()
             if state.kept("shown") is None:  # an empty curve at once: the browser loads what draws figures while the first view is computed
                 with first.container(gap=None):
                     _strip(_figure(settings, {}, [], tuned), "", key="first-strip")
@@ -68,11 +68,12 @@ def known_curve(settings: Settings, data: Dataset) -> None:
         ratios = {nu: _ratio(one, data, settings.lead) for nu, one in known.items()}
         coming = cached.ahead().coming(wish) if settings.ahead else []
         ready = len(set(wish.values) & set(ratios))
-        _strip(
-            _figure(settings, ratios, coming, _tuned(settings, data)),
-            _progress(ready, len(wish.values), wish) if settings.ahead else "",
-            key="strip",
-        )
+        with st.container(gap=None):
+            _strip(
+                _figure(settings, ratios, coming, _tuned(settings, data)),
+                _progress(ready, len(wish.values), wish) if settings.ahead else "",
+                key="strip",
+            )
         if not coming:
             state.stop_polling()
 
