@@ -164,6 +164,11 @@ def _tile(tile: Tile) -> str:
     )
 
 
+def capital(text: str) -> str:
+    """The text with a capital first letter; the others stay as they are."""
+    return text[:1].upper() + text[1:]
+
+
 def label(name: str, beneath: str, aside: str = "") -> None:
     st.html(f'<div class="sa-label"><b>{escape(name)}</b> <span>{escape(beneath)}</span><em>{escape(aside)}</em></div>')
 

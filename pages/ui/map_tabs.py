@@ -115,7 +115,7 @@ def _box_drawn() -> None:
     try:
         region = drawn_region(tuple(boxes[-1]["x"]), tuple(boxes[-1]["y"]), plane)
     except ValueError as problem:
-        state.keep(problem=f"{str(problem)[:1].upper()}{str(problem)[1:]}.")
+        state.keep(problem=f"{look.capital(str(problem))}.")
         return
     state.choose(box=",".join(f"{edge:g}" for edge in (region.south, region.north, region.west, region.east)))
 

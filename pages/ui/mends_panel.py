@@ -115,8 +115,7 @@ def _gains(data: Dataset, found: Comparison) -> None:
 
 def _short(title: str) -> str:
     """A title that leaves room for the plot: a group of layers by its own name."""
-    name = title.removeprefix("Group of layers: ")
-    return name[:1].upper() + name[1:]
+    return look.capital(title.removeprefix("Group of layers: "))
 
 
 def _choice(settings: Settings, tuned: Tuning, found: Comparison) -> None:

@@ -152,7 +152,7 @@ def _first_look(settings: Settings, data: Dataset, slot) -> None:
             look.verdict(
                 _grade(found),
                 "Before you tune",
-                f"{found.sentence[:1].upper()}{found.sentence[1:]}. A first look: {found.passes} passes over {found.n_case:,} calibration cases, "
+                f"{look.capital(found.sentence)}. A first look: {found.passes} passes over {found.n_case:,} calibration cases, "
                 f"{max(1, round(found.seconds))} s.",
             )
 

@@ -173,7 +173,7 @@ def _draw(settings: Settings) -> None:
     titles = datasets(settings.task)
     st.selectbox("Dataset", list(titles), format_func=titles.get, key="dataset")
     if settings.variable:
-        st.selectbox("Variable", planet.VARIABLES, format_func=lambda name: _upper(planet.variable_title(name)), key="variable")
+        st.selectbox("Variable", planet.VARIABLES, format_func=lambda name: look.capital(planet.variable_title(name)), key="variable")
     data = _loaded(settings.dataset_name)
     if settings.variable:
         st.selectbox("Lead time", planet.LEAD_TIMES, format_func=lambda lead: f"{lead} h", key="lead")
@@ -236,10 +236,6 @@ def _choose_layers() -> None:
     keep(**{"own-layers": current().model if glob == OWN_LAYERS else None})
     if glob != OWN_LAYERS:
         choose(layers=glob)
-
-
-def _upper(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def _titled(title: str, need: str) -> str:

@@ -61,7 +61,7 @@ def conclusion(settings: Settings, tuned: Tuning) -> None:
     finding, judged = tuned.judged.finding, tuned.judged
     text, buttons = st.columns([5, 1.25], vertical_alignment="center", gap="medium")
     with text:
-        look.verdict(GRADES.get(judged.word, "bad"), _upper(judged.word), f"{_upper(finding)}.", then=f"Next: {judged.next}.")
+        look.verdict(GRADES.get(judged.word, "bad"), look.capital(judged.word), f"{look.capital(finding)}.", then=f"Next: {judged.next}.")
     with buttons:
         if st.button(
             "Use it on Explore",
@@ -80,7 +80,7 @@ def conclusion(settings: Settings, tuned: Tuning) -> None:
         [
             look.Tile("Concentration ν*", f"{tuned.concentration:,}", beside=f"optimum {number(tuned.optimum)}, before rounding"),
             look.Tile(f"{level:.0%} interval", f"{number(low)} to {number(high)}", beside=_bound(tuned)),
-            look.Tile("Objective", _upper(SHORT[tuned.objective]), beside="single passes" if tuned.thompson else "grid search"),
+            look.Tile("Objective", look.capital(SHORT[tuned.objective]), beside="single passes" if tuned.thompson else "grid search"),
             look.Tile("Passes spent", f"{tuned.passes:,}", beside="over the calibration part"),
         ]
     )
@@ -143,7 +143,7 @@ def intervals(tuned: Tuning, data: Dataset) -> None:
     """ν* with the intervals of the chosen objective, thick, over those of the others."""
     role = dict(zip(OBJECTIVES, ROLES, strict=True))
     spans = [
-        Span(_upper(name), tuned.optimum, min(low, tuned.optimum), max(high, tuned.optimum), role[tuned.objective], strong=True)
+        Span(look.capital(name), tuned.optimum, min(low, tuned.optimum), max(high, tuned.optimum), role[tuned.objective], strong=True)
         for name, (low, high) in tuned.intervals.items()
     ]
     spans += [
@@ -208,7 +208,3 @@ def cell(value: float, key: str) -> str:
     if not math.isfinite(value):
         return "–"
     return f"{value:.1%}" if key.startswith("coverage") else number(value)
-
-
-def _upper(text: str) -> str:
-    return text[:1].upper() + text[1:]

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import streamlit as st
 
+from pages.ui import look
 from stochattn_core.datasets.base import Progress
 
 T = TypeVar("T")
@@ -112,6 +113,6 @@ def refusals(*, stop: bool = True) -> Iterator[None]:
         yield
     except ValueError as refusal:
         sentence = str(refusal)
-        st.error(sentence[:1].upper() + sentence[1:], icon=":material/error:")
+        st.error(look.capital(sentence), icon=":material/error:")
         if stop:
             st.stop()
