@@ -88,11 +88,7 @@ _STYLE = (
 .sa-table td { white-space: nowrap; }
 .sa-table th:first-child, .sa-table td:first-child { text-align: left; padding-left: 0; white-space: normal; min-width: 7rem; }
 @media (max-width: 640px) {
-  """
-    + _follow()
-    + """
-.stPlotlyChart svg tspan[style*="font-weight: 400"] { fill-opacity: 0.66; }
-.stMainBlockContainer { padding-left: 1rem; padding-right: 1rem; }
+  .stMainBlockContainer { padding-left: 1rem; padding-right: 1rem; }
   .sa-strip { grid-template-columns: 1fr 1fr; }
   .st-key-view button { padding-left: 0.15rem; padding-right: 0.15rem; }
   .st-key-view button p { font-size: 0.8rem; }
