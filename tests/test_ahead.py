@@ -9,6 +9,7 @@ import pytest
 from pages.ui import cached, instrument
 from pages.ui.ahead import Ahead, GiveWay, Wish
 from pages.ui.choices import GRID, default
+from pages.ui.inference import Inference
 from stochattn_core.datasets import load_dataset
 from stochattn_core.datasets.base import thinned
 from stochattn_core.evaluate import evaluate
@@ -155,7 +156,7 @@ def test_progress_is_told_while_a_value_is_made(house):
 
 
 def test_pages_come_before_what_is_computed_ahead_of_them():
-    inference = cached.Inference()
+    inference = Inference()
     with inference.for_page(None):
         assert inference.wanted()
         with pytest.raises(GiveWay), inference.ahead_of_pages(lambda: None):

@@ -13,6 +13,7 @@ from streamlit.testing.v1 import AppTest
 
 from pages.ui import cached, map_panels, map_tabs, own_model
 from pages.ui.choices import GRID, VIEWS, Settings, region_of, slider_position
+from pages.ui.shelf import N_BY_CELL, Shelf
 from pages.ui.work import Work
 from stochattn_core.datasets import load_dataset
 from stochattn_core.datasets.base import thinned
@@ -216,9 +217,9 @@ def test_a_box_drawn_on_the_map_is_a_region_of_the_globe(monkeypatch):
 def test_the_shelf_holds_the_cells_of_a_few_maps_and_the_scores_of_all():
     from stochattn_core.evaluate import Ensemble, Evaluation
 
-    shelf, found = cached.Shelf(), []
+    shelf, found = Shelf(), []
     rng = np.random.default_rng(0)
-    for i in range(cached.N_BY_CELL + 2):
+    for i in range(N_BY_CELL + 2):
         members = rng.normal(size=(9, 4, 3, 4)).astype(np.float32)
         ensemble = Ensemble(
             members,
@@ -234,7 +235,7 @@ def test_the_shelf_holds_the_cells_of_a_few_maps_and_the_scores_of_all():
         before = found[-1].scores["rmse"]
         shelf.put(("evaluation", i), found[-1])
         assert found[-1].scores["rmse"] == before
-    assert ["statistics" in vars(one.ensemble) for one in found] == [False] * 2 + [True] * cached.N_BY_CELL
+    assert ["statistics" in vars(one.ensemble) for one in found] == [False] * 2 + [True] * N_BY_CELL
     assert found[0].statistics.event == (3, 4)
 
 

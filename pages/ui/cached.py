@@ -1,29 +1,25 @@
-"""What is known is not computed again: the only st.cache_*, the lock around inference, the shelf of evaluations."""
+"""What is known is not computed again: the only st.cache_*, and what pages ask of the shelf."""
 
 from __future__ import annotations
 
-import threading
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import streamlit as st
 import torch
 from streamlit import runtime
-from torch.utils._python_dispatch import TorchDispatchMode
 
-from pages.ui.ahead import Ahead, GiveWay
+from pages.ui.ahead import Ahead
 from pages.ui.choices import Search
+from pages.ui.inference import Inference
+from pages.ui.shelf import Shelf
 from pages.ui.work import Work
 from stochattn_core import mends
 from stochattn_core.datasets import load_dataset
-from stochattn_core.datasets.base import Dataset, thinned
-from stochattn_core.device import use_half_the_cores
+from stochattn_core.datasets.base import Dataset
 from stochattn_core.ensemble import sample_ensemble
 from stochattn_core.evaluate import DIMS, Ensemble, Evaluation, evaluate, network_of
 from stochattn_core.models import load_model
@@ -35,102 +31,10 @@ if TYPE_CHECKING:
     from stochattn_core.tuning import Preview, Tuning
     from stochattn_core.tuning.groups import Group
 
-N_KEPT = 64  # evaluations in memory; their members are memory-mapped files, so one costs little
-N_BY_CELL = 4  # of them with the sums of every cell of a map, which cost 20 to 100 MB
-
-
-class Shelf:
-    """Results by key, the oldest forgotten first; shared by all sessions of the server."""
-
-    def __init__(self) -> None:
-        self.results: OrderedDict[tuple, Any] = OrderedDict()
-        self.seconds: dict[tuple, float] = {}  # that long work took, by its key
-        self.lock = threading.Lock()
-        self.digests: WeakKeyDictionary[Dataset, str] = WeakKeyDictionary()
-        self.parts: WeakKeyDictionary[Dataset, dict[int, Dataset]] = WeakKeyDictionary()
-
-    def get(self, key: tuple) -> Any:
-        with self.lock:
-            if key in self.results:
-                self.results.move_to_end(key)
-            return self.results.get(key)
-
-    def put(self, key: tuple, result: Any) -> Any:
-        with self.lock:
-            self.results[key] = result
-            while len(self.results) > N_KEPT:
-                self.results.popitem(last=False)
-            by_cell = [
-                one
-                for one in self.results.values()
-                if isinstance(one, Evaluation) and one.ensemble.latitude and "statistics" in vars(one.ensemble)
-            ]
-        for one in by_cell[:-N_BY_CELL]:
-            one.ensemble.forget_elements()
-        return result
-
-    def held(self) -> list[tuple]:
-        with self.lock:
-            return list(self.results)
-
 
 @st.cache_resource(show_spinner=False)
 def shelf() -> Shelf:
     return Shelf()
-
-
-class Inference:
-    """One inference at a time, and pages before what is computed ahead of them."""
-
-    def __init__(self) -> None:
-        self.lock, self.counter = threading.Lock(), threading.Lock()
-        self.n_page = 0  # pages that compute, or wait to
-
-    @contextmanager
-    def for_page(self, work: Work) -> Iterator[None]:
-        """While it waits it tells so, which also lets Streamlit end the run when the user moves on."""
-        self._count(1)
-        try:
-            while not self.lock.acquire(timeout=0.3):
-                work.wait("another session is computing")
-            try:
-                use_half_the_cores()  # the rest serves pages
-                yield
-            finally:
-                self.lock.release()
-        finally:
-            self._count(-1)
-
-    @contextmanager
-    def ahead_of_pages(self, check: Callable[[], None]) -> Iterator[None]:
-        """Raises GiveWay where a page is computing; check is called before every operation and raises it when one wants to."""
-        if not self.lock.acquire(blocking=False):
-            raise GiveWay
-        try:
-            use_half_the_cores()
-            with _Interruptible(check):
-                yield
-        finally:
-            self.lock.release()
-
-    def wanted(self) -> bool:
-        return self.n_page > 0
-
-    def _count(self, change: int) -> None:
-        with self.counter:
-            self.n_page += change
-
-
-class _Interruptible(TorchDispatchMode):
-    """Calls check before every operation of torch in this thread: one pass of a large model lasts seconds. No number changes by it."""
-
-    def __init__(self, check: Callable[[], None]) -> None:
-        super().__init__()
-        self.check = check
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
-        self.check()
-        return func(*args, **(kwargs or {}))
 
 
 @st.cache_resource(show_spinner=False)
@@ -167,23 +71,8 @@ def derived(found: Evaluation, data: Dataset, what: str, which: Any, make: Calla
     return remembered((what, which, *evaluation_key(found.model, data, found.setting, found.part)), make)
 
 
-def part_of(data: Dataset, n_case: int) -> Dataset:
-    """The dataset with so many cases to tune and to test on, the same object each time; whole for 0."""
-    if not n_case:
-        return data
-    parts = shelf().parts.setdefault(data, {})
-    return parts.get(n_case) or parts.setdefault(n_case, thinned(data, n_case))
-
-
-def digest(data: Dataset) -> str:
-    found = shelf().digests.get(data)
-    if found is None:
-        found = shelf().digests[data] = data.sha256
-    return found
-
-
 def evaluation_key(model: str, data: Dataset, setting: Setting, part: str = "test") -> tuple:
-    return ("evaluation", model, digest(data), setting, part)
+    return ("evaluation", model, shelf().digest(data), setting, part)
 
 
 def evaluation(model: str, data: Dataset, setting: Setting, work: Work, *, part: str = "test") -> Evaluation:
@@ -246,7 +135,7 @@ def one_forecast(model: str, data: Dataset, setting: Setting, case: int, work: W
 
 def evaluations_known(model: str, data: Dataset, setting: Setting) -> dict[float, Evaluation]:
     """By concentration, what the shelf holds for the same members, seed, layers and mend."""
-    same = ("evaluation", model, digest(data))
+    same = ("evaluation", model, shelf().digest(data))
     known = {
         key[3].concentration: shelf().get(key)
         for key in shelf().held()
@@ -258,7 +147,7 @@ def evaluations_known(model: str, data: Dataset, setting: Setting) -> dict[float
 def tuning_key(model: str, data: Dataset, setting: Setting) -> tuple:
     """What is tuned: the concentration is sought, and so is what a mend made of it; only shared draws are searched themselves."""
     searched = replace(setting, concentration=1, mend="shared" if setting.mend == "shared" else "")
-    return ("tuning", model, digest(data), searched)
+    return ("tuning", model, shelf().digest(data), searched)
 
 
 def tuning_known(model: str, data: Dataset, setting: Setting) -> Tuning | None:
@@ -302,7 +191,7 @@ def tuning_seconds(model: str, data: Dataset, setting: Setting) -> float | None:
 
 
 def _preview_key(model: str, data: Dataset, setting: Setting) -> tuple:
-    return ("preview", model, digest(data), setting.seed, setting.layers)
+    return ("preview", model, shelf().digest(data), setting.seed, setting.layers)
 
 
 def preview_known(model: str, data: Dataset, setting: Setting) -> Preview | None:

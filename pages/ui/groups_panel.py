@@ -87,7 +87,7 @@ def _kinds(settings: Settings, data: Dataset, tuned: Tuning) -> dict[str, tuple[
         return by(calibration_ensembles(load_model(model), data, tuned, setting, progress=work), objective, seed=setting.seed)
 
     def of_datasets(kind: str, names: dict[str, str], work: Work) -> list[Group]:
-        others = {title: cached.part_of(cached.dataset(name), settings.forecasts) for title, name in names.items()}
+        others = {title: cached.shelf().part_of(cached.dataset(name), settings.forecasts) for title, name in names.items()}
         return by_dataset(kind, load_model(model), others, setting, objective, progress=work)
 
     if data.task == "series" and len(data.lead_time) > 1:

@@ -56,11 +56,11 @@ def _again(saved: TunedSetting) -> None:
         raise ValueError(f"this setting was tuned on {saved.dataset.name!r}, which is not here; bring that file under Your data first")
     data = state.dataset(saved.dataset.name)
     if data.task == "grid":  # as many forecasts as it was tuned and tested on
-        data = cached.part_of(data, saved.dataset.test.n_case)
+        data = cached.shelf().part_of(data, saved.dataset.test.n_case)
     work = Work(st.empty(), "Computing it again", key="saved", on_stop=_forget)
     found = cached.evaluation(saved.model.name, data, saved.setting, work)
     work.done()
-    saved.check(found.model, found.weights_sha256, cached.digest(data))
+    saved.check(found.model, found.weights_sha256, cached.shelf().digest(data))
     rows = [[name, _cell(saved.scores.after.get(key)), _cell(found.scores.get(key)), _same(saved, found, key)] for key, name in ROWS]
     left, right = st.columns([1.4, 1], gap="large")
     with left:

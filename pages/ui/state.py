@@ -60,7 +60,7 @@ def dataset(name: str) -> Dataset:
 def data_of(settings: Settings) -> Dataset:
     """The dataset that the settings choose, with as many forecasts as they ask for."""
     data = dataset(settings.dataset_name)
-    return cached.part_of(data, settings.forecasts) if settings.task == "grid" else data
+    return cached.shelf().part_of(data, settings.forecasts) if settings.task == "grid" else data
 
 
 def datasets(task: str) -> dict[str, str]:

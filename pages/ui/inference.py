@@ -1,0 +1,68 @@
+"""The lock around inference: one at a time, and pages before what is computed ahead of them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from pages.ui.ahead import GiveWay
+from pages.ui.work import Work
+from stochattn_core.device import use_half_the_cores
+
+
+class Inference:
+    """One inference at a time, and pages before what is computed ahead of them."""
+
+    def __init__(self) -> None:
+        self.lock, self.counter = threading.Lock(), threading.Lock()
+        self.n_page = 0  # pages that compute, or wait to
+
+    @contextmanager
+    def for_page(self, work: Work) -> Iterator[None]:
+        """While it waits it tells so, which also lets Streamlit end the run when the user moves on."""
+        self._count(1)
+        try:
+            while not self.lock.acquire(timeout=0.3):
+                work.wait("another session is computing")
+            try:
+                use_half_the_cores()  # the rest serves pages
+                yield
+            finally:
+                self.lock.release()
+        finally:
+            self._count(-1)
+
+    @contextmanager
+    def ahead_of_pages(self, check: Callable[[], None]) -> Iterator[None]:
+        """Raises GiveWay where a page is computing; check is called before every operation and raises it when one wants to."""
+        if not self.lock.acquire(blocking=False):
+            raise GiveWay
+        try:
+            use_half_the_cores()
+            with _Interruptible(check):
+                yield
+        finally:
+            self.lock.release()
+
+    def wanted(self) -> bool:
+        return self.n_page > 0
+
+    def _count(self, change: int) -> None:
+        with self.counter:
+            self.n_page += change
+
+
+class _Interruptible(TorchDispatchMode):
+    """Calls check before every operation of torch in this thread: one pass of a large model lasts seconds. No number changes by it."""
+
+    def __init__(self, check: Callable[[], None]) -> None:
+        super().__init__()
+        self.check = check
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+        self.check()
+        return func(*args, **(kwargs or {}))
