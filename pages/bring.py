@@ -2,9 +2,9 @@
 
 import streamlit as st
 
-from pages.ui import look, own_data, own_model, own_setting, state
+from pages.ui import look, own_data, own_model, own_setting, sidebar
 
-state.begin("bring")
+sidebar.begin("bring")
 look.title("Bring your own", "Files stay on this server, in this session; nothing is sent anywhere else.")
 
 data, setting, model = st.tabs(["Your data", "A saved setting", "Your model"])

@@ -2,10 +2,10 @@
 
 import streamlit as st
 
-from pages.ui import cached, instrument, map_tabs, maps, parts, state
+from pages.ui import cached, instrument, map_tabs, maps, parts, sidebar, state
 from pages.ui.work import Work, refusals
 
-settings = state.begin("explore")
+settings = sidebar.begin("explore")
 with refusals():
     data = state.data_of(settings)
 view, tabs = (maps, map_tabs) if data.task == "grid" else (parts, parts)

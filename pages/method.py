@@ -2,9 +2,9 @@
 
 import streamlit as st
 
-from pages.ui import look, row, state
+from pages.ui import look, row, sidebar
 
-state.begin("method")
+sidebar.begin("method")
 look.title(
     "Stochastic attention, on one row",
     "Slide the numbers: everything below answers. Nothing here is a picture of the model; it is the mechanism itself.",

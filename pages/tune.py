@@ -2,10 +2,10 @@
 
 import streamlit as st
 
-from pages.ui import cached, export, groups_panel, mends_panel, search, state, verdict_panel
+from pages.ui import cached, export, groups_panel, mends_panel, search, sidebar, state, verdict_panel
 from pages.ui.work import Work, refusals
 
-settings = state.begin("tune")
+settings = sidebar.begin("tune")
 with refusals():
     data = state.data_of(settings)
 search.heading(settings, data)

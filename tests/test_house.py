@@ -10,6 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 CORE = sorted((ROOT / "stochattn_core").rglob("*.py"))
+PAGES = [ROOT / "app.py", *sorted((ROOT / "pages").rglob("*.py"))]
 # What each part of the core may import of the core: nothing that stands above it.
 ALLOWED = {
     "sampling": {"sampling"},
@@ -37,6 +38,15 @@ def test_the_core_imports_no_page_and_nothing_above_itself(path):
         assert name.split(".")[0] not in ("streamlit", "pages", "app"), f"{path.name} imports {name}"
         if name.startswith("stochattn_core.") and part in ALLOWED:
             assert name.split(".")[1] in ALLOWED[part], f"{path.name} imports {name}"
+
+
+def test_pages_cache_in_one_file_and_touch_session_and_url_in_one():
+    used = {
+        path.relative_to(ROOT).as_posix(): {node.attr for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute)}
+        for path in PAGES
+    }
+    assert [name for name, names in used.items() if names & {"cache_data", "cache_resource"}] == ["pages/ui/cached.py"]
+    assert [name for name, names in used.items() if names & {"session_state", "query_params"}] == ["pages/ui/state.py"]
 
 
 def test_the_readme_lists_every_departure_from_the_paper():

@@ -94,6 +94,11 @@ def models(task: str) -> dict[str, Any]:
     return {name: model for name, model in MODELS.items() if model.task == task}
 
 
+def titled(title: str, need: str) -> str:
+    """A title with what the model or the dataset needs, where it does not come with the app."""
+    return title if need == "embedded" else f"{title} · {need}"
+
+
 def default(task: str) -> Settings:
     """Where a task begins: a weather map is a large thing, so its ensemble is small."""
     return Settings(task=task, members=19) if task == "grid" else Settings(task=task)

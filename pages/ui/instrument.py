@@ -35,7 +35,13 @@ def draw(settings: Settings, data: Dataset) -> tuple[DeltaGenerator, DeltaGenera
             if state.kept("shown") is None:  # an empty curve at once: the browser loads what draws figures while the first view is computed
                 with first.container(gap=None):
                     _strip(_figure(settings, {}, [], tuned), "", key="first-strip")
-            state.concentration_slider(_options(settings, tuned))
+            st.select_slider(
+                "Concentration ν: draws per attention row",
+                options=_options(settings, tuned),
+                format_func=lambda nu: "∞ plain model" if math.isinf(nu) else f"{nu:,.0f}",
+                key="nu",
+                label_visibility="collapsed",
+            )
         with buttons:
             if tuned:
                 st.button(

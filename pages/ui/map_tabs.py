@@ -107,7 +107,7 @@ def _regions(settings: Settings, data: Dataset, found: Evaluation) -> None:
 
 def _box_drawn() -> None:
     """The rectangle on the paper as a region of the globe, kept as a setting."""
-    selection: Any = st.session_state.get("box-map")
+    selection = state.answer("box-map")
     boxes = selection["selection"]["box"] if selection else []
     if not boxes:
         return

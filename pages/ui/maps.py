@@ -29,7 +29,7 @@ def controls(settings: Settings, data: Dataset) -> None:
     start, plane, more = st.columns([1.1, 1.3, 0.9], vertical_alignment="center")
     hidden = {"label_visibility": "collapsed"}
     with start:
-        state.case_picker("Forecast from", len(data.test), lambda case: f"from {start_text(data, case)}", **hidden)
+        st.selectbox("Forecast from", range(len(data.test)), format_func=lambda i: f"from {start_text(data, i)}", key="case", **hidden)
     with plane:
         st.selectbox("Projection", list(PROJECTIONS), format_func=lambda name: PROJECTIONS[name].label, key="projection", **hidden)
     with more:

@@ -73,7 +73,7 @@ def forecast_view(settings: Settings, data: Dataset, found: Evaluation) -> None:
     look.plot(*forecast_panel(settings, data, found), key="forecast")
     index = data.test.index
     if not data.lead_time:
-        state.case_picker("Case with the ring", len(index), lambda i: f"{index.name or 'case'} {index[i]}")
+        st.selectbox("Case with the ring", range(len(index)), format_func=lambda i: f"{index.name or 'case'} {index[i]}", key="case")
     elif not settings.lead:
         _pick_init_time(data)
 
@@ -107,7 +107,7 @@ def _case(settings: Settings, data: Dataset) -> int:
 
 
 def _pick_init_time(data: Dataset) -> None:
-    state.case_picker("Forecast from", len(data.test), lambda i: panels.time_text(data.test.index[i]))
+    st.selectbox("Forecast from", range(len(data.test)), format_func=lambda i: panels.time_text(data.test.index[i]), key="case")
 
 
 def below(settings: Settings, data: Dataset, found: Evaluation) -> None:

@@ -1,56 +1,45 @@
-"""The sidebar that makes the settings and the URL that holds them: the only place that touches session state."""
+"""The settings of a session, what it keeps besides, and the URL that holds them: the only place that touches either."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
 from dataclasses import fields, replace
 from typing import Any
 from urllib.parse import urlencode
 
 import streamlit as st
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
-from streamlit.runtime.pages_manager import PagesManager
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.scriptrunner_utils.script_run_context import ThreadState
 
-from pages.ui import cached, look
-from pages.ui.choices import (
-    FORECASTS,
-    MEMBERS,
-    TASKS,
-    Settings,
-    as_text,
-    default,
-    from_text,
-    lead_text,
-    mend_text,
-    models,
-    unfolded,
-)
+from pages.ui import cached
+from pages.ui.choices import TASKS, Settings, as_text, default, from_text, models, titled, unfolded
 from stochattn_core.datasets import DATASETS, planet
 from stochattn_core.datasets.base import Dataset
 from stochattn_core.models import MODELS
 
 NAMES = tuple(field.name for field in fields(Settings))
-OWN_LAYERS = "own"  # the last choice of layers: a pattern that the user types
 N_OWN = 4  # datasets of the user's own that a session keeps
 
 
-def begin(page: str) -> Settings:
-    """The first line of every page: look, settings from widgets or URL, the sidebar, one sentence on what was wrong in the URL."""
-    _route()
-    look.style()
+def resolved(page: str) -> Settings:
+    """The settings of this run of a page, from its widgets or the URL; from now on the session holds them."""
     settings = _resolve(page)
     st.session_state["settings"] = settings
     for name in NAMES:
         st.session_state[name] = getattr(settings, name)
-    with st.sidebar:
-        _draw(settings)
-    _write_url(settings)
-    if kept("problem"):
-        st.warning(kept("problem"), icon=":material/info:")
     return settings
+
+
+def write_url(settings: Settings) -> None:
+    """What differs from the defaults of the task, so that a plain view has a plain address."""
+    usual = _settle(default(settings.task))
+    url = {} if settings.task == Settings().task else {"task": settings.task}
+    url |= {name: as_text(name, getattr(settings, name)) for name in NAMES if getattr(settings, name) != getattr(usual, name)}
+    if settings.task == "grid" and not settings.variable:  # only the planet leaves a choice of them
+        url = {name: value for name, value in url.items() if name not in ("variable", "lead")}
+    st.session_state["url"] = url
+    if {name: st.query_params[name] for name in st.query_params} != url:
+        st.query_params.from_dict(url)
 
 
 def dataset(name: str) -> Dataset:
@@ -66,7 +55,7 @@ def data_of(settings: Settings) -> Dataset:
 def datasets(task: str) -> dict[str, str]:
     """Title by name: the table's, then what this session brought. The planet is one line: variable and lead time are chosen apart."""
     known = {
-        name: "Simulated planet" if name == "planet" else _titled(entry.title, entry.availability)
+        name: "Simulated planet" if name == "planet" else titled(entry.title, entry.availability)
         for name, entry in DATASETS.items()
         if entry.task == task and unfolded(name)["dataset"] == name
     }
@@ -103,6 +92,16 @@ def keep(**values: Any) -> None:
 
 def kept(name: str, default: Any = None) -> Any:
     return st.session_state.get(f"kept-{name}", default)
+
+
+def answer(widget: str) -> Any:
+    """What a widget that is no setting holds, by its key; None before it was drawn."""
+    return st.session_state.get(widget)
+
+
+def preset(widget: str, value: Any) -> None:
+    """What such a widget is to hold when it is drawn next."""
+    st.session_state[widget] = value
 
 
 def stop() -> None:
@@ -143,111 +142,6 @@ def permalink() -> str:
     address = (st.context.url or "").split("?")[0].split("#")[0]
     query = urlencode(st.session_state.get("url", {}))
     return f"{address}?{query}" if query else address or "/"
-
-
-def concentration_slider(options: list[float]) -> None:
-    st.select_slider(
-        "Concentration ν: draws per attention row",
-        options=options,
-        format_func=lambda nu: "∞ plain model" if math.isinf(nu) else f"{nu:,.0f}",
-        key="nu",
-        label_visibility="collapsed",
-    )
-
-
-def case_picker(label: str, options: int, describe: Callable[[int], str], **more: Any) -> None:
-    st.selectbox(label, range(options), format_func=describe, key="case", **more)
-
-
-def _route() -> None:
-    """A fresh server whose first request is for a page lists the files of pages/ itself and never runs app.py: send it there."""
-    if PagesManager.uses_pages_directory:
-        PagesManager.uses_pages_directory = False
-        st.rerun()
-
-
-def _draw(settings: Settings) -> None:
-    st.segmented_control("Task", list(TASKS), format_func=TASKS.get, key="task", required=True, width="stretch")
-    names = models(settings.task)
-    st.selectbox("Model", list(names), format_func=lambda name: _titled(names[name].title, names[name].need), key="model")
-    titles = datasets(settings.task)
-    st.selectbox("Dataset", list(titles), format_func=titles.get, key="dataset")
-    if settings.variable:
-        st.selectbox("Variable", planet.VARIABLES, format_func=lambda name: look.capital(planet.variable_title(name)), key="variable")
-    data = _loaded(settings.dataset_name)
-    if settings.variable:
-        st.selectbox("Lead time", planet.LEAD_TIMES, format_func=lambda lead: f"{lead} h", key="lead")
-    elif data is not None and len(data.lead_time) > 1:
-        st.selectbox("Lead time", [0, *data.lead_time], format_func=lambda lead: lead_text(lead, data), key="lead")
-    st.segmented_control("Members", MEMBERS, key="members", required=True, width="stretch", help="How many forecasts make the ensemble.")
-    if settings.task == "grid":
-        st.segmented_control(
-            "Forecasts",
-            list(FORECASTS),
-            format_func=FORECASTS.get,
-            key="forecasts",
-            required=True,
-            width="stretch",
-            help="How many starts of the test part are forecast, evenly spaced. More take longer and leave less to chance.",
-        )
-    with st.expander("Layers and seed"):
-        _layers(settings)
-        st.number_input("Seed", 0, 2**31 - 1, key="seed", help="The same seed gives the same members.")
-    if settings.mend:
-        with st.container(horizontal=True, vertical_alignment="center", key="mended"):
-            st.caption(f"Mend: {mend_text(settings.mend)}")
-            st.button("Remove", icon=":material/close:", type="tertiary", key="remove-mend", on_click=choose, kwargs={"mend": ""})
-    st.toggle(
-        "Compute ahead",
-        key="ahead",
-        help="While you look, the other concentrations of the slider are computed, the nearest first. They wait while a page computes.",
-    )
-
-
-def _layers(settings: Settings) -> None:
-    """A named group of the model's attention layers, or a pattern that the user types."""
-    model = MODELS[settings.model]
-    titles = {
-        "" if glob == model.layers else glob: f"{name} (default)" if glob == model.layers else name
-        for name, glob in model.layer_groups.items()
-    }
-    chosen = "" if settings.layers == model.layers else settings.layers
-    own = chosen not in titles or kept("own-layers") == settings.model
-    st.session_state["layer-group"] = OWN_LAYERS if own else chosen
-    st.selectbox(
-        "Sampled layers",
-        [*titles, OWN_LAYERS],
-        format_func=lambda glob: titles.get(glob, "Custom pattern"),
-        key="layer-group",
-        on_change=_choose_layers,
-        help="In which attention layers the rows are replaced by draws; the others stay as they are.",
-    )
-    if own:
-        st.text_input(
-            "Pattern",
-            key="layers",
-            placeholder=model.layers,
-            help="Over the names of the attention layers, * for any part of a name. The tab “How it was computed” lists the names.",
-        )
-
-
-def _choose_layers() -> None:
-    glob = st.session_state["layer-group"]
-    keep(**{"own-layers": current().model if glob == OWN_LAYERS else None})
-    if glob != OWN_LAYERS:
-        choose(layers=glob)
-
-
-def _titled(title: str, need: str) -> str:
-    return title if need == "embedded" else f"{title} · {need}"
-
-
-def _loaded(name: str) -> Dataset | None:
-    """The dataset, or None where it cannot be had; the page then says why, and the sidebar stays to choose another."""
-    try:
-        return dataset(name)
-    except ValueError:
-        return None
 
 
 def _resolve(page: str) -> Settings:
@@ -322,15 +216,3 @@ def _settle(settings: Settings) -> Settings:
         return replace(settings, lead=0, case=0)
     leads = data.lead_time if len(data.lead_time) > 1 or settings.variable else ()
     return replace(settings, lead=settings.lead if settings.lead in leads else 0, case=min(settings.case, len(data.test) - 1))
-
-
-def _write_url(settings: Settings) -> None:
-    """What differs from the defaults of the task, so that a plain view has a plain address."""
-    usual = _settle(default(settings.task))
-    url = {} if settings.task == Settings().task else {"task": settings.task}
-    url |= {name: as_text(name, getattr(settings, name)) for name in NAMES if getattr(settings, name) != getattr(usual, name)}
-    if settings.task == "grid" and not settings.variable:  # only the planet leaves a choice of them
-        url = {name: value for name, value in url.items() if name not in ("variable", "lead")}
-    st.session_state["url"] = url
-    if {name: st.query_params[name] for name in st.query_params} != url:
-        st.query_params.from_dict(url)

@@ -1,0 +1,114 @@
+"""Where every page begins: its look, its settings, and the sidebar that changes them."""
+
+from __future__ import annotations
+
+import streamlit as st
+from streamlit.runtime.pages_manager import PagesManager
+
+from pages.ui import look, state
+from pages.ui.choices import FORECASTS, MEMBERS, TASKS, Settings, lead_text, mend_text, models, titled
+from stochattn_core.datasets import planet
+from stochattn_core.datasets.base import Dataset
+from stochattn_core.models import MODELS
+
+OWN_LAYERS = "own"  # the last choice of layers: a pattern that the user types
+
+
+def begin(page: str) -> Settings:
+    """The first line of every page: look, settings from widgets or URL, the sidebar, one sentence on what was wrong in the URL."""
+    _route()
+    look.style()
+    settings = state.resolved(page)
+    with st.sidebar:
+        _draw(settings)
+    state.write_url(settings)
+    if state.kept("problem"):
+        st.warning(state.kept("problem"), icon=":material/info:")
+    return settings
+
+
+def _route() -> None:
+    """A fresh server whose first request is for a page lists the files of pages/ itself and never runs app.py: send it there."""
+    if PagesManager.uses_pages_directory:
+        PagesManager.uses_pages_directory = False
+        st.rerun()
+
+
+def _draw(settings: Settings) -> None:
+    st.segmented_control("Task", list(TASKS), format_func=TASKS.get, key="task", required=True, width="stretch")
+    names = models(settings.task)
+    st.selectbox("Model", list(names), format_func=lambda name: titled(names[name].title, names[name].need), key="model")
+    titles = state.datasets(settings.task)
+    st.selectbox("Dataset", list(titles), format_func=titles.get, key="dataset")
+    if settings.variable:
+        st.selectbox("Variable", planet.VARIABLES, format_func=lambda name: look.capital(planet.variable_title(name)), key="variable")
+    data = _loaded(settings.dataset_name)
+    if settings.variable:
+        st.selectbox("Lead time", planet.LEAD_TIMES, format_func=lambda lead: f"{lead} h", key="lead")
+    elif data is not None and len(data.lead_time) > 1:
+        st.selectbox("Lead time", [0, *data.lead_time], format_func=lambda lead: lead_text(lead, data), key="lead")
+    st.segmented_control("Members", MEMBERS, key="members", required=True, width="stretch", help="How many forecasts make the ensemble.")
+    if settings.task == "grid":
+        st.segmented_control(
+            "Forecasts",
+            list(FORECASTS),
+            format_func=FORECASTS.get,
+            key="forecasts",
+            required=True,
+            width="stretch",
+            help="How many starts of the test part are forecast, evenly spaced. More take longer and leave less to chance.",
+        )
+    with st.expander("Layers and seed"):
+        _layers(settings)
+        st.number_input("Seed", 0, 2**31 - 1, key="seed", help="The same seed gives the same members.")
+    if settings.mend:
+        with st.container(horizontal=True, vertical_alignment="center", key="mended"):
+            st.caption(f"Mend: {mend_text(settings.mend)}")
+            st.button("Remove", icon=":material/close:", type="tertiary", key="remove-mend", on_click=state.choose, kwargs={"mend": ""})
+    st.toggle(
+        "Compute ahead",
+        key="ahead",
+        help="While you look, the other concentrations of the slider are computed, the nearest first. They wait while a page computes.",
+    )
+
+
+def _layers(settings: Settings) -> None:
+    """A named group of the model's attention layers, or a pattern that the user types."""
+    model = MODELS[settings.model]
+    titles = {
+        "" if glob == model.layers else glob: f"{name} (default)" if glob == model.layers else name
+        for name, glob in model.layer_groups.items()
+    }
+    chosen = "" if settings.layers == model.layers else settings.layers
+    own = chosen not in titles or state.kept("own-layers") == settings.model
+    state.preset("layer-group", OWN_LAYERS if own else chosen)
+    st.selectbox(
+        "Sampled layers",
+        [*titles, OWN_LAYERS],
+        format_func=lambda glob: titles.get(glob, "Custom pattern"),
+        key="layer-group",
+        on_change=_choose_layers,
+        help="In which attention layers the rows are replaced by draws; the others stay as they are.",
+    )
+    if own:
+        st.text_input(
+            "Pattern",
+            key="layers",
+            placeholder=model.layers,
+            help="Over the names of the attention layers, * for any part of a name. The tab “How it was computed” lists the names.",
+        )
+
+
+def _choose_layers() -> None:
+    glob = state.answer("layer-group")
+    state.keep(**{"own-layers": state.current().model if glob == OWN_LAYERS else None})
+    if glob != OWN_LAYERS:
+        state.choose(layers=glob)
+
+
+def _loaded(name: str) -> Dataset | None:
+    """The dataset, or None where it cannot be had; the page then says why, and the sidebar stays to choose another."""
+    try:
+        return state.dataset(name)
+    except ValueError:
+        return None
