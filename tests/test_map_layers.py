@@ -11,9 +11,11 @@ from stochattn_core.figures.map_box import drawn_region
 from stochattn_core.figures.map_export import map_export, saved, spaghetti_export
 from stochattn_core.figures.projection import PROJECTIONS, Projection
 from stochattn_core.figures.reading_maps import read_error_map, read_field_map, read_ratio_map, read_spaghetti
-from stochattn_core.figures.spaghetti import contour_lines, label_place, projected_contours, spaghetti
+from stochattn_core.figures.spaghetti import Contours, contour_lines, label_place, projected_contours, spaghetti
 from stochattn_core.figures.wind import round_below, wind_arrows
 from tests.globe import FIELD, GRID, LATITUDE, LONGITUDE, angle, draw, hill
+
+PLACE = {"latitude": LATITUDE, "longitude": LONGITUDE}
 
 
 def test_one_scale_for_maps_that_are_compared_and_a_ratio_centred_at_one():
@@ -78,9 +80,9 @@ def test_contours_lie_where_the_field_has_their_value_also_over_the_date_line():
     assert np.degrees(np.arccos(1 + np.log(0.8) / 8)) == pytest.approx(np.mean(away), abs=0.5)
     assert len(contour_lines(FIELD, GRID, 1e6)[0]) == 0
     members = FIELD + 0.1 * np.random.default_rng(0).normal(size=(6, 1, 1))
-    more = {"levels": [-0.5, 0.5], "level_text": ["low", "high"], "title": "t", "subtitle": map_subtitle(n_member=6)}
+    more = {"levels": [-0.5, 0.5], "level_text": ["low", "high"], "title": "t", "subtitle": map_subtitle(n_member=6), **PLACE}
     for name in PROJECTIONS:
-        figure = spaghetti(members, LATITUDE, LONGITUDE, truth=FIELD, plain=FIELD, projection=Projection(name, 5, 45), **more)
+        figure = spaghetti(Contours(members=members, truth=FIELD, plain=FIELD, projection=Projection(name, 5, 45), **more))
         assert [trace.name for trace in figure.data if trace.showlegend] == ["members", "truth", "plain model"]
         assert [note.text for note in figure.layout.annotations] == ["low", "high"]
 
@@ -147,10 +149,9 @@ def test_a_map_for_print_is_a_png_an_svg_or_a_pdf(name):
 def test_spaghetti_for_print_holds_the_contour_of_every_member_of_the_truth_and_of_the_plain_model():
     zonal = np.repeat(LATITUDE[:, None], 64, axis=1)
     shift = np.array([-6.0, -2.0, 1.0, 5.0])
-    figure = spaghetti_export(
-        zonal - shift[:, None, None],
-        LATITUDE,
-        LONGITUDE,
+    contours = Contours(
+        members=zonal - shift[:, None, None],
+        **PLACE,
         levels=[40.0],
         level_text=["40 m"],
         title="Contours",
@@ -159,6 +160,7 @@ def test_spaghetti_for_print_holds_the_contour_of_every_member_of_the_truth_and_
         plain=zonal + 1.5,
         projection=Projection("plate-carree"),
     )
+    figure = spaghetti_export(contours)
     lines = {line.get_zorder(): line.get_ydata() for line in figure.axes[0].lines}  # members 3, truth 4, plain model 5
     for order, latitude in ((3, 40 + shift), (4, [42.5]), (5, [38.5])):
         known = lines[order][np.isfinite(lines[order])]

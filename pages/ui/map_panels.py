@@ -19,7 +19,7 @@ from stochattn_core.figures import reading_maps
 from stochattn_core.figures.colour_scale import ColourScale, of_error, of_field, of_magnitude
 from stochattn_core.figures.map import field_map, map_subtitle
 from stochattn_core.figures.projection import Projection
-from stochattn_core.figures.spaghetti import spaghetti
+from stochattn_core.figures.spaghetti import Contours, spaghetti
 from stochattn_core.figures.theme import units_text
 from stochattn_core.figures.wind import add_wind, round_below
 
@@ -81,20 +81,24 @@ def forecast_panel(settings: Settings, data: Dataset, members: np.ndarray, plain
     return figure, shown.sentence
 
 
+def field_drawn(shown: Shown, settings: Settings, data: Dataset) -> dict[str, Any]:
+    """What a map of a field is drawn from, on the page and in print."""
+    return {
+        "field": shown.values,
+        "latitude": data.latitude,
+        "longitude": data.longitude,
+        "title": shown.title,
+        "subtitle": shown.subtitle,
+        "quantity": shown.quantity,
+        "units": units_text(data.units),
+        "scale": shown.scale,
+        "projection": projection_of(settings.projection),
+    }
+
+
 def draw(shown: Shown, settings: Settings, data: Dataset) -> go.Figure:
-    projection = projection_of(settings.projection)
-    figure = field_map(
-        shown.values,
-        data.latitude,
-        data.longitude,
-        title=shown.title,
-        subtitle=shown.subtitle,
-        quantity=shown.quantity,
-        units=units_text(data.units),
-        scale=shown.scale,
-        projection=projection,
-        height=None if projection.kind.is_round else 470,
-    )
+    what = field_drawn(shown, settings, data)
+    figure = field_map(**what, height=None if what["projection"].kind.is_round else 470)
     return in_metres(figure) if data.units == "m2 s-2" else figure
 
 
@@ -122,28 +126,27 @@ def contour_levels(values: np.ndarray, latitude: Sequence[float], units: str) ->
     return [level * factor for level in levels], [f"{level:,.{decimals}f} {name}".strip().replace("-", "−") for level in levels]
 
 
-def contours_shown(settings: Settings, data: Dataset, members: np.ndarray, plain: np.ndarray) -> dict[str, Any]:
-    """What spaghetti is drawn from, on the page and in print."""
+def contours_shown(settings: Settings, data: Dataset, members: np.ndarray, plain: np.ndarray) -> Contours:
     truth = data.test.target[settings.case].numpy()
     levels, text = contour_levels(truth, data.latitude, data.units)
-    return {
-        "members": members,
-        "latitude": data.latitude,
-        "longitude": data.longitude,
-        "levels": levels,
-        "level_text": text,
-        "title": f"Contours: {variable_title(settings, data)}",
-        "subtitle": _about(data, settings.case, len(members)),
-        "truth": truth,
-        "plain": plain,
-        "projection": projection_of(settings.projection),
-    }
+    return Contours(
+        members=members,
+        latitude=data.latitude,
+        longitude=data.longitude,
+        levels=levels,
+        level_text=text,
+        title=f"Contours: {variable_title(settings, data)}",
+        subtitle=_about(data, settings.case, len(members)),
+        truth=truth,
+        plain=plain,
+        projection=projection_of(settings.projection),
+    )
 
 
 def spaghetti_panel(settings: Settings, data: Dataset, members: np.ndarray, plain: np.ndarray) -> Panel:
     shown = contours_shown(settings, data, members, plain)
-    figure = spaghetti(**shown, height=None if shown["projection"].kind.is_round else 470)
-    return figure, reading_maps.read_spaghetti(members, data.latitude, data.longitude, shown["level_text"])
+    figure = spaghetti(shown, height=None if shown.projection.kind.is_round else 470)
+    return figure, reading_maps.read_spaghetti(members, data.latitude, data.longitude, shown.level_text)
 
 
 def print_figure(settings: Settings, data: Dataset, members: np.ndarray, plain: np.ndarray, wind: tuple | None) -> Figure:
@@ -151,21 +154,9 @@ def print_figure(settings: Settings, data: Dataset, members: np.ndarray, plain: 
     from stochattn_core.figures.map_export import map_export, spaghetti_export
 
     if settings.view == "contours":
-        return spaghetti_export(**contours_shown(settings, data, members, plain))
+        return spaghetti_export(contours_shown(settings, data, members, plain))
     shown = field_shown(settings, data, members, plain)
-    return map_export(
-        shown.values,
-        data.latitude,
-        data.longitude,
-        title=shown.title,
-        subtitle=shown.subtitle,
-        quantity=shown.quantity,
-        units=units_text(data.units),
-        scale=shown.scale,
-        projection=projection_of(settings.projection),
-        wind=wind,
-        wind_name="true wind",
-    )
+    return map_export(**field_drawn(shown, settings, data), wind=wind, wind_name="true wind")
 
 
 def wind_names(settings: Settings) -> tuple[str, str] | None:

@@ -21,7 +21,7 @@ from plotly.colors import hex_to_rgb, unlabel_rgb
 from stochattn_core.figures.colour_scale import ColourScale
 from stochattn_core.figures.map import default_projection, degree_ticks, line_names
 from stochattn_core.figures.projection import Projection, graticule, outline, projected_coastline
-from stochattn_core.figures.spaghetti import label_place, projected_contours
+from stochattn_core.figures.spaghetti import NAMES, Contours, projected_contours
 from stochattn_core.figures.theme import LIGHT
 from stochattn_core.figures.warp import Grid, view, warp
 from stochattn_core.figures.wind import HEAD, LENGTH, drawn, round_below, strong_speed, wind_arrows
@@ -29,6 +29,11 @@ from stochattn_core.figures.wind import HEAD, LENGTH, drawn, round_below, strong
 FORMATS = {"png": "image/png", "svg": "image/svg+xml", "pdf": "application/pdf"}
 ACROSS = 1200  # pixels of the field across the globe: 300 dpi on a page
 INK, PALE = "#16191f", "#6d747f"
+CONTOUR = {
+    "ensemble": {"linewidth": 0.55, "alpha": 0.6, "zorder": 3},
+    "truth": {"linewidth": 1.4, "zorder": 4},
+    "plain": {"linewidth": 0.9, "linestyle": (0, (4, 2)), "zorder": 5},
+}
 
 
 def map_export(
@@ -86,40 +91,21 @@ def map_export(
     return figure
 
 
-def spaghetti_export(
-    members: np.ndarray,
-    latitude: Sequence[float],
-    longitude: Sequence[float],
-    *,
-    levels: Sequence[float],
-    level_text: Sequence[str],
-    title: str,
-    subtitle: str,
-    truth: np.ndarray | None = None,
-    plain: np.ndarray | None = None,
-    projection: Projection | None = None,
-    inches: float = 7.0,
-) -> Figure:
-    """The contours of every member, of the truth and of the plain model; the arguments are those of spaghetti.spaghetti."""
-    grid = Grid.of(latitude, longitude)
-    projection = projection or default_projection(grid)
-    figure, axes = _frame(grid, projection, title, subtitle, inches)
+def spaghetti_export(shown: Contours, *, inches: float = 7.0) -> Figure:
+    """The contours as spaghetti.spaghetti has them.   inches: width."""
+    grid, projection = shown.plane
+    figure, axes = _frame(grid, projection, shown.title, shown.subtitle, inches)
     axes.plot(*projected_coastline(projection), color=LIGHT.plain, linewidth=0.5, zorder=2.5)
-    kinds = [(members, "members", {"color": LIGHT.ensemble, "linewidth": 0.55, "alpha": 0.6, "zorder": 3})]
-    if truth is not None:
-        kinds.append(([truth], "truth", {"color": LIGHT.truth, "linewidth": 1.4, "zorder": 4}))
-    if plain is not None:
-        kinds.append(([plain], "plain model", {"color": LIGHT.plain, "linewidth": 0.9, "linestyle": (0, (4, 2)), "zorder": 5}))
-    named: list[tuple[float, float]] = []
-    for level, text in zip(levels, level_text, strict=True):
-        for fields, _, look in kinds:
-            axes.plot(*projected_contours(fields, grid, projection, level), **look)
-        place = label_place(*projected_contours([members.mean(axis=0)], grid, projection, level), projection, named)
-        if place is not None:
-            named.append(place)
-            paper = {"facecolor": "white", "edgecolor": "none", "alpha": 0.9, "pad": 1.0}
-            axes.text(*place, text, color=INK, fontsize=7.5, ha="center", va="center", bbox=paper, zorder=9)
-    lines = [Line2D([], [], **{**look, "alpha": 1, "linewidth": max(look["linewidth"], 0.9)}, label=name) for _, name, look in kinds]
+    looks = {role: {"color": getattr(LIGHT, role), **CONTOUR[role]} for role in shown.fields}
+    for level in shown.levels:
+        for role, fields in shown.fields.items():
+            axes.plot(*projected_contours(fields, grid, projection, level), **looks[role])
+    paper = {"facecolor": "white", "edgecolor": "none", "alpha": 0.9, "pad": 1.0}
+    for place, text in shown.names:
+        axes.text(*place, text, color=INK, fontsize=7.5, ha="center", va="center", bbox=paper, zorder=9)
+    lines = [
+        Line2D([], [], **{**look, "alpha": 1, "linewidth": max(look["linewidth"], 0.9)}, label=NAMES[role]) for role, look in looks.items()
+    ]
     bottom = 0.3 / figure.get_figheight()
     figure.legend(handles=lines, loc="center", bbox_to_anchor=(0.5, bottom), ncols=len(lines), frameon=False, fontsize=8.5, labelcolor=INK)
     return figure

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import plotly.graph_objects as go
@@ -15,6 +16,8 @@ from stochattn_core.figures.theme import BROWSER, Palette, legend_below
 from stochattn_core.figures.warp import Grid, padded, padded_rows
 
 REFINE = 3  # steps between two cells when a contour is drawn
+NAMES = {"ensemble": "members", "truth": "truth", "plain": "plain model"}
+WIDTH = {"ensemble": 1.0, "truth": 2.4, "plain": 1.4}  # pixels
 
 
 def contour_lines(field: np.ndarray, grid: Grid, level: float) -> tuple[np.ndarray, np.ndarray]:
@@ -55,48 +58,66 @@ def projected_contours(fields: Sequence[np.ndarray], grid: Grid, projection: Pro
     return x.astype(np.float32), y.astype(np.float32)
 
 
-def spaghetti(
-    members: np.ndarray,
-    latitude: Sequence[float],
-    longitude: Sequence[float],
-    *,
-    levels: Sequence[float],
-    level_text: Sequence[str],
-    title: str,
-    subtitle: str,
-    truth: np.ndarray | None = None,
-    plain: np.ndarray | None = None,
-    projection: Projection | None = None,
-    palette: Palette = BROWSER,
-    height: int | None = None,
-) -> go.Figure:
-    """members: (member, latitude, longitude); truth, plain: (latitude, longitude), same units; levels: in these units.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Contours:
+    """The contours of every member, of the truth and of the plain model: what a map of them shows on a screen or in print.
 
+    members: (member, latitude, longitude); truth, plain: (latitude, longitude), same units; levels: in these units.
     level_text: what the contours are called ("5,400 m"): geopotential is contoured in m2 s-2 and spoken of in metres.
     """
-    grid = Grid.of(latitude, longitude)
-    projection = projection or default_projection(grid)
+
+    members: np.ndarray
+    latitude: Sequence[float]
+    longitude: Sequence[float]
+    levels: Sequence[float]
+    level_text: Sequence[str]
+    title: str
+    subtitle: str
+    truth: np.ndarray | None = None
+    plain: np.ndarray | None = None
+    projection: Projection | None = None
+
+    @property
+    def plane(self) -> tuple[Grid, Projection]:
+        """ValueError says what is wrong with the latitudes or longitudes."""
+        grid = Grid.of(self.latitude, self.longitude)
+        return grid, self.projection or default_projection(grid)
+
+    @property
+    def fields(self) -> dict[str, Sequence[np.ndarray]]:
+        """What is contoured, by its role in a Palette; the plain model over the truth, which would hide it where the two agree."""
+        single = {"truth": self.truth, "plain": self.plain}
+        return {"ensemble": self.members} | {role: [field] for role, field in single.items() if field is not None}
+
+    @property
+    def names(self) -> list[tuple[tuple[float, float], str]]:
+        """Where the levels are named, and how; one whose lines are too short has no name."""
+        grid, projection = self.plane
+        named: dict[tuple[float, float], str] = {}
+        for level, text in zip(self.levels, self.level_text, strict=True):
+            place = label_place(*projected_contours([self.members.mean(axis=0)], grid, projection, level), projection, list(named))
+            if place is not None:
+                named[place] = text
+        return list(named.items())
+
+
+def spaghetti(shown: Contours, *, palette: Palette = BROWSER, height: int | None = None) -> go.Figure:
+    """The contours in a browser.   height: pixels."""
+    grid, projection = shown.plane
     figure = go.Figure()
     draw_ground(figure, grid, projection, palette=palette, over_field=False)
     for one in figure.data[1:2]:
         one.update(line={"width": 0.7}, opacity=0.75)
-    named: list[tuple[float, float]] = []
-    for i, level in enumerate(levels):
-        first = {"showlegend": i == 0}
-        x, y = projected_contours(members, grid, projection, level)
-        line(figure, x, y, colour=palette.ensemble, width=1.0, opacity=0.65, name="members", legendgroup="members", **first)
-        if truth is not None:
-            x, y = projected_contours([truth], grid, projection, level)
-            line(figure, x, y, colour=palette.truth, width=2.4, name="truth", legendgroup="truth", **first)
-        if plain is not None:  # over the truth, which would hide it where the two agree
-            x, y = projected_contours([plain], grid, projection, level)
-            line(figure, x, y, colour=palette.plain, width=1.4, name="plain model", legendgroup="plain", **first)
-            figure.data[-1].line.dash = "dash"
-        place = label_place(*projected_contours([members.mean(axis=0)], grid, projection, level), projection, named)
-        if place is not None:
-            named.append(place)
-            _name_level(figure, place, level_text[i], palette)
-    finish_map(figure, grid, projection, title=title, subtitle=subtitle, palette=palette, height=height)
+    for i, level in enumerate(shown.levels):
+        for role, fields in shown.fields.items():
+            x, y = projected_contours(fields, grid, projection, level)
+            more = {"name": NAMES[role], "legendgroup": role, "showlegend": i == 0}
+            line(figure, x, y, colour=getattr(palette, role), width=WIDTH[role], opacity=0.65 if role == "ensemble" else None, **more)
+            if role == "plain":
+                figure.data[-1].line.dash = "dash"
+    for place, text in shown.names:
+        _name_level(figure, place, text, palette)
+    finish_map(figure, grid, projection, title=shown.title, subtitle=shown.subtitle, palette=palette, height=height)
     return legend_below(figure, -0.07 if projection.name == "plate-carree" else -0.02)
 
 
