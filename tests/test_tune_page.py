@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from pages.ui import cached, export, mends_panel, search
 from pages.ui.choices import Settings, mend_text
-from pages.ui.work import Work, duration
+from pages.ui.work import duration
 from stochattn_core import TunedSetting, evaluate, load_dataset, load_model, tune
 from stochattn_core.figures.theme import number
 from stochattn_core.mends.compare import compare
@@ -21,18 +21,10 @@ from stochattn_core.settings import Setting
 from stochattn_core.tuning import preview
 from stochattn_core.tuning.export import with_groups
 from stochattn_core.tuning.groups import by_dataset, calibration_ensembles, estimate, shrunk
-from tests.test_pages import html, opened
+from tests.app import Silent, html, opened
 from tests.test_tuning import a_draw_at, dataset_of, own
 
 SEED = 7  # no other test tunes with it: what is on the server's shelf is of this file
-
-
-@pytest.fixture(autouse=True, scope="module")
-def cache(tmp_path_factory):
-    patch = pytest.MonkeyPatch()
-    patch.setenv("STOCHATTN_CACHE", str(tmp_path_factory.mktemp("cache")))
-    yield
-    patch.undo()
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +38,7 @@ def model():
 
 
 @pytest.fixture(scope="module")
-def tuned(model, diabetes, cache):
+def tuned(model, diabetes):
     return tune(model, diabetes, n_member=9, seed=SEED)
 
 
@@ -56,12 +48,6 @@ def page(**query: str) -> AppTest:
 
 def started(test: AppTest) -> AppTest:
     return test.button(key="start-tuning").click().run(timeout=300)
-
-
-def silent() -> Work:
-    work = Work(None, "", key="", on_stop=print)
-    work._draw = lambda share, text: None
-    return work
 
 
 def test_before_tuning_a_first_look_says_what_to_expect(model, diabetes):
@@ -84,7 +70,7 @@ def test_the_page_says_what_the_core_found(tuned):
         assert name.capitalize() in shown and f"{number(low)} to {number(high)}" in shown
     for name in ("per-sample", "fair CRPS", "W1"):
         assert name in shown
-    assert number(tuned.after.scores["crps_fair"]) in shown and f"{tuned.passes}" in shown
+    assert number(tuned.after.scores["crps_fair"]) in shown and f'<div class="sa-value">{tuned.passes:,}</div>' in shown
 
 
 def test_a_budget_ends_the_search_and_it_goes_on_from_there():
@@ -97,7 +83,7 @@ def test_a_budget_ends_the_search_and_it_goes_on_from_there():
     assert any("ended the search after 60 passes" in one.value for one in test.markdown)
     test.button(key="continue-unbounded").click().run(timeout=120)
     assert not test.exception and not any("ended the search" in one.value for one in test.markdown)
-    assert "70" in html(test)
+    assert '<div class="sa-value">70</div>' in html(test)
 
 
 def test_single_passes_seek_the_pooled_dispersion_whatever_was_chosen():
@@ -239,15 +225,15 @@ def test_moving_the_slider_leaves_a_fractional_concentration_and_keeps_an_inflat
 @pytest.mark.parametrize("mend", ["inflation 3", "fractional 5.4", "shared"])
 def test_the_first_answer_of_a_mended_setting_is_what_its_evaluation_holds(mend):
     data, setting = cached.dataset("sunspots"), Setting(5, 9, 0, "", mend)
-    members, plain = cached.one_forecast("timesfm", data, setting, 2, silent())
-    found = cached.evaluation("timesfm", data, setting, silent()).ensemble
+    members, plain = cached.one_forecast("timesfm", data, setting, 2, Silent())
+    found = cached.evaluation("timesfm", data, setting, Silent()).ensemble
     np.testing.assert_allclose(members, found.members[:, 2], rtol=1e-3)
     np.testing.assert_allclose(plain, found.plain[2], rtol=1e-4)
 
 
 def test_what_is_known_of_a_mend_is_no_point_of_the_curve_without_one(diabetes):
     for mend in ("", "inflation 3"):
-        cached.evaluation("ft_transformer", diabetes, Setting(4, 9, SEED, "", mend), silent())
+        cached.evaluation("ft_transformer", diabetes, Setting(4, 9, SEED, "", mend), Silent())
     known = cached.evaluations_known("ft_transformer", diabetes, Setting(64, 9, SEED, "", "inflation 3"))
     assert list(known) == [4] and known[4].setting.mend == "inflation 3"
 

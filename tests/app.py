@@ -1,0 +1,46 @@
+"""The pages of the app without a browser: how a test opens one, reads it, and hands it a file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from streamlit.testing.v1 import AppTest
+
+from pages.ui.work import Work
+
+ROOT = Path(__file__).parents[1]
+PAGES = ("explore", "tune", "bring", "method")
+PLANET = {"task": "grid", "dataset": "planet"}
+
+
+def opened(name: str, **query: str) -> AppTest:
+    test = AppTest.from_file(str(ROOT / "pages" / f"{name}.py"), default_timeout=120)
+    for key, value in ({"dataset": "diabetes", "members": "9"} | query).items():
+        test.query_params[key] = value
+    return test.run()
+
+
+def html(test: AppTest) -> str:
+    return " ".join(element.proto.body for element in test.get("html"))
+
+
+def title_of(test: AppTest, key: str) -> str:
+    """The title of the figure under this key."""
+    (figure,) = (one for one in test.get("plotly_chart") if one.proto.id.endswith(f"-{key}"))
+    return json.loads(figure.proto.spec)["layout"]["title"]["text"].split("<br>")[0]
+
+
+def upload(test: AppTest, key: str, name: str, content: bytes) -> None:
+    widget = next(one for one in test.get("file_uploader") if one.key == key)
+    widget.set_value((name, content, "application/octet-stream")).run()
+
+
+class Silent(Work):
+    """Long work of which no page shows anything."""
+
+    def __init__(self) -> None:
+        super().__init__(None, "", key="", on_stop=lambda: None)
+
+    def _draw(self, share: float, text: str) -> None:
+        pass
