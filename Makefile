@@ -28,7 +28,7 @@ calibration-report: $(VENV)/.app
 	$(BIN)/python -m stochattn_core.report --out calibration-report.html
 
 screenshots: $(VENV)/.dev
-	$(BIN)/python tests/browser/screenshots.py screenshots
+	$(BIN)/python -m tests.browser.screenshots screenshots
 
 clean:
 	rm -rf $(VENV)

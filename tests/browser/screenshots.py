@@ -1,4 +1,4 @@
-"""Pictures of the app as it is: `python tests/browser/screenshots.py FOLDER` writes the README's picture and every page, light and dark."""
+"""Pictures of the app as it is: `python -m tests.browser.screenshots FOLDER` writes the README's picture and every page, light and dark."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from playwright.sync_api import Page
-
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-from server import chromium, served, settle, watched
+from tests.browser.server import chromium, served, watched
+from tests.browser.steps import settle, tune
 
 SIZES = {"": (1440, 900), "-phone": (390, 844)}
 PAGES = {
@@ -20,12 +18,6 @@ PAGES = {
     "bring": "/bring",
     "method": "/method",
 }
-
-
-def tuned(page: Page) -> None:
-    page.get_by_role("button", name="Start tuning").click()
-    page.get_by_text("Take it home").wait_for(timeout=240_000)
-    settle(page)
 
 
 def main(folder: Path) -> None:
@@ -40,7 +32,7 @@ def main(folder: Path) -> None:
                     page.goto(address + path)
                     settle(page)
                     if name == "tune" and page.get_by_role("button", name="Start tuning").count():
-                        tuned(page)
+                        tune(page)
                     page.screenshot(path=folder / f"{name}-{scheme}{suffix}.png")
                     tall = page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight")
                     page.set_viewport_size({"width": width, "height": max(height, tall + 20)})
@@ -57,5 +49,5 @@ def main(folder: Path) -> None:
 
 if __name__ == "__main__":
     if len(sys.argv) != 2:
-        sys.exit("expected one folder for the pictures: python tests/browser/screenshots.py FOLDER")
+        sys.exit("expected one folder for the pictures: python -m tests.browser.screenshots FOLDER")
     main(Path(sys.argv[1]))

@@ -91,24 +91,3 @@ def watched(page: Page, address: str) -> list[str]:
 
 def _expected(message) -> bool:
     return "404" in message.text and message.location.get("url", "").endswith(EXPECTED)
-
-
-def settle(page: Page, timeout: float = 120_000) -> None:
-    """Wait until the run of the script that an action started has ended, and its figures are drawn.
-
-    The slider waits 0.2 s before it tells the server, and the line above it looks for news every 1.5 s: ended is what rests for 0.6 s.
-    """
-    page.evaluate("() => { window.lastRun = performance.now() }")
-    page.wait_for_function(
-        """() => {
-            if (document.querySelector('[data-testid=stApp]')?.dataset.testScriptState !== 'notRunning') window.lastRun = performance.now();
-            return document.querySelector('.sa-title') !== null && performance.now() - window.lastRun > 600;
-        }""",
-        timeout=timeout,
-    )
-    page.wait_for_function(
-        "!document.querySelector('[data-testid=stSkeleton]') && "
-        "[...document.querySelectorAll('[data-testid=stPlotlyChart]')].every(chart => !chart.offsetParent || chart.querySelector('.main-svg'))",
-        timeout=timeout,
-    )
-    page.wait_for_timeout(300)

@@ -1,0 +1,63 @@
+"""Tuning in a real browser: it leaves as a file and comes back, with a mend or without."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from playwright.sync_api import Page
+
+from tests.browser.steps import first_tile, settle, take_home, tune
+
+
+def test_tune_take_home_and_load_back(page: Page, tmp_path: Path):
+    page.goto("/tune?task=table&dataset=synthetic-table&members=19")
+    settle(page)
+    tune(page)
+    path = take_home(page, tmp_path)
+    saved = json.loads(path.read_text())
+    assert saved["dataset"]["name"] == "synthetic-table"
+    assert saved["scores"]["after"]["n_member"] == 19
+
+    page.locator("[data-testid=stSidebarNav]").get_by_text("Bring your own", exact=True).click()
+    settle(page)
+    page.get_by_role("tab", name="A saved setting").click()
+    page.locator(".st-key-tuned-file input[type=file]").set_input_files(path)
+    page.get_by_text("The same numbers, bit for bit.").wait_for(timeout=120_000)
+    bad = tmp_path / "half.json"
+    bad.write_text(path.read_text()[:200])
+    page.locator(".st-key-tuned-file input[type=file]").set_input_files(bad)
+    page.locator("[data-testid=stAlert]").wait_for()
+    settle(page)
+    assert page.get_by_text("The same numbers, bit for bit.").count() == 1, "what was loaded before must stay"
+
+    page.get_by_role("button", name="Open it on Explore").click()
+    page.locator(".st-key-forecast .main-svg").first.wait_for(timeout=60_000)
+    settle(page)
+    assert f"ν = {saved['concentration']:,}" in page.locator(".sa-title").inner_text()
+    assert abs(float(first_tile(page)) - saved["scores"]["after"]["spread_skill_ratio"]) < 0.005
+
+
+def test_a_mend_is_compared_used_and_removed(page: Page, tmp_path: Path):
+    page.goto("/tune?task=table&members=9")
+    page.locator(".sa-verdict").get_by_text("Before you tune").wait_for(timeout=120_000)
+    tune(page)
+    page.locator(".st-key-compare-mends button").first.click()
+    page.locator(".st-key-gains .main-svg").first.wait_for(timeout=300_000)
+    settle(page)
+    page.locator(".st-key-mend-row [role=combobox], .st-key-mend-row input").first.click()
+    page.get_by_role("option", name="Output inflation").click()
+    settle(page)
+    page.locator(".st-key-export-mend button").first.click()
+    page.get_by_role("button", name="Back to ν alone").wait_for()
+    settle(page)
+    saved = json.loads(take_home(page, tmp_path).read_text())
+    assert saved["mend"].startswith("inflation") and saved["concentration"] == 64
+    page.locator(".st-key-use-mend button").first.click()
+    page.locator(".st-key-forecast .main-svg").first.wait_for(timeout=60_000)
+    settle(page)
+    assert f"output inflation × {saved['mend'].split()[1]}" in page.locator(".sa-title").inner_text()
+    assert abs(float(first_tile(page)) - saved["scores"]["after"]["spread_skill_ratio"]) < 0.005
+    page.locator(".st-key-remove-mend button").first.click()
+    settle(page)
+    assert "mend=" not in page.url and "inflation" not in page.locator(".sa-title").inner_text()
