@@ -135,11 +135,9 @@ def evaluate(
     setting = setting or Setting()
     started = time.perf_counter()
     network = network_of(model, dataset, device=device, progress=progress)
-    split = dataset.part(part)
+    split = dataset.filled(part)
     layers = layers_of(model, setting)
     few = split.inputs[:2].to(device_of(network))
-    if not len(split):
-        raise ValueError(f"expected cases in the {part} part of {dataset.name!r}, found none; give more data")
     seen = audit(network, few, attention_classes=attention_classes)
     ensemble = ensemble_of(network, dataset, setting, part=part, layers=layers, attention_classes=attention_classes, progress=progress)
     return Evaluation(

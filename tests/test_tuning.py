@@ -2,6 +2,8 @@
 
 import itertools
 import math
+import time
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -11,7 +13,9 @@ from torch import nn
 
 from stochattn_core import TunedSetting, load_dataset, load_model, sample_ensemble, tune
 from stochattn_core.datasets.base import Dataset, Split, blocks_at_random
-from stochattn_core.tuning import GRID, Budget, power_law
+from stochattn_core.mends.compare import compare
+from stochattn_core.settings import Setting
+from stochattn_core.tuning import GRID, Budget, power_law, search_concentration
 from stochattn_core.tuning.points import points_about
 from stochattn_core.tuning.verdict import OVER, UNDER, WORDS
 
@@ -138,7 +142,7 @@ def test_the_search_looks_only_near_the_optimum_and_stops_at_its_budget():
         asked.append(concentration)
         return concentration
 
-    find = lambda budget: points_about(lambda points: math.log(5), passes_at, np.array(GRID), 10, budget)  # noqa: E731
+    find = lambda budget: points_about(lambda points: math.log(5), passes_at, np.array(GRID), 10, budget, time.monotonic())  # noqa: E731
     found, ended = find(Budget())
     assert list(found) == [1, 2, 4, 8, 16, 32, 64] and asked[0] == 64 and max(asked) == 64 and not ended
     few, ended = find(Budget(passes=45))
@@ -222,6 +226,23 @@ def test_nothing_of_the_test_part_reaches_the_tuned_value():
     changed = Dataset("known", "table", "Known", "y", "", "made here", "none", known.train, known.calibration, other)
     a, b = tune(network, known), tune(network, changed)
     assert (a.concentration, a.optimum, a.interval) == (b.concentration, b.optimum, b.interval)
+
+
+def test_a_search_needs_the_calibration_part_and_a_tuning_the_test_part_too():
+    network = own()
+    known = dataset_of(network, a_draw_at(40), n=40)
+    nothing = Split(known.test.inputs[:0], known.test.target[:0], known.test.index[:0], known.test.block[:0])
+    untested, uncalibrated = replace(known, test=nothing), replace(known, calibration=nothing)
+    found, whole = (search_concentration(network, data, Setting()) for data in (untested, known))
+    assert (found.concentration, found.interval) == (whole.concentration, whole.interval)
+    for data, part, work in (
+        (untested, "test", lambda data: tune(network, data)),
+        (untested, "test", lambda data: compare(network, data, Setting(n_member=9))),
+        (uncalibrated, "calibration", lambda data: tune(network, data)),
+        (uncalibrated, "calibration", lambda data: search_concentration(network, data, Setting())),
+    ):
+        with pytest.raises(ValueError, match=f"expected cases in the {part} part of 'known', found none"):
+            work(data)
 
 
 def test_calibration_targets_that_are_all_missing_are_refused():

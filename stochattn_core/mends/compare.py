@@ -83,8 +83,8 @@ def compare(
     wanted = among(mends)
     if not isinstance(setting, Setting | Tuning):
         raise ValueError(f"expected a Setting, or what tune() gives, to compare with, got {type(setting).__name__}")
-    if not len(dataset.calibration):
-        raise ValueError(f"expected cases in the calibration part of {dataset.name!r}, found none; give more data")
+    for part in ("calibration", "test"):
+        dataset.filled(part)
     network = network_of(model, dataset, device=device, progress=progress)
     given = setting if isinstance(setting, Setting) else setting.setting.setting
     objective = "pooled" if isinstance(setting, Setting) else setting.objective
