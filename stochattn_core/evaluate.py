@@ -227,7 +227,7 @@ def _sampled(
         device=device.type,
         case_per_pass=step,  # matrix products of another size round otherwise
         torch=torch.__version__,
-        **({"shared": True} if shared else {}),  # what was kept before there were shared draws is still found
+        shared=shared,
     )
     event = tuple(split.target.shape[1:])
 

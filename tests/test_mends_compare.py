@@ -288,14 +288,11 @@ def test_a_comma_in_brackets_is_a_part_of_its_pattern(model, table):
 # ---- the store
 
 
-def test_what_was_kept_of_ensembles_without_a_mend_is_still_found(model, table, monkeypatch):
+def test_an_ensemble_is_kept_once_for_all_that_is_made_of_it_and_a_shared_one_by_itself(model, table, monkeypatch):
     asked = []
     key_of = store.key_of
-    monkeypatch.setattr(store, "key_of", lambda kind, **parts: asked.append(set(parts)) or key_of(kind, **parts))
-    for setting in (Setting(4, 3), Setting(4, 3, mend="inflation 2"), Setting(4, 3, mend="shared")):
-        ensemble_of(model, table, setting)
-    names = {
-        "weights", "network", "attention_classes", "dataset", "part", "concentration", "n_member", "seed", "layers", "device",
-        "case_per_pass", "torch",
-    }  # fmt: skip
-    assert asked == [names, names, names | {"shared"}]
+    monkeypatch.setattr(store, "key_of", lambda kind, **parts: asked.append(key_of(kind, **parts)) or asked[-1])
+    for mend in ("", "inflation 2", "shared"):
+        ensemble_of(model, table, Setting(4, 3, mend=mend))
+    plain, inflated, shared = asked
+    assert plain == inflated != shared
