@@ -17,7 +17,7 @@ from stochattn_core.mends import MENDS, inflation
 from stochattn_core.mends.compare import compare
 from stochattn_core.mends.gain import N_REPLICATE, Scored, halves, paired_gain
 from stochattn_core.mends.layer_groups import layer_groups
-from stochattn_core.mends.search import Found
+from stochattn_core.mends.search import Searched
 from stochattn_core.metrics import Statistics, crps, scores
 from stochattn_core.metrics.significance import block_counts
 
@@ -26,7 +26,7 @@ SETTING = Setting(n_member=9)
 
 def at(concentration, optimum=None):
     """A search that has found its answer before it begins."""
-    return lambda setting, progress: Found(concentration, optimum or float(concentration), 70)
+    return lambda setting, progress: Searched(concentration, optimum or float(concentration), 70)
 
 
 @pytest.fixture(scope="module")

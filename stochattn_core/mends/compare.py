@@ -20,7 +20,7 @@ from stochattn_core.mends import MENDS, methods
 from stochattn_core.mends.gain import Gain, paired_gain
 from stochattn_core.mends.layer_groups import layer_groups
 from stochattn_core.mends.methods import Outcome, Workbench
-from stochattn_core.mends.search import Found, Search, search_of
+from stochattn_core.mends.search import Search, Searched, search_of
 from stochattn_core.models.base import Model
 from stochattn_core.settings import Setting
 from stochattn_core.tuning import Tuning
@@ -98,7 +98,7 @@ def compare(
         attention_classes,
     )
     if not isinstance(setting, Setting):
-        bench.known[given] = Found(setting.concentration, setting.optima["ratio"].value, setting.passes)
+        bench.known[given] = Searched(setting.concentration, setting.optima["ratio"].value, setting.passes)
     jobs = [("nu alone", "Concentration alone", "method", lambda bench: bench.alone), *_mends(bench, wanted), *_REFERENCES]
     made: list[tuple[Row, Outcome | None]] = []
     for place, (name, title, kind, job) in enumerate(jobs):

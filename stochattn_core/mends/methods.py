@@ -20,7 +20,7 @@ from stochattn_core.mends import conformal, inflation, noise
 from stochattn_core.mends.fractional import Fractional
 from stochattn_core.mends.gain import Scored, halves
 from stochattn_core.mends.inflation import Inflation
-from stochattn_core.mends.search import Found, Search
+from stochattn_core.mends.search import Search, Searched
 from stochattn_core.metrics import scores
 from stochattn_core.metrics.scores import SHOWN
 from stochattn_core.settings import Setting
@@ -56,9 +56,9 @@ class Workbench:
     search: Search
     attention_classes: Sequence[AttentionClass] = ()
     progress: Progress | None = None
-    known: dict[Setting, Found] = field(default_factory=dict)
+    known: dict[Setting, Searched] = field(default_factory=dict)
 
-    def found(self, setting: Setting) -> Found:
+    def found(self, setting: Setting) -> Searched:
         if setting not in self.known:
             self.known[setting] = self.search(setting, share_of(self.progress, 0, 1, 3))
         return self.known[setting]
