@@ -21,7 +21,8 @@ import torch
 from stochattn_core import load_dataset, load_model, tune
 from stochattn_core.baselines.dressing import GaussianDressing, ResidualDressing
 from stochattn_core.datasets.base import thinned
-from stochattn_core.evaluate import Ensemble, evaluate
+from stochattn_core.evaluate import evaluate
+from stochattn_core.forecasts import Ensemble
 from stochattn_core.mends.compare import compare
 from stochattn_core.mends.methods import with_errors
 from stochattn_core.metrics import by_event

@@ -54,7 +54,7 @@ def test_the_plain_model_has_no_spread_and_its_crps_is_its_mean_absolute_error(m
 
 def test_what_was_computed_is_read_back_and_not_computed_again(model, diabetes, empty_cache, monkeypatch):
     first = evaluate(model, diabetes, Setting(8, 19))
-    monkeypatch.setattr(import_module("stochattn_core.evaluate"), "sample_ensemble", lambda *_, **__: pytest.fail("computed again"))
+    monkeypatch.setattr(import_module("stochattn_core.forecasts"), "sample_ensemble", lambda *_, **__: pytest.fail("computed again"))
     again = evaluate(model, diabetes, Setting(8, 19))
     assert again.scores == first.scores
 

@@ -12,7 +12,8 @@ from torch import nn
 from benchmarks import planet
 from stochattn_core import Setting, load_dataset, load_model, store, tune
 from stochattn_core.datasets.base import thinned
-from stochattn_core.evaluate import ensemble_of, evaluate
+from stochattn_core.evaluate import evaluate
+from stochattn_core.forecasts import ensemble_of
 from stochattn_core.mends import MENDS, inflation
 from stochattn_core.mends.compare import compare
 from stochattn_core.mends.gain import N_REPLICATE, Scored, halves, paired_gain

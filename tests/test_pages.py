@@ -214,7 +214,8 @@ def test_a_box_drawn_on_the_map_is_a_region_of_the_globe(monkeypatch):
 
 
 def test_the_shelf_holds_the_cells_of_a_few_maps_and_the_scores_of_all():
-    from stochattn_core.evaluate import Ensemble, Evaluation
+    from stochattn_core.evaluate import Evaluation
+    from stochattn_core.forecasts import Ensemble
 
     shelf, found = cached.Shelf(), []
     rng = np.random.default_rng(0)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from stochattn_core import load_dataset, load_model, tune
-from stochattn_core.evaluate import Ensemble
+from stochattn_core.forecasts import Ensemble
 from stochattn_core.settings import Setting
 from stochattn_core.tuning import Budget, groups, preview, search_concentration
 from stochattn_core.tuning.thompson import N_MOST, line_through, thompson

@@ -236,7 +236,7 @@ def test_moving_the_slider_leaves_a_fractional_concentration_and_keeps_an_inflat
         assert ("mend" in test.query_params) == kept
 
 
-@pytest.mark.parametrize("mend", ["inflation 3", "fractional 5.4", "shared"])
+@pytest.mark.parametrize("mend", ["inflation 3", "noise 2 5", "fractional 5.4", "shared"])
 def test_the_first_answer_of_a_mended_setting_is_what_its_evaluation_holds(mend):
     data, setting = cached.dataset("sunspots"), Setting(5, 9, 0, "", mend)
     members, plain = cached.one_forecast("timesfm", data, setting, 2, silent())

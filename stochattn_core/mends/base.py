@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 if TYPE_CHECKING:  # evaluate imports the settings, and they this package
-    from stochattn_core.evaluate import Ensemble
+    from stochattn_core.forecasts import Ensemble
     from stochattn_core.settings import Setting
 
 

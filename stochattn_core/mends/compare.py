@@ -15,7 +15,8 @@ from stochattn_core.baselines import BASELINES
 from stochattn_core.baselines.dressing import GaussianDressing, ResidualDressing
 from stochattn_core.by_hand import AttentionClass
 from stochattn_core.datasets.base import Dataset, Progress
-from stochattn_core.evaluate import device_of, layers_of, network_of
+from stochattn_core.evaluate import layers_of, network_of
+from stochattn_core.forecasts import device_of
 from stochattn_core.mends import MENDS, methods
 from stochattn_core.mends.gain import Gain, paired_gain
 from stochattn_core.mends.layer_groups import layer_groups

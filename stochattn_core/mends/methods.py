@@ -15,7 +15,7 @@ from stochattn_core.baselines import conformal as split_conformal
 from stochattn_core.baselines.dressing import GaussianDressing, ResidualDressing
 from stochattn_core.by_hand import AttentionClass
 from stochattn_core.datasets.base import Dataset, Progress
-from stochattn_core.evaluate import Ensemble, ensemble_of
+from stochattn_core.forecasts import Ensemble, ensemble_of
 from stochattn_core.mends import conformal, inflation, noise
 from stochattn_core.mends.fractional import Fractional
 from stochattn_core.mends.gain import Scored, halves

@@ -15,7 +15,8 @@ import numpy as np
 from torch import Tensor
 
 from stochattn_core.datasets.base import Dataset, Progress
-from stochattn_core.evaluate import Ensemble, ensemble_of, layers_of, network_of
+from stochattn_core.evaluate import layers_of, network_of
+from stochattn_core.forecasts import Ensemble, ensemble_of
 from stochattn_core.metrics import Statistics
 from stochattn_core.metrics.regions import REGIONS, region_weights
 from stochattn_core.models.base import Model

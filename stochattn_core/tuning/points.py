@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stochattn_core.evaluate import Ensemble
+from stochattn_core.forecasts import Ensemble
 from stochattn_core.metrics import Statistics
 from stochattn_core.metrics.dispersion import PerSample, deviation_by_block, per_sample
 

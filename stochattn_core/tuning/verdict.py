@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import torch
 
-from stochattn_core.evaluate import Ensemble
+from stochattn_core.forecasts import Ensemble
 from stochattn_core.metrics import Statistics
 from stochattn_core.metrics.association import within_by_block
 from stochattn_core.metrics.intervals import LEVELS, attainable_coverage
