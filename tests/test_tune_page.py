@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 from pages.ui import cached, export, mends_panel, search
 from pages.ui.choices import Settings, mend_text
 from pages.ui.work import Work, duration
-from stochattn_core import TunedSetting, evaluate, load_dataset, load_model, tune
+from stochattn_core import TunedSetting, evaluate, tune
 from stochattn_core.figures.theme import number
 from stochattn_core.mends.compare import compare
 from stochattn_core.mends.export import taken
@@ -33,16 +33,6 @@ def cache(tmp_path_factory):
     patch.setenv("STOCHATTN_CACHE", str(tmp_path_factory.mktemp("cache")))
     yield
     patch.undo()
-
-
-@pytest.fixture(scope="module")
-def diabetes():
-    return load_dataset("diabetes")
-
-
-@pytest.fixture(scope="module")
-def model():
-    return load_model("ft_transformer")
 
 
 @pytest.fixture(scope="module")
