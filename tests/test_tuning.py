@@ -1,9 +1,12 @@
 """Tuning against cases whose right answer is known."""
 
+import errno
 import itertools
+import json
 import math
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,7 +14,7 @@ import pytest
 import torch
 from torch import nn
 
-from stochattn_core import TunedSetting, load_dataset, load_model, sample_ensemble, tune
+from stochattn_core import TunedSetting, evaluate, load_dataset, load_model, sample_ensemble, tune
 from stochattn_core.datasets.base import Dataset, Split, blocks_at_random
 from stochattn_core.mends.compare import compare
 from stochattn_core.settings import Setting
@@ -160,8 +163,6 @@ def test_the_file_gives_back_the_setting_and_the_numbers(tuned, tmp_path, empty_
     tuned.setting.save(tmp_path / "tuned.json")
     back = TunedSetting.load(tmp_path / "tuned.json")
     assert back == tuned.setting and tuned.verdict in WORDS
-    from stochattn_core import evaluate
-
     again = evaluate(load_model("ft_transformer"), load_dataset("diabetes"), back.setting)
     assert {name: value for name, value in again.scores.items() if value == value} == back.scores.after
 
@@ -178,8 +179,6 @@ def test_what_is_exported_names_everything_it_hangs_on(tuned):
 
 
 def text(tuned, **changes):
-    import json
-
     return json.dumps({**json.loads(tuned.setting.dumps()), **changes})
 
 
@@ -214,9 +213,21 @@ def test_a_setting_of_another_model_other_weights_or_other_data_is_refused_by_na
         s.check(s.model.name, s.model.weights_sha256, "0" * 64)
 
 
-def test_saving_where_nothing_can_be_written_is_one_sentence_and_keeps_the_old_file(tuned, tmp_path):
+def test_saving_where_nothing_can_be_written_is_one_sentence_and_keeps_the_old_file(tuned, tmp_path, monkeypatch):
     with pytest.raises(ValueError, match=r"expected to write .*none"):
         tuned.setting.save(tmp_path / "none" / "tuned.json")
+    (tmp_path / "tuned.json").write_text("old")
+    write = Path.write_text
+
+    def full(path, content, **options):
+        write(path, content[: len(content) // 2], **options)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(ValueError, match=r"expected to write .*No space left on device") as error:
+        tuned.setting.save(tmp_path / "tuned.json")
+    assert "\n" not in str(error.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["tuned.json"] and (tmp_path / "tuned.json").read_text() == "old"
 
 
 def test_nothing_of_the_test_part_reaches_the_tuned_value():
