@@ -13,6 +13,7 @@ from stochattn_core import Setting, evaluate, load_dataset, sample_ensemble, tun
 from stochattn_core.datasets.base import Dataset, Split, blocks_in_time
 from stochattn_core.ensemble_file import read_ensemble, write_ensemble
 from stochattn_core.metrics import scores
+from tests.test_tuning import own
 from tests.zoo import ByHand
 
 
@@ -47,19 +48,10 @@ def test_progress_ends_at_its_total(model, diabetes, empty_cache):
 
 
 def test_a_network_of_ones_own_is_evaluated_as_it_is(diabetes):
-    class Own(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.lift, self.attention, self.head = nn.Linear(1, 8), nn.MultiheadAttention(8, 2, batch_first=True), nn.Linear(8, 1)
-
-        def forward(self, x):
-            x = self.lift(x[..., None] / 100)
-            return self.head(self.attention(x, x, x, need_weights=False)[0].mean(1))[:, 0]
-
-    found = evaluate(Own().eval(), diabetes, Setting(4, 9))
+    found = evaluate(own(unit=100), diabetes, Setting(4, 9))
     assert found.model == "Own" and found.calls == {"attention": 1} and found.scores["spread"] > 0
     with pytest.raises(ValueError, match="expected a forecast of shape"):
-        evaluate(nn.Sequential(Own(), nn.Unflatten(0, (1, -1))).eval(), diabetes, Setting(4, 9))
+        evaluate(nn.Sequential(own(unit=100), nn.Unflatten(0, (1, -1))).eval(), diabetes, Setting(4, 9))
 
 
 def test_a_network_that_calls_its_parts_layers_is_sampled_whole(diabetes):
@@ -75,7 +67,7 @@ def test_a_network_that_calls_its_parts_layers_is_sampled_whole(diabetes):
                 x = layer(x)
             return self.head(x.mean(1))[:, 0]
 
-    network = Own().eval()
+    network = own(kind=Own)
     found = evaluate(network, diabetes, Setting(4, 5))
     assert found.layers == "*" and len(found.calls) == 2 and found.scores["spread"] > 0
     assert tune(network, diabetes, n_member=5, n_pass=2).grid.size
@@ -121,10 +113,7 @@ class GridNetwork(nn.Module):
 
 
 def test_a_grid_is_scored_with_its_cells_by_their_area(tmp_path):
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        network = GridNetwork().eval()
-    grid = a_grid()
+    network, grid = own(kind=GridNetwork), a_grid()
     found = evaluate(network, grid, Setting(4, 9))
     area = np.cos(np.deg2rad(grid.latitude))  # cells of equal height: the exact area is proportional to it
     weights = np.broadcast_to((area / area.mean())[:, None], (4, 6))
@@ -141,7 +130,7 @@ def test_a_grid_is_scored_with_its_cells_by_their_area(tmp_path):
     assert tune(network, grid, n_member=9, n_pass=3).grid.size
 
 
-def test_a_network_with_attention_by_hand_is_evaluated_when_its_class_is_named():
+def test_a_network_with_attention_by_hand_is_evaluated_when_its_class_is_named(diabetes):
     class Own(nn.Module):
         def __init__(self):
             super().__init__()
@@ -150,5 +139,5 @@ def test_a_network_with_attention_by_hand_is_evaluated_when_its_class_is_named()
         def forward(self, x):
             return self.head(self.attention(self.lift(x[..., None] / 100)).mean(1))[:, 0]
 
-    found = evaluate(Own().eval(), load_dataset("diabetes"), Setting(4, 5), attention_classes=(ByHand,))
+    found = evaluate(own(kind=Own), diabetes, Setting(4, 5), attention_classes=(ByHand,))
     assert found.calls == {"attention": 1} and found.scores["spread"] > 0

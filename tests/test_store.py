@@ -5,12 +5,11 @@ from importlib import import_module
 
 import numpy as np
 import pytest
-import torch
-from torch import nn
 
 from stochattn_core import Setting, evaluate, store
 from stochattn_core.forecasts import ensemble_of
 from stochattn_core.models import weights_sha256
+from tests.test_tuning import own
 
 
 def test_what_was_computed_is_read_back_and_not_computed_again(model, diabetes, empty_cache, monkeypatch):
@@ -78,17 +77,7 @@ def test_an_ensemble_is_kept_once_for_all_that_is_made_of_it_and_a_shared_one_by
 
 
 def test_networks_that_differ_in_more_than_their_weights_do_not_share_results(diabetes):
-    class Own(nn.Module):
-        def __init__(self, n_head, scale):
-            super().__init__()
-            self.lift, self.attention, self.head = nn.Linear(1, 8), nn.MultiheadAttention(8, n_head, batch_first=True), nn.Linear(8, 1)
-            self.register_buffer("scale", torch.tensor(scale), persistent=False)
-
-        def forward(self, x):
-            x = self.lift(x[..., None] / 100)
-            return self.scale * self.head(self.attention(x, x, x, need_weights=False)[0].mean(1))[:, 0]
-
-    first, heads, scaled = Own(2, 1.0).eval(), Own(4, 1.0).eval(), Own(2, 100.0).eval()
+    first, heads, scaled = (own(unit=100, **given) for given in ({}, {"n_head": 4}, {"scale": 100.0}))
     for other in (heads, scaled):
         other.load_state_dict(first.state_dict())
     plain = [evaluate(network, diabetes, Setting(4, 5)).ensemble.plain for network in (first, heads, scaled)]

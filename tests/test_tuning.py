@@ -24,21 +24,23 @@ from stochattn_core.tuning.verdict import OVER, UNDER, WORDS
 
 
 class Own(nn.Module):
-    """A small network with random weights whose output hangs on its attention."""
+    """A small network with random weights whose output hangs on its attention. unit: of the columns.   scale: of the output."""
 
-    def __init__(self):
+    def __init__(self, unit=1.0, n_head=2, scale=1.0):
         super().__init__()
-        self.lift, self.attention, self.head = nn.Linear(1, 16), nn.MultiheadAttention(16, 2, batch_first=True), nn.Linear(16, 1)
+        self.lift, self.attention, self.head = nn.Linear(1, 16), nn.MultiheadAttention(16, n_head, batch_first=True), nn.Linear(16, 1)
+        self.unit = unit
+        self.register_buffer("scale", torch.tensor(scale), persistent=False)
 
     def forward(self, x):
-        x = self.lift(x[..., None])
-        return self.head(self.attention(x, x, x, need_weights=False)[0].mean(1))[:, 0]
+        x = self.lift(x[..., None] / self.unit)
+        return self.scale * self.head(self.attention(x, x, x, need_weights=False)[0].mean(1))[:, 0]
 
 
-def own(seed=0):
+def own(seed=0, kind=Own, **given):
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return Own().eval()
+        return kind(**given).eval()
 
 
 def dataset_of(network, make_target, n=400):
