@@ -7,24 +7,22 @@ calibration part; the figures are of the test part. Geopotential at 500 hPa is r
 from __future__ import annotations
 
 import argparse
-import json
 import math
-import platform
 import sys
 from dataclasses import replace
-from importlib.metadata import version
-from pathlib import Path
 
 import numpy as np
 import torch
 
+from benchmarks.record import record, table
 from stochattn_core import load_dataset, load_model, tune
 from stochattn_core.baselines.dressing import GaussianDressing, ResidualDressing
 from stochattn_core.datasets.base import thinned
-from stochattn_core.evaluate import Ensemble, evaluate
+from stochattn_core.evaluate import evaluate
+from stochattn_core.forecasts import Ensemble
 from stochattn_core.mends.compare import compare
 from stochattn_core.mends.methods import with_errors
-from stochattn_core.metrics import by_event
+from stochattn_core.metrics import by_event, scores
 from stochattn_core.metrics.map_association import map_association
 from stochattn_core.metrics.spectra import spectra
 from stochattn_core.settings import Setting
@@ -34,7 +32,10 @@ LEADS = {24: "planet", 72: "planet-72h"}
 DRESSINGS = {kind.name: kind for kind in (GaussianDressing, ResidualDressing)}
 METHODS = ("inflation", "shared", "fractional", "conformal")
 WAVES = {"1-4": (1, 4), "5-10": (5, 10), "11-20": (11, 20)}  # zonal wavenumbers
-OUT = Path(__file__).with_name("results") / "planet.json"
+HEAD = (
+    "method", "ratio", "fair CRPS, m", "gain (90%)", "RMSE of mean", "90% coverage", "W1", "association, zonal mean removed", "power 5-10",
+    "11-20",
+)  # fmt: skip
 
 
 def main() -> None:
@@ -42,13 +43,12 @@ def main() -> None:
     parser.add_argument("--starts", type=int, default=0, help="forecast so many starts of each part; 0 is all")
     parser.add_argument("--members", type=int, default=19)
     options = parser.parse_args()
-    report = {"versions": {"python": platform.python_version(), "torch": version("torch")}, "n_member": options.members, "leads": {}}
+    leads = {}
     for lead, name in LEADS.items():
         dataset = thinned(load_dataset(name), options.starts) if options.starts else load_dataset(name)
-        report["leads"][str(lead)] = at_lead(dataset, options.members)
-        print_table(lead, report["leads"][str(lead)])
-    OUT.parent.mkdir(exist_ok=True)
-    OUT.write_text(json.dumps(report, indent=1) + "\n")
+        leads[lead] = at_lead(dataset, options.members)
+        print_table(lead, leads[lead])
+    record("planet", n_member=options.members, leads=leads)
 
 
 def at_lead(dataset, n_member: int) -> dict:
@@ -97,8 +97,6 @@ def dressed(name: str, model, dataset, setting: Setting) -> Ensemble | None:
 
 def of_row(title: str, row, ensemble: Ensemble | None) -> dict:
     """Heights in metres. spectrum: power of a member over that of the truth, by bands of zonal wavenumber."""
-    from stochattn_core.metrics import scores
-
     score = row.scores if row else scores(ensemble.pooled)
     kept = {name: score.get(name) for name in ("spread_skill_ratio", "w1", "coverage_90")}
     kept |= {name: score[name] / GRAVITY for name in ("crps_fair", "rmse", "width_90") if name in score}
@@ -132,25 +130,15 @@ def print_table(lead: int, found: dict) -> None:
         print(
             f"tuned for {name}: ν* = {tuned['concentration']} ({tuned['interval'][1]:.2f} to {tuned['interval'][2]:.2f}), {tuned['sentence']}"
         )
-    print(
-        "| method | ratio | fair CRPS, m | gain (90%) | RMSE of mean | 90% coverage | W1 | association, zonal mean removed | power 5-10 | 11-20 |"
-    )
-    print("|" + " --- |" * 10)
+    lines = []
     for row in found["rows"]:
         number = lambda name, row=row, digits=2: "-" if row.get(name) is None else f"{row[name]:.{digits}f}"  # noqa: E731
         gain = "-" if "gain" not in row else f"{row['gain'][0]:.2f} ({row['gain'][1]:.2f} to {row['gain'][2]:.2f})"
         more = [f"{row['association']['zonal mean removed']:.2f}"] if "association" in row else ["-"]
         more += [f"{row['spectrum'][name]:.2f}" for name in ("5-10", "11-20")] if "spectrum" in row else ["-", "-"]
-        cells = [
-            row["title"],
-            number("spread_skill_ratio"),
-            number("crps_fair"),
-            gain,
-            number("rmse"),
-            number("coverage_90"),
-            number("w1", digits=3),
-        ]
-        print("| " + " | ".join([*cells, *more]) + " |", flush=True)
+        scores_of = (number("rmse"), number("coverage_90"), number("w1", digits=3))
+        lines.append((row["title"], number("spread_skill_ratio"), number("crps_fair"), gain, *scores_of, *more))
+    print(table(HEAD, lines), flush=True)
 
 
 if __name__ == "__main__":

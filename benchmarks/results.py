@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 
+from benchmarks.record import table
 from stochattn_core import DATASETS, MODELS, load_dataset, load_model, tune
 from stochattn_core.datasets.base import thinned
 
@@ -28,7 +29,7 @@ HEAD = (
 
 
 def main() -> None:
-    print("| " + " | ".join(HEAD) + " |\n|" + " --- |" * len(HEAD))
+    rows = []
     for name, entry in DATASETS.items():
         if entry.availability != "embedded":
             continue
@@ -43,7 +44,7 @@ def main() -> None:
         )
         after, (_, low, high) = found.after.scores, found.interval
         best = min(found.after.references.items(), key=lambda item: item[1])
-        cells = (
+        row = (
             f"{name} ({dataset.units or '1'})",
             f"{best[1]:.3g} {best[0]}",
             f"{after['rmse_plain']:.3g}",
@@ -56,7 +57,8 @@ def main() -> None:
             f"{after['crps_fair']:.3g} ({after['mae_plain']:.3g})",
             found.verdict,
         )
-        print("| " + " | ".join(cells) + " |", flush=True)
+        rows.append(row)
+    print(table(HEAD, rows))
 
 
 if __name__ == "__main__":

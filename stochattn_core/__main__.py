@@ -97,8 +97,6 @@ def _add_tune(parsers: Any) -> None:
         parsers, "tune", commands.tune, "The concentration at which the spread matches the error, with its interval and a verdict."
     )
     _add_case(parser)
-    parser.add_argument("--members", default="49", metavar="K")
-    parser.add_argument("--layers", default="", metavar="GLOB")
     _add_search(parser)
     parser.add_argument("--out", type=Path, metavar="tuned.json")
 
@@ -108,13 +106,12 @@ def _add_compare(parsers: Any) -> None:
         parsers, "compare", commands.compare, "The tuned concentration beside mends and other ways to an ensemble, on the same cases."
     )
     _add_case(parser)
-    parser.add_argument("--members", default="49", metavar="K")
-    parser.add_argument("--layers", default="", metavar="GLOB")
     _add_search(parser, "the first search, for the concentration alone and not for the mends,")
     parser.add_argument("--mends", metavar="NAME,NAME", help="a part of the mends; all when not given")
 
 
 def _add_search(parser: argparse.ArgumentParser, bounded: str = "the search") -> None:
+    _add_ensemble(parser)
     parser.add_argument("--objective", default="pooled", metavar="NAME", help="pooled (default), per-sample, averaged, ratio, crps or w1")
     parser.add_argument("--search", default="grid", metavar="grid|thompson", help="a log grid, or single passes as the authors search")
     parser.add_argument("--max-passes", metavar="N", help=f"what {bounded} may cost in passes over the calibration part")
@@ -133,9 +130,13 @@ def _add_case(parser: argparse.ArgumentParser) -> None:
 
 def _add_setting(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--concentration", default="64", metavar="N", help="a positive whole number, or inf for the plain model")
-    parser.add_argument("--members", default="49", metavar="K")
-    parser.add_argument("--layers", default="", metavar="GLOB", help="which attention layers are sampled, by module name")
+    _add_ensemble(parser)
     parser.add_argument("--mend", default="", metavar="TEXT", help='a mend such as "inflation 3.2", "fractional 5.4" or "shared"')
+
+
+def _add_ensemble(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--members", default="49", metavar="K", help="how many members the ensembles have that are scored or written")
+    parser.add_argument("--layers", default="", metavar="GLOB", help="which attention layers are sampled, by module name")
 
 
 def _plain_json(value: Any) -> Any:

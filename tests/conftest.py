@@ -23,3 +23,18 @@ def own_cache(tmp_path_factory):
 def empty_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("STOCHATTN_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache"
+
+
+@pytest.fixture(scope="session")
+def model():
+    """The quickest model; with the smallest dataset, what a test takes for which any will do."""
+    from stochattn_core import load_model
+
+    return load_model("ft_transformer")
+
+
+@pytest.fixture(scope="session")
+def diabetes():
+    from stochattn_core import load_dataset
+
+    return load_dataset("diabetes")

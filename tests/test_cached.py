@@ -6,7 +6,8 @@ import numpy as np
 
 from pages.ui import cached
 from pages.ui.shelf import N_BY_CELL, Shelf
-from stochattn_core.evaluate import Ensemble, Evaluation
+from stochattn_core.evaluate import Evaluation
+from stochattn_core.forecasts import Ensemble
 from stochattn_core.settings import Setting
 from tests.app import Silent
 

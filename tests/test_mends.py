@@ -1,4 +1,4 @@
-"""Mends: their texts, what they do to an ensemble, and the law that shared draws keep."""
+"""Mends: their texts, and what they do to an ensemble."""
 
 import json
 import math
@@ -7,37 +7,18 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
-from scipy import stats
 from scipy.optimize import brentq
-from torch import nn
 
 from stochattn_core import (
     Setting,
     TunedSetting,
     evaluate,
-    load_dataset,
-    load_model,
-    sample_ensemble,
-    stochastic_attention,
-    stochastic_scaled_dot_product_attention,
 )
 from stochattn_core import __main__ as command_line
 from stochattn_core.attention import Draw, sampled_rows
 from stochattn_core.mends import MENDS, Fractional, Inflation, Shared, inflation, parse
 from stochattn_core.mends.fractional import takes_larger
 from stochattn_core.metrics import Statistics, scores
-from tests.zoo import make
-
-
-@pytest.fixture(scope="module")
-def diabetes():
-    return load_dataset("diabetes")
-
-
-@pytest.fixture(scope="module")
-def model():
-    return load_model("ft_transformer")
-
 
 # ---- texts
 
@@ -192,95 +173,6 @@ def test_a_fractional_member_is_a_member_of_one_of_its_neighbours_and_of_any_lar
     assert np.allclose(more[:20], mixed, rtol=1e-4)
     whole = evaluate(model, diabetes, Setting(2, 20, mend="fractional 2")).ensemble.members
     assert np.array_equal(whole, few)
-
-
-# ---- shared draws
-
-
-def test_each_row_of_shared_draws_keeps_its_exact_law():
-    """Chi-square of the joint counts of two rows with different weights, each by itself, over members."""
-    n, concentration = 20_000, 3
-    p = torch.tensor([[0.5, 0.3, 0.2], [0.1, 0.1, 0.8]])
-    rows = sampled_rows(p.log().expand(n, 2, 3), Draw(concentration, range(n), shared=True))
-    counts = (rows * concentration).round().long()
-    outcomes = [(i, j) for i in range(concentration + 1) for j in range(concentration + 1 - i)]
-    for row in range(2):
-        law = stats.multinomial(concentration, p[row].double().numpy() / p[row].double().sum().item())
-        expected = np.array([law.pmf([i, j, concentration - i - j]) for i, j in outcomes]) * n
-        seen = np.array([int(((counts[:, row, 0] == i) & (counts[:, row, 1] == j)).sum()) for i, j in outcomes])
-        many = expected >= 5
-        seen, expected = (np.append(x[many], x[~many].sum()) for x in (seen, expected))
-        seen, expected = seen[expected > 0], expected[expected > 0]
-        assert stats.chi2.sf(((seen - expected) ** 2 / expected).sum(), len(seen) - 1) > 1e-4
-
-
-@pytest.mark.parametrize("concentration", (1, 5, 2000))  # 2000 is drawn by the chain
-def test_equal_rows_of_one_case_are_equal_and_other_cases_members_and_calls_are_not(concentration):
-    generator = torch.Generator().manual_seed(0)
-    key, value = torch.randn(1, 1, 9, 4, generator=generator), torch.eye(9)[None, None]
-    query = torch.randn(1, 1, 1, 4, generator=generator).expand(2 * 3, 2, 5, 4)  # two members of three cases, two heads, five equal rows
-    out = [
-        stochastic_scaled_dot_product_attention(
-            query, key.expand(6, 2, 9, 4), value.expand(6, 2, 9, 9), concentration, members=(0, 7), layer=layer, shared=True
-        )
-        for layer in (0, 1)
-    ]
-    flat = out[0].flatten(1, 2)
-    assert torch.equal(flat, flat[:, :1].expand_as(flat))
-    one_a_case = torch.stack([flat[:, 0], out[1].flatten(1, 2)[:, 0]]).flatten(0, 1)
-    assert len(one_a_case.unique(dim=0)) > (3 if concentration == 1 else 11)
-    plain = stochastic_scaled_dot_product_attention(
-        query, key.expand(6, 2, 9, 4), value.expand(6, 2, 9, 9), concentration, members=(0, 7)
-    ).flatten(1, 2)
-    assert not torch.equal(plain, plain[:, :1].expand_as(plain))
-
-
-@pytest.mark.parametrize("name", ("nn.TransformerEncoder", "nn.MultiheadAttention, weights", "Swinv2", "FT-Transformer"))
-def test_shared_members_do_not_depend_on_folds_or_chunks_of_cases(name):
-    network, inputs = make(name)
-    whole = sample_ensemble(network, *inputs, concentration=3, n_member=6, shared=True)
-    assert not torch.equal(whole, sample_ensemble(network, *inputs, concentration=3, n_member=6))
-    alone = sample_ensemble(network, *inputs, concentration=3, n_member=6, fold=1, shared=True)
-    assert torch.allclose(whole, alone, atol=1e-5)
-    parts = [
-        sample_ensemble(network, inputs[0][i : i + 1], concentration=3, n_member=6, first_case=i, shared=True)
-        for i in range(len(inputs[0]))
-    ]
-    assert torch.allclose(whole, torch.cat(parts, 1), atol=1e-5)
-    if len(inputs[0]) > 1:
-        same = sample_ensemble(network, inputs[0][:1].expand_as(inputs[0]), concentration=3, n_member=6, shared=True)
-        assert not torch.allclose(same[:, 0], same[:, 1])
-
-
-def test_without_a_number_of_cases_dim_0_of_the_call_is_the_case():
-    network = nn.MultiheadAttention(8, 2, batch_first=True).eval()
-    x = torch.randn(1, 5, 8, generator=torch.Generator().manual_seed(0)).expand(3, 5, 8)
-    with torch.no_grad(), stochastic_attention(network, 2, shared=True):
-        out = network(x, x, x, need_weights=False)[0]
-    with torch.no_grad(), stochastic_attention(network, 2, shared=True, n_case=3):
-        assert torch.equal(out, network(x, x, x, need_weights=False)[0])
-    assert not torch.equal(out[0], out[1])
-
-
-def test_a_shared_setting_is_another_ensemble_with_more_spread_on_a_table(model, diabetes):
-    alone, together = (evaluate(model, diabetes, Setting(4, 29, mend=mend)) for mend in ("", "shared"))
-    assert together.scores["spread"] > 1.1 * alone.scores["spread"]
-    assert together.setting.mend == "shared" and np.array_equal(alone.ensemble.plain, together.ensemble.plain)
-
-
-# ---- members in parts
-
-
-@pytest.mark.parametrize("name", ("nn.TransformerEncoder", "FT-Transformer"))
-def test_members_in_parts_are_those_of_the_whole(name):
-    network, inputs = make(name)
-    whole = sample_ensemble(network, *inputs, concentration=5, n_member=12, fold=4)
-    seen = []
-    part = sample_ensemble(network, *inputs, concentration=5, n_member=8, first_member=4, fold=4, progress=lambda *x: seen.append(x[:2]))
-    assert torch.equal(part, whole[4:]) and seen == [(4, 8), (8, 8)]
-    for wrong in (-1, 1.0, True):
-        with pytest.raises(ValueError, match="first_member must be a whole number"):
-            sample_ensemble(network, *inputs, concentration=5, n_member=2, first_member=wrong)
 
 
 # ---- the command line and files

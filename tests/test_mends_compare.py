@@ -1,6 +1,5 @@
 """The comparison of mends: paired gains, cross-fitting, and a recommendation that never sees the test part."""
 
-import fnmatch
 import math
 from dataclasses import replace
 
@@ -10,14 +9,14 @@ import torch
 from torch import nn
 
 from benchmarks import planet
-from stochattn_core import Setting, load_dataset, load_model, store, tune
+from stochattn_core import Setting, load_dataset, load_model, tune
 from stochattn_core.datasets.base import thinned
-from stochattn_core.evaluate import ensemble_of, evaluate
+from stochattn_core.evaluate import evaluate
+from stochattn_core.forecasts import ensemble_of
 from stochattn_core.mends import MENDS, inflation
 from stochattn_core.mends.compare import compare
 from stochattn_core.mends.gain import N_REPLICATE, Scored, halves, paired_gain
-from stochattn_core.mends.layer_groups import layer_groups
-from stochattn_core.mends.search import Found
+from stochattn_core.mends.search import Searched
 from stochattn_core.metrics import Statistics, crps, scores
 from stochattn_core.metrics.significance import block_counts
 
@@ -26,7 +25,7 @@ SETTING = Setting(n_member=9)
 
 def at(concentration, optimum=None):
     """A search that has found its answer before it begins."""
-    return lambda setting, progress: Found(concentration, optimum or float(concentration), 70)
+    return lambda setting, progress: Searched(concentration, optimum or float(concentration), 70)
 
 
 @pytest.fixture(scope="module")
@@ -240,62 +239,3 @@ def test_an_ensemble_without_spread_leaves_the_references():
     assert "a spread of exactly zero" in found.rows[0].problem and found.rows[0].problem in found.sentence
     assert "members that differ" in row(found, "inflation").problem
     assert row(found, "gaussian-dressing").scores["spread"] > 0 and found.recommended is None
-
-
-# ---- layer groups
-
-
-@pytest.mark.parametrize(
-    ("names", "current"),
-    (
-        (["lift", *(f"blocks.{i}.attn" for i in range(12))], "*"),
-        (["var_agg", *(f"net.blocks.{i}.attn" for i in range(4))], "*blocks*"),
-        (["a", "b"], "*"),
-        (["attention"], "*"),
-    ),
-)
-def test_groups_match_what_they_say_differ_and_are_not_what_is_sampled_now(names, current):
-    entropy = {name: (7 * i % 5) / 5 for i, name in enumerate(names)}
-    groups = layer_groups(entropy, current)
-
-    def matching(pattern):
-        return {name for name in names if any(fnmatch.fnmatchcase(name, part) for part in pattern.split(","))}
-
-    sets = [matching(pattern) for pattern in groups.values()]
-    assert all(sets) and matching(current) not in sets and all(sets.count(one) == 1 for one in sets)
-    blocks = [name for name in names if "blocks" in name]
-    if blocks:
-        assert matching(groups["last half of the blocks"]) == set(blocks[len(blocks) // 2 :])
-        diffuse = matching(groups["blocks of highest entropy"])
-        assert min(entropy[name] for name in diffuse) >= max(entropy[name] for name in set(blocks) - diffuse)
-    assert ("all layers" in groups) == (current != "*")
-
-
-def test_layers_may_be_several_patterns(model, table):
-    names = list(evaluate(model, table, Setting(4, 3)).calls)
-    both, one, whole = (evaluate(model, table, Setting(4, 3, layers=text)).ensemble.members for text in (", ".join(names), names[1], "*"))
-    assert np.array_equal(both, whole) and not np.array_equal(one, whole)
-
-
-def test_a_comma_in_brackets_is_a_part_of_its_pattern(model, table):
-    one = list(evaluate(model, table, Setting(4, 3)).calls)[1]
-    bracketed = f"{one[:-1]}[{one[-1]},?]"
-    first, second = (evaluate(model, table, Setting(4, 3, layers=text)).ensemble.members for text in (one, bracketed))
-    assert np.array_equal(first, second)
-    assert "all layers" not in layer_groups({"ab": 0.5, "ac": 0.7}, "a[b,c]")
-
-
-# ---- the store
-
-
-def test_what_was_kept_of_ensembles_without_a_mend_is_still_found(model, table, monkeypatch):
-    asked = []
-    key_of = store.key_of
-    monkeypatch.setattr(store, "key_of", lambda kind, **parts: asked.append(set(parts)) or key_of(kind, **parts))
-    for setting in (Setting(4, 3), Setting(4, 3, mend="inflation 2"), Setting(4, 3, mend="shared")):
-        ensemble_of(model, table, setting)
-    names = {
-        "weights", "network", "attention_classes", "dataset", "part", "concentration", "n_member", "seed", "layers", "device",
-        "case_per_pass", "torch",
-    }  # fmt: skip
-    assert asked == [names, names, names | {"shared"}]

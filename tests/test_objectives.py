@@ -8,7 +8,7 @@ import pytest
 import torch
 from scipy import stats
 
-from stochattn_core.evaluate import Ensemble
+from stochattn_core.forecasts import Ensemble
 from stochattn_core.metrics.dispersion import per_sample
 from stochattn_core.tuning.interval import N_REPLICATE, Resampled, ends, error_draws, resampled, wider
 from stochattn_core.tuning.minimum import minimum

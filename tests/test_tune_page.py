@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 from pages.ui import cached, export, mends_panel, search
 from pages.ui.choices import Settings, mend_text
 from pages.ui.work import duration
-from stochattn_core import TunedSetting, evaluate, load_dataset, load_model, tune
+from stochattn_core import TunedSetting, evaluate, tune
 from stochattn_core.figures.theme import number
 from stochattn_core.mends.compare import compare
 from stochattn_core.mends.export import taken
@@ -25,16 +25,6 @@ from tests.app import Silent, html, opened
 from tests.test_tuning import a_draw_at, dataset_of, own
 
 SEED = 7  # no other test tunes with it: what is on the server's shelf is of this file
-
-
-@pytest.fixture(scope="module")
-def diabetes():
-    return load_dataset("diabetes")
-
-
-@pytest.fixture(scope="module")
-def model():
-    return load_model("ft_transformer")
 
 
 @pytest.fixture(scope="module")
@@ -222,7 +212,7 @@ def test_moving_the_slider_leaves_a_fractional_concentration_and_keeps_an_inflat
         assert ("mend" in test.query_params) == kept
 
 
-@pytest.mark.parametrize("mend", ["inflation 3", "fractional 5.4", "shared"])
+@pytest.mark.parametrize("mend", ["inflation 3", "noise 2 5", "fractional 5.4", "shared"])
 def test_the_first_answer_of_a_mended_setting_is_what_its_evaluation_holds(mend):
     data, setting = cached.dataset("sunspots"), Setting(5, 9, 0, "", mend)
     members, plain = cached.one_forecast("timesfm", data, setting, 2, Silent())

@@ -1,7 +1,12 @@
 """Tuning against cases whose right answer is known."""
 
+import errno
 import itertools
+import json
 import math
+import time
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -9,29 +14,33 @@ import pytest
 import torch
 from torch import nn
 
-from stochattn_core import TunedSetting, load_dataset, load_model, sample_ensemble, tune
+from stochattn_core import TunedSetting, evaluate, load_dataset, load_model, sample_ensemble, tune
 from stochattn_core.datasets.base import Dataset, Split, blocks_at_random
-from stochattn_core.tuning import GRID, Budget, power_law
+from stochattn_core.mends.compare import compare
+from stochattn_core.settings import Setting
+from stochattn_core.tuning import GRID, Budget, power_law, search_concentration
 from stochattn_core.tuning.points import points_about
 from stochattn_core.tuning.verdict import OVER, UNDER, WORDS
 
 
 class Own(nn.Module):
-    """A small network with random weights whose output hangs on its attention."""
+    """A small network with random weights whose output hangs on its attention. unit: of the columns.   scale: of the output."""
 
-    def __init__(self):
+    def __init__(self, unit=1.0, n_head=2, scale=1.0):
         super().__init__()
-        self.lift, self.attention, self.head = nn.Linear(1, 16), nn.MultiheadAttention(16, 2, batch_first=True), nn.Linear(16, 1)
+        self.lift, self.attention, self.head = nn.Linear(1, 16), nn.MultiheadAttention(16, n_head, batch_first=True), nn.Linear(16, 1)
+        self.unit = unit
+        self.register_buffer("scale", torch.tensor(scale), persistent=False)
 
     def forward(self, x):
-        x = self.lift(x[..., None])
-        return self.head(self.attention(x, x, x, need_weights=False)[0].mean(1))[:, 0]
+        x = self.lift(x[..., None] / self.unit)
+        return self.scale * self.head(self.attention(x, x, x, need_weights=False)[0].mean(1))[:, 0]
 
 
-def own(seed=0):
+def own(seed=0, kind=Own, **given):
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return Own().eval()
+        return kind(**given).eval()
 
 
 def dataset_of(network, make_target, n=400):
@@ -138,7 +147,7 @@ def test_the_search_looks_only_near_the_optimum_and_stops_at_its_budget():
         asked.append(concentration)
         return concentration
 
-    find = lambda budget: points_about(lambda points: math.log(5), passes_at, np.array(GRID), 10, budget)  # noqa: E731
+    find = lambda budget: points_about(lambda points: math.log(5), passes_at, np.array(GRID), 10, budget, time.monotonic())  # noqa: E731
     found, ended = find(Budget())
     assert list(found) == [1, 2, 4, 8, 16, 32, 64] and asked[0] == 64 and max(asked) == 64 and not ended
     few, ended = find(Budget(passes=45))
@@ -156,8 +165,6 @@ def test_the_file_gives_back_the_setting_and_the_numbers(tuned, tmp_path, empty_
     tuned.setting.save(tmp_path / "tuned.json")
     back = TunedSetting.load(tmp_path / "tuned.json")
     assert back == tuned.setting and tuned.verdict in WORDS
-    from stochattn_core import evaluate
-
     again = evaluate(load_model("ft_transformer"), load_dataset("diabetes"), back.setting)
     assert {name: value for name, value in again.scores.items() if value == value} == back.scores.after
 
@@ -174,8 +181,6 @@ def test_what_is_exported_names_everything_it_hangs_on(tuned):
 
 
 def text(tuned, **changes):
-    import json
-
     return json.dumps({**json.loads(tuned.setting.dumps()), **changes})
 
 
@@ -210,9 +215,21 @@ def test_a_setting_of_another_model_other_weights_or_other_data_is_refused_by_na
         s.check(s.model.name, s.model.weights_sha256, "0" * 64)
 
 
-def test_saving_where_nothing_can_be_written_is_one_sentence_and_keeps_the_old_file(tuned, tmp_path):
+def test_saving_where_nothing_can_be_written_is_one_sentence_and_keeps_the_old_file(tuned, tmp_path, monkeypatch):
     with pytest.raises(ValueError, match=r"expected to write .*none"):
         tuned.setting.save(tmp_path / "none" / "tuned.json")
+    (tmp_path / "tuned.json").write_text("old")
+    write = Path.write_text
+
+    def full(path, content, **options):
+        write(path, content[: len(content) // 2], **options)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(ValueError, match=r"expected to write .*No space left on device") as error:
+        tuned.setting.save(tmp_path / "tuned.json")
+    assert "\n" not in str(error.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["tuned.json"] and (tmp_path / "tuned.json").read_text() == "old"
 
 
 def test_nothing_of_the_test_part_reaches_the_tuned_value():
@@ -222,6 +239,23 @@ def test_nothing_of_the_test_part_reaches_the_tuned_value():
     changed = Dataset("known", "table", "Known", "y", "", "made here", "none", known.train, known.calibration, other)
     a, b = tune(network, known), tune(network, changed)
     assert (a.concentration, a.optimum, a.interval) == (b.concentration, b.optimum, b.interval)
+
+
+def test_a_search_needs_the_calibration_part_and_a_tuning_the_test_part_too():
+    network = own()
+    known = dataset_of(network, a_draw_at(40), n=40)
+    nothing = Split(known.test.inputs[:0], known.test.target[:0], known.test.index[:0], known.test.block[:0])
+    untested, uncalibrated = replace(known, test=nothing), replace(known, calibration=nothing)
+    found, whole = (search_concentration(network, data, Setting()) for data in (untested, known))
+    assert (found.concentration, found.interval) == (whole.concentration, whole.interval)
+    for data, part, work in (
+        (untested, "test", lambda data: tune(network, data)),
+        (untested, "test", lambda data: compare(network, data, Setting(n_member=9))),
+        (uncalibrated, "calibration", lambda data: tune(network, data)),
+        (uncalibrated, "calibration", lambda data: search_concentration(network, data, Setting())),
+    ):
+        with pytest.raises(ValueError, match=f"expected cases in the {part} part of 'known', found none"):
+            work(data)
 
 
 def test_calibration_targets_that_are_all_missing_are_refused():

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import streamlit as st
-import torch
 from streamlit import runtime
 
 from pages.ui.ahead import Ahead
@@ -17,11 +16,10 @@ from pages.ui.choices import Search
 from pages.ui.inference import Inference
 from pages.ui.shelf import Shelf
 from pages.ui.work import Work
-from stochattn_core import mends
 from stochattn_core.datasets import load_dataset
 from stochattn_core.datasets.base import Dataset
-from stochattn_core.ensemble import sample_ensemble
-from stochattn_core.evaluate import DIMS, Ensemble, Evaluation, evaluate, network_of
+from stochattn_core.evaluate import Evaluation, evaluate, layers_of, network_of
+from stochattn_core.forecasts import ensemble_of_case
 from stochattn_core.models import load_model
 from stochattn_core.settings import Setting
 
@@ -109,27 +107,7 @@ def one_forecast(model: str, data: Dataset, setting: Setting, case: int, work: W
     entry = load_model(model)
     with _inference().for_page(work):
         network = network_of(entry, data, progress=work)
-        inputs = data.test.inputs[case : case + 1].to(next(network.parameters()).device)
-        with torch.no_grad():
-            plain = network(inputs)
-        layers = setting.layers or entry.layers
-
-        def unmended(one: Setting, *, shared: bool = False) -> Ensemble:
-            members = sample_ensemble(
-                network,
-                inputs,
-                concentration=one.concentration,
-                n_member=one.n_member,
-                seed=one.seed,
-                layers=layers,
-                first_case=case,
-                shared=shared,
-            )
-            target, answer = data.test.target[case : case + 1].numpy(), plain.cpu().numpy()
-            return Ensemble(members.cpu().numpy(), target, answer, data.test.index[case : case + 1], np.zeros(1, int), DIMS[data.task])
-
-        mended = setting.mend and not setting.is_plain
-        found = mends.parse(setting.mend).ensemble(unmended, setting) if mended else unmended(setting)
+        found = ensemble_of_case(network, data, setting, case, layers=layers_of(entry, setting))
     return found.members[:, 0], found.plain[0]
 
 

@@ -78,7 +78,7 @@ def snippet(setting: TunedSetting) -> str:
     said = f"ν = {setting.concentration}, {mend_text(setting.mend)}" if setting.mend else f"ν* = {setting.concentration}"
     layers = setting.layers or (MODELS[setting.model.name].layers if setting.model.name in MODELS else "*")
     if setting.mend:
-        few += "\nfrom stochattn_core.evaluate import ensemble_of"
+        few += "\nfrom stochattn_core.forecasts import ensemble_of"
         members = f"""# the members themselves, mended, from any torch module with attention
 network = model.on(dataset)
 members = ensemble_of(network, dataset, tuned.setting, layers={json.dumps(layers)}).members

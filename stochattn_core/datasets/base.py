@@ -84,6 +84,13 @@ class Dataset:
             raise ValueError(f"expected one of {', '.join(PARTS)}, got {name!r}")
         return getattr(self, name)
 
+    def filled(self, name: str) -> Split:
+        """The part, which holds cases; ValueError where it holds none."""
+        split = self.part(name)
+        if not len(split):
+            raise ValueError(f"expected cases in the {name} part of {self.name!r}, found none; give more data")
+        return split
+
     @cached_property
     def sha256(self) -> str:
         """Digest of every number in every part: two datasets with the same digest give the same scores."""

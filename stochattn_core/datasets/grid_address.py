@@ -163,6 +163,7 @@ class HttpStore(Store):
     async def exists(self, key: str) -> bool:
         return await asyncio.to_thread(self._content, key, RangeByteRequest(0, 1)) is not None
 
+    # zarr's abstract Store demands these even of a store that is only read, and can list nothing.
     async def set(self, key: str, value: Buffer) -> None:
         raise NotImplementedError
 
@@ -171,7 +172,7 @@ class HttpStore(Store):
 
     async def list(self) -> AsyncIterator[str]:
         raise NotImplementedError
-        yield
+        yield  # what makes it the asynchronous generator that is demanded
 
     def list_prefix(self, prefix: str) -> AsyncIterator[str]:
         return self.list()

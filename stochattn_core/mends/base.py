@@ -6,8 +6,8 @@ import math
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
-if TYPE_CHECKING:  # evaluate imports the settings, and they this package
-    from stochattn_core.evaluate import Ensemble
+if TYPE_CHECKING:  # forecasts imports the settings, and they this package
+    from stochattn_core.forecasts import Ensemble
     from stochattn_core.settings import Setting
 
 

@@ -15,12 +15,13 @@ from stochattn_core.baselines import BASELINES
 from stochattn_core.baselines.dressing import GaussianDressing, ResidualDressing
 from stochattn_core.by_hand import AttentionClass
 from stochattn_core.datasets.base import Dataset, Progress
-from stochattn_core.evaluate import device_of, layers_of, network_of
+from stochattn_core.evaluate import layers_of, network_of
+from stochattn_core.forecasts import device_of
 from stochattn_core.mends import MENDS, methods
 from stochattn_core.mends.gain import Gain, paired_gain
 from stochattn_core.mends.layer_groups import layer_groups
 from stochattn_core.mends.methods import Outcome, Workbench
-from stochattn_core.mends.search import Found, Search, search_of
+from stochattn_core.mends.search import Search, Searched, search_of
 from stochattn_core.models.base import Model
 from stochattn_core.settings import Setting
 from stochattn_core.tuning import Tuning
@@ -83,8 +84,8 @@ def compare(
     wanted = among(mends)
     if not isinstance(setting, Setting | Tuning):
         raise ValueError(f"expected a Setting, or what tune() gives, to compare with, got {type(setting).__name__}")
-    if not len(dataset.calibration):
-        raise ValueError(f"expected cases in the calibration part of {dataset.name!r}, found none; give more data")
+    for part in ("calibration", "test"):
+        dataset.filled(part)
     network = network_of(model, dataset, device=device, progress=progress)
     given = setting if isinstance(setting, Setting) else setting.setting.setting
     objective = "pooled" if isinstance(setting, Setting) else setting.objective
@@ -98,7 +99,7 @@ def compare(
         attention_classes,
     )
     if not isinstance(setting, Setting):
-        bench.known[given] = Found(setting.concentration, setting.optima["ratio"].value, setting.passes)
+        bench.known[given] = Searched(setting.concentration, setting.optima["ratio"].value, setting.passes)
     jobs = [("nu alone", "Concentration alone", "method", lambda bench: bench.alone), *_mends(bench, wanted), *_REFERENCES]
     made: list[tuple[Row, Outcome | None]] = []
     for place, (name, title, kind, job) in enumerate(jobs):

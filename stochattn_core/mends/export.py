@@ -7,7 +7,8 @@ from dataclasses import replace
 import torch
 
 from stochattn_core.datasets.base import Dataset, Progress
-from stochattn_core.evaluate import ensemble_of, evaluate, layers_of, network_of
+from stochattn_core.evaluate import evaluate, layers_of, network_of
+from stochattn_core.forecasts import ensemble_of
 from stochattn_core.mends import conformal, parse
 from stochattn_core.mends.compare import Row
 from stochattn_core.mends.fractional import Fractional

@@ -14,7 +14,7 @@ from stochattn_core.mends.base import Ensembles, Recipe, number_text, one_number
 from stochattn_core.sampling import stream
 
 if TYPE_CHECKING:
-    from stochattn_core.evaluate import Ensemble
+    from stochattn_core.forecasts import Ensemble
     from stochattn_core.settings import Setting
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from stochattn_core.mends.base import Ensembles, Recipe, number_text, one_number
 
 if TYPE_CHECKING:
-    from stochattn_core.evaluate import Ensemble
+    from stochattn_core.forecasts import Ensemble
     from stochattn_core.metrics import Statistics
     from stochattn_core.settings import Setting
 

@@ -15,12 +15,12 @@ from stochattn_core.baselines import conformal as split_conformal
 from stochattn_core.baselines.dressing import GaussianDressing, ResidualDressing
 from stochattn_core.by_hand import AttentionClass
 from stochattn_core.datasets.base import Dataset, Progress
-from stochattn_core.evaluate import Ensemble, ensemble_of
+from stochattn_core.forecasts import Ensemble, ensemble_of
 from stochattn_core.mends import conformal, inflation, noise
 from stochattn_core.mends.fractional import Fractional
 from stochattn_core.mends.gain import Scored, halves
 from stochattn_core.mends.inflation import Inflation
-from stochattn_core.mends.search import Found, Search
+from stochattn_core.mends.search import Search, Searched
 from stochattn_core.metrics import scores
 from stochattn_core.metrics.scores import SHOWN
 from stochattn_core.settings import Setting
@@ -56,9 +56,9 @@ class Workbench:
     search: Search
     attention_classes: Sequence[AttentionClass] = ()
     progress: Progress | None = None
-    known: dict[Setting, Found] = field(default_factory=dict)
+    known: dict[Setting, Searched] = field(default_factory=dict)
 
-    def found(self, setting: Setting) -> Found:
+    def found(self, setting: Setting) -> Searched:
         if setting not in self.known:
             self.known[setting] = self.search(setting, share_of(self.progress, 0, 1, 3))
         return self.known[setting]

@@ -19,7 +19,7 @@ from stochattn_core.mends.inflation import LARGEST, inflated
 from stochattn_core.metrics.crps import crps_of_errors
 
 if TYPE_CHECKING:
-    from stochattn_core.evaluate import Ensemble
+    from stochattn_core.forecasts import Ensemble
     from stochattn_core.settings import Setting
 
 MOST_CASES = 2000  # evenly spaced, of those that are fitted on: more tell two numbers no better
@@ -55,18 +55,20 @@ class Noise(Recipe):
 
     def ensemble(self, of: Ensembles, setting: Setting) -> Ensemble:
         narrow = of(replace(setting, mend=""))
-        return replace(narrow, members=self.members(narrow.members, narrow.plain, setting.seed))
+        return replace(narrow, members=self.members(narrow.members, narrow.plain, setting.seed, narrow.first_case))
 
-    def members(self, members: np.ndarray, plain: np.ndarray, seed: int) -> np.ndarray:
-        """members: (member, case, *event) as sampled.   plain: (case, *event).   Returns as members."""
+    def members(self, members: np.ndarray, plain: np.ndarray, seed: int, first_case: int = 0) -> np.ndarray:
+        """members: (member, case, *event) as sampled.   plain: (case, *event).   first_case: place of the first in its part.   Returns as members."""
         wide = inflated(members, plain, self.factor)
-        wide += (self.size * normals(len(members), plain.shape, seed)).astype(wide.dtype)
+        wide += (self.size * normals(len(members), plain.shape, seed, first_case)).astype(wide.dtype)
         return wide
 
 
-def normals(n_member: int, shape: Sequence[int], seed: int) -> np.ndarray:
-    """(member, *shape) standard normals; member i is the same whatever the number of members."""
-    return np.stack([np.random.default_rng([seed, member]).standard_normal(shape) for member in range(n_member)])
+def normals(n_member: int, shape: Sequence[int], seed: int, first_case: int = 0) -> np.ndarray:
+    """(member, *shape) standard normals, case first in shape; a member's draw in a case is the same whatever others there are."""
+    n_case, *event = shape
+    draws = (np.random.default_rng([seed, member]).standard_normal((first_case + n_case, *event)) for member in range(n_member))
+    return np.stack([one[first_case:] for one in draws])
 
 
 def fit(members: np.ndarray, target: np.ndarray, plain: np.ndarray, seed: int = 0) -> Noise:

@@ -14,7 +14,7 @@ from stochattn_core.settings import Setting
 from stochattn_core.tuning import search_concentration
 
 
-class Found(NamedTuple):
+class Searched(NamedTuple):
     """concentration: whole.   matching: where spread equals error, not rounded.   passes: over the calibration part."""
 
     concentration: int
@@ -22,7 +22,7 @@ class Found(NamedTuple):
     passes: int
 
 
-Search = Callable[[Setting, Progress | None], Found]
+Search = Callable[[Setting, Progress | None], Searched]
 
 
 def search_of(
@@ -30,7 +30,7 @@ def search_of(
 ) -> Search:
     """The search that `tune` makes, for settings of one network; it takes their seed, layers and mend."""
 
-    def search(setting: Setting, progress: Progress | None) -> Found:
+    def search(setting: Setting, progress: Progress | None) -> Searched:
         found = search_concentration(
             network,
             dataset,
@@ -39,6 +39,6 @@ def search_of(
             attention_classes=attention_classes,
             progress=progress,
         )
-        return Found(found.concentration, found.optima["ratio"].value, found.passes)
+        return Searched(found.concentration, found.optima["ratio"].value, found.passes)
 
     return search

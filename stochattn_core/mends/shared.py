@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from stochattn_core.mends.base import Ensembles, Recipe
 
 if TYPE_CHECKING:
-    from stochattn_core.evaluate import Ensemble
+    from stochattn_core.forecasts import Ensemble
     from stochattn_core.settings import Setting
 
 

@@ -3,7 +3,8 @@
 A number of the stream and a point in the cumulated row are the same bits as in `eager`, so every drawn key is the same, however it is
 found, and values are added in the order of the draws. Only exp and log, in the Poisson chain, may differ in the last bit, which moves
 a count with a probability of about 1e-15. No row knows of another, so that any part of the rows can be handed to any thread.
-Constants of other modules are compiled in, and Numba looks at this file alone: after changing one of theirs, touch this file.
+Constants of other modules are compiled in, and Numba stamps what it keeps by the content of this file alone: after changing one of
+theirs, edit this file.
 """
 
 from __future__ import annotations

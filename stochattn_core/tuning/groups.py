@@ -2,7 +2,7 @@
 
 Each group's log nu* is an estimate with a standard error from the block bootstrap. Groups are taken to differ by a normal spread of their
 own, found by moments; the estimate that is offered lies between the group's and the mean of all, by how sure each is. A group with few cases
-keeps the global value, one with many keeps its own. Source: DerSimonian and Laird (1986), Controlled Clinical Trials 7, 177.
+takes the mean of all groups, one with many keeps its own. Source: DerSimonian and Laird (1986), Controlled Clinical Trials 7, 177.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import numpy as np
 from torch import Tensor
 
 from stochattn_core.datasets.base import Dataset, Progress
-from stochattn_core.evaluate import Ensemble, ensemble_of, layers_of, network_of
+from stochattn_core.evaluate import layers_of, network_of
+from stochattn_core.forecasts import Ensemble, ensemble_of
 from stochattn_core.metrics import Statistics
 from stochattn_core.metrics.regions import REGIONS, region_weights
 from stochattn_core.models.base import Model

@@ -18,7 +18,8 @@ def minimum(concentration: np.ndarray, cost: np.ndarray) -> np.ndarray:
     >>> minimum(nu, (nu**-0.5 - 0.3) ** 2)  # 0.3 ** -2
     array(11.11111111)
     """
-    x = np.asarray(concentration, dtype=np.float64) ** -0.5
+    nu = np.asarray(concentration, dtype=np.float64)
+    x = nu**-0.5
     cost = np.where(np.isnan(cost), np.inf, np.asarray(cost, dtype=np.float64))
     lowest = cost.argmin(-1)
     middle = np.clip(lowest, 1, len(x) - 2)
@@ -28,12 +29,7 @@ def minimum(concentration: np.ndarray, cost: np.ndarray) -> np.ndarray:
         slope_left, slope_right = (centre - left) / (b - a), (right - centre) / (c - b)
         curvature = (slope_right - slope_left) / (c - a)
         vertex = (a + b) / 2 - slope_left / (2 * curvature)
-    good = np.isfinite(vertex) & (curvature > 0)
-    known = np.isfinite(cost).any(-1)
-    nu = np.asarray(concentration, dtype=np.float64)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        inside = np.where(
-            vertex <= x[-1], nu[-1], np.where(vertex >= x[0], nu[0], vertex**-2.0)
-        )  # the very ends, not a rounding beside them
-        found = np.where(good, inside, nu[lowest])
-    return np.where(known, found, np.nan)
+        # Beyond an end the end itself, not a rounding beside it.
+        within = np.where(vertex <= x[-1], nu[-1], np.where(vertex >= x[0], nu[0], vertex**-2.0))
+    found = np.where(np.isfinite(vertex) & (curvature > 0), within, nu[lowest])
+    return np.where(np.isfinite(cost).any(-1), found, np.nan)

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stochattn_core.evaluate import Ensemble
+from stochattn_core.forecasts import Ensemble
 from stochattn_core.metrics import Statistics
 from stochattn_core.metrics.dispersion import PerSample, deviation_by_block, per_sample
 
@@ -74,14 +74,15 @@ def points_about(
     grid: np.ndarray,
     n_pass: int,
     budget: Budget,
+    started: float,
 ) -> tuple[dict[int, Point], bool]:
     """Points at the concentrations of the grid nearest the optimum, found from the middle outwards; ascending. And whether the budget ended it.
 
     best(points) is the logarithm of where the optimum seems to be by the points so far. Large concentrations cost most and tell nothing when
-    it is at small ones: they are left out then.
+    it is at small ones: they are left out then. started: when the search began (time.monotonic).
     """
     points: dict[int, Point] = {}
-    log_grid, n_point, started = np.log(grid), min(len(grid), N_NEAR), time.monotonic()
+    log_grid, n_point = np.log(grid), min(len(grid), N_NEAR)
     centre, ended = log_grid[len(grid) // 2], False
     while True:
         nearest = np.argsort(np.abs(log_grid - centre), kind="stable")[:n_point]

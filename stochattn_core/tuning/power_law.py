@@ -2,7 +2,7 @@
 
     log d = log b + a log nu + eps,  eps ~ N(0, s^2),  a about -1/2
 
-Source: "Bayesian optimisation under uncertainty", arXiv 2510.06439; the closed form below minimises E[(d - d0)^2] under this law.
+Source: "Bayesian optimisation under uncertainty", arXiv 2510.06439; `optimum` minimises E[(d - d0)^2] under this law.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class PowerLaw:
         return float(self.intercepts.mean())
 
     def minimiser(self, error: float | np.ndarray) -> float | np.ndarray:
-        """nu* = (d0 / exp(log b + 1.5 s^2)) ** (1 / a), the minimum of E[(d - d0)^2]; real-valued, not yet a whole number."""
-        return _closed_form(error, self.slope, self.intercept, self.noise)
+        """nu* of the mean line; real-valued, not yet a whole number."""
+        return optimum(error, self.slope, self.intercept, self.noise)
 
     def posterior_minimiser(self, error: np.ndarray, seed: int = 0) -> np.ndarray:
         """Draws of nu* from the posterior of (a, log b) given the members, one for each draw of the error: (n_draw,).
@@ -49,7 +49,7 @@ class PowerLaw:
         t = normal * np.sqrt((n - 1) / rng.chisquare(n - 1, size=n_draw))[:, None]
         draws = lines.mean(0) + t
         slopes = np.minimum(draws[:, 0], -1e-3)  # a flat or rising line has no crossing: its draw goes to the far end
-        return _closed_form(error, slopes, draws[:, 1], self.noise)
+        return optimum(error, slopes, draws[:, 1], self.noise)
 
 
 def fit(grid: np.ndarray, deviation: np.ndarray, error: float) -> PowerLaw:
@@ -70,6 +70,9 @@ def fit(grid: np.ndarray, deviation: np.ndarray, error: float) -> PowerLaw:
     return PowerLaw(slopes, intercepts, noise)
 
 
-def _closed_form(error, slope, intercept, noise):
+def optimum(
+    error: float | np.ndarray, slope: float | np.ndarray, intercept: float | np.ndarray, noise: float | np.ndarray
+) -> float | np.ndarray:
+    """nu* = (d0 / exp(log b + 1.5 s^2)) ** (1 / a), the minimum of E[(d - d0)^2]; of numbers, or of arrays that broadcast."""
     with np.errstate(over="ignore"):
         return np.exp(np.clip((np.log(np.maximum(error, 1e-300)) - intercept - 1.5 * noise**2) / slope, -50, 50))

@@ -13,11 +13,13 @@ from torch import nn
 from stochattn_core.audit import audit
 from stochattn_core.by_hand import AttentionClass
 from stochattn_core.datasets.base import Dataset, Progress, thinned
-from stochattn_core.evaluate import device_of, ensemble_of, layers_of, network_of
+from stochattn_core.evaluate import layers_of, network_of
+from stochattn_core.forecasts import device_of, ensemble_of
 from stochattn_core.models.base import Model
 from stochattn_core.settings import Setting
 from stochattn_core.tuning.objectives.ratio import ratio
 from stochattn_core.tuning.points import GRID, Point, crossing
+from stochattn_core.tuning.search import share_of
 
 LOOKED_AT = (1, 8, 64)
 N_PASS = 4  # at each
@@ -83,11 +85,7 @@ def preview(
     seen = audit(network, few.calibration.inputs[:2].to(place), attention_classes=attention_classes)
     points = {}
     for done, nu in enumerate(LOOKED_AT):
-        step = (
-            None
-            if progress is None
-            else lambda now, total, _, done=done: progress(1000 * done + 1000 * now // max(total, 1), 3000, "a first look")
-        )
+        step = share_of(progress, done, done + 1, len(LOOKED_AT), "a first look")
         ensemble = ensemble_of(
             network, few, Setting(nu, N_PASS, seed), part="calibration", layers=layers, attention_classes=attention_classes, progress=step
         )

@@ -13,7 +13,8 @@ from torch import nn
 from stochattn_core.attention import check_concentration
 from stochattn_core.by_hand import AttentionClass
 from stochattn_core.datasets.base import Dataset, Progress
-from stochattn_core.evaluate import ensemble_of, layers_of, network_of
+from stochattn_core.evaluate import layers_of, network_of
+from stochattn_core.forecasts import ensemble_of
 from stochattn_core.models.base import Model
 from stochattn_core.settings import Setting
 from stochattn_core.tuning.found import Found, from_points
@@ -53,21 +54,19 @@ def search_concentration(
         raise ValueError(f"expected mend 'shared' or none to search a concentration for, got {setting.mend!r}; compare() fits the others")
     if any(check_concentration(nu) == math.inf for nu in grid):
         raise ValueError(f"expected a grid of finite concentrations, got {tuple(grid)}; leave grid out for powers of 2")
-    for part in ("calibration", "test"):
-        if not len(dataset.part(part)):
-            raise ValueError(f"expected cases in the {part} part of {dataset.name!r}, found none; give more data")
     if search == "thompson" and setting.mend:
         raise ValueError(f"expected no mend with search 'thompson', got {setting.mend!r}; use search 'grid'")
     if len(set(grid)) < 3:
         raise ValueError(f"expected a grid of at least 3 concentrations, got {tuple(grid)}; leave grid out for powers of 2")
     if n_pass is not None and (isinstance(n_pass, bool) or not isinstance(n_pass, int) or n_pass < 2):
         raise ValueError(f"expected at least 2 passes at each concentration, got n_pass={n_pass}; leave it out for {N_PASS}")
-    if not bool(dataset.calibration.target.isfinite().any()):
+    target = dataset.filled("calibration").target
+    if not bool(target.isfinite().any()):
         raise ValueError(f"expected calibration targets in {dataset.name!r}, found none that is a number; give more data")
     started = time.monotonic()
     network = network_of(model, dataset, device=device, progress=progress)
     layers = layers_of(model, setting)
-    n_pass = n_pass or (N_PASS if dataset.calibration.target.numel() <= MANY else N_PASS_OF_MANY)
+    n_pass = n_pass or (N_PASS if target.numel() <= MANY else N_PASS_OF_MANY)
     n_point = min(len(grid), N_NEAR)
 
     def passes_at(concentration: int, n_done: int) -> Point:
@@ -84,7 +83,7 @@ def search_concentration(
         known = np.array(sorted(points))
         return float(np.log(minimum(known, chosen.curve([points[int(nu)] for nu in known], points[int(known[0])].once)))[0])
 
-    points, ended = points_about(seems_best, passes_at, np.array(sorted(set(grid))), n_pass, budget)
+    points, ended = points_about(seems_best, passes_at, np.array(sorted(set(grid))), n_pass, budget, started)
     found = from_points(points, objective, full=(min(grid), max(grid)), seed=setting.seed, passes=len(points) * n_pass, ended=ended)
     if search == "grid":
         return found

@@ -13,7 +13,7 @@ from stochattn_core import store
 from stochattn_core.by_hand import AttentionClass
 from stochattn_core.datasets.base import Dataset, Progress
 from stochattn_core.ensemble import rows_per_pass, sample_ensemble
-from stochattn_core.evaluate import device_of, fingerprint
+from stochattn_core.forecasts import device_of, fingerprint
 from stochattn_core.metrics import cell_area_weights
 from stochattn_core.models.base import weights_sha256
 from stochattn_core.tuning.found import Found, whole_beside
@@ -38,14 +38,16 @@ def single_pass_search(
     """The same finding with nu*, its intervals and the number of passes from single passes; the curves stay those of the grid."""
     split = dataset.calibration
     device = device_of(network)
-    weights = cell_area_weights(torch.tensor(dataset.latitude, dtype=torch.float64))[:, None] if dataset.latitude else torch.ones(())
+    statistics = next(iter(found.points.values())).statistics
+    error_sq, weight = statistics.pooled_error_sq.numpy(), statistics.weight.numpy()
+    area = cell_area_weights(torch.tensor(dataset.latitude, dtype=torch.float64))[:, None] if dataset.latitude else torch.ones(())
     seen = torch.isfinite(split.target)
     digest, print_of_network = weights_sha256(network), fingerprint(network, split.inputs[:4].clone().to(device))
     step = rows_per_pass(split.inputs)
     block = torch.as_tensor(split.block, dtype=torch.int64)
 
     def by_block(squares: torch.Tensor) -> np.ndarray:
-        each = (torch.where(seen, squares.double(), 0.0) * weights).flatten(1).sum(1) if squares.ndim > 1 else squares.double() * seen
+        each = (torch.where(seen, squares.double(), 0.0) * area).flatten(1).sum(1) if squares.ndim > 1 else squares.double() * seen
         return torch.zeros(split.n_block, dtype=torch.float64).index_add_(0, block, each).numpy()
 
     def forecast(one) -> torch.Tensor:
@@ -91,10 +93,7 @@ def single_pass_search(
 
         return np.array((store.load(key) or store.save(key, fill))["deviation_sq"])
 
-    error_sq = by_block((torch.where(seen, split.target, plain) - plain).square())
-    weight = by_block(torch.ones_like(plain))
     result = thompson(pass_at, error_sq, weight, largest, seed=seed, budget=budget, spent=found.passes, started=started, progress=progress)
-    statistics = next(iter(found.points.values())).statistics
     again = resampled(statistics, lambda counts: result.resampled_optima(counts.numpy(), error_sq, weight), seed=seed)
     intervals = {
         "bootstrap": again.ends(1.0, float(largest)),

@@ -17,9 +17,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from stochattn_core.tuning.points import Budget
+from stochattn_core.tuning.power_law import optimum
 
 N_START, N_BATCH, N_MOST = 40, 10, 400
-N_LEAST = 6  # passes, whatever the budget: a line and its noise
+N_LEAST = 6  # passes, whatever the budget and however far from the optimum: a line and its noise
 TOLERANCE, QUANTILE, N_AGREE = 1.03, 0.98, 3
 REACH = 16.0  # passes within this factor of the optimum say where it is
 N_DRAW = 2000
@@ -36,11 +37,11 @@ class Line:
     draws: np.ndarray = field(repr=False)
 
     def optimum(self, error: float) -> float:
-        return float(_optimum(error, self.slope, self.intercept, self.noise))
+        return float(optimum(error, self.slope, self.intercept, self.noise))
 
     def optima(self, error: float | np.ndarray) -> np.ndarray:
         """Of every draw. error: d0, or a draw of it for each."""
-        return _optimum(error, *self.draws.T)
+        return optimum(error, *self.draws.T)
 
     def cost(self, concentration: np.ndarray, error: float) -> np.ndarray:
         """E[(d - d0)^2] under the estimate."""
@@ -87,9 +88,8 @@ def thompson(
     """
     rng, started = np.random.default_rng(seed), time.monotonic() if started is None else started
     error = math.sqrt(error_sq.sum() / weight.sum())
-    wanted = np.unique(np.geomspace(1, largest, N_START).round().astype(int))
-    wanted = np.sort(np.concatenate([wanted, np.geomspace(1, largest, N_START).round().astype(int)[: N_START - len(wanted)]]))
-    wanted = wanted[np.argsort(np.arange(len(wanted)) * 0.618034 % 1)]  # spread over the range, wherever a budget ends it
+    wanted = np.geomspace(1, largest, N_START).round().astype(int)
+    wanted = wanted[np.argsort(np.arange(N_START) * 0.618034 % 1)]  # spread over the range, wherever a budget ends it
     asked: list[int] = []
     found: list[np.ndarray] = []
     agreed = 0
@@ -120,11 +120,11 @@ def line_through(concentration: np.ndarray, deviation: np.ndarray, error: float,
     near = np.ones(len(x), dtype=bool)
     for _ in range(3):  # the optimum decides which passes are near it
         slope, intercept, noise, inverse = _regression(x[near], y[near])
-        centre = np.clip(np.log(_optimum(error, slope, intercept, noise)), x.min(), x.max())
+        centre = np.clip(np.log(optimum(error, slope, intercept, noise)), x.min(), x.max())
         near = np.abs(x - centre) <= math.log(REACH)
-        if near.sum() < 6:
+        if near.sum() < N_LEAST:
             near = np.zeros(len(x), dtype=bool)
-            near[np.argsort(np.abs(x - centre), kind="stable")[:6]] = True
+            near[np.argsort(np.abs(x - centre), kind="stable")[:N_LEAST]] = True
     if rng is None:
         return Line(slope, intercept, noise, np.empty((0, 3)))
     free = max(int(near.sum()) - 2, 1)
@@ -141,8 +141,3 @@ def _regression(x: np.ndarray, y: np.ndarray) -> tuple[float, float, float, np.n
     intercept, slope = inverse @ design.T @ y
     residual = y - intercept - slope * x
     return min(float(slope), -1e-3), float(intercept), float(np.sqrt(residual @ residual / max(len(x) - 2, 1))), inverse
-
-
-def _optimum(error, slope, intercept, noise):
-    exponent = (np.log(np.maximum(error, 1e-300)) - intercept - 1.5 * noise**2) / slope
-    return np.exp(np.clip(exponent, -50, 50))

@@ -77,6 +77,7 @@ def tune(
     Raises ValueError when the parts hold nothing to tune on.
     """
     setting = Setting(n_member=n_member, seed=seed, layers=layers, mend=mend)
+    dataset.filled("test")
     network = network_of(model, dataset, device=device, progress=progress)
     found = search_concentration(
         model,

@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 import torch
 
-from stochattn_core.evaluate import Ensemble
+from stochattn_core.forecasts import Ensemble
+from stochattn_core.metrics import Statistics
 from stochattn_core.metrics.association import within_by_block
 from stochattn_core.metrics.intervals import LEVELS, attainable_coverage
 from stochattn_core.metrics.ranks import w1
@@ -85,9 +86,10 @@ class Verdict:
 
 def judge(ensemble: Ensemble, *, at_low: bool, at_high: bool) -> Verdict:
     """Judge an ensemble of the test part. at_low, at_high: the search ended at the smallest or the largest concentration."""
-    evidence, level = gather(ensemble)
-    sums = ensemble.pooled
-    word, reason = _decide(evidence, _used(sums), _promised(len(ensemble.members)), _variation(ensemble), at_low=at_low, at_high=at_high)
+    within = within_by_block(ensemble.members, ensemble.target, ensemble.plain, ensemble.block, ensemble.weights)
+    evidence, level = gather(ensemble, within)
+    sums, m = ensemble.pooled, len(ensemble.members)
+    word, reason = _decide(evidence, _used(sums), _promised(m), _variation(sums, within[1], m), at_low=at_low, at_high=at_high)
     n_case, ratio = round(float(sums.n_case.sum())), evidence["ratio"]
     ends = f" ({ratio.low:.2f} to {ratio.high:.2f})" if math.isfinite(ratio.low) else ""
     shown = f"spread-skill ratio {ratio.estimate:.2f}{ends} on" if math.isfinite(ratio.estimate) else "no spread-skill ratio on"
@@ -151,20 +153,20 @@ def _percent(cost: Evidence) -> str:
     return f"{100 * (cost.low - 1):+.0f}% to {100 * (cost.high - 1):+.0f}%"
 
 
-def _variation(ensemble: Ensemble) -> float:
-    """Relative standard deviation of the spread over cases, at each place by itself, without the part that comes of few members."""
-    _, squares, _ = within_by_block(ensemble.members, ensemble.target, ensemble.plain, ensemble.block, ensemble.weights)
-    sums, m = ensemble.pooled, len(ensemble.members)
+def _variation(sums: Statistics, squares: torch.Tensor, m: int) -> float:
+    """Relative standard deviation of the spread over cases, at each place by itself, without the part that comes of few members.
+
+    squares: (block,), of the spreads of `m` members about their mean over cases.
+    """
     mean_square = float(sums.variance.sum() / sums.weight.sum())
     if m < 2 or not mean_square > 0:
         return 0.0
     return math.sqrt(max(float(squares.sum() / sums.weight.sum()) / mean_square - 1 / (2 * (m - 1)), 0.0))
 
 
-def gather(ensemble: Ensemble) -> tuple[dict[str, Evidence], float]:
-    """Every test with its interval, and the level of each."""
+def gather(ensemble: Ensemble, within: tuple[torch.Tensor, torch.Tensor, torch.Tensor]) -> tuple[dict[str, Evidence], float]:
+    """Every test with its interval, and the level of each. within: `within_by_block` of the ensemble."""
     sums, m = ensemble.pooled, len(ensemble.members)
-    within = within_by_block(ensemble.members, ensemble.target, ensemble.plain, ensemble.block, ensemble.weights)
     level_90 = LEVELS.index(0.9)
     floor = w1_floor(sums)
 
@@ -204,5 +206,5 @@ def gather(ensemble: Ensemble) -> tuple[dict[str, Evidence], float]:
     return evidence, level
 
 
-def _used(sums) -> int:
+def _used(sums: Statistics) -> int:
     return int((sums.n_case > 0).sum())
