@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import plotly.graph_objects as go
 import streamlit as st
 
+from pages.ui import figure
 from stochattn_core.figures.theme import DARK, LIGHT
 from stochattn_core.figures.verdict import Verdict
 
@@ -17,33 +19,16 @@ ROLES = ("ensemble", "truth", "plain", "error", "reference", "band90", "band50",
 _COLOURS = "".join(f"--{role}: light-dark({getattr(LIGHT, role)}, {getattr(DARK, role)});" for role in (*ROLES, "text"))
 
 
-def _follow() -> str:
-    """Rules that recolour the marks of a figure that is drawn already, when the viewer switches between light and dark.
-
-    Streamlit puts the theme's colours into a figure once; a mark drawn in the light (or dark) colour of a role gets the role.
-    """
-    rules = []
-    for role in ROLES:
-        for palette in (LIGHT, DARK):
-            colour = getattr(palette, role).lstrip("#")
-            red, green, blue = (int(colour[i : i + 2], 16) for i in (0, 2, 4))
-            rules += [
-                f'.stPlotlyChart svg [style*="{attribute}: rgb({red}, {green}, {blue})"] {{ {attribute}: var(--{role}) !important; }}'
-                for attribute in ("stroke", "fill")
-            ]
-    return " ".join(rules)
-
-
 _STYLE = (
     """
 <style>
 .stApp { """
     + _COLOURS
     + """ --line: light-dark(#e2e2dc, #2b333e); --tile: light-dark(#f6f6f2, #181e26); }
-"""
-    + _follow()
-    + """
-.stPlotlyChart svg tspan[style*="font-weight: 400"] { fill-opacity: 0.66; }
+
+[class*="st-key-"][class*="-ground"] { display: none; }
+.sa-figure { width: 100%; overflow: hidden; }
+.sa-figure svg tspan[style*="font-weight: 400"] { fill-opacity: 0.66; }
 .stMainBlockContainer { max-width: 1500px; padding-left: 2.2rem; padding-right: 2.2rem; }
 .stApp, .stApp table { font-variant-numeric: tabular-nums; }
 [data-testid="stSidebar"][aria-expanded="true"] { min-width: 310px !important; }
@@ -139,9 +124,9 @@ def table(head: list[str], rows: list[list[str]]) -> None:
     st.html(f'<div class="sa-scroll"><table class="sa-table"><tr>{top}</tr>{body}</table></div>')
 
 
-def plot(figure: go.Figure, sentence: str | None = None, *, key: str, **more: object) -> None:
-    """A figure as wide as its column, and the sentence that reads it. more: what st.plotly_chart takes besides."""
-    st.plotly_chart(figure, width="stretch", theme="streamlit", key=key, config={"displayModeBar": False, "scrollZoom": False}, **more)
+def plot(drawn: go.Figure, sentence: str | None = None, *, key: str, on_box: Callable[[], None] | None = None) -> None:
+    """A figure as wide as its column, and the sentence that reads it. on_box: see figure.draw."""
+    figure.draw(drawn, key=key, on_box=on_box)
     if sentence:
         reading(sentence)
 

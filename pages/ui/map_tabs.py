@@ -94,7 +94,7 @@ def _regions(settings: Settings, data: Dataset, found: Evaluation) -> None:
     with left:
         make = lambda: period_panels.box_panel(found, cells(data, found), settings.projection, drawn)  # noqa: E731
         figure = cached.derived(found, data, "box", (settings.projection, settings.box), make)
-        look.plot(figure, key="box-map", on_select=_box_drawn, selection_mode="box")
+        look.plot(figure, key="box-map", on_box=_box_drawn)
         if drawn is None:
             st.caption("Drag over the map: the scores of that box stand beside those of the regions.")
         else:
@@ -107,13 +107,10 @@ def _regions(settings: Settings, data: Dataset, found: Evaluation) -> None:
 
 def _box_drawn() -> None:
     """The rectangle on the paper as a region of the globe, kept as a setting."""
-    selection = state.answer("box-map")
-    boxes = selection["selection"]["box"] if selection else []
-    if not boxes:
-        return
+    box = state.answer("box-map")["box"]
     plane = map_panels.projection_of(state.current().projection)
     try:
-        region = drawn_region(tuple(boxes[-1]["x"]), tuple(boxes[-1]["y"]), plane)
+        region = drawn_region(tuple(box["x"]), tuple(box["y"]), plane)
     except ValueError as problem:
         state.keep(problem=f"{look.capital(str(problem))}.")
         return
