@@ -27,8 +27,8 @@ def html(test: AppTest) -> str:
 
 def title_of(test: AppTest, key: str) -> str:
     """The title of the figure under this key."""
-    (figure,) = (one for one in test.get("plotly_chart") if one.proto.id.endswith(f"-{key}"))
-    return json.loads(figure.proto.spec)["layout"]["title"]["text"].split("<br>")[0]
+    (figure,) = (one for one in test.get("bidi_component") if one.proto.id.endswith(f"-{key}"))
+    return json.loads(figure.proto.bytes)["layout"]["title"]["text"].split("<br>")[0]
 
 
 def upload(test: AppTest, key: str, name: str, content: bytes) -> None:

@@ -71,7 +71,7 @@ def test_a_box_drawn_on_the_map_is_a_region_of_the_globe(monkeypatch):
     monkeypatch.setattr(map_tabs.state, "choose", lambda **changes: chosen.update(changes))
     monkeypatch.setattr(map_tabs.state, "current", lambda: Settings(projection="plate-carree"))
     x, y = plane.forward(np.array([-20.0, 40.0]), np.array([30.0, 60.0]))
-    monkeypatch.setattr(map_tabs.state, "answer", {"box-map": {"selection": {"box": [{"x": x.tolist(), "y": y.tolist()}]}}}.get)
+    monkeypatch.setattr(map_tabs.state, "answer", {"box-map": {"box": {"x": x.tolist(), "y": y.tolist()}}}.get)
     map_tabs._box_drawn()
     region = region_of(chosen["box"])
     assert (region.south, region.north, region.west, region.east) == (30, 60, -20, 40)

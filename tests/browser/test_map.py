@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from pages.ui.choices import VIEWS
-from tests.browser.steps import settle
+from tests.browser.steps import move_slider, settle
 
 
 def test_the_map_changes_projection_and_view(page: Page):
@@ -54,6 +54,42 @@ def test_the_pointer_on_the_map_tells_what_the_sentence_beneath_says(page: Page,
     assert shown == pytest.approx(float(value.replace(",", "")), rel=0.002)
     assert abs(latitude - float(north) * (1 if side == "N" else -1)) < 6
     assert abs((longitude - float(east) * (1 if way == "E" else -1) + 180) % 360 - 180) < 6
+
+
+def test_the_slider_brings_the_map_up_to_date_in_place(page: Page):
+    page.goto("/?task=grid&members=9&nu=4&ahead=no")
+    settle(page)
+    figure = page.locator(".st-key-forecast .js-plotly-plot")
+    greatest = "figure => Math.max(...figure._fullData[0].z.map(row => Math.max(...Array.from(row).filter(value => value === value))))"
+    ground = "figure => Array.from(figure._fullData[1].x).length"
+    before, coast = figure.evaluate(greatest), figure.evaluate(ground)
+    figure.evaluate("figure => { figure.dataset.same = 'yes' }")
+    move_slider(page, "ArrowLeft", "3")
+    assert figure.get_attribute("data-same") == "yes", "the figure was taken away and made anew"
+    assert figure.evaluate(greatest) != before and figure.evaluate(ground) == coast > 1000
+    said = re.search(r"greatest near .*? \(([\d,]+)", page.locator(".st-key-map .sa-reading").inner_text()).group(1)
+    assert figure.evaluate(greatest) == pytest.approx(float(said.replace(",", "")), rel=0.002)
+
+
+def test_a_box_dragged_on_the_map_becomes_a_region(page: Page):
+    page.set_viewport_size({"width": 1440, "height": 1800})
+    page.goto("/?task=grid&members=9&ahead=no&projection=plate-carree")
+    settle(page)
+    page.get_by_role("tab", name="By region").click()
+    settle(page)
+    x, y, right, top = page.locator(".st-key-box-map .js-plotly-plot").evaluate("""figure => {
+        const frame = figure.getBoundingClientRect(), {xaxis, yaxis} = figure._fullLayout;
+        const place = (x, y) => [frame.x + xaxis._offset + xaxis.c2p(x), frame.y + yaxis._offset + yaxis.c2p(y)];
+        return [...place(-60, 20), ...place(-10, 60)];
+    }""")
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(right, top, steps=5)
+    page.mouse.up()
+    page.get_by_text("Your box: ").wait_for(timeout=30_000)
+    settle(page)
+    south, north, west, east = (float(edge) for edge in re.search(r"box=([^&]*)", page.url).group(1).replace("%2C", ",").split(","))
+    assert [south, north] == pytest.approx([20, 60], abs=4) and [west, east] == pytest.approx([-60, -10], abs=4)
 
 
 def test_every_view_of_the_map_can_be_reached_on_a_phone(browser: Browser, address: str):
