@@ -34,7 +34,7 @@ def test_one_scale_for_maps_that_are_compared_and_a_ratio_centred_at_one():
         values, texts = ratio.ticks
         assert texts[values.index(0.0)] == "1"
     heat = draw(np.full((32, 64), 2.0), scale=of_ratio(np.array([0.25, 2.0]))).data[0]
-    assert np.nanmax(np.asarray(heat.customdata)[..., 2]) == pytest.approx(2)  # the pointer says the ratio, not its logarithm
+    assert np.nanmax(np.asarray(heat.text)) == pytest.approx(2)  # the pointer says the ratio, not its logarithm
     assert np.nanmax(heat.z) == pytest.approx(1)
     signed = of_error(np.array([-1.0, 3.0]))
     assert (signed.low, signed.high) == (-3.0, 3.0)

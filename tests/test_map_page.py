@@ -83,8 +83,8 @@ def test_geopotential_tells_the_height_in_metres():
     figure, _ = map_panels.forecast_panel(Settings(task="grid", variable="geopotential_500", lead=24), data, members, members[0], None)
     heat = figure.data[0]
     seen = np.isfinite(np.asarray(heat.z, dtype=float))
-    assert set(np.asarray(heat.customdata)[..., 2][seen].tolist()) == {5500}
-    assert "customdata[2]:,d} m<br>" in heat.hovertemplate
+    assert set(np.asarray(heat.text)[seen].tolist()) == {5500}
+    assert "text:,d} m<br>" in heat.hovertemplate
 
 
 def test_a_wind_component_has_a_scale_with_zero_in_the_middle():

@@ -29,7 +29,6 @@ def draw(figure: go.Figure, *, key: str, on_box: Callable[[], None] | None = Non
     """The figure as wide as its column. on_box: called when the viewer has dragged a box, which lies in session state as [key]["box"]."""
     _serve_library()
     spec = figure.to_dict()
-    spec["layout"].pop("template", None)  # the page's own is put in by the browser
     if ground := _taken_out(spec):
         _mount(data=json.dumps({"ground": ground}).encode(), key=f"{key}-ground")
     events = {"on_box_change": on_box} if on_box else {}

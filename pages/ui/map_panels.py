@@ -105,9 +105,8 @@ def draw(shown: Shown, settings: Settings, data: Dataset) -> go.Figure:
 def in_metres(figure: go.Figure) -> go.Figure:
     """The pointer on a map of geopotential also tells the height, geopotential / 9.80665 m s-2."""
     heat = figure.data[0]
-    metres = np.nan_to_num(np.asarray(heat.z) / GRAVITY).round().astype(np.int16)
-    heat.customdata = np.concatenate([np.asarray(heat.customdata), metres[..., None]], axis=-1)
-    heat.hovertemplate = heat.hovertemplate.replace("<br>latitude", " = %{customdata[2]:,d} m<br>latitude", 1)
+    heat.text = np.nan_to_num(np.asarray(heat.z) / GRAVITY).round().astype(np.int16)  # customdata stays as it is: it is sent once
+    heat.hovertemplate = heat.hovertemplate.replace("<br>latitude", " = %{text:,d} m<br>latitude", 1)
     return figure
 
 

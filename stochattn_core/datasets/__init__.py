@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from stochattn_core.datasets import diabetes, era5, ett, planet, statsmodels_series, synthetic, uci
+from stochattn_core.datasets import diabetes, ett, planet, statsmodels_series, synthetic, uci
 from stochattn_core.datasets.base import Dataset, Task
 
 
@@ -20,6 +20,12 @@ class Entry:
     availability: str = "embedded"
 
 
+def _era5() -> Dataset:
+    from stochattn_core.datasets import era5  # reads Zarr, which takes long to import: nobody waits for it who does not need it
+
+    return era5.load()
+
+
 DATASETS: dict[str, Entry] = {
     "diabetes": Entry("Diabetes progression", "table", diabetes.load),
     "synthetic-table": Entry("Synthetic table, true spread known", "table", synthetic.load_table),
@@ -29,7 +35,7 @@ DATASETS: dict[str, Entry] = {
     "synthetic-series": Entry("Synthetic tide, true spread known", "series", synthetic.load_series),
     **{name: Entry(title, "grid", load) for name, (title, load) in planet.ENTRIES.items()},
     **{name: Entry(source.title, "table", partial(uci.load, name), uci.AVAILABILITY) for name, source in uci.SOURCES.items()},
-    "era5": Entry("ERA5 at 5.625 degrees, Z500 24 h ahead", "grid", era5.load, era5.AVAILABILITY),
+    "era5": Entry("ERA5 at 5.625 degrees, Z500 24 h ahead", "grid", _era5, "a download of about 0.5 GB at first use"),
     **{name: Entry(f"Transformer oil temperature, {name}", "series", partial(ett.load, name), ett.AVAILABILITY) for name in ett.SHA256},
 }
 

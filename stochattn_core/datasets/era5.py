@@ -18,7 +18,6 @@ from stochattn_core.datasets.grid_axes import renamed
 from stochattn_core.datasets.grid_file import PathOrFile, open_grid, read_values
 from stochattn_core.datasets.grids import CONSTANTS, grid_from_file
 
-AVAILABILITY = "a download of about 0.5 GB at first use"
 STORE = "weatherbench2/datasets/era5/1959-2023_01_10-6h-64x32_equiangular_conservative.zarr"
 PERIOD = ("2015-01-01", "2018-12-31T18")
 ENDS = ("2017-01-01", "2018-01-01")  # two years to train, one to calibrate, one to test

@@ -47,19 +47,20 @@ def field_map(
     values = warp(field, grid, projection, across=across, smooth=smooth)
     number = f",.{scale.decimals}f"
     # Whole degrees are finer than a pixel of the globe, and take half the room; a small region needs decimals.
-    fine = np.float32 if not grid.is_cyclic or scale.is_log else np.int16
+    fine = np.int16 if grid.is_cyclic else np.float32
     around = [np.nan_to_num(one).round().astype(fine) if grid.is_cyclic else one for one in (place.latitude, place.longitude)]
     low, high = scale.ends
     bar_ticks = {} if scale.ticks is None else {"tickvals": scale.ticks[0], "ticktext": scale.ticks[1]}
     name = f"{quantity} ({units})" if units else quantity
     degrees = ".0f" if grid.is_cyclic else ".2f"
-    shown = f"%{{customdata[2]:{number}}}" if scale.is_log else f"%{{z:{number}}}"
+    shown = f"%{{text:{number}}}" if scale.is_log else f"%{{z:{number}}}"
     figure = go.Figure()
     figure.add_heatmap(
         x=place.x,
         y=place.y,
         z=scale.place(values),
-        customdata=np.stack([*around, values] if scale.is_log else around, axis=-1),
+        text=values if scale.is_log else None,
+        customdata=np.stack(around, axis=-1),  # of the place alone: the page sends it once for all fields
         zmin=low,
         zmax=high,
         colorscale=scale.stops,

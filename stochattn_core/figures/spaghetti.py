@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 import plotly.graph_objects as go
 from contourpy import LineType, contour_generator
-from scipy.interpolate import RectBivariateSpline
 
 from stochattn_core.figures.map import default_projection, draw_ground, finish_map, line
 from stochattn_core.figures.projection import Projection, project_lines
@@ -40,6 +39,8 @@ def contour_lines(field: np.ndarray, grid: Grid, level: float) -> tuple[np.ndarr
 
 def _refined(rows: np.ndarray, columns: np.ndarray, values: np.ndarray, is_cyclic: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """A grid REFINE times finer, from a spline that goes on past the first and last column."""
+    from scipy.interpolate import RectBivariateSpline  # takes long to import, and the app's first map does without it
+
     if is_cyclic:
         wide = np.concatenate([columns[-5:-1] - 360, columns, columns[1:5] + 360])
         spline = RectBivariateSpline(rows, wide, np.concatenate([values[:, -5:-1], values, values[:, 1:5]], axis=1))

@@ -1,8 +1,8 @@
 """One colour for one role in every figure, and the layout that all figures share.
 
-LIGHT and DARK are for figures saved on their own. BROWSER holds names that Streamlit's chart theme replaces with
+LIGHT and DARK are for figures saved on their own. BROWSER holds names that pages/ui/figure.js replaces with
 `chartCategoricalColors` of .streamlit/config.toml in the viewer's browser, so that a figure follows a switch between
-light and dark without being drawn again. A test holds config.toml and these palettes together.
+light and dark without a run of the script. A test holds config.toml and these palettes together.
 """
 
 from __future__ import annotations
@@ -91,7 +91,9 @@ def finish(
         bargap=0.06,
     )
     axis = {"automargin": True, "zeroline": False, "gridwidth": 1, "title": {"standoff": 8}, "fixedrange": True}
-    if palette is not BROWSER:
+    if palette is BROWSER:
+        figure.layout.template = go.layout.Template()  # the page's own is put in by the browser
+    else:
         axis |= {"gridcolor": palette.band90}
         figure.update_layout(paper_bgcolor=palette.paper, font={"color": palette.text})
     figure.update_xaxes(**axis, showgrid=False)

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from scipy.optimize import minimize
 
 from stochattn_core.mends.base import Ensembles, Recipe, number_text, one_number
 from stochattn_core.mends.inflation import LARGEST, inflated
@@ -89,6 +88,8 @@ def fit(members: np.ndarray, target: np.ndarray, plain: np.ndarray, seed: int = 
             f"and of {spread:g}; give more calibration data, or see the layers sampled"
         )
     deviation *= size / spread
+
+    from scipy.optimize import minimize  # takes long to import, and the app's first map does without it
 
     def cost(shares: np.ndarray) -> float:
         wide = torch.from_numpy(abs(shares[0]) * deviation + abs(shares[1]) * size * noise - error)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy import stats
 from torch import Tensor
 
 from stochattn_core.metrics.intervals import LEVELS, attainable_coverage
@@ -74,6 +73,8 @@ def pit_histogram(
     n_block = int((pooled.n_case > 0).sum())
     half, effect = torch.full_like(share, torch.nan), torch.full_like(share, torch.nan)
     if n_block > 1:
+        from scipy import stats  # takes long to import, and the app's first map does without it
+
         counts = block_counts(pooled, n_replicate, seed)
         moved = rebin((counts @ pooled.rank).movedim(1, 0), k) - share[:, None]  # (bin, replicate)
         variance = moved.square().mean(1) * n_block / (n_block - 1)

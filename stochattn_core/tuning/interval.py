@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy import stats
 from torch import Tensor
 
 from stochattn_core.metrics import Statistics
@@ -34,6 +33,8 @@ class Resampled:
         The normal quantile gives way to Student's t, without which percentiles of B blocks are short.
         Sources: Efron (1987), JASA 82, 171; Hesterberg (2015), American Statistician 69, 371, for the t.
         """
+        from scipy import stats  # takes long to import, and the app's first map does without it
+
         without = self.without[np.isfinite(self.without)]
         n = len(without)
         known = self.replicates[np.isfinite(self.replicates)]
