@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from stochattn_core.attention import check_concentration
 from stochattn_core.audit import audit
 from stochattn_core.by_hand import AttentionClass
+from stochattn_core.draw import check_concentration
 from stochattn_core.patching import Layers, stochastic_attention
 
 # Cases x members of one pass, and numbers among their inputs: enough to keep a small model busy, few enough for a large one.

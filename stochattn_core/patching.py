@@ -24,8 +24,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode, _get_current_function_mode_stack
 
-from stochattn_core.attention import Draw, Observer, attend, check_concentration, sampled_rows
+from stochattn_core.attention import Observer, attend, sampled_rows
 from stochattn_core.by_hand import AttentionClass, is_by_hand_class, is_by_hand_function
+from stochattn_core.draw import Draw, check_concentration
 from stochattn_core.watch import Watch, refuse_what_cannot_be_answered
 
 SOFTMAX = (F.softmax, torch.softmax, Tensor.softmax, torch.special.softmax)
