@@ -101,33 +101,13 @@ def _cumulate(mass, row, n_row, cumulated):
 
 
 @compiled
-def _mean(values, head, drawn, out):
-    """The mean of the drawn values, added in the order of the draws."""
-    n_draw, n_feature = len(drawn), len(out)
-    out[:] = 0.0
-    for draw in range(0, n_draw - 3, 4):  # four at a time: the sum is read and written less often
-        a, b = np.uint64(drawn[draw]), np.uint64(drawn[draw + 1])
-        c, d = np.uint64(drawn[draw + 2]), np.uint64(drawn[draw + 3])
-        for feature in range(n_feature):
-            out[feature] = (
-                out[feature] + values[head, a, feature] + values[head, b, feature] + values[head, c, feature] + values[head, d, feature]
-            )
-    for draw in range(n_draw - n_draw % 4, n_draw):
-        a = np.uint64(drawn[draw])
-        for feature in range(n_feature):
-            out[feature] += values[head, a, feature]
-    for feature in range(n_feature):
-        out[feature] /= np.float32(n_draw)
-
-
-@compiled
 def mean_of_draws(mass, keys, n_draw, values, out, first, last):
     """As eager.mean_of_draws, for rows first to last.
 
     mass: (head * row, key) float32, keys: (fold, head * row) uint64, values: (head, key, feature) float32
     -> out, (fold, head * row, feature) float32.
     """
-    n_key = values.shape[1]
+    n_key, n_feature = values.shape[1:]
     n_fold = keys.shape[0]
     row_per_head = mass.shape[0] // values.shape[0]
     levels = _levels(n_key)
@@ -135,6 +115,7 @@ def mean_of_draws(mass, keys, n_draw, values, out, first, last):
     bits = cumulated.view(np.int64)
     points = np.empty(n_fold * n_draw)
     drawn = np.zeros((_TOGETHER, n_fold * n_draw), np.int64)
+    n_draw32 = np.float32(n_draw)
     for start in range(first, last, _TOGETHER):
         n_row = min(_TOGETHER, last - start)
         _cumulate(mass, start, n_row, cumulated)
@@ -144,13 +125,27 @@ def mean_of_draws(mass, keys, n_draw, values, out, first, last):
                 for fold in range(n_fold):
                     _points(_mix(keys[fold, start + i] + _DRAW), n_draw, total, points[fold * n_draw : (fold + 1) * n_draw])
                 _search(bits[i], points.view(np.int64), n_fold * n_draw, levels, drawn[i])
-        for fold in range(n_fold):
-            for i in range(n_row):
-                total, head = cumulated[i, n_key - 1], np.uint64((start + i) // row_per_head)
+        for i in range(n_row):
+            head, row = np.uint64((start + i) // row_per_head), start + i
+            for fold in range(n_fold):
+                end = (fold + 1) * n_draw
+                out[fold, row] = 0.0
+                for draw in range(fold * n_draw, end - 3, 4):  # four at a time, in their order: the sum is read and written less often
+                    a, b = np.uint64(drawn[i, draw]), np.uint64(drawn[i, draw + 1])
+                    c, d = np.uint64(drawn[i, draw + 2]), np.uint64(drawn[i, draw + 3])
+                    for feature in range(n_feature):
+                        so_far = out[fold, row, feature] + values[head, a, feature] + values[head, b, feature]
+                        out[fold, row, feature] = so_far + values[head, c, feature] + values[head, d, feature]
+                for draw in range(end - n_draw % 4, end):
+                    a = np.uint64(drawn[i, draw])
+                    for feature in range(n_feature):
+                        out[fold, row, feature] += values[head, a, feature]
+                total = cumulated[i, n_key - 1]
                 if math.isfinite(total) and total > 0:
-                    _mean(values, head, drawn[i, fold * n_draw : (fold + 1) * n_draw], out[fold, start + i])
+                    for feature in range(n_feature):
+                        out[fold, row, feature] /= n_draw32
                 else:
-                    out[fold, start + i] = 0.0 if math.isfinite(total) else np.nan
+                    out[fold, row] = 0.0 if math.isfinite(total) else np.nan
 
 
 @compiled
