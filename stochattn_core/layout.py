@@ -27,7 +27,7 @@ def grouped(key: Tensor, value: Tensor, n_head: int) -> tuple[Tensor, Tensor]:
 
 def folds_are_equal(x: Tensor, n_fold: int, dim: int = 0) -> bool:
     """Whether a dim holds n_fold blocks of the same numbers. The first difference ends the comparison; NaN differs from itself."""
-    if x.shape[dim] % n_fold or n_fold == 1:
+    if n_fold == 1 or x.shape[dim] % n_fold or not x.numel():
         return n_fold == 1
     if x.stride(dim) == 0:
         return True
