@@ -105,6 +105,7 @@ def attend(
         return in_memory_order_of(found.view(*lead, n_row, value.shape[-1]), query)
     inputs = (all_query, all_key, all_value) if attn_mask is None else (all_query, all_key, all_value, attn_mask)
     asks_gradient = torch.is_grad_enabled() and value.requires_grad  # which every fold's own values are to receive
+    # Where the members' folds are equal, one fold's rows are drawn from for each; otherwise all rows are those of a single fold.
     n_fold = len(draw.members)
     n_fold = n_fold if not asks_gradient and all(folds_are_equal(x, n_fold) for x in inputs) else 1
     out = empty_in_memory_order_of(all_query, value.shape[-1], value.dtype)

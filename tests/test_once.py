@@ -62,6 +62,7 @@ def test_what_comes_before_the_first_sampled_attention_runs_for_one_member(layer
 
 @pytest.mark.parametrize("name", ZOO)
 @pytest.mark.parametrize("layers", ("*", "last"))
+@pytest.mark.filterwarnings("ignore:all 6 members")
 def test_members_are_those_of_whole_passes(name, layers, monkeypatch):
     model, inputs = make(name)
     with torch.no_grad(), stochastic_attention(model, 4) as run:
