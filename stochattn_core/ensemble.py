@@ -19,7 +19,7 @@ from stochattn_core.patching import Layers, stochastic_attention
 # Cases x members of one pass, and numbers among their inputs: enough to keep a small model busy, and few enough for what a large one
 # computes to stay near a core's cache, or to keep a GPU busy.
 ROWS_PER_PASS = 1024
-INPUTS_PER_PASS = {"cpu": 1 << 18}
+INPUTS_PER_PASS = {"cpu": 3 << 16}
 INPUTS_PER_PASS_ELSEWHERE = 1 << 21
 _folds: weakref.WeakKeyDictionary[nn.Module, bool] = weakref.WeakKeyDictionary()
 

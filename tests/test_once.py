@@ -194,5 +194,5 @@ def test_the_rows_of_a_pass_follow_from_the_inputs_and_the_device_alone():
     cpu, cuda = torch.device("cpu"), torch.device("cuda")
     assert ensemble.rows_per_pass(torch.empty(7, 10, device="meta"), cpu) == ensemble.ROWS_PER_PASS
     large = torch.empty(7, 2**15, device="meta")
-    assert ensemble.rows_per_pass(large, cpu) == 8 and ensemble.rows_per_pass(large, cuda) == 64
+    assert ensemble.rows_per_pass(large, cpu) == 6 and ensemble.rows_per_pass(large, cuda) == 64
     assert ensemble.rows_per_pass(torch.empty(7, 2**22, device="meta"), cpu) == 1
