@@ -56,19 +56,29 @@ def seconds(call: Callable[[], object]) -> float:
 
 
 def attention(n_round: int) -> list[dict]:
-    """Ratios to scaled_dot_product_attention, one dict a concentration."""
+    """Ratios to scaled_dot_product_attention, one dict a concentration.
+
+    first_layer: N_MEMBER members in one call, whose inputs are equal as in a model's first layer, over as many calls of torch's.
+    """
     generator = torch.Generator().manual_seed(0)
     query, key, value = (torch.randn(1, N_HEAD, N_TOKEN, N_FEATURE, generator=generator) for _ in range(3))
+    folded = [x.repeat(N_MEMBER, 1, 1, 1) for x in (query, key, value)]
+
+    def first_layer(query: Tensor, key: Tensor, value: Tensor, concentration: int) -> Tensor:
+        return stochastic_scaled_dot_product_attention(*folded, concentration, members=range(N_MEMBER))
+
     lines = []
     for concentration in CONCENTRATIONS:
-        methods = {"naive": naive, "eager": reference, "compiled": stochastic_scaled_dot_product_attention}
+        methods = {"naive": naive, "eager": reference, "compiled": stochastic_scaled_dot_product_attention, "first_layer": first_layer}
         rounds = {name: n_round if name == "compiled" else max(1, n_round // max(8, concentration // 64)) for name in methods}
+        rounds["first_layer"] = max(1, n_round // N_MEMBER)
         ratios, times = {name: [] for name in methods}, {"torch": [], **{name: [] for name in methods}}
         for i in range(-1, n_round):
             for name, method in methods.items():
                 if i < rounds[name]:
-                    plain = seconds(lambda: F.scaled_dot_product_attention(query, key, value))
-                    sampled = seconds(lambda method=method, nu=concentration: method(query, key, value, nu))
+                    calls = N_MEMBER if name == "first_layer" else 1
+                    plain = sum(seconds(lambda: F.scaled_dot_product_attention(query, key, value)) for _ in range(calls)) / calls
+                    sampled = seconds(lambda method=method, nu=concentration: method(query, key, value, nu)) / calls
                     if i >= 0:  # the first round warms up
                         ratios[name].append(sampled / plain)
                         times["torch"].append(plain)
@@ -143,14 +153,14 @@ def main() -> None:
     found = {
         "cpu": processor(),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in ("torch", "numpy", "numba", "llvmlite")}},
-        "shape": {"head": N_HEAD, "token": N_TOKEN, "feature": N_FEATURE},
+        "shape": {"head": N_HEAD, "token": N_TOKEN, "feature": N_FEATURE, "member": N_MEMBER},
         "attention": attention(n_round=60),
         "model": whole_model(n_round=3),
     }
-    print("| ν | naive | eager | compiled | compiled, fastest | bar |\n|" + " --- |" * 6)
+    print("| ν | naive | eager | compiled | compiled, fastest | bar | compiled, first layer |\n|" + " --- |" * 7)
     for line, bar in zip(found["attention"], BARS, strict=True):
         cells = (f"{line[name]:.3g}" for name in ("naive", "eager", "compiled", "compiled_fastest"))
-        print(f"| {line['concentration']} | " + " | ".join(cells) + f" | {bar} |")
+        print(f"| {line['concentration']} | " + " | ".join(cells) + f" | {bar} | {line['first_layer']:.3g} |")
     model = found["model"]
     print(
         f"\nA model of {N_LAYER} layers, {N_MEMBER} members at ν = {MODEL_CONCENTRATION}: {model['ratio']:.2f} times its plain passes, "

@@ -9,75 +9,21 @@ Source: Yadav, Adebiyi, Zhang (2026), arXiv 2604.19530.
 from __future__ import annotations
 
 import math
-import numbers
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from types import ModuleType
 
 import torch
 from torch import Tensor
 
+from stochattn_core.draw import Draw, check_concentration
+from stochattn_core.layout import by_head, empty_in_memory_order_of, folds_are_equal, grouped, in_memory_order_of
 from stochattn_core.sampling import cpu, eager, gpu, stream
 
 # Elements of the largest temporary: about what stays in a core's cache, and what keeps a GPU busy.
-LARGEST = 10**9  # concentrations beyond it differ from the plain model by less than rounding does
 CHUNK = {"cpu": 1 << 18}
 CHUNK_ELSEWHERE = 1 << 26
 
 Observer = Callable[[Tensor], None]  # is handed (row, key) attention rows
-
-
-def check_concentration(concentration: int | float) -> int | float:
-    """The concentration as an int, or math.inf for the plain model. ValueError for anything else."""
-    if isinstance(concentration, str | bool) or not isinstance(concentration, numbers.Real):
-        message = f"concentration must be a positive whole number or inf, got {concentration!r}; try 64"
-        raise ValueError(message)
-    if concentration == math.inf:
-        return math.inf
-    if concentration != concentration or concentration < 1 or concentration != int(concentration):
-        raise ValueError(f"concentration must be a positive whole number or inf, got {concentration!r}; try 64")
-    if concentration > LARGEST:
-        raise ValueError(f"concentration must be at most {LARGEST:,}, got {concentration:g}; inf is the plain model")
-    return int(concentration)
-
-
-@dataclass(frozen=True)
-class Draw:
-    """One attention call's place in the random stream.
-
-    members: the members folded, member-major, into dim 0. call: the index of the attention call in one pass of the model.
-    n_case and first_case place the fold's cases among all cases, so that chunking over cases changes no number; n_case None: unknown.
-    shared: all rows and heads of one case in one call take the same numbers; each row's own law stays exact. Where n_case is unknown,
-    dim 0 of the call is the case.
-    """
-
-    concentration: int | float
-    members: Sequence[int] = (0,)
-    seed: int = 0
-    call: int = 0
-    n_case: int | None = None
-    first_case: int = 0
-    shared: bool = False
-
-    def row_keys(self, lead: Sequence[int], n_row: int, device: torch.device) -> Tensor:
-        """Keys of all rows of a call: (*lead, n_row) flattened, lead[0] holding the folds."""
-        n_fold = len(self.members)
-        if not n_fold:
-            raise ValueError("expected at least one member, got none; pass members=(0,)")
-        batch = lead[0] if lead else 1
-        if batch % n_fold:
-            raise ValueError(
-                f"dim 0 of an attention call holds {batch} entries, which {n_fold} members do not divide; "
-                f"repeat the inputs {n_fold} times along dim 0 (member-major), or let sample_ensemble do it"
-            )
-        rows_in_fold = math.prod(lead) // n_fold * n_row
-        is_known = bool(self.n_case) and (batch // n_fold) % self.n_case == 0
-        n_case, first_case = (self.n_case, self.first_case) if is_known else (batch // n_fold, 0)
-        row_per_case = rows_in_fold // max(n_case, 1)
-        if self.shared:
-            keys = stream.row_keys(self.seed, self.members, self.call, first_case, n_case, device)
-            return keys.repeat_interleave(row_per_case, 1).flatten()
-        return stream.row_keys(self.seed, self.members, self.call, first_case * row_per_case, rows_in_fold, device).flatten()
 
 
 def stochastic_scaled_dot_product_attention(
@@ -128,6 +74,7 @@ def attend(
     """`stochastic_scaled_dot_product_attention` at one place of the stream; a Draw of inf answers with the exact rows.
 
     dropout_p drops entries of the sampled rows as torch's function does, with numbers of the same stream; `observe` sees the rows.
+    Where all folds of the inputs are equal, as before the first sampled layer, scores are computed for one and every member draws from them.
     """
     if torch.is_autocast_enabled(query.device.type):
         low = torch.get_autocast_dtype(query.device.type)
@@ -137,7 +84,7 @@ def attend(
     if attn_mask is not None and not (attn_mask.dtype == torch.bool or attn_mask.is_floating_point()):
         raise ValueError(f"expected attn_mask of bool or float, got {attn_mask.dtype}; a bool mask is True where a key is attended")
     if enable_gqa:
-        key, value = _grouped(key, value, query.shape[-3])
+        key, value = grouped(key, value, query.shape[-3])
     n_head_per_key = query.shape[-3] // key.shape[-3] if enable_gqa else 1
     n_row, n_key = query.shape[-2], key.shape[-2]
     lead_key = key.shape[:-2] if n_head_per_key == 1 else (*key.shape[:-3], query.shape[-3])
@@ -148,35 +95,51 @@ def attend(
     row_keys = draw.row_keys(lead, n_row, query.device)
     wide = torch.promote_types(query.dtype, torch.float32)
     lead_key = lead if n_head_per_key == 1 else (*lead[:-1], key.shape[-3])
-    all_query, all_key, all_value = _by_head(query, lead), _by_head(key, lead_key), _by_head(value, lead_key)
+    all_query, all_key, all_value = by_head(query, lead), by_head(key, lead_key), by_head(value, lead_key)
     if attn_mask is not None:
         attn_mask = attn_mask.expand(*lead, n_row, n_key)
     if observe is None and dropout_p == 0 and gpu.usable(all_query, all_key, all_value, draw.concentration):
         flat = [x.flatten(0, 1) for x in (all_query, all_key, all_value)]
         options = {"is_causal": is_causal, "mask": attn_mask, "n_head_per_key": n_head_per_key}
         found = gpu.attend(*flat, row_keys.view(-1, n_row), draw.concentration, scale, **options)
-        return _in_memory_order_of(found.view(*lead, n_row, value.shape[-1]), query)
-    out = _empty_in_memory_order_of(all_query, value.shape[-1], value.dtype)
-    row_keys = row_keys.view(out.shape[:-1])
+        return in_memory_order_of(found.view(*lead, n_row, value.shape[-1]), query)
+    inputs = (all_query, all_key, all_value) if attn_mask is None else (all_query, all_key, all_value, attn_mask)
+    asks_gradient = torch.is_grad_enabled() and value.requires_grad  # which every fold's own values are to receive
+    # Where the members' folds are equal, one fold's rows are drawn from for each; otherwise all rows are those of a single fold.
+    n_fold = len(draw.members)
+    n_fold = n_fold if not asks_gradient and all(folds_are_equal(x, n_fold) for x in inputs) else 1
+    out = empty_in_memory_order_of(all_query, value.shape[-1], value.dtype)
+    row_keys = row_keys.view(n_fold, -1, *out.shape[1:-1])
+    of_fold = out.unflatten(0, (n_fold, -1))
 
     sampler = _sampler(value, wide)
+    is_mean = draw.concentration * 4 <= n_key and dropout_p == 0 and observe is None
     width = _width(n_key, draw.concentration)
-    chunks = list(_chunks(*out.shape[:-1], width, query.device))
+    chunks = list(_chunks(*of_fold.shape[1:-1], width, query.device))
     # Taken once: memory that is given back and taken again for every chunk is paid for again by the page.
     spaces = query.new_empty(2, math.prod(part.stop - part.start for part in chunks[0]) * n_key, dtype=wide)
     with torch.autocast(query.device.type, enabled=False):
         for batch, heads, rows in chunks:
             of_key = torch.arange(heads.start, heads.stop, device=query.device) // n_head_per_key if n_head_per_key > 1 else heads
-            shape = *out[batch, heads, rows].shape[:-1], n_key
+            shape = *of_fold[0, batch, heads, rows].shape[:-1], n_key
             scores, mass = spaces[:, : math.prod(shape)].view(2, -1, *shape[-2:])
             with torch.no_grad():
                 part = (all_query[batch, heads, rows].to(wide) * scale).reshape(-1, shape[2], query.shape[-1])
                 torch.bmm(part, all_key[batch, of_key].to(wide).reshape(-1, *key.shape[-2:]).mT, out=scores)
                 _mask_(scores.view(shape), attn_mask, is_causal, batch, heads, rows, lead)
+            _mass(scores.view(-1, n_key), mass.view(-1, n_key))
             values = all_value[batch, of_key].to(wide).reshape(-1, *value.shape[-2:])
-            keys = row_keys[batch, heads, rows].reshape(-1)
-            out[batch, heads, rows] = _weigh(scores, mass, values, keys, draw, sampler, dropout_p, observe).view(*shape[:-1], -1)
-    return _in_memory_order_of(out.reshape(*lead, n_row, value.shape[-1]), query)
+            # Means of draws are taken for as many members at once as keep their results in the cache, counts for one.
+            at_once = max(1, _chunk(query.device) // (scores[..., 0].numel() * max(draw.concentration, value.shape[-1]))) if is_mean else 1
+            for first in range(0, n_fold, at_once):
+                folds = slice(first, first + at_once)
+                keys = row_keys[folds, batch, heads, rows].flatten(1)
+                if is_mean:
+                    found = sampler.mean_of_draws(mass.view(-1, n_key), keys, draw.concentration, values)
+                else:
+                    found = _weigh(mass, scores, values, keys[0], draw, sampler, dropout_p, observe)
+                of_fold[folds, batch, heads, rows] = found.view(-1, *shape[:-1], value.shape[-1])
+    return in_memory_order_of(out.reshape(*lead, n_row, value.shape[-1]), query)
 
 
 def sampled_rows(scores: Tensor, draw: Draw, *, observe: Observer | None = None) -> Tensor:
@@ -193,12 +156,12 @@ def sampled_rows(scores: Tensor, draw: Draw, *, observe: Observer | None = None)
     rows = torch.empty_like(flat, dtype=wide)
     for i in range(0, len(flat), step):
         part = flat[i : i + step].to(wide, copy=True)
-        rows[i : i + step] = _rows(part, torch.empty_like(part), keys[i : i + step], draw, sampler, observe)
+        rows[i : i + step] = _rows(_mass(part, torch.empty_like(part)), part, keys[i : i + step], draw, sampler, observe)
     return rows.view(scores.shape)
 
 
 def _weigh(
-    scores: Tensor,
+    mass: Tensor,
     space: Tensor,
     values: Tensor,
     keys: Tensor,
@@ -207,26 +170,22 @@ def _weigh(
     dropout_p: float,
     observe: Observer | None,
 ) -> Tensor:
-    """(head, row, key) scores and (head, key, feature) values -> (head, row, feature); the scores and the space are overwritten."""
-    n_head, n_row, n_key = scores.shape
-    if draw.concentration * 4 <= n_key and dropout_p == 0 and observe is None:
-        mass = _mass(scores.view(-1, n_key), space.view(-1, n_key))
-        return sampler.mean_of_draws(mass, keys, draw.concentration, values)
-    weights = _rows(scores.view(-1, n_key), space.view(-1, n_key), keys, draw, sampler, observe)
+    """(head, row, key) mass and (head, key, feature) values -> (head, row, feature); the space is overwritten."""
+    n_head, n_row, n_key = mass.shape
+    weights = _rows(mass.view(-1, n_key), space.view(-1, n_key), keys, draw, sampler, observe)
     if dropout_p > 0:
         kept = stream.uniforms(stream.purpose_keys(keys, stream.DROPOUT), n_key) >= dropout_p
         weights = weights * kept / (1 - dropout_p) if dropout_p < 1 else torch.zeros_like(weights)
     return torch.bmm(weights.view(n_head, n_row, n_key), values)
 
 
-def _rows(scores: Tensor, space: Tensor, keys: Tensor, draw: Draw, sampler: ModuleType, observe: Observer | None) -> Tensor:
-    """(row, key) scores -> (row, key) weights, which may lie where the scores were."""
-    mass = _mass(scores, space)
+def _rows(mass: Tensor, space: Tensor, keys: Tensor, draw: Draw, sampler: ModuleType, observe: Observer | None) -> Tensor:
+    """(row, key) mass -> (row, key) weights, which may lie in the space, or be the mass."""
     if observe is not None:
         observe(mass.clone())
     if draw.concentration == math.inf:
         return mass
-    return sampler.sample_counts(mass, keys, draw.concentration, out=scores).div_(draw.concentration)
+    return sampler.sample_counts(mass, keys, draw.concentration, out=space).div_(draw.concentration)
 
 
 def _sampler(values: Tensor, wide: torch.dtype) -> ModuleType:
@@ -253,27 +212,11 @@ def _mask_(scores: Tensor, mask: Tensor | None, is_causal: bool, batch: slice, h
             where = torch.unravel_index(torch.arange(batch.start, batch.stop, device=scores.device), tuple(lead[:-1]))
             mask = mask[where][:, heads, rows]
         else:
-            mask = _by_head(mask, lead)[batch, heads, rows]
+            mask = by_head(mask, lead)[batch, heads, rows]
         if mask.dtype == torch.bool:
             scores.masked_fill_(~mask, -math.inf)
         else:
             scores += mask
-
-
-def _by_head(x: Tensor, lead: Sequence[int]) -> Tensor:
-    """Anything that broadcasts to (*lead, L, E) as (batch, head, L, E)."""
-    n_head = lead[-1] if len(lead) > 1 else 1
-    return x.expand(*lead, *x.shape[-2:]).reshape(math.prod(lead) // n_head, n_head, *x.shape[-2:])
-
-
-def _grouped(key: Tensor, value: Tensor, n_head: int) -> tuple[Tensor, Tensor]:
-    """Keys and values with one number of heads between them, which divides that of the queries."""
-    for x in (key, value):
-        if n_head % x.shape[-3]:
-            raise ValueError(f"expected a number of key and value heads that divides the {n_head} query heads, got {x.shape[-3]}")
-    if key.shape[-3] == value.shape[-3]:
-        return key, value
-    return tuple(x.repeat_interleave(n_head // x.shape[-3], -3) for x in (key, value))
 
 
 def _width(n_key: int, concentration: int | float) -> int:
@@ -300,18 +243,3 @@ def _chunks(n_batch: int, n_head: int, n_row: int, width: int, device: torch.dev
                     slice(h, min(h + n_head_in, n_head)),
                     slice(r, min(r + n_row_in, n_row)),
                 )
-
-
-def _empty_in_memory_order_of(query: Tensor, n_feature: int, dtype: torch.dtype) -> Tensor:
-    order = sorted(range(query.ndim), key=lambda d: -query.stride(d))
-    shape = (*query.shape[:-1], n_feature)
-    return query.new_empty([shape[d] for d in order], dtype=dtype).permute([order.index(d) for d in range(query.ndim)])
-
-
-def _in_memory_order_of(out: Tensor, query: Tensor) -> Tensor:
-    """The same values, with the dims in memory in the order in which query's are: models call .view on the result."""
-    if out.ndim != query.ndim:
-        return out
-    order = sorted(range(query.ndim), key=lambda d: -query.stride(d))
-    back = [order.index(d) for d in range(query.ndim)]
-    return out.permute(order).contiguous().permute(back)

@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from stochattn_core.attention import Draw
 from stochattn_core.by_hand import AttentionClass
+from stochattn_core.draw import Draw
 from stochattn_core.patching import answering
 from stochattn_core.watch import UnansweredAttentionError
 

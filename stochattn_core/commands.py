@@ -195,7 +195,7 @@ def _noted(dataset: Any) -> Any:
 
 
 def _concentration(text: str) -> int | float:
-    from stochattn_core.attention import check_concentration
+    from stochattn_core.draw import check_concentration
 
     value: int | float | str = text
     for kind in (float, int):

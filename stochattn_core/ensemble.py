@@ -11,13 +11,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from stochattn_core.attention import check_concentration
 from stochattn_core.audit import audit
 from stochattn_core.by_hand import AttentionClass
+from stochattn_core.draw import check_concentration
 from stochattn_core.patching import Layers, stochastic_attention
 
-# Cases x members of one pass, and numbers among their inputs: enough to keep a small model busy, few enough for a large one.
-ROWS_PER_PASS, INPUTS_PER_PASS = 1024, 1 << 21
+# Cases x members of one pass, and numbers among their inputs: enough to keep a small model busy, and few enough for what a large one
+# computes to stay near a core's cache, or to keep a GPU busy.
+ROWS_PER_PASS = 1024
+INPUTS_PER_PASS = {"cpu": 3 << 16}
+INPUTS_PER_PASS_ELSEWHERE = 1 << 21
 _folds: weakref.WeakKeyDictionary[nn.Module, bool] = weakref.WeakKeyDictionary()
 
 
@@ -39,9 +42,10 @@ def sample_ensemble(
     """An ensemble of n_member forecasts, each one stochastic pass: (member, *output).
 
     inputs and kwargs are what the model takes; tensors whose dim 0 is that of the first one are cases and are repeated for each member,
-    everything else is passed on. fold is how many members share a pass (None: chosen); member i is the same whatever it is, up to the
-    rounding of larger matrix products. first_case: the number of the first case among all, when cases come in parts. first_member: the
-    number of the first member, when members come in parts: members first_member .. first_member + n_member - 1 of a larger ensemble.
+    everything else is passed on. fold is how many members share a pass (None: chosen); it is halved where a device's memory does not
+    hold it. Member i is the same whatever it is, up to the rounding of larger matrix products. first_case: the number of the first case
+    among all, when cases come in parts. first_member: the number of the first member, when members come in parts: members first_member ..
+    first_member + n_member - 1 of a larger ensemble.
     shared: all rows and heads of one case take the same random numbers in each layer; each row keeps its exact law.
     math.inf gives n_member copies of the plain forecast.
 
@@ -64,13 +68,12 @@ def sample_ensemble(
     with torch.no_grad():
         if not _folds_cleanly(model, inputs, kwargs, n_case, tuple(attention_classes)):
             fold = 1
-        fold = min(n_member, fold or max(1, rows_per_pass(_tensors(inputs, kwargs)[0]) // n_case))
-        parts = []
-        end = first_member + n_member
-        for start in range(first_member, end, fold):
-            members = range(start, min(start + fold, end))
-            copies = len(members)
-            repeated, repeated_kwargs = _each_case((inputs, kwargs), n_case, lambda x, n=copies: torch.cat([x] * n) if n > 1 else x)
+        first = _tensors(inputs, kwargs)[0]
+        fold = min(n_member, fold or max(1, rows_per_pass(first, first.device) // n_case))
+
+        def one_pass(members: range) -> Tensor:
+            n = len(members)
+            repeated, repeated_kwargs = _each_case((inputs, kwargs), n_case, lambda x: torch.cat([x] * n) if n > 1 else x)
             with stochastic_attention(
                 model,
                 concentration,
@@ -83,13 +86,24 @@ def sample_ensemble(
                 shared=shared,
             ):
                 output = _one_tensor(model(*repeated, **repeated_kwargs), model)
-            if output.shape[0] % len(members):
-                raise ValueError(
-                    f"expected an output whose dim 0 holds {len(members)} members, got shape {tuple(output.shape)}; pass fold=1"
-                )
-            parts.append(output.unflatten(0, (len(members), -1)))
+            if output.shape[0] % n:
+                raise ValueError(f"expected an output whose dim 0 holds {n} members, got shape {tuple(output.shape)}; pass fold=1")
+            return output.unflatten(0, (n, -1))
+
+        parts = []
+        start, end = first_member, first_member + n_member
+        while start < end:
+            members = range(start, min(start + fold, end))
+            try:
+                parts.append(one_pass(members))
+            except torch.OutOfMemoryError:
+                if len(members) == 1:
+                    raise
+                fold = len(members) // 2
+                continue
+            start = members.stop
             if progress:
-                progress(members[-1] + 1 - first_member, n_member, "members")
+                progress(start - first_member, n_member, "members")
     ensemble = torch.cat(parts)
     if n_member > 1 and ensemble.numel() and bool((ensemble == ensemble[:1]).all()):
         warnings.warn(
@@ -131,9 +145,10 @@ def _folds_cleanly(model: nn.Module, inputs: tuple, kwargs: dict, n_case: int, c
     return _folds[model]
 
 
-def rows_per_pass(inputs: Tensor) -> int:
-    """How many cases x members a pass holds, for inputs (case, ...) of this size."""
-    return max(1, min(ROWS_PER_PASS, INPUTS_PER_PASS * len(inputs) // max(inputs.numel(), 1)))
+def rows_per_pass(inputs: Tensor, device: torch.device) -> int:
+    """How many cases x members a pass on a device holds, for inputs (case, ...) of this size."""
+    most = INPUTS_PER_PASS.get(device.type, INPUTS_PER_PASS_ELSEWHERE)
+    return max(1, min(ROWS_PER_PASS, most * len(inputs) // max(inputs.numel(), 1)))
 
 
 def _tensors(inputs: tuple, kwargs: dict) -> list[Tensor]:

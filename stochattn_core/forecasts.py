@@ -135,7 +135,7 @@ def _kept(
 ) -> Ensemble:
     """`ensemble_of` without a mend."""
     split, device = dataset.part(part), device_of(network)
-    step = max(1, rows_per_pass(split.inputs) // setting.n_member)
+    step = max(1, rows_per_pass(split.inputs, device) // setting.n_member)
     key = store.key_of(
         "ensemble",
         weights=weights_sha256(network),

@@ -24,8 +24,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode, _get_current_function_mode_stack
 
-from stochattn_core.attention import Draw, Observer, attend, check_concentration, sampled_rows
+from stochattn_core.attention import Observer, attend, sampled_rows
 from stochattn_core.by_hand import AttentionClass, is_by_hand_class, is_by_hand_function
+from stochattn_core.draw import Draw, check_concentration
+from stochattn_core.once import once
 from stochattn_core.watch import Watch, refuse_what_cannot_be_answered
 
 SOFTMAX = (F.softmax, torch.softmax, Tensor.softmax, torch.special.softmax)
@@ -160,13 +162,18 @@ class _Mode(TorchFunctionMode):
                 return _MULTI_HEAD(*args, **kwargs)
         if func is F.scaled_dot_product_attention:
             name, _ = self.where()
-            return func(*args, **kwargs) if name is None else self._answer(name, func, _attend, args, kwargs)
+            return self._plain(func, args, kwargs) if name is None else self._answer(name, func, _attend, args, kwargs)
         if func in SOFTMAX:
             name, by_hand = self.where()
             if name is not None and by_hand:
                 return self._answer(name, func, _softmax, args, kwargs)
             self.other_softmax[name or "outside the model"] += 1
-        return func(*args, **kwargs)
+        return self._plain(func, args, kwargs)
+
+    def _plain(self, func: Callable, args: tuple, kwargs: dict) -> Any:
+        """The function itself. Before the first sampled attention of the block it may be computed for one member only."""
+        output = None if self.run.calls else once(func, args, kwargs, len(self.draw.members))
+        return func(*args, **kwargs) if output is None else output
 
     def _answer(self, name: str, func: Callable, answer: Callable, args: tuple, kwargs: dict) -> Any:
         call = self.run.n_call
@@ -174,7 +181,7 @@ class _Mode(TorchFunctionMode):
         with pause:
             if not self.is_sampled(name):
                 self.run.plain[name] += 1
-                return func(*args, **kwargs)
+                return self._plain(func, args, kwargs)
             self.run.calls[name] += 1
             draw = replace(self.draw, call=call)
             observe = None if self.observe is None else lambda rows: self.observe(name, rows)

@@ -16,7 +16,7 @@ from typing import BinaryIO
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from stochattn_core import mends
-from stochattn_core.attention import check_concentration
+from stochattn_core.draw import check_concentration
 
 SCHEMA_VERSION = 2
 

@@ -7,7 +7,8 @@ import torch
 from torch.nn import functional as F
 
 from stochattn_core import stochastic_scaled_dot_product_attention
-from stochattn_core.attention import Draw, attend, sampled_rows
+from stochattn_core.attention import attend, sampled_rows
+from stochattn_core.draw import Draw
 
 EXACT = Draw(math.inf)
 

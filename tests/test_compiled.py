@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from stochattn_core import stochastic_scaled_dot_product_attention
-from stochattn_core.attention import Draw, attend, sampled_rows
+from stochattn_core.attention import attend, sampled_rows
+from stochattn_core.draw import Draw
 from stochattn_core.sampling import cpu, eager, stream
 
 

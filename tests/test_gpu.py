@@ -15,7 +15,7 @@ import torch
 from scipy import stats
 
 from stochattn_core import attention
-from stochattn_core.attention import Draw
+from stochattn_core.draw import Draw
 from stochattn_core.sampling import eager, gpu, stream
 
 pytest.importorskip("triton", reason="Triton is not installed; it is in requirements-dev.txt, for Linux")

@@ -19,7 +19,9 @@ ALLOWED = {
     "models": {"models", "datasets", "store", "device"},
     "baselines": {"baselines", "metrics"},
     "figures": {"figures", "metrics"},
-    "attention": {"sampling"},
+    "draw": {"sampling"},
+    "layout": set(),
+    "attention": {"draw", "layout", "sampling"},
 }
 
 

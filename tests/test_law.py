@@ -9,7 +9,7 @@ from scipy import stats
 from torch.nn import functional as F
 
 from stochattn_core import stochastic_scaled_dot_product_attention
-from stochattn_core.attention import check_concentration
+from stochattn_core.draw import check_concentration
 from stochattn_core.sampling import cpu, eager, stream
 
 P = torch.tensor([0.45, 0.0, 0.3, 0.15, 0.07, 0.03, 0.0])

@@ -15,7 +15,8 @@ from stochattn_core import (
     evaluate,
 )
 from stochattn_core import __main__ as command_line
-from stochattn_core.attention import Draw, sampled_rows
+from stochattn_core.attention import sampled_rows
+from stochattn_core.draw import Draw
 from stochattn_core.mends import MENDS, Fractional, Inflation, Shared, inflation, parse
 from stochattn_core.mends.fractional import takes_larger
 from stochattn_core.metrics import Statistics, scores

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from stochattn_core.attention import LARGEST
+from stochattn_core.draw import LARGEST
 from stochattn_core.mends.base import Ensembles, Recipe, number_text, one_number
 from stochattn_core.sampling import stream
 

@@ -43,9 +43,10 @@ def takes(values: Tensor) -> bool:
 
 def mean_of_draws(mass: Tensor, keys: Tensor, concentration: int, values: Tensor) -> Tensor:
     """As eager.mean_of_draws."""
-    out = mass.new_empty(len(mass), values.shape[-1])
-    _over_rows(_loader.kernels().mean_of_draws, _numpy(mass), _words(keys), concentration, _numpy(values), out.numpy())
-    return out
+    out = mass.new_empty(keys[..., 0].numel(), len(mass), values.shape[-1])
+    words = _words(keys).reshape(-1, len(mass))
+    _over_rows(_loader.kernels().mean_of_draws, _numpy(mass), words, concentration, _numpy(values), out.numpy())
+    return out.view(*keys.shape, -1)
 
 
 def counts_by_search(mass: Tensor, keys: Tensor, concentration: int, *, out: Tensor | None = None) -> Tensor:
@@ -148,7 +149,7 @@ def _mark(kernels: ModuleType) -> Path:
 def warm(kernels: ModuleType) -> None:
     """Call every kernel once on one row, which compiles it, or loads what was compiled."""
     mass, keys, out = np.ones((1, 2), np.float32), np.zeros(1, np.uint64), np.empty((1, 2), np.float32)
-    kernels.mean_of_draws(mass, keys, 1, np.ones((1, 2, 2), np.float32), out, 0, 1)
+    kernels.mean_of_draws(mass, keys[None], 1, np.ones((1, 2, 2), np.float32), out[None], 0, 1)
     kernels.counts_by_search(mass, keys, 1, out, 0, 1)
     kernels.counts_by_chain(mass, keys, 1, out, 0, 1)
     _mark(kernels).touch()

@@ -29,18 +29,21 @@ def draws_by_search(concentration: int, n_key: int) -> bool:
 
 
 def search(mass: Tensor, keys: Tensor, concentration: int) -> Tensor:
-    """The drawn key of every draw by inversion of the cumulated row: (row, key) mass, (row,) keys -> (row, draw) int64.
+    """The drawn key of every draw by inversion of the cumulated row: (row, key) mass, (*fold, row) keys -> (*fold, row, draw) int64.
 
     The first n draws of a larger concentration are the draws of concentration n (common random numbers).
     Rows must have mass; see `sample_counts` for those that do not.
     """
     cumulated = _cumulated(mass)
-    return torch.searchsorted(cumulated, _points(cumulated, keys, concentration, stream.DRAW), right=True)
+    points = _points(cumulated, keys, concentration, stream.DRAW)
+    drawn = torch.searchsorted(cumulated, points.movedim(-2, 0).flatten(1).contiguous(), right=True)
+    return drawn.view(len(mass), *keys.shape[:-1], concentration).movedim(0, -2)
 
 
 def mean_of_draws(mass: Tensor, keys: Tensor, concentration: int, values: Tensor) -> Tensor:
-    """The mean of the drawn keys' values: (head * row, key) mass, (head * row,) keys, (head, key, feature) values -> (head * row, feature).
+    """The mean of the drawn keys' values, which every fold draws from the same rows with keys of its own.
 
+    mass: (head * row, key), keys: (*fold, head * row), values: (head, key, feature) -> (*fold, head * row, feature).
     For few draws over many keys: adding the drawn values up, draw by draw, reads less memory than a row of weights.
     A row without mass gives zeros; a row whose mass is not finite gives NaN.
     """
@@ -48,8 +51,8 @@ def mean_of_draws(mass: Tensor, keys: Tensor, concentration: int, values: Tensor
     drawable, otherwise = _drawable(mass)
     drawn = search(torch.where(drawable, mass, 1.0), keys, concentration)
     drawn += torch.arange(n_head, device=mass.device).repeat_interleave(len(mass) // n_head)[:, None] * n_key
-    total = torch.nn.functional.embedding_bag(drawn, values.reshape(n_head * n_key, -1), mode="sum")
-    return torch.where(drawable, total / concentration, otherwise)
+    total = torch.nn.functional.embedding_bag(drawn.flatten(0, -2), values.reshape(n_head * n_key, -1), mode="sum")
+    return torch.where(drawable, total.view(*keys.shape, -1) / concentration, otherwise)
 
 
 def _drawable(mass: Tensor) -> tuple[Tensor, Tensor]:

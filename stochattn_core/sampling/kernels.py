@@ -105,15 +105,17 @@ def _cumulate(mass, row, n_row, cumulated):
 def mean_of_draws(mass, keys, n_draw, values, out, first, last):
     """As eager.mean_of_draws, for rows first to last.
 
-    mass: (head * row, key) float32, keys: (head * row,) uint64, values: (head, key, feature) float32 -> out, (head * row, feature) float32.
+    mass: (head * row, key) float32, keys: (fold, head * row) uint64, values: (head, key, feature) float32
+    -> out, (fold, head * row, feature) float32.
     """
     n_key, n_feature = values.shape[1:]
+    n_fold = keys.shape[0]
     row_per_head = mass.shape[0] // values.shape[0]
     levels = _levels(n_key)
     cumulated = np.full((_TOGETHER, 1 << levels), np.inf)
     bits = cumulated.view(np.int64)
-    points = np.empty(n_draw)
-    drawn = np.zeros((_TOGETHER, n_draw), np.int64)
+    points = np.empty(n_fold * n_draw)
+    drawn = np.zeros((_TOGETHER, n_fold * n_draw), np.int64)
     n_draw32 = np.float32(n_draw)
     for start in range(first, last, _TOGETHER):
         n_row = min(_TOGETHER, last - start)
@@ -121,33 +123,30 @@ def mean_of_draws(mass, keys, n_draw, values, out, first, last):
         for i in range(n_row):
             total = cumulated[i, n_key - 1]
             if math.isfinite(total) and total > 0:
-                _points(_mix(keys[start + i] + _DRAW), n_draw, total, points)
-                _search(bits[i], points.view(np.int64), n_draw, levels, drawn[i])
-            out[start + i] = 0.0
+                for fold in range(n_fold):
+                    _points(_mix(keys[fold, start + i] + _DRAW), n_draw, total, points[fold * n_draw : (fold + 1) * n_draw])
+                _search(bits[i], points.view(np.int64), n_fold * n_draw, levels, drawn[i])
         for i in range(n_row):
-            head = np.uint64((start + i) // row_per_head)
-            for draw in range(0, n_draw - 3, 4):  # four at a time, in their order: the sum is read and written less often
-                a, b = np.uint64(drawn[i, draw]), np.uint64(drawn[i, draw + 1])
-                c, d = np.uint64(drawn[i, draw + 2]), np.uint64(drawn[i, draw + 3])
-                for feature in range(n_feature):
-                    out[start + i, feature] = (
-                        out[start + i, feature]
-                        + values[head, a, feature]
-                        + values[head, b, feature]
-                        + values[head, c, feature]
-                        + values[head, d, feature]
-                    )
-            for draw in range(n_draw - n_draw % 4, n_draw):
-                a = np.uint64(drawn[i, draw])
-                for feature in range(n_feature):
-                    out[start + i, feature] += values[head, a, feature]
-        for i in range(n_row):
-            total = cumulated[i, n_key - 1]
-            if math.isfinite(total) and total > 0:
-                for feature in range(n_feature):
-                    out[start + i, feature] /= n_draw32
-            else:
-                out[start + i] = 0.0 if math.isfinite(total) else np.nan
+            head, row = np.uint64((start + i) // row_per_head), start + i
+            for fold in range(n_fold):
+                end = (fold + 1) * n_draw
+                out[fold, row] = 0.0
+                for draw in range(fold * n_draw, end - 3, 4):  # four at a time, in their order: the sum is read and written less often
+                    a, b = np.uint64(drawn[i, draw]), np.uint64(drawn[i, draw + 1])
+                    c, d = np.uint64(drawn[i, draw + 2]), np.uint64(drawn[i, draw + 3])
+                    for feature in range(n_feature):
+                        so_far = out[fold, row, feature] + values[head, a, feature] + values[head, b, feature]
+                        out[fold, row, feature] = so_far + values[head, c, feature] + values[head, d, feature]
+                for draw in range(end - n_draw % 4, end):
+                    a = np.uint64(drawn[i, draw])
+                    for feature in range(n_feature):
+                        out[fold, row, feature] += values[head, a, feature]
+                total = cumulated[i, n_key - 1]
+                if math.isfinite(total) and total > 0:
+                    for feature in range(n_feature):
+                        out[fold, row, feature] /= n_draw32
+                else:
+                    out[fold, row] = 0.0 if math.isfinite(total) else np.nan
 
 
 @compiled

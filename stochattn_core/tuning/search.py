@@ -10,9 +10,9 @@ from dataclasses import replace
 import numpy as np
 from torch import nn
 
-from stochattn_core.attention import check_concentration
 from stochattn_core.by_hand import AttentionClass
 from stochattn_core.datasets.base import Dataset, Progress
+from stochattn_core.draw import check_concentration
 from stochattn_core.evaluate import layers_of, network_of
 from stochattn_core.forecasts import ensemble_of
 from stochattn_core.models.base import Model

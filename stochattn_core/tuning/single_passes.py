@@ -43,7 +43,7 @@ def single_pass_search(
     area = cell_area_weights(torch.tensor(dataset.latitude, dtype=torch.float64))[:, None] if dataset.latitude else torch.ones(())
     seen = torch.isfinite(split.target)
     digest, print_of_network = weights_sha256(network), fingerprint(network, split.inputs[:4].clone().to(device))
-    step = rows_per_pass(split.inputs)
+    step = rows_per_pass(split.inputs, device)
     block = torch.as_tensor(split.block, dtype=torch.int64)
 
     def by_block(squares: torch.Tensor) -> np.ndarray:

@@ -1,0 +1,50 @@
+"""How the tensors of an attention call lie in memory: leading dims, heads, and the folds of dim 0."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+
+def by_head(x: Tensor, lead: Sequence[int]) -> Tensor:
+    """Anything that broadcasts to (*lead, L, E) as (batch, head, L, E)."""
+    n_head = lead[-1] if len(lead) > 1 else 1
+    return x.expand(*lead, *x.shape[-2:]).reshape(math.prod(lead) // n_head, n_head, *x.shape[-2:])
+
+
+def grouped(key: Tensor, value: Tensor, n_head: int) -> tuple[Tensor, Tensor]:
+    """Keys and values with one number of heads between them, which divides that of the queries."""
+    for x in (key, value):
+        if n_head % x.shape[-3]:
+            raise ValueError(f"expected a number of key and value heads that divides the {n_head} query heads, got {x.shape[-3]}")
+    if key.shape[-3] == value.shape[-3]:
+        return key, value
+    return tuple(x.repeat_interleave(n_head // x.shape[-3], -3) for x in (key, value))
+
+
+def folds_are_equal(x: Tensor, n_fold: int, dim: int = 0) -> bool:
+    """Whether a dim holds n_fold blocks of the same numbers. The first difference ends the comparison; NaN differs from itself."""
+    if n_fold == 1 or x.shape[dim] % n_fold or not x.numel():
+        return n_fold == 1
+    if x.stride(dim) == 0:
+        return True
+    folds = x.unflatten(dim, (n_fold, -1)).movedim(dim, 0)
+    return torch.equal(folds[:1].expand_as(folds[1:]), folds[1:])
+
+
+def empty_in_memory_order_of(query: Tensor, n_feature: int, dtype: torch.dtype) -> Tensor:
+    order = sorted(range(query.ndim), key=lambda d: -query.stride(d))
+    shape = (*query.shape[:-1], n_feature)
+    return query.new_empty([shape[d] for d in order], dtype=dtype).permute([order.index(d) for d in range(query.ndim)])
+
+
+def in_memory_order_of(out: Tensor, query: Tensor) -> Tensor:
+    """The same values, with the dims in memory in the order in which query's are: models call .view on the result."""
+    if out.ndim != query.ndim:
+        return out
+    order = sorted(range(query.ndim), key=lambda d: -query.stride(d))
+    back = [order.index(d) for d in range(query.ndim)]
+    return out.permute(order).contiguous().permute(back)

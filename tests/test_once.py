@@ -1,0 +1,198 @@
+"""Before the first sampled attention heavy functions run for one member of a fold, after it for all, and no member is changed by it."""
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
+
+from stochattn_core import ensemble, patching, sample_ensemble, stochastic_attention
+from stochattn_core.once import once
+from tests.zoo import ZOO, make
+
+
+class Rows(TorchFunctionMode):
+    """Notes how many numbers every call of a function is given."""
+
+    def __init__(self, func):
+        super().__init__()
+        self.func, self.seen = func, []
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        if func is self.func:
+            self.seen.append(args[0].numel())
+        return func(*args, **(kwargs or {}))
+
+
+class Net(nn.Module):
+    """Linear layers and attention called as plain functions: two deterministic blocks, or sampled ones, and a head."""
+
+    def __init__(self, before=lambda x: x):
+        super().__init__()
+        self.first, self.second = (nn.MultiheadAttention(8, 2, batch_first=True) for _ in range(2))
+        self.start, self.head = nn.Linear(8, 8), nn.Linear(8, 8)
+        self.before = before
+
+    def forward(self, x):
+        x = self.start(self.before(x))
+        x = self.head(x + self.first(x, x, x, need_weights=False)[0])
+        return x + self.second(x, x, x, need_weights=False)[0]
+
+
+def net(**options):
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return Net(**options).eval()
+
+
+def normal(*shape, seed=0):
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+# The linear layers in their order: start, projections of the first attention, its end, head, projections of the second, its end. An end
+# is given (token, member, case) in one dim, which has no blocks of members.
+@pytest.mark.parametrize(("layers", "n_member"), (("*", [1, 1, 6, 6, 6, 6]), ("second", [1, 1, 6, 1, 1, 6])))
+def test_what_comes_before_the_first_sampled_attention_runs_for_one_member(layers, n_member):
+    model, x = net(), normal(2, 5, 8)
+    sample_ensemble(model, x, concentration=4, n_member=2, layers=layers)  # audits and watches once
+    with Rows(F.linear) as rows:
+        sample_ensemble(model, x, concentration=4, n_member=6, fold=6, layers=layers)
+    assert [seen / x.numel() for seen in rows.seen] == n_member
+
+
+@pytest.mark.parametrize("name", ZOO)
+@pytest.mark.parametrize("layers", ("*", "last"))
+@pytest.mark.filterwarnings("ignore:all 6 members")
+def test_members_are_those_of_whole_passes(name, layers, monkeypatch):
+    model, inputs = make(name)
+    with torch.no_grad(), stochastic_attention(model, 4) as run:
+        model(*inputs)
+    options = {"concentration": 5, "n_member": 6, "fold": 6, "layers": layers if layers == "*" else list(run.calls)[-1]}
+    ours = sample_ensemble(model, *inputs, **options)
+    monkeypatch.setattr(patching, "once", lambda *_: None)
+    assert torch.allclose(ours, sample_ensemble(model, *inputs, **options), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "before",
+    (
+        lambda x: x - x.mean(0),  # mixes the rows of a batch
+        lambda x: x + torch.arange(len(x))[:, None, None],  # no fold is another's equal
+        lambda x: x.flip(0),
+        lambda x: F.relu_(x.clone()).mul_(2.0),
+    ),
+)
+@pytest.mark.filterwarnings("ignore:.*mixes the rows of a batch")
+def test_any_model_gives_the_members_of_whole_passes(before, monkeypatch):
+    model, x = net(before=before), normal(3, 5, 8)
+    options = {"concentration": 5, "members": range(4)}
+    with torch.no_grad(), stochastic_attention(model, **options):
+        ours = model(x.repeat(4, 1, 1))
+    monkeypatch.setattr(patching, "once", lambda *_: None)
+    with torch.no_grad(), stochastic_attention(model, **options):
+        assert torch.allclose(ours, model(x.repeat(4, 1, 1)), atol=1e-5)
+
+
+CALLS = {
+    "linear": (F.linear, (normal(3, 5, 8), normal(4, 8), normal(4)), {}, 0),
+    "linear, tokens first": (F.linear, (normal(5, 3, 8), normal(4, 8)), {}, 1),
+    "matmul": (torch.matmul, (normal(3, 5, 8), normal(8, 4)), {}, 0),
+    "@": (torch.Tensor.matmul, (normal(3, 8), normal(8, 4)), {}, 0),
+    "conv1d": (F.conv1d, (normal(3, 2, 9), normal(4, 2, 3)), {"padding": 1}, 0),
+    "conv2d, channels last": (F.conv2d, (normal(3, 2, 6, 6).to(memory_format=torch.channels_last), normal(4, 2, 3, 3)), {}, 0),
+    "attention": (F.scaled_dot_product_attention, tuple(normal(3, 2, 5, 8, seed=i) for i in range(3)), {"is_causal": True}, 0),
+    "attention, mask": (
+        F.scaled_dot_product_attention,
+        tuple(normal(3, 2, 5, 8, seed=i).transpose(1, 2) for i in range(3)),
+        {"attn_mask": normal(3, 1, 2, 2)},
+        0,
+    ),
+    "attention, one mask": (F.scaled_dot_product_attention, (*(normal(3, 2, 5, 8, seed=i) for i in range(3)), normal(5, 5)), {}, 0),
+}
+
+
+def folded(args, kwargs, dim, n_fold=4):
+    """The arguments that hold cases, n_fold times."""
+    repeat = lambda x: torch.cat([x] * n_fold, dim) if isinstance(x, torch.Tensor) and x.ndim > dim and x.shape[dim] == 3 else x  # noqa: E731
+    return [repeat(x) for x in args], {name: repeat(x) for name, x in kwargs.items()}
+
+
+@pytest.mark.parametrize("name", CALLS)
+@torch.no_grad()
+def test_a_function_of_equal_folds_gives_what_it_gives_for_all(name):
+    func, args, kwargs, dim = CALLS[name]
+    args, kwargs = folded(args, kwargs, dim)
+    expected = func(*args, **kwargs)
+    with Rows(func) as rows:
+        ours = once(func, tuple(args), kwargs, 4)
+    assert rows.seen == [args[0].numel() // 4]
+    assert torch.allclose(ours, expected, atol=1e-6) and ours.stride() == expected.stride()
+    ours += 1.0  # memory of its own in every fold
+    assert torch.allclose(ours, expected + 1.0, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", CALLS)
+@torch.no_grad()
+def test_a_function_of_folds_that_differ_is_left_alone(name):
+    func, args, kwargs, dim = CALLS[name]
+    args, kwargs = folded(args, kwargs, dim)
+    args[0].select(dim, -1)[..., -1] += 1.0
+    assert once(func, tuple(args), kwargs, 4) is None
+
+
+@torch.no_grad()
+def test_what_could_be_wrong_is_left_alone():
+    x, weight = normal(3, 5, 8).repeat(4, 1, 1), normal(4, 8)
+    attention = tuple(normal(3, 2, 5, 8).repeat(4, 1, 1, 1) for _ in range(3))
+    assert once(F.linear, (x, weight), {}, 4) is not None
+    assert once(F.linear, (x, weight), {}, 1) is None and once(F.linear, (x, weight), {}, 5) is None
+    assert once(torch.matmul, (x, normal(12, 8, 4)), {}, 4) is None
+    assert once(torch.matmul, (x, weight.T), {"out": torch.empty(12, 5, 4)}, 4) is None
+    assert once(F.conv1d, (normal(4, 9), normal(2, 4, 3)), {}, 4) is None  # channels, no batch
+    assert once(F.scaled_dot_product_attention, attention, {"dropout_p": 0.5}, 4) is None
+    assert once(F.scaled_dot_product_attention, attention, {"attn_mask": normal(12, 1, 5, 5)}, 4) is None
+    assert once(F.scaled_dot_product_attention, (attention[0], attention[1][:, 0], attention[2][:, 0]), {}, 4) is None
+    assert once(F.scaled_dot_product_attention, tuple(x[:, 0] for x in attention), {"attn_mask": normal(2, 12, 5, 5)}, 4) is None
+    assert once(torch.cumsum, (x, 0), {}, 4) is None
+    assert once(F.linear, (x[:0], weight), {}, 4) is None
+    with torch.enable_grad():
+        assert once(F.linear, (x, weight), {}, 4) is None
+
+
+def test_a_fold_that_memory_does_not_hold_is_halved(monkeypatch):
+    model, x = net(), normal(2, 5, 8)
+    expected = sample_ensemble(model, x, concentration=4, n_member=11, first_member=3, fold=2)
+    seen, told = [], []
+
+    def full(module, inputs):
+        seen.append(len(inputs[0]) // 2)
+        if seen[-1] > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    model.register_forward_pre_hook(full)
+    ours = sample_ensemble(
+        model, x, concentration=4, n_member=11, first_member=3, fold=11, progress=lambda done, of, what: told.append((done, of))
+    )
+    assert seen == [11, 5, 2, 2, 2, 2, 2, 1]
+    assert told == [(2, 11), (4, 11), (6, 11), (8, 11), (10, 11), (11, 11)]
+    assert torch.allclose(ours, expected, atol=1e-6)
+
+
+def test_one_member_that_memory_does_not_hold_is_an_error():
+    model, x = net(), normal(2, 5, 8)
+    sample_ensemble(model, x, concentration=4, n_member=2)
+
+    def full(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    model.register_forward_pre_hook(full)
+    with pytest.raises(torch.OutOfMemoryError):
+        sample_ensemble(model, x, concentration=4, n_member=4)
+
+
+def test_the_rows_of_a_pass_follow_from_the_inputs_and_the_device_alone():
+    cpu, cuda = torch.device("cpu"), torch.device("cuda")
+    assert ensemble.rows_per_pass(torch.empty(7, 10, device="meta"), cpu) == ensemble.ROWS_PER_PASS
+    large = torch.empty(7, 2**15, device="meta")
+    assert ensemble.rows_per_pass(large, cpu) == 6 and ensemble.rows_per_pass(large, cuda) == 64
+    assert ensemble.rows_per_pass(torch.empty(7, 2**22, device="meta"), cpu) == 1
