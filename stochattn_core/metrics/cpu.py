@@ -59,6 +59,8 @@ class Sums:
             members, first, target, plain, block, self.weights, self.pairs, *self.ends, self.reference, self.reference_distance,
             clim_sd, self.by_element, self.by_head, variance, error_sq, bins,
         )  # fmt: skip
+        if any(wrong):
+            return wrong
         used = np.bincount(bins.ravel() + 1, minlength=1)[1:]
         known = np.union1d(self.bins, np.flatnonzero(used))
         if len(known) > len(self.bins):
@@ -68,6 +70,12 @@ class Sums:
         place = np.searchsorted(known, np.arange(self.kernels.N_BIN))
         self.kernels.add_bins(bins, place, variance, error_sq, block, self.weights, self.by_bin)
         return wrong
+
+    def energy(self, members: np.ndarray, first: int, target: Tensor) -> Tensor:
+        """(case,): the fair energy score of each case of a chunk, 0 where nothing is observed. Arguments as in `add`."""
+        energy = torch.empty(len(target), dtype=torch.float64)
+        self.kernels.energy(members, first, target.reshape(len(target), self.n_event).contiguous().numpy(), self.weights, energy.numpy())
+        return energy
 
     def statistics(self, n_case: Tensor, energy: Tensor | None, crps_climatology: Tensor | None, has_clim_sd: bool) -> Statistics:
         """n_case, energy: (block,); energy None is the fair CRPS.   crps_climatology: (block, *event), when it was not summed here."""

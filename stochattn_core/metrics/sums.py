@@ -60,16 +60,14 @@ def _compiled(members, target, plain, block, n_block, climatology, by_case, clim
     whole, n_event = cpu.columns(members), int(np.prod(event, dtype=np.int64))
     n_case, energy, climatic = [], [], []
     for part in parts:
-        x = members[:, part] if whole is None or event else None
         y, f, blocks = _float64(target[part]), _float64(plain[part]), block[part]
-        chunk = cpu.columns(_native(x)) if whole is None else whole
-        wrong = sums.add(chunk, 0 if whole is None else part.start * n_event, y, f, blocks, sd[part] if len(sd) > 1 else sd)
-        _refuse_wrong(*wrong)
+        chunk, first = (cpu.columns(_native(members[:, part])), 0) if whole is None else (whole, part.start * n_event)
+        _refuse_wrong(*sums.add(chunk, first, y, f, blocks, sd[part] if len(sd) > 1 else sd))
         seen = ~torch.isnan(y)
         anything = seen.flatten(1).any(1) if event else seen
         n_case.append(_by_block(torch.ones(len(y), dtype=torch.float64), anything, blocks, n_block))
         if event:
-            energy.append(_by_block(_energy(_float64(x), y, weights), anything, blocks, n_block))
+            energy.append(_by_block(sums.energy(chunk, first, y), anything, blocks, n_block))
         if by_case:
             climatic.append(_by_block(crps(_float64(climatology[:, part]), y, fair=False), seen, blocks, n_block))
     return sums.statistics(sum(n_case), sum(energy) if event else None, sum(climatic) if by_case else None, clim_sd is not None)
