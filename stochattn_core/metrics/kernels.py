@@ -14,7 +14,7 @@ import numpy as np
 from stochattn_core.compiled import compiled
 from stochattn_core.metrics.statistics import BIN_PER_OCTAVE, BIN_SLACK, LEAST_SPREAD
 
-TILE_NUMBERS = 4096  # members x elements of a tile: 16 or 32 KB
+TILE_NUMBERS = 8192  # members x elements of a tile: 32 or 64 KB
 TILE = 64  # elements of a tile of the energy score
 VECTOR = 16  # numbers that a loop takes at once at the most
 # What is kept of an element, one number each; rank, alpha, beta and coverage follow.
@@ -149,6 +149,8 @@ def add_cases(
     """Adds the cases of a chunk to the sums. Returns how many members, plain values and targets are not finite."""
     m = members.shape[0]
     n_case, n_event = target.shape
+    if n_case * n_event == 0:
+        return 0, 0, 0
     per_head = n_event // by_head.shape[1]
     tile = max(16, TILE_NUMBERS // m)
     width = min(n_event, tile)

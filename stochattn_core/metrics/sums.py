@@ -51,25 +51,25 @@ def sums_over_cases(members, target, plain, block, n_block: int, *, climatology=
 
 
 def _compiled(members, target, plain, block, n_block, climatology, by_case, clim_sd, weights, parts) -> Statistics:
-    """The same where compiled code takes the members; scores of a whole case, and those against a climatology by case, stay with torch."""
-    event, n_member = tuple(target.shape[1:]), members.shape[0]
-    fixed = None if climatology is None or by_case else _float64(climatology)
-    sums = cpu.Sums(n_member, event, n_block, weights, fixed)
-    sd = torch.zeros(1, *event, dtype=torch.float64) if clim_sd is None else _float64(clim_sd)
+    """The same where compiled code takes the members; only the CRPS of a climatology that differs by case stays with torch."""
+    event = tuple(target.shape[1:])
+    fixed = None if climatology is None or by_case else _float64(climatology).cpu()
+    sums = cpu.Sums(members.shape[0], event, n_block, None if weights is None else weights.cpu(), fixed)
+    sd = torch.zeros(1, *event, dtype=torch.float64) if clim_sd is None else _float64(clim_sd).cpu()
     sd = torch.broadcast_to(sd, target.shape) if sd.ndim > len(event) and len(sd) > 1 else sd.broadcast_to(1, *event)
     whole, n_event = cpu.columns(members), int(np.prod(event, dtype=np.int64))
     n_case, energy, climatic = [], [], []
     for part in parts:
-        y, f, blocks = _float64(target[part]), _float64(plain[part]), block[part]
+        y, f, blocks = _float64(target[part]).cpu(), _float64(plain[part]).cpu(), block[part]
         chunk, first = (cpu.columns(_native(members[:, part])), 0) if whole is None else (whole, part.start * n_event)
         _refuse_wrong(*sums.add(chunk, first, y, f, blocks, sd[part] if len(sd) > 1 else sd))
         seen = ~torch.isnan(y)
         anything = seen.flatten(1).any(1) if event else seen
-        n_case.append(_by_block(torch.ones(len(y), dtype=torch.float64), anything, blocks, n_block))
+        n_case.append(_by_block(y.new_ones(len(y)), anything, blocks, n_block))
         if event:
             energy.append(_by_block(sums.energy(chunk, first, y), anything, blocks, n_block))
         if by_case:
-            climatic.append(_by_block(crps(_float64(climatology[:, part]), y, fair=False), seen, blocks, n_block))
+            climatic.append(_by_block(crps(_float64(climatology[:, part]).cpu(), y, fair=False), seen, blocks, n_block))
     return sums.statistics(sum(n_case), sum(energy) if event else None, sum(climatic) if by_case else None, clim_sd is not None)
 
 
