@@ -1,7 +1,8 @@
 """What the scores of an ensemble cost: Statistics.of, which sums everything the project shows, beside single scores of two libraries.
 
 python -m benchmarks.scores prints them as Markdown and writes benchmarks/results/scores.json. One process, one thread, float32 members.
-Times are those that the thread spent computing; each ratio is the median over rounds that run every method once, one after the other.
+Ratios are of the time spent computing, medians over rounds that run every method once, one after the other. The time in which the system
+hands out memory stands beside it: the gigabytes that a library asks for cost it a fraction of a second or many, as the memory happens to be.
 The libraries get the members on the last axis, where they want them; Statistics.of gets them on the first, where the project has them.
 `scores` has neither coverage nor spread of an ensemble, scoringrules no ranks either: they are compared with more than they compute.
 """
@@ -9,11 +10,13 @@ The libraries get the members on the last axis, where they want them; Statistics
 from __future__ import annotations
 
 import json
+import os
 import platform
 import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -30,7 +33,7 @@ from stochattn_core.metrics import Statistics, cpu
 N_TARGET, N_MEMBER, N_BLOCK, N_ROUND = 2_600_000, 32, 20, 5
 EVENTS = {"one number": (), "a series of 24": (24,), "a map of 32 x 64": (32, 64)}
 SIZES = (65_000, 260_000, 2_600_000)  # targets, of which the peak memory is measured
-BAR = 2  # times as fast as the fair CRPS of `scores`, everything else included
+BAR = 2  # times as fast as what `scores` has of it, the fair CRPS and the ranks
 RESULTS = Path(__file__).parent / "results" / "scores.json"
 
 
@@ -75,7 +78,6 @@ def ratios(n_round: int) -> list[dict]:
     target, last = data[1], np.ascontiguousarray(data[0].T)
     methods: dict[str, Callable[[], object]] = {
         "Statistics.of": lambda: ours(data),
-        "Statistics.of in torch": lambda: in_torch(data),
         "scores: fair CRPS": lambda: scores_crps(last, target),
         "scores: fair CRPS, ranks": lambda: scores_crps_and_ranks(last, target),
         "scoringrules: fair CRPS": lambda: scoringrules.crps_ensemble(target.numpy(), last, estimator="fair", backend="numba").mean(),
@@ -89,15 +91,18 @@ def ratios(n_round: int) -> list[dict]:
     times = {name: [] for name in methods}
     for i in range(-1, n_round):
         for name, method in methods.items():
-            taken = seconds(method)
+            start = os.times()
+            method()
+            end = os.times()
             if i >= 0:  # the first round warms up
-                times[name].append(taken)
+                times[name].append((end.user - start.user, end.system - start.system))
+    base = [user for user, _ in times["Statistics.of"]]
     return [
         {
             "method": name,
-            "ratio": statistics.median(a / b for a, b in zip(taken, times["Statistics.of"], strict=True)),
-            "seconds": statistics.median(taken),
-            "fastest": min(taken),
+            "ratio": statistics.median(user / ours for (user, _), ours in zip(taken, base, strict=True)),
+            "computing": [user for user, _ in taken],
+            "system": [system for _, system in taken],
         }
         for name, taken in times.items()
     ]
@@ -117,20 +122,31 @@ def events(n_round: int) -> list[dict]:
 
 
 def memory(which: str, folder: str) -> int:
-    """Bytes by which one run over members on disk raises this process's memory at its highest. Linux alone tells; 0 elsewhere."""
-    small = forecast(100)
+    """Bytes by which one run over members on disk raises what this process has allocated, at the highest of samples a millisecond apart.
+
+    Pages of the file are not counted: they are the system's, which takes them back when it needs them. Linux alone tells; 0 elsewhere.
+    """
     members = np.load(Path(folder) / "members.npy", mmap_mode="r")
     target, plain, block = (torch.from_numpy(np.load(Path(folder) / f"{name}.npy")) for name in ("target", "plain", "block"))
     run = {"ours": lambda x, *rest: ours((x, *rest)), "scores": lambda x, y, *_: scores_crps(x.T, y)}[which]
-    run(*small)
-    status = Path("/proc/self/status")
-    try:
-        Path("/proc/self/clear_refs").write_text("5")
-        before = int(status.read_text().split("VmRSS:")[1].split()[0])
-    except (OSError, IndexError):
+    run(*forecast(100))
+    status, samples, ended = Path("/proc/self/status"), [], threading.Event()
+    if not status.exists():
         return 0
+
+    def sample() -> None:
+        while not ended.wait(0.001):
+            samples.append(allocated())
+
+    def allocated() -> int:
+        return int(status.read_text().split("RssAnon:")[1].split()[0])
+
+    before, sampler = allocated(), threading.Thread(target=sample)
+    sampler.start()
     run(members, target, plain, block)
-    return (int(status.read_text().split("VmHWM:")[1].split()[0]) - before) * 1024
+    ended.set()
+    sampler.join()
+    return (max(samples, default=before) - before) * 1024
 
 
 def peaks() -> list[dict]:
@@ -164,10 +180,12 @@ def main() -> None:
         "events": events(N_ROUND),
         "memory": peaks(),
     }
-    print(f"{N_TARGET} targets x {N_MEMBER} members:\n\n| method | times Statistics.of | seconds |\n|" + " --- |" * 3)
+    print(f"{N_TARGET} targets x {N_MEMBER} members:\n")
+    print("| method | computing, times Statistics.of | computing, s | system, s (least to most) |\n|" + " --- |" * 4)
     for line in found["methods"]:
-        print(f"| {line['method']} | {line['ratio']:.3g} | {line['seconds']:.3g} |")
-    print(f"\nBar: the fair CRPS of scores takes at least {BAR} times as long as Statistics.of.\n")
+        system = f"{min(line['system']):.2g} to {max(line['system']):.2g}"
+        print(f"| {line['method']} | {line['ratio']:.3g} | {statistics.median(line['computing']):.3g} | {system} |")
+    print(f"\nBar: fair CRPS and ranks of scores take at least {BAR} times the computing of Statistics.of.\n")
     print(f"| {SIZES[1]} targets | seconds | torch over compiled |\n|" + " --- |" * 3)
     for line in found["events"]:
         print(f"| {line['event']} | {line['seconds']:.3g} | {line['torch_over_compiled']:.3g} |")

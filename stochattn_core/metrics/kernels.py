@@ -3,6 +3,7 @@
 A tile is as many neighbouring elements as have their members in the nearest cache. They are sorted side by side, by a network whose every
 step compares two members of all elements, which the processor does for a vector at a time; then each element adds its errors, in float64.
 Only sums of gaps between sorted errors are kept: CRPS and widths are weighted sums of those (`cpu`), no term of which is negative.
+Constants of other modules are compiled in, and Numba looks at this file alone: after changing one of theirs, edit this file.
 """
 
 from __future__ import annotations
