@@ -40,10 +40,10 @@ $(VENV)/bin/python:
 
 $(VENV)/.app: requirements.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet -r requirements.txt
-	$(BIN)/python -m stochattn_core.sampling
+	$(BIN)/python -m stochattn_core.compiled
 	@touch $@
 
 $(VENV)/.dev: requirements.txt requirements-dev.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
-	$(BIN)/python -m stochattn_core.sampling
+	$(BIN)/python -m stochattn_core.compiled
 	@touch $@ $(VENV)/.app

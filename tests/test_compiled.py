@@ -7,8 +7,10 @@ import threading
 import pytest
 import torch
 
+from stochattn_core import compiled as compiled_code
 from stochattn_core import stochastic_scaled_dot_product_attention
 from stochattn_core.attention import attend, sampled_rows
+from stochattn_core.compiled import MODULES, Kernels
 from stochattn_core.draw import Draw
 from stochattn_core.sampling import cpu, eager, stream
 
@@ -120,8 +122,8 @@ def test_what_a_gradient_is_asked_of_is_left_to_the_reference():
 
 
 def test_without_numba_the_reference_answers_in_silence(monkeypatch, recwarn):
-    monkeypatch.setattr(cpu, "_loader", cpu._Loader())
-    monkeypatch.setattr(cpu.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(cpu, "_kernels", Kernels("stochattn_core.sampling.kernels"))
+    monkeypatch.setattr(compiled_code.importlib.util, "find_spec", lambda name: None)
     assert not cpu.takes(torch.zeros(1)) and not cpu.wait() and not recwarn.list
     query = torch.randn(2, 5, 4, generator=torch.Generator().manual_seed(0))
     without = stochastic_scaled_dot_product_attention(query, query, query, 9)
@@ -129,24 +131,37 @@ def test_without_numba_the_reference_answers_in_silence(monkeypatch, recwarn):
     assert torch.equal(without, stochastic_scaled_dot_product_attention(query, query, query, 9))
 
 
-def test_until_it_is_compiled_the_reference_answers_and_nobody_waits(monkeypatch, tmp_path):
+@pytest.mark.parametrize("module", MODULES)
+def test_until_it_is_compiled_the_reference_answers_and_nobody_waits(module, monkeypatch, tmp_path):
     class Compiling:
         ended = None
 
         def __init__(self, command, **_):
-            assert command == [sys.executable, "-m", "stochattn_core.sampling"]
+            assert command == [sys.executable, "-m", "stochattn_core.compiled", module]
 
         def poll(self):
             return self.ended
 
-    mark = tmp_path / "mark"
-    monkeypatch.setattr(cpu, "_loader", cpu._Loader())
-    monkeypatch.setattr(cpu, "_mark", lambda kernels: mark)
-    monkeypatch.setattr(cpu.subprocess, "Popen", Compiling)
-    assert not cpu.takes(torch.zeros(1)) and not cpu.takes(torch.zeros(1))
+    mark, kernels = tmp_path / "mark", Kernels(module)
+    monkeypatch.setattr(compiled_code, "_mark", lambda kernels: mark)
+    monkeypatch.setattr(compiled_code.subprocess, "Popen", Compiling)
+    assert kernels.loaded() is None and kernels.loaded() is None
     Compiling.ended = 0
     mark.touch()
-    assert cpu.takes(torch.zeros(1))
+    assert kernels.loaded().__name__ == module
+
+
+def test_what_was_compiled_and_not_kept_is_not_compiled_again(monkeypatch, tmp_path):
+    started = []
+    kernels = Kernels("stochattn_core.metrics.kernels")
+    monkeypatch.setattr(compiled_code, "_mark", lambda kernels: tmp_path / "never")
+    monkeypatch.setattr(compiled_code.subprocess, "Popen", lambda command, **_: started.append(command) or Ended())
+    assert [kernels.loaded() for _ in range(3)] == [None] * 3 and len(started) == 1
+
+
+class Ended:
+    def poll(self):
+        return 0
 
 
 def test_the_package_is_imported_without_numba():

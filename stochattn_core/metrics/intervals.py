@@ -34,13 +34,23 @@ def quantiles_of_sorted(values: Tensor, probability: Sequence[float]) -> Tensor:
     >>> quantiles_of_sorted(torch.tensor([1.0, 2.0, 3.0]), [0.375])
     tensor([1.5000])
     """
-    m = values.shape[0]
-    position = torch.tensor(list(probability), dtype=torch.float64) * (m + 1)
-    position = position.mul(1e9).round().div(1e9).clamp(1, m) - 1  # (1 - 0.8) / 2 * 50 is 4.999999999999999: make it 5
+    low, part = positions(probability, values.shape[0])
+    low, part = low.to(values.device), part.to(values.dtype).to(values.device).view(-1, *[1] * (values.ndim - 1))
+    lower = values[low]
+    # Not torch.lerp: its last bit depends on where in memory an element lies, and an end may lie at the target.
+    return lower + part * (values[(low + 1).clamp(max=len(values) - 1)] - lower)
+
+
+def positions(probability: Sequence[float], n_member: int) -> tuple[Tensor, Tensor]:
+    """Where the Weibull quantiles of M sorted members lie: the member below, counted from 0, and the share of the gap above it.
+
+    >>> positions([0.375], 3)
+    (tensor([0]), tensor([0.5000], dtype=torch.float64))
+    """
+    position = torch.tensor(list(probability), dtype=torch.float64) * (n_member + 1)
+    position = position.mul(1e9).round().div(1e9).clamp(1, n_member) - 1  # (1 - 0.8) / 2 * 50 is 4.999999999999999: make it 5
     low = position.floor().long()
-    part = (position - low).to(values.dtype).to(values.device).view(-1, *[1] * (values.ndim - 1))
-    low = low.to(values.device)
-    return torch.lerp(values[low], values[(low + 1).clamp(max=m - 1)], part)
+    return low, position - low
 
 
 def central_intervals(members: Tensor, level: Sequence[float] = LEVELS) -> tuple[Tensor, Tensor]:

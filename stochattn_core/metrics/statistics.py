@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 BIN_PER_OCTAVE = 8  # of the spread: bins 9% wide, merged to about 10 at display
+BIN_SLACK = 1e-9  # of a bin: the variance of tied members may be a power of two, where rounding would choose the bin
 LEAST_SPREAD = 2.0**-60  # a spread of exactly 0 has no logarithm; it goes to the bin of this one
 
 

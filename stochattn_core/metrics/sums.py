@@ -6,11 +6,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from stochattn_core.metrics import cpu
 from stochattn_core.metrics.crps import crps, crps_of_errors, hersbach_bins
 from stochattn_core.metrics.energy import energy_score
 from stochattn_core.metrics.intervals import LEVELS, quantiles_of_sorted
 from stochattn_core.metrics.ranks import rank_weights
-from stochattn_core.metrics.statistics import BIN_PER_OCTAVE, LEAST_SPREAD, Statistics
+from stochattn_core.metrics.statistics import BIN_PER_OCTAVE, BIN_SLACK, LEAST_SPREAD, Statistics
 
 CHUNK = 2**22  # numbers (members x cases x elements) held at once: 32 MB in float64, and a few times that at work
 
@@ -28,9 +29,11 @@ def sums_over_cases(members, target, plain, block, n_block: int, *, climatology=
     n_case, n_member = target.shape[0], members.shape[0]
     depth = max(n_member, 0 if climatology is None else climatology.shape[0])
     step = max(1, CHUNK // max(1, depth * int(np.prod(event, dtype=np.int64))))
+    parts = [slice(start, start + step) for start in range(0, max(n_case, 1), step)]
+    if cpu.takes(members):
+        return _compiled(members, target, plain, block, n_block, climatology, by_case, clim_sd, weights, parts)
     sums = None
-    for start in range(0, max(n_case, 1), step):
-        part = slice(start, start + step)
+    for part in parts:
         reference = None if climatology is None else climatology[:, part] if by_case else climatology
         x = _float64(members[:, part])
         one = _sums_of_chunk(
@@ -45,6 +48,50 @@ def sums_over_cases(members, target, plain, block, n_block: int, *, climatology=
         )
         sums = one if sums is None else sums + one
     return sums
+
+
+def _compiled(members, target, plain, block, n_block, climatology, by_case, clim_sd, weights, parts) -> Statistics:
+    """The same where compiled code takes the members; only the CRPS of a climatology that differs by case stays with torch."""
+    event = tuple(target.shape[1:])
+    fixed = None if climatology is None or by_case else _float64(climatology).cpu()
+    sums = cpu.Sums(members.shape[0], event, n_block, None if weights is None else weights.cpu(), fixed)
+    sd = torch.zeros(1, *event, dtype=torch.float64) if clim_sd is None else _float64(clim_sd).cpu()
+    sd = torch.broadcast_to(sd, target.shape) if sd.ndim > len(event) and len(sd) > 1 else sd.broadcast_to(1, *event)
+    whole, n_event = cpu.columns(members), int(np.prod(event, dtype=np.int64))
+    n_case, energy, climatic = [], [], []
+    for part in parts:
+        y, f, blocks = _float64(target[part]).cpu(), _float64(plain[part]).cpu(), block[part]
+        chunk, first = (cpu.columns(_native(members[:, part])), 0) if whole is None else (whole, part.start * n_event)
+        _refuse_wrong(*sums.add(chunk, first, y, f, blocks, sd[part] if len(sd) > 1 else sd))
+        seen = ~torch.isnan(y)
+        anything = seen.flatten(1).any(1) if event else seen
+        n_case.append(_by_block(y.new_ones(len(y)), anything, blocks, n_block))
+        if event:
+            energy.append(_by_block(sums.energy(chunk, first, y), anything, blocks, n_block))
+        if by_case:
+            climatic.append(_by_block(crps(_float64(climatology[:, part]).cpu(), y, fair=False), seen, blocks, n_block))
+    return sums.statistics(sum(n_case), sum(energy) if event else None, sum(climatic) if by_case else None, clim_sd is not None)
+
+
+def _native(values) -> np.ndarray:
+    """A copy in memory of its own: float32 as it is, anything else in float64, which holds it exactly."""
+    if isinstance(values, Tensor):
+        return (values.detach() if values.dtype == torch.float32 else _float64(values)).numpy().copy()
+    return np.array(values, dtype=np.float32 if values.dtype == np.float32 else np.float64, order="C", subok=False)
+
+
+def _by_block(values: Tensor, keep: Tensor, block: Tensor, n_block: int) -> Tensor:
+    """Sum over the cases of each block: (..., case, *rest) with case where `keep` has it -> (block, ..., *rest)."""
+    lead = values.ndim - keep.ndim
+    values = torch.where(keep, values, 0).movedim(lead, 0).cpu()
+    return torch.zeros(n_block, *values.shape[1:], dtype=torch.float64).index_add_(0, block, values)
+
+
+def _energy(members: Tensor, target: Tensor, weights: Tensor | None) -> Tensor:
+    """(case,): fair energy score, NaN for one member."""
+    if len(members) > 1:
+        return energy_score(members, target, weights=weights)
+    return torch.full((members.shape[1],), torch.nan, dtype=torch.float64, device=members.device)
 
 
 def _sums_of_chunk(
@@ -64,10 +111,7 @@ def _sums_of_chunk(
     _check_finite(members, target, plain)
 
     def total(values: Tensor, keep: Tensor = seen) -> Tensor:
-        """Sum over the cases of each block: (..., case, *rest) with case where `keep` has it -> (block, ..., *rest)."""
-        lead = values.ndim - keep.ndim
-        values = torch.where(keep, values, 0).movedim(lead, 0).cpu()
-        return torch.zeros(n_block, *values.shape[1:], dtype=torch.float64).index_add_(0, block, values)
+        return _by_block(values, keep, block, n_block)
 
     def by_head(values: Tensor) -> Tensor:
         """(..., case, *event) -> (..., case, *head), weighted sum over the rest of the event, missing elements 0."""
@@ -90,12 +134,7 @@ def _sums_of_chunk(
     covered = ((lower <= 0) & (upper >= 0)).to(x.dtype) if m > 1 else torch.full_like(lower, torch.nan)
     width = upper - lower if m > 1 else torch.full_like(lower, torch.nan)
     anything = seen.reshape(n_case, int(np.prod(event, dtype=np.int64))).any(1)
-    if not event:
-        energy = crps_fair
-    elif m > 1:
-        energy = energy_score(members, target, weights=weights)
-    else:
-        energy = torch.full_like(anything, torch.nan, dtype=torch.float64)
+    energy = _energy(members, target, weights) if event else crps_fair
     bins, spread_bin = _spread_bins(variance, seen & (m > 1))
 
     def by_bin(values: Tensor) -> Tensor:
@@ -143,7 +182,7 @@ def _sums_of_chunk(
 
 def _spread_bins(variance: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
     """Place of each element among the bins in use, and the index floor(8 log2 spread) of those bins, on the CPU."""
-    index = (0.5 * BIN_PER_OCTAVE * variance.clamp(min=LEAST_SPREAD**2).log2()).floor().to(torch.int64).cpu()
+    index = (0.5 * BIN_PER_OCTAVE * variance.clamp(min=LEAST_SPREAD**2).log2() + BIN_SLACK).floor().to(torch.int64).cpu()
     used = torch.unique(index[seen.cpu()])
     return torch.searchsorted(used, index).clamp(max=max(len(used) - 1, 0)), used
 
@@ -160,10 +199,15 @@ def _float64(values) -> Tensor:
 
 
 def _check_finite(members: Tensor, target: Tensor, plain: Tensor) -> None:
-    for name, wrong in (("members", ~torch.isfinite(members)), ("plain", ~torch.isfinite(plain)), ("target", torch.isinf(target))):
-        if wrong.any():
+    _refuse_wrong(*(int(wrong.sum()) for wrong in (~torch.isfinite(members), ~torch.isfinite(plain), torch.isinf(target))))
+
+
+def _refuse_wrong(members: int, plain: int, target: int) -> None:
+    """Of each, how many values there are that may not be."""
+    for name, n_wrong in (("members", members), ("plain", plain), ("target", target)):
+        if n_wrong:
             raise ValueError(
-                f"{name} must be finite, got {int(wrong.sum())} values that are not; only target may be missing, as NaN: "
+                f"{name} must be finite, got {n_wrong} values that are not; only target may be missing, as NaN: "
                 "look for an overflow in the model, or leave those cases out of every array"
             )
 

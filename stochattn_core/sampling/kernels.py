@@ -12,8 +12,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from stochattn_core.compiled import compiled
 from stochattn_core.sampling import eager, stream
 
 _GAMMA = np.uint64(stream._GAMMA)
@@ -29,8 +29,6 @@ _TOGETHER = 4  # rows cumulated side by side: a sum waits for the one before, fo
 _LEFT_TO_SEARCH = eager.LEFT_TO_SEARCH
 _HALF_LOG_2PI = eager.HALF_LOG_2PI
 _STIRLING_BELOW_10 = np.array(eager.STIRLING_BELOW_10)
-
-compiled = njit(nogil=True, cache=True, error_model="numpy")
 
 
 @compiled
@@ -303,3 +301,11 @@ def counts_by_chain(mass, keys, n_draw, out, first, last):
                     counts[np.uint64(drawn[draw])] += 1.0
             for j in range(n_key):
                 out[row, j] = counts[j]
+
+
+def warm() -> None:
+    """Call every kernel once on one row, which compiles it, or loads what was compiled."""
+    mass, keys, out = np.ones((1, 2), np.float32), np.zeros(1, np.uint64), np.empty((1, 2), np.float32)
+    mean_of_draws(mass, keys[None], 1, np.ones((1, 2, 2), np.float32), out[None], 0, 1)
+    counts_by_search(mass, keys, 1, out, 0, 1)
+    counts_by_chain(mass, keys, 1, out, 0, 1)

@@ -1,0 +1,200 @@
+"""What the scores of an ensemble cost: Statistics.of, which sums everything the project shows, beside single scores of two libraries.
+
+python -m benchmarks.scores prints them as Markdown and writes benchmarks/results/scores.json. One process, one thread, float32 members.
+Ratios are of the time spent computing, medians over rounds that run every method once, one after the other. The time in which the system
+hands out memory stands beside it: the gigabytes that a library asks for cost it a fraction of a second or many, as the memory happens to be.
+The libraries get the members on the last axis, where they want them; Statistics.of gets them on the first, where the project has them.
+`scores` has neither coverage nor spread of an ensemble, scoringrules no ranks either: they are compared with more than they compute.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import scores.probability
+import scoringrules
+import torch
+import xarray as xr
+
+from benchmarks.attention import processor, seconds
+from stochattn_core.metrics import Statistics, cpu
+
+N_TARGET, N_MEMBER, N_BLOCK, N_ROUND = 2_600_000, 32, 20, 5
+EVENTS = {"one number": (), "a series of 24": (24,), "a map of 32 x 64": (32, 64)}
+SIZES = (65_000, 260_000, 2_600_000)  # targets, of which the peak memory is measured
+BAR = 2  # times as fast as what `scores` has of it, the fair CRPS and the ranks
+RESULTS = Path(__file__).parent / "results" / "scores.json"
+
+
+def forecast(n_target: int, event: tuple[int, ...] = ()) -> tuple[np.ndarray, torch.Tensor, torch.Tensor, torch.Tensor]:
+    """members (member, case, *event), target, plain, block: about calibrated."""
+    generator = np.random.default_rng(0)
+    shape = (n_target // int(np.prod(event)), *event)
+    members = generator.standard_normal((N_MEMBER, *shape), dtype=np.float32)
+    target, plain = (torch.from_numpy(generator.standard_normal(shape, dtype=np.float32)) for _ in range(2))
+    return members, target, plain, torch.arange(shape[0]) * N_BLOCK // shape[0]
+
+
+def ours(data: tuple) -> Statistics:
+    return Statistics.of(*data, N_BLOCK)
+
+
+def in_torch(data: tuple) -> Statistics:
+    takes, cpu.takes = cpu.takes, lambda members: False
+    try:
+        return ours(data)
+    finally:
+        cpu.takes = takes
+
+
+def labelled(members: np.ndarray, target: torch.Tensor) -> tuple[xr.DataArray, xr.DataArray]:
+    """members: (case, member)."""
+    return xr.DataArray(members, dims=("case", "member")), xr.DataArray(target.numpy(), dims="case")
+
+
+def scores_crps(members: np.ndarray, target: torch.Tensor) -> float:
+    return float(scores.probability.crps_for_ensemble(*labelled(members, target), "member", method="fair"))
+
+
+def scores_crps_and_ranks(members: np.ndarray, target: torch.Tensor) -> None:
+    scores_crps(members, target)
+    scores.probability.rank_histogram(*labelled(members, target), "member").compute()
+
+
+def ratios(n_round: int) -> list[dict]:
+    """Times of every method over that of Statistics.of, 2.6 million targets of one number a case."""
+    data = forecast(N_TARGET)
+    target, last = data[1], np.ascontiguousarray(data[0].T)
+    methods: dict[str, Callable[[], object]] = {
+        "Statistics.of": lambda: ours(data),
+        "scores: fair CRPS": lambda: scores_crps(last, target),
+        "scores: fair CRPS, ranks": lambda: scores_crps_and_ranks(last, target),
+        "scoringrules: fair CRPS": lambda: scoringrules.crps_ensemble(target.numpy(), last, estimator="fair", backend="numba").mean(),
+        "scoringrules: CRPS by weighted moments": lambda: scoringrules.crps_ensemble(
+            target.numpy(), last, estimator="pwm", backend="numba"
+        ).mean(),
+    }
+    found, theirs = float(ours(data).crps_fair.sum() / N_TARGET), scores_crps(last, target)
+    if abs(found - theirs) > 1e-5 * theirs:
+        raise SystemExit(f"expected the fair CRPS of `scores`, {theirs:.8g}, got {found:.8g}; nothing was measured")
+    times = {name: [] for name in methods}
+    for i in range(-1, n_round):
+        for name, method in methods.items():
+            start = os.times()
+            method()
+            end = os.times()
+            if i >= 0:  # the first round warms up
+                times[name].append((end.user - start.user, end.system - start.system))
+    base = [user for user, _ in times["Statistics.of"]]
+    return [
+        {
+            "method": name,
+            "ratio": statistics.median(user / ours for (user, _), ours in zip(taken, base, strict=True)),
+            "computing": [user for user, _ in taken],
+            "system": [system for _, system in taken],
+        }
+        for name, taken in times.items()
+    ]
+
+
+def events(n_round: int) -> list[dict]:
+    """Statistics.of against its torch reference, 260 000 targets in events of several sizes."""
+    lines = []
+    for name, event in EVENTS.items():
+        data = forecast(SIZES[1], event)
+        ours(data), in_torch(data)
+        pairs = [(seconds(lambda data=data: ours(data)), seconds(lambda data=data: in_torch(data))) for _ in range(n_round)]
+        lines.append(
+            {"event": name, "seconds": min(a for a, _ in pairs), "torch_over_compiled": statistics.median(b / a for a, b in pairs)}
+        )
+    return lines
+
+
+def memory(which: str, folder: str) -> int:
+    """Bytes by which one run over members on disk raises what this process has allocated, at the highest of samples a millisecond apart.
+
+    Pages of the file are not counted: they are the system's, which takes them back when it needs them. Linux alone tells; 0 elsewhere.
+    """
+    members = np.load(Path(folder) / "members.npy", mmap_mode="r")
+    target, plain, block = (torch.from_numpy(np.load(Path(folder) / f"{name}.npy")) for name in ("target", "plain", "block"))
+    run = {"ours": lambda x, *rest: ours((x, *rest)), "scores": lambda x, y, *_: scores_crps(x.T, y)}[which]
+    run(*forecast(100))
+    status, samples, ended = Path("/proc/self/status"), [], threading.Event()
+    if not status.exists():
+        return 0
+
+    def sample() -> None:
+        while not ended.wait(0.001):
+            samples.append(allocated())
+
+    def allocated() -> int:
+        return int(status.read_text().split("RssAnon:")[1].split()[0])
+
+    before, sampler = allocated(), threading.Thread(target=sample)
+    sampler.start()
+    run(members, target, plain, block)
+    ended.set()
+    sampler.join()
+    return (max(samples, default=before) - before) * 1024
+
+
+def peaks() -> list[dict]:
+    lines = []
+    for size in SIZES:
+        with tempfile.TemporaryDirectory() as folder:
+            for name, values in zip(("members", "target", "plain", "block"), forecast(size), strict=True):
+                np.save(Path(folder) / f"{name}.npy", values)
+            line = {"targets": size, "members_mib": size * N_MEMBER * 4 / 2**20}
+            for which in ("ours", "scores"):
+                command = [sys.executable, "-m", "benchmarks.scores", which, folder]
+                line[f"{which}_mib"] = int(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[-1]) / 2**20
+            lines.append(line)
+    return lines
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    if not cpu.wait():
+        raise SystemExit("expected compiled sums to measure, got none: install numba, or look at what Numba says with NUMBA_DEBUG_CACHE=1")
+    if len(sys.argv) > 1:
+        print(memory(*sys.argv[1:]))
+        return
+    packages = ("torch", "numpy", "numba", "llvmlite", "scores", "scoringrules", "xarray")
+    found = {
+        "cpu": processor(),
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in packages}},
+        "shape": {"target": N_TARGET, "member": N_MEMBER, "block": N_BLOCK},
+        "bar": BAR,
+        "methods": ratios(N_ROUND),
+        "events": events(N_ROUND),
+        "memory": peaks(),
+    }
+    print(f"{N_TARGET} targets x {N_MEMBER} members:\n")
+    print("| method | computing, times Statistics.of | computing, s | system, s (least to most) |\n|" + " --- |" * 4)
+    for line in found["methods"]:
+        system = f"{min(line['system']):.2g} to {max(line['system']):.2g}"
+        print(f"| {line['method']} | {line['ratio']:.3g} | {statistics.median(line['computing']):.3g} | {system} |")
+    print(f"\nBar: fair CRPS and ranks of scores take at least {BAR} times the computing of Statistics.of.\n")
+    print(f"| {SIZES[1]} targets | seconds | torch over compiled |\n|" + " --- |" * 3)
+    for line in found["events"]:
+        print(f"| {line['event']} | {line['seconds']:.3g} | {line['torch_over_compiled']:.3g} |")
+    print("\n| targets | members, MiB | peak of Statistics.of, MiB | peak of the fair CRPS of scores, MiB |\n|" + " --- |" * 4)
+    for line in found["memory"]:
+        print(f"| {line['targets']} | {line['members_mib']:.0f} | {line['ours_mib']:.0f} | {line['scores_mib']:.0f} |")
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text(json.dumps(found, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
