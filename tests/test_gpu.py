@@ -183,6 +183,19 @@ def test_the_edges_of_a_block_are_drawn_in_proportion():
     assert stats.chisquare(seen.numpy(), wanted.numpy(), sum_check=False).pvalue > 1e-3
 
 
+def test_every_outcome_of_the_multinomial_is_as_frequent_as_it_should_be():
+    """Chi-square of the joint counts of three keys, and so of their mean and covariance, in rows of seven draws."""
+    p, nu = torch.tensor([0.5, 0.3, 0.2]), 7
+    query, key = torch.ones(1, 3000, 1, device=DEVICE), p.log().to(DEVICE)[None, :, None]
+    found = counts(query, key, nu).round().long()[0].cpu()
+    assert (found.sum(-1) == nu).all()
+    outcomes = [(i, j, nu - i - j) for i in range(nu + 1) for j in range(nu + 1 - i)]
+    wanted = stats.multinomial(nu, p.double().numpy() / float(p.double().sum())).pmf(outcomes) * len(found)
+    seen = np.array([int((found == torch.tensor(outcome)).all(-1).sum()) for outcome in outcomes])
+    seen, wanted = ([*x[wanted >= 5], x[wanted < 5].sum()] for x in (seen, wanted))
+    assert 1e-3 < stats.chisquare(seen, wanted, sum_check=False).pvalue < 0.999
+
+
 def test_keys_far_below_the_resolution_of_float32_keep_their_share():
     """A million draws of a key of 4e-6 and of two thousand keys of 1e-9 each, behind a large one in its own block and in the blocks after."""
     n_key, tiny = 2048, 1e-9

@@ -1,11 +1,58 @@
-"""The random stream: uniform, uncorrelated between neighbouring addresses, a function of the address alone."""
+"""The random stream: uniform, uncorrelated between neighbouring addresses, a function of the address alone.
 
+`python -m benchmarks.stream` asks a battery for more than 10^9 numbers; here is what a fault in the code would break.
+"""
+
+import functools
+
+import pytest
 import torch
 from scipy import stats
 
 from stochattn_core.sampling import stream
 
 CPU = torch.device("cpu")
+WORDS = ("seed", "member", "call", "row", "purpose", "draw")
+N = 1 << 13
+N_BIT = 52  # of a number
+
+
+def of_rows(n, *, seed=0, member=0, call=0, row=0, purpose=stream.DRAW, draw=0):
+    """The bits of one number of each of n rows from one on: (n,) int64."""
+    keys = stream.row_keys(seed, (member,), call, row, n, CPU)[0]
+    return as_bits(stream.uniforms(stream.purpose_keys(keys, purpose), 1, first=draw)[:, 0])
+
+
+def as_bits(u):
+    return (u * 2.0**N_BIT - 0.5).long()
+
+
+@functools.cache
+def along(word):
+    """The bits of N numbers whose addresses differ in one word, counted up from 0."""
+    if word == "row":
+        return of_rows(N)
+    key = stream.row_keys(0, range(N) if word == "member" else (0,), 0, 0, 1, CPU)[:, 0]
+    if word == "draw":
+        return as_bits(stream.uniforms(stream.purpose_keys(key, stream.DRAW), N)[0])
+    if word == "member":
+        return as_bits(stream.uniforms(stream.purpose_keys(key, stream.DRAW), 1)[:, 0])
+    return torch.cat([of_rows(1, **{word: i}) for i in range(N)])
+
+
+def ones_and_minus_ones(bits):
+    return 1.0 - 2.0 * ((bits[:, None] >> torch.arange(N_BIT)) & 1).double()
+
+
+def is_chance(statistic, degrees):
+    """Neither too far from what is expected nor too near."""
+    return 1e-4 < stats.chi2.sf(float(statistic), degrees) < 1 - 1e-4
+
+
+def test_numbers_are_those_that_splitmix64_is_known_to_give():
+    published = (6457827717110365317, 3203168211198807973, 9817491932198370423, 4593380528125082431, 16408922859458223821)
+    found = as_bits(stream.uniforms(torch.tensor([1234567]), 5)[0])
+    assert found.tolist() == [word >> 12 for word in published]
 
 
 def test_numbers_are_uniform_on_the_open_interval():
@@ -26,11 +73,40 @@ def test_neighbouring_addresses_are_uncorrelated_in_every_coordinate():
         assert abs(float(torch.corrcoef(torch.stack([a, b]))[0, 1])) < 4.5 / n**0.5
 
 
-def test_all_bits_of_a_word_flip_half_of_the_time_when_one_address_bit_flips():
-    words = stream.row_keys(0, (0,), 0, 0, 2048, CPU)[0]
-    flipped = torch.stack([words[:1024], words[1024:]])
-    differ = [(((flipped[0] ^ flipped[1]) >> bit) & 1).double().mean() for bit in range(64)]
-    assert all(abs(share - 0.5) < 5 * 0.5 / 32 for share in differ)
+@pytest.mark.parametrize("word", WORDS)
+def test_no_bit_is_correlated_with_any_bit_of_a_number_further_on(word):
+    signs = ones_and_minus_ones(along(word))
+    for lag in (1, 2, 3, 16, 64, 1000):
+        deviates = signs[:-lag].T @ signs[lag:] / (N - lag) ** 0.5
+        assert deviates.abs().max() < 6
+        assert is_chance((deviates**2).sum(), N_BIT**2)
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_bits_numbers_pairs_and_low_bits_fill_their_cells_evenly(word):
+    bits = along(word)
+    assert (ones_and_minus_ones(bits).sum(0) / N**0.5).abs().max() < 4.5
+    high = bits >> (N_BIT - 5)
+    for cells in (bits >> (N_BIT - 10), bits & 1023, high[::2] * 32 + high[1::2], (bits[::2] & 31) * 32 + (bits[1::2] & 31)):
+        expected = len(cells) / 1024
+        assert is_chance(((torch.bincount(cells, minlength=1024) - expected) ** 2 / expected).sum(), 1023)
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_all_bits_of_a_number_flip_half_of_the_time_when_one_bit_of_its_address_flips(word):
+    n, n_flip = 512, 40
+    numbers, row = of_rows(n), torch.arange(n)
+    deviates = []
+    for bit in range(n_flip):
+        is_inside = word == "row" and 1 << bit < n
+        flipped = numbers[row ^ (1 << bit)] if is_inside else of_rows(n, **{word: 1 << bit})
+        deviates.append(ones_and_minus_ones(numbers ^ flipped).sum(0) / n**0.5)
+    deviates = torch.stack(deviates)
+    # With a bit of the row flipped inside the range every pair is met twice, and its square counts double.
+    n_double = sum(1 << bit < n for bit in range(n_flip)) if word == "row" else 0
+    assert deviates.abs().max() < 6 * (2**0.5 if n_double else 1)
+    deviates[:n_double] /= 2**0.5
+    assert is_chance((deviates**2).sum(), n_flip * N_BIT)
 
 
 def test_a_row_is_the_same_wherever_the_range_begins():
@@ -50,3 +126,10 @@ def test_purposes_do_not_share_numbers():
     found = [stream.uniforms(stream.purpose_keys(keys, purpose, attempt), 20) for purpose in range(5) for attempt in range(3)]
     values = torch.stack(found).flatten()
     assert len(values.unique()) == len(values)
+
+
+def test_no_two_of_the_small_addresses_share_a_number():
+    few = range(4)
+    keys = [stream.row_keys(seed, few, call, 0, len(few), CPU).flatten() for seed in few for call in few]
+    numbers = torch.stack([stream.uniforms(stream.purpose_keys(torch.cat(keys), purpose), len(few)) for purpose in few])
+    assert numbers.numel() == len(few) ** len(WORDS) == len(numbers.unique())
