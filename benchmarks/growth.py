@@ -32,7 +32,7 @@ from stochattn_core.figures.theme import number
 
 METHODS = {"naive": naive, "eager": reference, "compiled": stochastic_scaled_dot_product_attention}
 CONCENTRATIONS = tuple(4**i for i in range(9))  # 1 ... 65536
-NAIVE_TO = 4096  # the concentration from which on one naive call takes seconds, and no other result
+NAIVE_TO = 4096  # the largest concentration of the naive method: beyond, one call takes seconds
 LENGTHS = tuple(2**i for i in range(6, 13))  # 64 ... 4096
 MEMBERS = tuple(2**i for i in range(8))  # 1 ... 128
 CASES = tuple(4**i for i in range(6))  # 1 ... 1024
