@@ -1,34 +1,31 @@
 """What sampled attention costs beside torch's own, and what it costs a whole model: ratios measured side by side in one process.
 
-python -m benchmarks.attention prints them as Markdown and writes benchmarks/results/attention.json. One thread. Times are those that the
-thread spent computing, so that another program's load counts as little as it can; each ratio is the median over rounds that run every
-method once, one after the other.
+python -m benchmarks.attention prints them as Markdown and writes benchmarks/results/attention.json. One thread.
 """
 
 from __future__ import annotations
 
-import json
-import platform
-import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from benchmarks.record import record, table
+from benchmarks.timing import Beside, beside, processor
 from stochattn_core import sample_ensemble, stochastic_scaled_dot_product_attention
+from stochattn_core.figures.theme import number
 from stochattn_core.sampling import cpu
 
-CONCENTRATIONS = (1, 16, 64, 256, 1024, 65536)
-BARS = (1.2, 1.3, 1.7, 3.5, 7, 12.5)  # for the compiled sampler; 15% above still counts as met, for noise
+BARS = {1: 1.2, 16: 1.3, 64: 1.7, 256: 3.5, 1024: 7, 65536: 12.5}  # by concentration, for the compiled sampler
+NOISE = 1.15  # times a bar still counts as met
 N_HEAD, N_TOKEN, N_FEATURE = 8, 512, 32
-N_LAYER, N_MEMBER, MODEL_CONCENTRATION = 8, 32, 64
-RESULTS = Path(__file__).parent / "results" / "attention.json"
+N_LAYER, N_MEMBER, FOLD, MODEL_CONCENTRATION = 8, 32, 16, 64
+KEPT = 31 << 20  # bytes; above 32 MiB the C library always asks the system
+SPEND = {"attention": 1.5, "model": 30}  # seconds of computing, for each ratio
 
 
 def naive(query: Tensor, key: Tensor, value: Tensor, concentration: int) -> Tensor:
@@ -49,67 +46,69 @@ def reference(*arguments: object) -> Tensor:
         cpu.takes = takes
 
 
-def seconds(call: Callable[[], object]) -> float:
-    start = time.thread_time()
-    call()
-    return time.thread_time() - start
-
-
-def attention(n_round: int) -> list[dict]:
-    """Ratios to scaled_dot_product_attention, one dict a concentration.
-
-    first_layer: N_MEMBER members in one call, whose inputs are equal as in a model's first layer, over as many calls of torch's.
-    """
+def inputs(n_token: int = N_TOKEN) -> list[Tensor]:
+    """query, key, value: (1, N_HEAD, n_token, N_FEATURE)."""
     generator = torch.Generator().manual_seed(0)
-    query, key, value = (torch.randn(1, N_HEAD, N_TOKEN, N_FEATURE, generator=generator) for _ in range(3))
-    folded = [x.repeat(N_MEMBER, 1, 1, 1) for x in (query, key, value)]
+    return [torch.randn(1, N_HEAD, n_token, N_FEATURE, generator=generator) for _ in range(3)]
 
-    def first_layer(query: Tensor, key: Tensor, value: Tensor, concentration: int) -> Tensor:
-        return stochastic_scaled_dot_product_attention(*folded, concentration, members=range(N_MEMBER))
 
-    lines = []
-    for concentration in CONCENTRATIONS:
-        methods = {"naive": naive, "eager": reference, "compiled": stochastic_scaled_dot_product_attention, "first_layer": first_layer}
-        rounds = {name: n_round if name == "compiled" else max(1, n_round // max(8, concentration // 64)) for name in methods}
-        rounds["first_layer"] = max(1, n_round // N_MEMBER)
-        ratios, times = {name: [] for name in methods}, {"torch": [], **{name: [] for name in methods}}
-        for i in range(-1, n_round):
-            for name, method in methods.items():
-                if i < rounds[name]:
-                    calls = N_MEMBER if name == "first_layer" else 1
-                    plain = sum(seconds(lambda: F.scaled_dot_product_attention(query, key, value)) for _ in range(calls)) / calls
-                    sampled = seconds(lambda method=method, nu=concentration: method(query, key, value, nu)) / calls
-                    if i >= 0:  # the first round warms up
-                        ratios[name].append(sampled / plain)
-                        times["torch"].append(plain)
-                        times[name].append(sampled)
-        line = {"concentration": concentration, **{name: statistics.median(found) for name, found in ratios.items()}}
-        line |= {f"{name}_fastest": min(times[name]) / min(times["torch"]) for name in methods}
-        lines.append(line | {"torch_us_a_row": min(times["torch"]) / N_HEAD / N_TOKEN * 1e6})
+def against_torch(method: Callable[..., Tensor], qkv: list[Tensor], concentration: int, spend: float) -> Beside:
+    """A method beside scaled_dot_product_attention."""
+    return beside(lambda: F.scaled_dot_product_attention(*qkv), lambda: method(*qkv, concentration), spend)
+
+
+def first_layer(qkv: list[Tensor], n_member: int, concentration: int, spend: float) -> Beside:
+    """n_member members in one call, whose inputs are equal as in a model's first layer, beside as many calls of torch's."""
+    folded = [x.repeat(n_member, 1, 1, 1) for x in qkv]
+    return beside(
+        lambda: [F.scaled_dot_product_attention(*qkv) for _ in range(n_member)],
+        lambda: stochastic_scaled_dot_product_attention(*folded, concentration, members=range(n_member)),
+        spend,
+    )
+
+
+def attention() -> list[dict]:
+    """Ratios to scaled_dot_product_attention, one dict a concentration."""
+    qkv, lines = inputs(), []
+    for concentration in BARS:
+        methods = {"naive": naive, "eager": reference, "compiled": stochastic_scaled_dot_product_attention}
+        found = {name: against_torch(method, qkv, concentration, SPEND["attention"]) for name, method in methods.items()}
+        found["first_layer"] = first_layer(qkv, N_MEMBER, concentration, SPEND["attention"])
+        line = {"concentration": concentration, **{name: one.ratio for name, one in found.items()}}
+        line |= {f"{name}_fastest": one.fastest for name, one in found.items()}
+        lines.append(line | {"torch_us_a_row": found["compiled"].plain_seconds / N_HEAD / N_TOKEN * 1e6})
     return lines
 
 
-def passes() -> tuple[Callable[[], Tensor], Callable[[], Tensor]]:
-    """The model's plain passes, and its members: both N_MEMBER forecasts of one case, as many to a pass."""
+def encoder(width: int, n_head: int, n_layer: int) -> nn.Module:
     torch.manual_seed(0)
-    width = N_HEAD * N_FEATURE
-    model = nn.TransformerEncoder(nn.TransformerEncoderLayer(width, N_HEAD, 4 * width, batch_first=True), N_LAYER).eval()
-    inputs, fold = torch.randn(1, N_TOKEN, width), 16
+    return nn.TransformerEncoder(nn.TransformerEncoderLayer(width, n_head, 4 * width, batch_first=True), n_layer).eval()
+
+
+def passes(
+    model: nn.Module, cases: Tensor, concentration: int, n_member: int, fold: int
+) -> tuple[Callable[[], list[Tensor]], Callable[[], Tensor]]:
+    """A model's plain passes, and its members: both n_member forecasts of each case, of at most `fold` members to a pass."""
 
     @torch.no_grad()
-    def plain() -> Tensor:
-        return torch.cat([model(inputs.repeat(fold, 1, 1)) for _ in range(N_MEMBER // fold)])
+    def plain() -> list[Tensor]:
+        return [model(cases.repeat(min(fold, n_member - first), 1, 1)) for first in range(0, n_member, fold)]
 
     def sampled() -> Tensor:
-        return sample_ensemble(model, inputs, concentration=MODEL_CONCENTRATION, n_member=N_MEMBER, fold=fold)
+        return sample_ensemble(model, cases, concentration=concentration, n_member=n_member, fold=fold)
 
     return plain, sampled
 
 
+def large() -> tuple[Callable[[], list[Tensor]], Callable[[], Tensor]]:
+    width = N_HEAD * N_FEATURE
+    return passes(encoder(width, N_HEAD, N_LAYER), torch.randn(1, N_TOKEN, width), MODEL_CONCENTRATION, N_MEMBER, FOLD)
+
+
 def memory(which: str) -> int:
     """Bytes by which one run raises this process's memory at its highest. Linux alone tells; 0 elsewhere."""
-    run = passes()[which == "sampled"]
-    sample_ensemble(nn.TransformerEncoderLayer(8, 1, batch_first=True).eval(), torch.randn(1, 4, 8), concentration=1, n_member=2)
+    run = large()[which == "sampled"]
+    sample_ensemble(encoder(8, 1, 1), torch.randn(1, 4, 8), concentration=1, n_member=2)
     status = Path("/proc/self/status")
     try:
         Path("/proc/self/clear_refs").write_text("5")
@@ -120,54 +119,57 @@ def memory(which: str) -> int:
     return (int(status.read_text().split("VmHWM:")[1].split()[0]) - before) * 1024
 
 
-def whole_model(n_round: int) -> dict:
-    plain, sampled = passes()
-    sampled()
-    ratios = []
-    for _ in range(n_round):
-        floor = seconds(plain)
-        ratios.append(seconds(sampled) / floor)
+def whole_model() -> dict:
+    ratio = beside(*large(), SPEND["model"]).ratio
     peaks = {}
     for which in ("plain", "sampled"):
         command = [sys.executable, "-m", "benchmarks.attention", which]
         peaks[which] = int(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[-1])
-    return {"ratio": statistics.median(ratios), "ratios": ratios, "extra_mib": (peaks["sampled"] - peaks["plain"]) / 2**20}
+    return {"ratio": ratio, "extra_mib": (peaks["sampled"] - peaks["plain"]) / 2**20}
 
 
-def processor() -> str:
-    try:
-        return next(line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
+def prepare() -> None:
+    """One thread, the compiled code, and memory that is kept: the C library asks the system for every block anew that is larger than any
+    freed before, so that one method would cost three times as much or not by what ran before it.
+    """
+    torch.set_num_threads(1)
+    torch.empty(KEPT, dtype=torch.uint8)
+    if not cpu.wait():
+        raise SystemExit("expected compiled code to measure, got none: install numba, or look at what Numba says with NUMBA_DEBUG_CACHE=1")
+
+
+def report(found: dict) -> str:
+    """Markdown of what attention.json holds."""
+    lines, model, shape = found["attention"], found["model"], found["shape"]
+    methods = {
+        "naive": "naive",
+        "eager": "eager",
+        "compiled": "compiled",
+        f"compiled, first layer, each of {shape['member']} members": "first_layer",
+    }
+    rows = [(title, *(number(line[name]) for line in lines)) for title, name in methods.items()]
+    extra = model["extra_mib"]
+    return (
+        table(("ν", *(str(line["concentration"]) for line in lines)), rows)
+        + f"\n\nA model of {shape['layer']} such layers, {shape['member']} members at ν = {shape['model_concentration']}, "
+        f"takes {model['ratio']:.2f} times the time of its plain passes, and {abs(extra):.0f} MiB {'more' if extra > 0 else 'less'} memory."
+    )
 
 
 def main() -> None:
-    torch.set_num_threads(1)
-    if not cpu.wait():
-        raise SystemExit(
-            "expected compiled samplers to measure, got none: install numba, or look at what Numba says with NUMBA_DEBUG_CACHE=1"
-        )
+    prepare()
     if len(sys.argv) > 1:
         print(memory(sys.argv[1]))
         return
-    found = {
-        "cpu": processor(),
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in ("torch", "numpy", "numba", "llvmlite")}},
-        "shape": {"head": N_HEAD, "token": N_TOKEN, "feature": N_FEATURE, "member": N_MEMBER},
-        "attention": attention(n_round=60),
-        "model": whole_model(n_round=3),
-    }
-    print("| ν | naive | eager | compiled | compiled, fastest | bar | compiled, first layer |\n|" + " --- |" * 7)
-    for line, bar in zip(found["attention"], BARS, strict=True):
-        cells = (f"{line[name]:.3g}" for name in ("naive", "eager", "compiled", "compiled_fastest"))
-        print(f"| {line['concentration']} | " + " | ".join(cells) + f" | {bar} | {line['first_layer']:.3g} |")
-    model = found["model"]
-    print(
-        f"\nA model of {N_LAYER} layers, {N_MEMBER} members at ν = {MODEL_CONCENTRATION}: {model['ratio']:.2f} times its plain passes, "
-        f"{model['extra_mib']:.0f} MiB more."
-    )
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(found, indent=1) + "\n")
+    shape = {"head": N_HEAD, "token": N_TOKEN, "feature": N_FEATURE, "layer": N_LAYER, "member": N_MEMBER}
+    shape["model_concentration"] = MODEL_CONCENTRATION
+    found = {"cpu": processor(), "shape": shape, "attention": attention(), "model": whole_model()}
+    record("attention", **found)
+    print(report(found))
+    for line in found["attention"]:
+        bar, ratio, fastest = BARS[line["concentration"]], line["compiled"], line["compiled_fastest"]
+        word = "met" if ratio <= bar * NOISE else "missed"
+        print(f"Bar of the compiled sampler at ν = {line['concentration']}: {bar}, {word} ({ratio:.3g}, fastest {fastest:.3g})")
 
 
 if __name__ == "__main__":

@@ -5,24 +5,34 @@ from __future__ import annotations
 import json
 import math
 import platform
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-import torch
 
 from stochattn_core import __version__
 
 FOLDER = Path(__file__).parent / "results"
+PACKAGES = ("torch", "numpy", "numba", "llvmlite")
 
 
 def record(name: str, **content: Any) -> Path:
     """Write benchmarks/results/NAME.json: the same numbers give the same bytes. A number that is not finite becomes null."""
-    versions = {"stochattn": __version__, "torch": torch.__version__, "numpy": np.__version__, "python": platform.python_version()}
+    versions = {"stochattn": __version__, **{package: installed(package) for package in PACKAGES}, "python": platform.python_version()}
     path = FOLDER / f"{name}.json"
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps({"versions": versions, **_plain(content)}, indent=1, allow_nan=False) + "\n")
     return path
+
+
+def installed(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def read(name: str) -> dict:
+    return json.loads((FOLDER / f"{name}.json").read_text())
 
 
 def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:

@@ -27,7 +27,7 @@ import scoringrules
 import torch
 import xarray as xr
 
-from benchmarks.attention import processor, seconds
+from benchmarks.timing import processor, seconds
 from stochattn_core.metrics import Statistics, cpu
 
 N_TARGET, N_MEMBER, N_BLOCK, N_ROUND = 2_600_000, 32, 20, 5

@@ -1,12 +1,17 @@
-"""Every block of the README runs."""
+"""Every block of the README runs, and what it says of speed is what was measured."""
 
+import hashlib
 import re
 import shlex
+import statistics
 import subprocess
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
+from benchmarks import picture, readme
+from benchmarks.record import read
 from stochattn_core import __main__ as command_line
 from stochattn_core import evaluate, tune
 from stochattn_core.settings import Setting
@@ -83,3 +88,36 @@ def test_every_make_target_it_names_exists(target):
 def test_the_files_it_names_exist():
     for name in (*re.findall(r"\]\(([\w/.]+)\)", TEXT), *re.findall(r"`((?:stochattn_core|data|docs)/[\w/]+\.\w+)`", TEXT)):
         assert (ROOT / name).exists(), name
+
+
+def rows_after(words):
+    """The cells of the first table after some words, without its rule."""
+    lines = TEXT[TEXT.index(words) :].splitlines()
+    first = next(i for i, line in enumerate(lines) if line.startswith("|"))
+    last = next(i for i in range(first, len(lines)) if not lines[i].startswith("|"))
+    return [[cell.strip() for cell in line.strip("|").split("|")] for i, line in enumerate(lines[first:last]) if i != 1]
+
+
+def test_the_table_of_draws_is_what_was_measured():
+    lines = read("attention")["attention"]
+    head, *rows = rows_after("**What does a draw cost?**")
+    assert head[1:] == [str(line["concentration"]) for line in lines]
+    for name, (_, *cells) in zip(("naive", "eager", "compiled", "first_layer"), rows, strict=True):
+        assert [float(cell.replace(",", "")) for cell in cells] == pytest.approx([line[name] for line in lines], rel=5e-3)
+
+
+def test_the_table_of_scores_is_what_was_measured():
+    lines = read("scores")["methods"]
+    for line, (method, seconds, ratio) in zip(lines, rows_after("**What do the scores cost?**")[1:], strict=True):
+        assert method == line["method"]
+        assert (float(seconds), float(ratio)) == pytest.approx((statistics.median(line["computing"]), line["ratio"]), abs=5.1e-3)
+
+
+def test_all_it_says_of_speed_follows_from_the_results():
+    assert readme.filled(TEXT, {name: read(name) for name in readme.REPORTS}) == TEXT, "run python -m benchmarks.readme"
+
+
+def test_the_picture_of_growth_was_drawn_from_the_results():
+    source = ROOT / "benchmarks" / "results" / "growth.json"
+    with Image.open(ROOT / "docs" / "growth.png") as image:
+        assert image.info[picture.DIGEST] == hashlib.sha256(source.read_bytes()).hexdigest(), "run python -m benchmarks.readme"
