@@ -1,30 +1,57 @@
 // A Plotly figure that stays in the page. Every run of the script hands over the whole figure; here it is brought up to date in place,
 // once, the ones on the screen first. The library comes from the app's own server, out of the Python package plotly.
 
-const LIBRARY = "_stcore/bidi-components/plotly.library/plotly.min.js";
+const LIBRARY = "_stcore/bidi-components/plotly.library/plotly.min.js?PLOTLY_VERSION"; // figure.py writes the version
 const CONFIG = { displayModeBar: false, scrollZoom: false };
 const ON_GROUND = ["x", "y", "customdata"]; // where a mark may stand in place of an array
 const NEAR = "150px"; // beyond the edge of the screen: a figure as near as this is drawn with those on it
 
 const figures = new WeakMap(); // the element that the page gives to a figure -> Figure
 const grounds = new Map(); // the element of a ground -> { mark: array }: what a figure is drawn on, sent once (figure.py)
+const turns = new WeakMap(); // an element -> how often the page has called with it
 const waiting = new Set(); // figures whose newest content is not drawn yet, in the order in which they came
 let library = null;
 let isDrawing = false;
 
 function plotly() {
-  library ??= new Promise((resolve, reject) => {
-    const script = document.createElement("script");
-    const own = document.querySelector('script[src*="static/js/"]').src; // the app may be served under any path
-    script.src = new URL(`../../${LIBRARY}`, own).href;
-    script.onload = () => resolve(window.Plotly);
-    script.onerror = () => {
-      library = null;
-      reject(new Error(`expected the library that draws figures at ${script.src}, got no answer; reload the page`));
-    };
-    document.head.append(script);
+  library ??= loaded().catch((problem) => {
+    library = null; // the next figure tries again
+    throw problem;
   });
   return library;
+}
+
+async function loaded() {
+  const own = document.querySelector('script[src*="static/js/"]'); // the app may be served under any path
+  const address = own ? new URL(`../../${LIBRARY}`, own.src).href : LIBRARY;
+  const source = await kept(address);
+  const script = document.createElement("script");
+  script.src = source;
+  await new Promise((resolve, reject) => {
+    script.onload = resolve;
+    script.onerror = () => reject(new Error("the library that draws it did not come from the app's server; is it still running? Reload the page"));
+    document.head.append(script);
+  });
+  if (source !== address) URL.revokeObjectURL(source);
+  return window.Plotly;
+}
+
+/** The server sends the library without an age, and the browser would fetch it at every opening of the page: it is kept by its version. */
+async function kept(address) {
+  if (!window.caches) return address; // only secure addresses and one's own machine have it
+  try {
+    const cache = await caches.open("stochattn");
+    let answer = await cache.match(address);
+    if (!answer) {
+      await Promise.all((await cache.keys()).map((older) => cache.delete(older)));
+      answer = await fetch(address);
+      if (!answer.ok) return address;
+      await cache.put(address, answer.clone());
+    }
+    return URL.createObjectURL(new Blob([await answer.arrayBuffer()], { type: "text/javascript" }));
+  } catch {
+    return address;
+  }
 }
 
 /** The colours and the type of the page: what the names in a figure (theme.py) stand for here. */
@@ -45,9 +72,8 @@ function faded(hex, opacity) {
 }
 
 function template({ text, muted, line, paper, font }) {
-  const axis = {
-    gridcolor: line, zerolinecolor: line, tickcolor: line, tickfont: { color: muted, size: 11.25 }, title: { font: { color: muted, size: 13 } },
-  };
+  const tickfont = { color: muted, size: 11.25 };
+  const axis = { gridcolor: line, zerolinecolor: line, tickcolor: line, tickfont, title: { font: { color: muted, size: 13 } } };
   return {
     layout: {
       font: { family: font, color: muted, size: 11.25 },
@@ -67,12 +93,13 @@ class Figure {
     this.place.setAttribute("role", "img");
     parent.append(this.place);
     this.isNear = false;
+    this.isRemoved = false;
     this.edge = new IntersectionObserver(
       (entries) => {
         this.isNear = entries.at(-1).isIntersecting;
         if (this.isNear && waiting.has(this)) drawWaiting();
       },
-      { rootMargin: NEAR },
+      { root: parent.closest("[data-testid=stMain]"), rootMargin: NEAR },
     );
     this.size = new ResizeObserver(() => {
       if (this.spec && this.place.clientWidth && this.place.clientWidth !== this.width) this.wait();
@@ -101,33 +128,54 @@ class Figure {
     drawWaiting();
   }
 
+  /** It has a width and everything that it is drawn on. */
   get isReady() {
-    return this.place.clientWidth && this.spec.data.every((trace) => ON_GROUND.every((name) => typeof trace[name] !== "string" || onGround(trace[name])));
+    return this.place.clientWidth > 0 && this.spec.data.every((trace) => marked(trace).every((name) => onGround(trace[name])));
   }
 
   async draw(Plotly) {
+    if (this.problem) this.place.textContent = this.problem = "";
     this.width = this.place.clientWidth;
-    const layout = { ...this.spec.layout, width: this.width };
-    // The library writes into what it is given: the next draw, for a new width, starts from the same figure.
-    const data = this.spec.data.map((trace) => {
-      const marked = ON_GROUND.filter((name) => typeof trace[name] === "string");
-      return { ...trace, ...Object.fromEntries(marked.map((name) => [name, onGround(trace[name])])) };
-    });
+    // The library writes into a layout: the next draw, for a new width, starts from the same one.
+    const layout = { ...structuredClone(this.spec.layout), width: this.width };
+    const data = this.spec.data.map((trace) => ({ ...trace, ...Object.fromEntries(marked(trace).map((name) => [name, onGround(trace[name])])) }));
     await Plotly.react(this.place, data, layout, CONFIG);
-    if (this.onBox && !this.listens) {
+    if (this.isRemoved) return Plotly.purge(this.place);
+    if (layout.dragmode === "select" && !this.listens) {
       this.listens = true;
       this.place.on("plotly_selected", (event) => event?.range && this.onBox(event.range));
     }
     if (!waiting.has(this)) this.place.dataset.state = "drawn";
   }
 
+  /** One sentence where the figure would be. The next content, or a new width, tries again. */
+  fail(problem) {
+    if (this.isRemoved) return;
+    if (window.Plotly) window.Plotly.purge(this.place);
+    this.problem = `This figure could not be drawn: ${problem.message}.`;
+    this.place.textContent = this.problem;
+    this.place.dataset.state = "failed";
+    this.content = this.width = this.listens = null;
+  }
+
   remove() {
+    this.isRemoved = true;
     waiting.delete(this);
     this.edge.disconnect();
     this.size.disconnect();
-    if (window.Plotly) window.Plotly.purge(this.place);
+    if (window.Plotly && this.place.dataset.state === "drawn") window.Plotly.purge(this.place);
     this.place.remove();
   }
+}
+
+/** The names of a trace's arrays of which a mark stands for the array. */
+function marked(trace) {
+  return ON_GROUND.filter((name) => typeof trace[name] === "string");
+}
+
+function onGround(mark) {
+  for (const arrays of grounds.values()) if (mark in arrays) return arrays[mark];
+  return null;
 }
 
 /** One figure after the other, so that the browser shows each as soon as it is there and answers in between. */
@@ -136,45 +184,44 @@ async function drawWaiting() {
   isDrawing = true;
   try {
     const Plotly = await plotly();
-    for (;;) {
+    for (let hasRested = false; ; ) {
       await new Promise((resume) => setTimeout(resume)); // what the same run still has to say comes first
       const ready = [...waiting].filter((figure) => figure.isReady);
-      const next = ready.find((figure) => figure.isNear) ?? (ready.length ? await whenIdle(ready[0]) : null);
-      if (!next) break;
-      waiting.delete(next);
-      await next.draw(Plotly);
+      const next = ready.find((figure) => figure.isNear) ?? (hasRested ? ready[0] : null);
+      if (next) {
+        waiting.delete(next);
+        await next.draw(Plotly).catch((problem) => next.fail(problem));
+        hasRested = false;
+      } else if (ready.length) {
+        // What nobody sees waits until the browser has nothing else to do.
+        await new Promise((resume) => (window.requestIdleCallback ?? setTimeout)(resume, { timeout: 1000 }));
+        hasRested = true;
+      } else break;
     }
+  } catch (problem) {
+    for (const figure of waiting) figure.fail(problem);
+    waiting.clear();
   } finally {
     isDrawing = false;
   }
 }
 
-/** A figure that nobody sees waits until the browser has nothing else to do; one that came into sight meanwhile goes first. */
-async function whenIdle(figure) {
-  await new Promise((resume) => requestIdleCallback(resume, { timeout: 1000 }));
-  return [...waiting].find((one) => one.isNear && one.isReady) ?? (waiting.has(figure) ? figure : [...waiting][0]);
-}
-
-function onGround(mark) {
-  for (const arrays of grounds.values()) if (mark in arrays) return arrays[mark];
-  return null;
-}
-
 export default function ({ data, parentElement, setTriggerValue }) {
+  const turn = (turns.get(parentElement) ?? 0) + 1;
+  turns.set(parentElement, turn);
+  // The page may take back a call after it has made the next one: only the latest has something to take away.
+  const unlessCalledAgain = (takeAway) => () => turns.get(parentElement) === turn && takeAway();
+
   const text = new TextDecoder().decode(data);
   if (text.startsWith('{"ground"')) {
     grounds.set(parentElement, JSON.parse(text).ground);
     if (waiting.size) drawWaiting();
-    return () => grounds.delete(parentElement);
+    return unlessCalledAgain(() => grounds.delete(parentElement));
   }
-  let figure = figures.get(parentElement);
-  if (!figure) {
-    figure = new Figure(parentElement);
-    figures.set(parentElement, figure);
-  }
-  figure.update(text, (range) => setTriggerValue("box", range));
-  return () => {
-    figure.remove();
+  if (!figures.has(parentElement)) figures.set(parentElement, new Figure(parentElement));
+  figures.get(parentElement).update(text, (range) => setTriggerValue("box", range));
+  return unlessCalledAgain(() => {
+    figures.get(parentElement)?.remove();
     figures.delete(parentElement);
-  };
+  });
 }

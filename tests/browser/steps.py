@@ -22,7 +22,7 @@ def settle(page: Page, timeout: float = 120_000) -> None:
     )
     page.wait_for_function(
         "!document.querySelector('[data-testid=stSkeleton]') && "
-        "[...document.querySelectorAll('.sa-figure')].every(figure => !figure.offsetParent || figure.dataset.state === 'drawn')",
+        "[...document.querySelectorAll('.sa-figure')].every(figure => !figure.offsetParent || figure.dataset.state !== 'waiting')",
         timeout=timeout,
     )
     page.wait_for_timeout(300)
