@@ -21,8 +21,9 @@ def settle(page: Page, timeout: float = 120_000) -> None:
         timeout=timeout,
     )
     page.wait_for_function(
-        "!document.querySelector('[data-testid=stSkeleton]') && "
-        "[...document.querySelectorAll('.sa-figure')].every(figure => !figure.offsetParent || figure.dataset.state !== 'waiting')",
+        """() => !document.querySelector('[data-testid=stSkeleton]')
+            && [...document.querySelectorAll('.stBidiComponent')].every(one => one.closest('[class*=-ground]') || one.querySelector('.sa-figure'))
+            && [...document.querySelectorAll('.sa-figure')].every(figure => !figure.offsetParent || figure.dataset.state !== 'waiting')""",
         timeout=timeout,
     )
     page.wait_for_timeout(300)
