@@ -14,7 +14,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page
 
-from benchmarks.record import record, table
+from benchmarks.record import record
 from tests.browser.server import chromium, served
 from tests.browser.steps import settle, tune
 
@@ -79,8 +79,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as cache, chromium() as browser, served(Path(cache)) as address:
             page = browser.new_page(viewport={"width": 1440, "height": 900}, base_url=address)
             found[task] = measured(page, path)
-    names = list(next(iter(found.values())))
-    print(table(("seconds", *names), [(task, *(f"{times[name]:.2f}" for name in names)) for task, times in found.items()]))
+        print(task, *(f"{name} {took:.2f} s" for name, took in found[task].items()), sep="\n  ", flush=True)
     record("app", cores=os.cpu_count(), load=os.getloadavg()[0], seconds=found)
 
 
