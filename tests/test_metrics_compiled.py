@@ -1,6 +1,7 @@
 """The compiled sums against the torch ones, other people's code, and definitions written slowly in long double."""
 
 import itertools
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -162,6 +163,49 @@ def test_weighted_sums_are_their_definition():
     assert float(found.energy[0]) == pytest.approx(energy.sum(), rel=1e-12)
     np.testing.assert_allclose(found.weight[0], share.sum((0, 2)), rtol=1e-12)
     np.testing.assert_allclose(found.deviation_sq[0], ((members - plain).numpy() ** 2 * share).sum((1, 3)), rtol=1e-12)
+
+
+@pytest.mark.parametrize("event", EVENTS)
+@pytest.mark.parametrize("form", ["dealt", "at random"])
+def test_cases_of_a_block_need_not_follow_one_another(event, form, monkeypatch):
+    members, target, plain, _ = forecast(*event, n=200)
+    generator = torch.Generator().manual_seed(2)
+    block = torch.arange(200) % 5 if form == "dealt" else torch.randint(5, (200,), generator=generator)
+    known = {"climatology": torch.randn(5, *target.shape, generator=generator), "clim_sd": torch.rand(target.shape, generator=generator)}
+    for chunk in (2**22, 2000):
+        monkeypatch.setattr("stochattn_core.metrics.sums.CHUNK", chunk)
+        agree(Statistics.of(members, target, plain, block, 5, **known), in_torch(members, target, plain, block, 5, **known), *COUNTS)
+
+
+def test_spreads_are_counted_in_the_bins_of_their_logarithm():
+    """Of two members s apart the variance is s^2 / 2: powers of two, which begin bins, their neighbours, everything between, and 0."""
+    powers = 2.0 ** torch.arange(-70, 70, 0.5, dtype=torch.float64)
+    between = 2 ** torch.linspace(-70, 70, 4001, dtype=torch.float64)[1::2]
+    apart = torch.cat([powers, powers * (1 + 1e-9), powers * (1 - 1e-9), between, torch.zeros(3, dtype=torch.float64)])
+    data = torch.stack([torch.zeros_like(apart), apart]), torch.zeros_like(apart), torch.zeros_like(apart), torch.zeros(len(apart))
+    found, wanted = Statistics.of(*data, 1), in_torch(*data, 1)
+    assert torch.equal(found.spread_bin, wanted.spread_bin) and torch.equal(found.bin_weight, wanted.bin_weight)
+    bins = 4 * np.log2(np.maximum(apart.numpy() ** 2 / 2, 2.0**-120)) + 1e-9
+    assert found.spread_bin.tolist() == np.unique(np.floor(bins)).tolist()
+
+
+def test_memory_is_that_of_a_chunk_however_many_cases(monkeypatch):
+    """Of what numpy and Python hold; a chunk must be copied here, as its blocks are dealt."""
+    monkeypatch.setattr("stochattn_core.metrics.sums.CHUNK", 2**16)
+
+    def peak(n):
+        members, target, plain, _ = (values.numpy() for values in forecast(m=8, n=n))
+        block = torch.arange(n) % 5
+        Statistics.of(members[:, :100], target[:100], plain[:100], block[:100], 5)
+        tracemalloc.start()
+        try:
+            Statistics.of(members, target, plain, block, 5)
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    once = peak(40_000)
+    assert peak(160_000) < 1.1 * once
 
 
 def test_what_is_not_finite_is_counted_and_refused_as_in_torch():

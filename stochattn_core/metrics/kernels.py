@@ -1,7 +1,9 @@
 """The sums of `sums` for one tile of elements after another, compiled by Numba: each member is read once.
 
-A tile is as many neighbouring elements as have their members in the nearest cache. They are sorted side by side, by a network whose every
-step compares two members of all elements, which the processor does for a vector at a time; then each element adds its errors, in float64.
+A tile is as many neighbouring elements of one block as have their members and their sums in the nearest cache. Every step is one loop over
+its LANES, without a branch, so that the processor takes a vector of elements at a time: members are sorted by a network whose every step
+compares two of them, and each element keeps sums of its own, in float64, until the block changes. Elements that are missing, and those that
+fill up a tile, are 0 throughout and add 0.
 Only sums of gaps between sorted errors are kept: CRPS and widths are weighted sums of those (`cpu`), no term of which is negative.
 Constants of other modules are compiled in, and Numba looks at this file alone: after changing one of theirs, edit this file.
 """
@@ -15,15 +17,19 @@ import numpy as np
 from stochattn_core.compiled import compiled
 from stochattn_core.metrics.statistics import BIN_PER_OCTAVE, BIN_SLACK, LEAST_SPREAD
 
-TILE_NUMBERS = 8192  # members x elements of a tile: 32 or 64 KB
+LANES = 64  # elements of a tile; a fixed number, for which the compiler unrolls its loops
 TILE = 64  # elements of a tile of the energy score
 VECTOR = 16  # numbers that a loop takes at once at the most
-# What is kept of an element, one number each; rank, alpha, beta and coverage follow.
+# What is kept of an element, one number each; deviation_sq, rank, alpha, beta and coverage follow.
 N, PLAIN_SQ, PLAIN_ABS, ERROR, ERROR_SQ, VARIANCE, DRIFT_SQ, CLIMATE_CRPS, CLIMATE_VARIANCE, N_MOMENT = range(10)
 _LEAST_VARIANCE = LEAST_SPREAD**2
-_BIN_PER_DOUBLING = 0.5 * BIN_PER_OCTAVE  # of the variance
+_BIN_PER_DOUBLING = BIN_PER_OCTAVE // 2  # of the variance
 LOWEST_BIN = int(_BIN_PER_DOUBLING * math.log2(_LEAST_VARIANCE))
-N_BIN = int(_BIN_PER_DOUBLING * 1024) - LOWEST_BIN + 1
+N_BIN = _BIN_PER_DOUBLING * 1024 - LOWEST_BIN + 1
+_MANTISSA_BITS = 52
+_MANTISSA = 2**_MANTISSA_BITS - 1
+_BIN_ENDS = tuple(int(np.float64(2 ** (i / _BIN_PER_DOUBLING)).view(np.int64)) & _MANTISSA for i in range(1, _BIN_PER_DOUBLING))
+_BIN_SLACK = 2 ** (BIN_SLACK / _BIN_PER_DOUBLING)
 
 
 @compiled
@@ -50,65 +56,147 @@ def sorting_network(n):
 
 
 @compiled
-def _load(members, first, x, width):
-    """Members of a tile, and how many are not finite."""
+def _load(members, column, n, x, mean):
+    """Members of the n elements from `column` on, 0 in the lanes after them, and their mean. Returns how many are not finite."""
+    m = len(x)
+    mean[:] = 0.0
+    for j in range(m):
+        if n == LANES:
+            for t in range(LANES):
+                x[j, t] = members[j, column + t]
+        else:
+            for t in range(LANES):
+                x[j, t] = members[j, column + t] if t < n else 0.0
+        for t in range(LANES):
+            mean[t] += x[j, t]
+    suspect = False
+    for t in range(LANES):
+        mean[t] /= m
+        suspect |= not (abs(mean[t]) < np.inf)
     wrong = 0
-    for j in range(x.shape[0]):
-        for t in range(width):
-            value = members[j, first + t]
-            x[j, t] = value
-            wrong += not (abs(value) < np.inf)
+    if suspect:
+        for j in range(m):
+            for t in range(LANES):
+                wrong += not (abs(x[j, t]) < np.inf)
     return wrong
 
 
 @compiled
-def _moments(x, width, mean, variance):
-    """Mean and variance (ddof 1) over the members of each element; with one member the variance is 0 and for nobody."""
-    m = x.shape[0]
-    mean[:width] = 0.0
-    variance[:width] = 0.0
+def _squares(x, mean, plain, variance, deviation_sq):
+    """The variance (ddof 1; 0, and for nobody, with one member), and adds squared deviations from `plain`: (member, LANES)."""
+    m = len(x)
+    variance[:] = 0.0
     for j in range(m):
-        for t in range(width):
-            mean[t] += x[j, t]
-    for t in range(width):
-        mean[t] /= m
-    for j in range(m):
-        for t in range(width):
-            deviation = x[j, t] - mean[t]
-            variance[t] += deviation * deviation
-    for t in range(width):
+        for t in range(LANES):
+            variance[t] += (x[j, t] - mean[t]) ** 2
+            deviation_sq[j, t] += (x[j, t] - plain[t]) ** 2
+    for t in range(LANES):
         variance[t] /= max(m - 1, 1)
 
 
 @compiled
-def _sort(x, pairs, width):
+def _moments(seen, target, plain, mean, variance, sums):
+    for t in range(LANES):
+        sums[N, t] += seen[t]
+        sums[PLAIN_SQ, t] += (plain[t] - target[t]) ** 2
+        sums[PLAIN_ABS, t] += abs(plain[t] - target[t])
+    for t in range(LANES):
+        sums[ERROR, t] += mean[t] - target[t]
+        sums[ERROR_SQ, t] += (mean[t] - target[t]) ** 2
+    for t in range(LANES):
+        sums[VARIANCE, t] += variance[t]
+        sums[DRIFT_SQ, t] += (mean[t] - plain[t]) ** 2
+
+
+@compiled
+def _sort(x, pairs):
     for pair in range(len(pairs)):
         low, high = x[pairs[pair, 0]], x[pairs[pair, 1]]
-        for t in range(width):
+        for t in range(LANES):
             a, b = low[t], high[t]
             low[t] = a if a < b else b
             high[t] = b if a < b else a
 
 
 @compiled
-def _holds(error, covered, below, equal, low, part, certain):
-    """Adds to `covered` at each level whose interval holds the target, and at n_level + l when it and all wider ones surely do.
+def _errors(x, target, seen, error, share):
+    """Errors of sorted members, and what each rank that the target may have gets of it: 1, or less where errors are 0."""
+    share[:] = 1.0
+    for j in range(len(x)):
+        for t in range(LANES):
+            e = x[j, t] - target[t]
+            error[j, t] = e
+            share[t] += e == 0
+    for t in range(LANES):
+        share[t] = seen[t] / share[t]
 
-    error: sorted errors, of which `below` are under 0 and `equal` are 0.   low, part: (2, level), the order statistic below each end and
-    how far beyond it the end lies.   certain: (2, member + 1), the first level whose end is surely beyond 0, when it has so many to go.
-    """
-    n_level = low.shape[1]
+
+@compiled
+def _ranks(error, share, rank):
+    """Adds to (member + 1, LANES): the target has rank j when error j - 1 is at most 0 and error j at least 0."""
     m = len(error)
-    first = max(certain[0, below + equal], certain[1, below])
-    covered[n_level + first] += 1.0
-    for level in range(first - 1, -1, -1):
-        i, k = low[0, level], low[1, level]
-        if i > below + equal - 1 or k < below - 1:
-            break  # surely not, nor any narrower
-        lower = error[i] + part[0, level] * (error[min(i + 1, m - 1)] - error[i])
-        upper = error[k] + part[1, level] * (error[min(k + 1, m - 1)] - error[k])
-        if lower <= 0 and upper >= 0:
-            covered[level] += 1.0
+    for t in range(LANES):
+        rank[0, t] += share[t] * (error[0, t] >= 0)
+        rank[m, t] += share[t] * (error[m - 1, t] <= 0)
+    for j in range(1, m):
+        for t in range(LANES):
+            rank[j, t] += share[t] * ((error[j - 1, t] <= 0) & (error[j, t] >= 0))
+
+
+@compiled
+def _gaps(error, alpha, beta):
+    """Adds to (member + 1, LANES) the part of each gap between sorted errors that lies below 0, and the part above."""
+    m = len(error)
+    for t in range(LANES):
+        beta[0, t] += max(error[0, t], 0.0)
+        alpha[m, t] -= min(error[m - 1, t], 0.0)
+    for j in range(1, m):
+        for t in range(LANES):
+            alpha[j, t] += min(error[j, t], 0.0) - min(error[j - 1, t], 0.0)
+            beta[j, t] += max(error[j, t], 0.0) - max(error[j - 1, t], 0.0)
+
+
+@compiled
+def _covered(error, seen, low, part, covered):
+    """Adds to (level, LANES) where the interval holds the target. low, part: (2, level), the order statistic below each end and how far
+    beyond it the end lies."""
+    last = len(error) - 1
+    for level in range(low.shape[1]):
+        a, b = error[low[0, level]], error[min(low[0, level] + 1, last)]
+        c, d = error[low[1, level]], error[min(low[1, level] + 1, last)]
+        below, above = part[0, level], part[1, level]
+        for t in range(LANES):
+            lower = a[t] + below * (b[t] - a[t])
+            upper = c[t] + above * (d[t] - c[t])
+            covered[level, t] += seen[t] * ((lower <= 0) & (upper >= 0))
+
+
+@compiled
+def _spread_bins(variance, raised, bins):
+    """floor(_BIN_PER_DOUBLING log2 variance) above the lowest, from the bits of the number: its exponent, and where its mantissa lies."""
+    for t in range(LANES):
+        raised[t] = max(variance[t], _LEAST_VARIANCE) * _BIN_SLACK
+    bits = raised.view(np.int64)
+    for t in range(LANES):
+        inside = 0
+        for end in _BIN_ENDS:
+            inside += (bits[t] & _MANTISSA) >= end
+        bins[t] = ((bits[t] >> _MANTISSA_BITS) - 1023) * _BIN_PER_DOUBLING + inside - LOWEST_BIN
+
+
+@compiled
+def _add_tile(
+    x, seen, target, plain, pairs, low, part, mean, variance, error, share, raised, bins, moments, deviation_sq, rank, alpha, beta, covered
+):  # fmt: skip
+    """Every step for one tile. A function of its own: the compiler takes what comes from a caller for apart, or asks once a loop."""
+    _squares(x, mean, plain, variance, deviation_sq)
+    _moments(seen, target, plain, mean, variance, moments)
+    _sort(x, pairs)
+    _errors(x, target, seen, error, share)
+    _ranks(error, share, rank)
+    _gaps(error, alpha, beta)
+    _covered(error, seen, low, part, covered)
+    _spread_bins(variance, raised, bins)
 
 
 @compiled
@@ -127,98 +215,88 @@ def _distance(reference, y):
 
 
 @compiled
+def _fold(sums, place, width, n_together, by_element):
+    """Adds the sums of a tile, `width` elements of the event from `place` on of each of n_together cases, to those of a block: (..., event)."""
+    for row in range(len(sums)):
+        for case in range(n_together):
+            for t in range(width):
+                by_element[row, place + t] += sums[row, case * width + t]
+    sums[:] = 0.0
+
+
+@compiled
 def add_cases(
     members,  # (member, element) float32 or float64, element = case * n_event + place in the event
     first,  # element of the first case there
     target,  # (case, event) float64, NaN where missing
     plain,  # (case, event) float64
-    block,  # (case,) int64
-    weights,  # (event,) float64
+    block,  # (case,) int64, ascending or nearly: whenever it changes the sums of a tile are put away
     pairs,  # sorting_network
-    low,  # (2, level), see _holds
+    low,  # (2, level), see _covered
     part,
-    certain,
     reference,  # (event, reference) float64; none: (event, 0)
     reference_distance,  # (event,) E|X - X'| / 2 of the reference
-    climate_sd,  # (1 or case, event) float64
-    by_element,  # (block, event, ...) float64, added to: N_MOMENT numbers, rank, alpha, beta, covered, surely covered from here on
-    by_head,  # (block, head, 2 + member), added to: weight, squared error of plain, squared deviation of each member from plain
+    climate_sd,  # (0, 1 or case, event) float64
+    by_element,  # (block, ..., event) float64, added to: N_MOMENT numbers, deviation_sq, rank, alpha, beta, covered
     variance,  # (case, event), written
     error_sq,  # (case, event), written
     bins,  # (case, event) int64, written: bin of the spread above the lowest, -1 where there is none
+    used,  # (N_BIN,) bool, True where there is a spread
 ):
     """Adds the cases of a chunk to the sums. Returns how many members, plain values and targets are not finite."""
-    m = members.shape[0]
+    m = len(members)
     n_case, n_event = target.shape
-    if n_case * n_event == 0:
-        return 0, 0, 0
-    per_head = n_event // by_head.shape[1]
-    tile = max(16, TILE_NUMBERS // m)
-    width = min(n_event, tile)
-    n_together = max(1, tile // n_event)  # cases of a tile
-    x = np.empty((m, max(width, n_together * n_event)), members.dtype)
-    mean, spread_sq = np.empty(x.shape[1]), np.empty(x.shape[1])
-    error = np.empty(m)
+    flat_target, flat_plain = target.reshape(-1), plain.reshape(-1)
+    flat_variance, flat_error_sq, flat_bins = variance.reshape(-1), error_sq.reshape(-1), bins.reshape(-1)
+    x, error = np.empty((m, LANES), members.dtype), np.empty((m, LANES))
+    seen, y, f, mean = np.empty(LANES), np.empty(LANES), np.empty(LANES), np.empty(LANES)
+    spread_sq, share, raised = np.empty(LANES), np.empty(LANES), np.empty(LANES)
+    bin_of = np.empty(LANES, np.int64)
+    sums = np.zeros((by_element.shape[1], LANES))
+    after_rank = N_MOMENT + m + m + 1
+    kinds = (
+        sums[:N_MOMENT], sums[N_MOMENT : N_MOMENT + m], sums[N_MOMENT + m : after_rank], sums[after_rank : after_rank + m + 1],
+        sums[after_rank + m + 1 : after_rank + 2 * m + 2], sums[after_rank + 2 * m + 2 :],
+    )  # fmt: skip
     wrong_members = wrong_plain = wrong_target = 0
-    end_rank = N_MOMENT + m + 1
-    end_alpha = end_rank + m + 1
-    end_beta = end_alpha + m + 1
-    for place in range(0, n_event, width):
-        for case in range(0, n_case, n_together):
-            n = min(width, n_event - place) if n_together == 1 else min(n_together, n_case - case) * n_event
-            wrong_members += _load(members, first + case * n_event + place, x, n)
-            _moments(x, n, mean, spread_sq)
+    for place in range(0, n_event, LANES):
+        width = min(n_event - place, LANES)
+        n_together = LANES // width if width == n_event else 1
+        case = 0
+        while case < n_case:
+            end = min(case + n_together, n_case)
+            while block[end - 1] != block[case]:
+                end -= 1
+            start, n = case * n_event + place, (end - case) * width
+            wrong_members += _load(members, first + start, n, x, mean)
+            for t in range(LANES):
+                seen[t] = y[t] = f[t] = 0.0
             for t in range(n):
-                i, e = (case, place + t) if n_together == 1 else (case + t // n_event, t % n_event)
-                f, y = plain[i, e], target[i, e]
-                wrong_plain += not math.isfinite(f)
-                wrong_target += math.isinf(y)
-                bins[i, e] = -1
-                if math.isnan(y):
-                    continue
-                head, weight = by_head[block[i], e // per_head], weights[e]
-                head[0] += weight
-                head[1] += weight * (f - y) ** 2
-                for j in range(m):
-                    deviation = x[j, t] - f
-                    head[2 + j] += weight * (deviation * deviation)
-            _sort(x, pairs, n)
+                y_t, f_t = flat_target[start + t], flat_plain[start + t]
+                wrong_plain += not (abs(f_t) < np.inf)
+                wrong_target += abs(y_t) == np.inf
+                if y_t == y_t:
+                    seen[t], y[t], f[t] = 1.0, y_t, f_t
+                else:
+                    x[:, t] = 0.0
+                    mean[t] = 0.0
+            _add_tile(x, seen, y, f, pairs, low, part, mean, spread_sq, error, share, raised, bin_of, *kinds)
             for t in range(n):
-                i, e = (case, place + t) if n_together == 1 else (case + t // n_event, t % n_event)
-                f, y = plain[i, e], target[i, e]
-                if math.isnan(y):
-                    continue
-                below = equal = 0
-                for j in range(m):
-                    error[j] = x[j, t] - y
-                    below += error[j] < 0
-                    equal += error[j] == 0
-                sums = by_element[block[i], e]
-                sums[N] += 1.0
-                sums[PLAIN_SQ] += (f - y) ** 2
-                sums[PLAIN_ABS] += abs(f - y)
-                sums[ERROR] += mean[t] - y
-                sums[ERROR_SQ] += (mean[t] - y) ** 2
-                sums[VARIANCE] += spread_sq[t]
-                sums[DRIFT_SQ] += (mean[t] - f) ** 2
-                if reference.shape[1]:
-                    sums[CLIMATE_CRPS] += _distance(reference[e], y) / reference.shape[1] - reference_distance[e]
-                sums[CLIMATE_VARIANCE] += climate_sd[i if len(climate_sd) > 1 else 0, e] ** 2
-                rank, alpha, beta = sums[N_MOMENT:end_rank], sums[end_rank:end_alpha], sums[end_alpha:end_beta]
-                for j in range(below, below + equal + 1):
-                    rank[j] += 1 / (equal + 1)
-                for j in range(1, below):
-                    alpha[j] += error[j] - error[j - 1]
-                for j in range(below + 1, m):
-                    beta[j] += error[j] - error[j - 1]
-                if below > 0:
-                    alpha[below] -= error[below - 1]
-                if below < m:
-                    beta[below] += error[below]
-                if m > 1:
-                    _holds(error, sums[end_beta:], below, equal, low, part, certain)
-                    bins[i, e] = math.floor(_BIN_PER_DOUBLING * math.log2(max(spread_sq[t], _LEAST_VARIANCE)) + BIN_SLACK) - LOWEST_BIN
-                variance[i, e], error_sq[i, e] = spread_sq[t], (mean[t] - y) ** 2
+                flat_variance[start + t], flat_error_sq[start + t] = spread_sq[t], (mean[t] - y[t]) ** 2
+                flat_bins[start + t] = -1
+                if seen[t] > 0 and m > 1:
+                    flat_bins[start + t] = bin_of[t]
+                    used[bin_of[t]] = True
+            if reference.shape[1] or len(climate_sd):
+                for t in range(n):
+                    i, e = case + t // width, place + t % width
+                    if seen[t] > 0 and reference.shape[1]:
+                        sums[CLIMATE_CRPS, t] += _distance(reference[e], y[t]) / reference.shape[1] - reference_distance[e]
+                    if seen[t] > 0 and len(climate_sd):
+                        sums[CLIMATE_VARIANCE, t] += climate_sd[i if len(climate_sd) > 1 else 0, e] ** 2
+            if end == n_case or block[end] != block[case]:
+                _fold(sums, place, width, n_together, by_element[block[case]])
+            case = end
     return wrong_members, wrong_plain, wrong_target
 
 
@@ -240,7 +318,7 @@ def energy(members, first, target, weights, scores):
         norm[:] = 0.0
         for place in range(0, n_event, TILE):
             n = min(TILE, n_event - place)
-            _load(members, first + case * n_event + place, x, n)
+            x[:, :n] = members[:, first + case * n_event + place : first + case * n_event + place + n]
             for t in range(n):
                 y = target[case, place + t]
                 if math.isnan(y):
@@ -284,11 +362,9 @@ def warm() -> None:
     """Call every kernel once on one case, which compiles it, or loads what was compiled."""
     one, whole, place = np.zeros((1, 1)), np.zeros(1, np.int64), np.zeros((1, 1), np.int64)
     for dtype in (np.float32, np.float64):
-        by_element, by_head = np.zeros((1, 1, N_MOMENT + 3 * 3 + 3)), np.zeros((1, 1, 4))
-        ends = np.zeros((2, 1), np.int64), np.zeros((2, 1)), np.zeros((2, 3), np.int64)
-        members, scratch = np.zeros((2, 1), dtype), (np.zeros((1, 1)), np.zeros((1, 1)), place)
-        add_cases(
-            members, 0, one, one, whole, np.ones(1), sorting_network(2), *ends, one, np.zeros(1), one, by_element, by_head, *scratch
-        )  # fmt: skip
+        by_element, used = np.zeros((1, N_MOMENT + 2 + 3 * 3 + 1, 1)), np.zeros(N_BIN, np.bool_)
+        ends = np.zeros((2, 1), np.int64), np.zeros((2, 1))
+        members = np.zeros((2, 1), dtype)
+        add_cases(members, 0, one, one, whole, sorting_network(2), *ends, one, np.zeros(1), one, by_element, one, one, place, used)
         energy(members, 0, one, np.ones(1), np.zeros(1))
     add_bins(np.zeros((1, 1), np.int64), np.zeros(N_BIN, np.int64), one, one, whole, np.ones(1), np.zeros((1, 1, 1, 3)))

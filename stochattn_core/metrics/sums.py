@@ -19,7 +19,7 @@ CHUNK = 2**22  # numbers (members x cases x elements) held at once: 32 MB in flo
 def sums_over_cases(members, target, plain, block, n_block: int, *, climatology=None, clim_sd=None, weights=None) -> Statistics:
     """Statistics.of: checks at the door, then chunk by chunk over cases."""
     event = tuple(target.shape[1:])
-    block = torch.tensor(block.tolist() if isinstance(block, Tensor) else np.asarray(block), dtype=torch.int64)
+    block = block.detach().cpu().numpy() if isinstance(block, Tensor) else np.asarray(block)
     _check(members, target, plain, block, n_block)
     if clim_sd is None and climatology is not None:
         clim_sd = _float64(climatology).std(0)
@@ -40,7 +40,7 @@ def sums_over_cases(members, target, plain, block, n_block: int, *, climatology=
             x,
             _float64(target[part]).to(x.device),
             _float64(plain[part]).to(x.device),
-            block[part],
+            torch.tensor(block[part], dtype=torch.int64),
             n_block,
             None if reference is None else _float64(reference).to(x.device),
             None if clim_sd is None else torch.broadcast_to(_float64(clim_sd), target.shape)[part].to(x.device),
@@ -55,22 +55,27 @@ def _compiled(members, target, plain, block, n_block, climatology, by_case, clim
     event = tuple(target.shape[1:])
     fixed = None if climatology is None or by_case else _float64(climatology).cpu()
     sums = cpu.Sums(members.shape[0], event, n_block, None if weights is None else weights.cpu(), fixed)
-    sd = torch.zeros(1, *event, dtype=torch.float64) if clim_sd is None else _float64(clim_sd).cpu()
-    sd = torch.broadcast_to(sd, target.shape) if sd.ndim > len(event) and len(sd) > 1 else sd.broadcast_to(1, *event)
+    sd = torch.empty(0, *event, dtype=torch.float64)
+    if clim_sd is not None:
+        sd = _float64(clim_sd).cpu()
+        sd = sd.broadcast_to(target.shape if sd.ndim > len(event) and len(sd) > 1 else (1, *event))
     whole, n_event = cpu.columns(members), int(np.prod(event, dtype=np.int64))
     n_case, energy, climatic = [], [], []
     for part in parts:
-        y, f, blocks = _float64(target[part]).cpu(), _float64(plain[part]).cpu(), block[part]
-        chunk, first = (cpu.columns(_native(members[:, part])), 0) if whole is None else (whole, part.start * n_event)
-        _refuse_wrong(*sums.add(chunk, first, y, f, blocks, sd[part] if len(sd) > 1 else sd))
-        seen = ~torch.isnan(y)
-        anything = seen.flatten(1).any(1) if event else seen
-        n_case.append(_by_block(y.new_ones(len(y)), anything, blocks, n_block))
+        in_turn = bool((block[part][1:] >= block[part][:-1]).all())
+        cases = part if in_turn else part.start + np.argsort(block[part], kind="stable")  # the kernel wants the cases of a block together
+        y, f, blocks = _float64(target[cases]).cpu(), _float64(plain[cases]).cpu(), torch.tensor(block[cases], dtype=torch.int64)
+        in_place = in_turn and whole is not None
+        chunk, first = (whole, part.start * n_event) if in_place else (cpu.columns(_native(members[:, cases])), 0)
+        _refuse_wrong(*sums.add(chunk, first, y, f, blocks, sd[cases] if len(sd) > 1 else sd))
         if event:
+            anything = ~torch.isnan(y).flatten(1).all(1)
+            n_case.append(_by_block(y.new_ones(len(y)), anything, blocks, n_block))
             energy.append(_by_block(sums.energy(chunk, first, y), anything, blocks, n_block))
         if by_case:
-            climatic.append(_by_block(crps(_float64(climatology[:, part]).cpu(), y, fair=False), seen, blocks, n_block))
-    return sums.statistics(sum(n_case), sum(energy) if event else None, sum(climatic) if by_case else None, clim_sd is not None)
+            climatic.append(_by_block(crps(_float64(climatology[:, cases]).cpu(), y, fair=False), ~torch.isnan(y), blocks, n_block))
+    by_block = (sum(n_case), sum(energy)) if event else (None, None)
+    return sums.statistics(*by_block, sum(climatic) if by_case else None, clim_sd is not None)
 
 
 def _native(values) -> np.ndarray:
@@ -212,7 +217,7 @@ def _refuse_wrong(members: int, plain: int, target: int) -> None:
             )
 
 
-def _check(members, target, plain, block: Tensor, n_block: int) -> None:
+def _check(members, target, plain, block: np.ndarray, n_block: int) -> None:
     if members.ndim < 2 or members.shape[0] < 1 or tuple(members.shape[1:]) != tuple(target.shape):
         raise ValueError(
             f"members must be (member, case, *event) over a target (case, *event), got {tuple(members.shape)} over "
