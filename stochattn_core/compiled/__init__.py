@@ -18,7 +18,7 @@ import threading
 from pathlib import Path
 from types import ModuleType
 
-MODULES = ("stochattn_core.sampling.kernels", "stochattn_core.metrics.kernels")
+MODULES = ("stochattn_core.sampling.kernels", "stochattn_core.metrics.kernels", "stochattn_core.metrics.energy_kernels")
 
 
 def compiled(function):

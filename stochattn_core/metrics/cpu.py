@@ -1,7 +1,7 @@
-"""The sums of `sums`, compiled for the CPU: the same counts, the same sums but for their last bits, about 14 times faster for maps and 35 for single numbers.
+"""The sums of `sums`, compiled for the CPU: the same counts, the same sums but for their last bits, many times faster.
 
-One pass over the members, a chunk of cases at a time (`kernels.py`). Until the compiled code is there `sums` answers in torch; see
-`stochattn_core.compiled`.
+One pass over the members, a chunk of cases at a time (`kernels.py`; `energy_kernels.py` for the energy score). Until the compiled code is
+there `sums` answers in torch; see `stochattn_core.compiled`. How much faster: benchmarks/results/scores.json.
 """
 
 from __future__ import annotations
@@ -15,16 +15,19 @@ from stochattn_core.metrics.intervals import LEVELS, positions
 from stochattn_core.metrics.statistics import Statistics
 
 _kernels = Kernels("stochattn_core.metrics.kernels")
+_energy_kernels = Kernels("stochattn_core.metrics.energy_kernels")
 
 
 def takes(members: Tensor | np.ndarray) -> bool:
     """Whether the compiled code is there and can work where the members are."""
-    return (not isinstance(members, Tensor) or members.device.type == "cpu") and _kernels.loaded() is not None
+    if isinstance(members, Tensor) and members.device.type != "cpu":
+        return False
+    return None not in [kernels.loaded() for kernels in (_kernels, _energy_kernels)]
 
 
 def wait() -> bool:
     """As Kernels.wait."""
-    return _kernels.wait()
+    return all([kernels.wait() for kernels in (_kernels, _energy_kernels)])
 
 
 class Sums:
@@ -73,7 +76,8 @@ class Sums:
     def energy(self, members: np.ndarray, first: int, target: Tensor) -> Tensor:
         """(case,): the fair energy score of each case of a chunk, 0 where nothing is observed. Arguments as in `add`."""
         energy = torch.empty(len(target), dtype=torch.float64)
-        self.kernels.energy(members, first, target.reshape(len(target), self.n_event).contiguous().numpy(), self.weights, energy.numpy())
+        target = target.reshape(len(target), self.n_event).contiguous()
+        _energy_kernels.loaded().energy(members, first, target.numpy(), self.weights, energy.numpy())
         return energy
 
     def statistics(self, n_case: Tensor | None, energy: Tensor | None, crps_climatology: Tensor | None, has_clim_sd: bool) -> Statistics:

@@ -18,8 +18,6 @@ from stochattn_core.compiled import compiled
 from stochattn_core.metrics.statistics import BIN_PER_OCTAVE, BIN_SLACK, LEAST_SPREAD
 
 LANES = 64  # elements of a tile; a fixed number, for which the compiler unrolls its loops
-TILE = 64  # elements of a tile of the energy score
-VECTOR = 16  # numbers that a loop takes at once at the most
 # What is kept of an element, one number each; deviation_sq, rank, alpha, beta and coverage follow.
 N, PLAIN_SQ, PLAIN_ABS, ERROR, ERROR_SQ, VARIANCE, DRIFT_SQ, CLIMATE_CRPS, CLIMATE_VARIANCE, N_MOMENT = range(10)
 _LEAST_VARIANCE = LEAST_SPREAD**2
@@ -301,50 +299,6 @@ def add_cases(
 
 
 @compiled
-def energy(members, first, target, weights, scores):
-    """Fair energy score of each case, NaN for one member; arguments as those of add_cases.   scores: (case,), written.
-
-    Squared distances of all pairs of members grow element by element: the pairs of one member with all others are one vector.
-    """
-    m = members.shape[0]
-    n_case, n_event = target.shape
-    padded = -(-m // VECTOR) * VECTOR
-    x = np.empty((m, min(n_event, TILE)), members.dtype)
-    error, between = np.zeros(padded), np.empty((m, padded))
-    norm = np.empty(m)
-    root = np.sqrt(weights)
-    for case in range(n_case):
-        between[:] = 0.0
-        norm[:] = 0.0
-        for place in range(0, n_event, TILE):
-            n = min(TILE, n_event - place)
-            x[:, :n] = members[:, first + case * n_event + place : first + case * n_event + place + n]
-            for t in range(n):
-                y = target[case, place + t]
-                if math.isnan(y):
-                    continue
-                for j in range(m):
-                    error[j] = (x[j, t] - y) * root[place + t]
-                for j in range(m):
-                    norm[j] += error[j] * error[j]
-                for i in range(m - 1):
-                    a = error[i]
-                    start = (i + 1) // VECTOR * VECTOR
-                    b, row = error[start:], between[i, start:]
-                    for j in range(len(b)):
-                        row[j] += (b[j] - a) * (b[j] - a)
-        to_target = distance = 0.0
-        for i in range(m):
-            to_target += math.sqrt(norm[i])
-            row = between[i]
-            for j in range(padded):
-                row[j] = math.sqrt(row[j])
-            for j in range(i + 1, m):
-                distance += row[j]
-        scores[case] = to_target / m - distance / (m * (m - 1)) if m > 1 else np.nan
-
-
-@compiled
 def add_bins(bins, place, variance, error_sq, block, weights, by_bin):
     """Adds a chunk to (block, bin, head, 3), weight, variance and squared error. place: (N_BIN,), index of each bin in by_bin."""
     n_case, n_event = bins.shape
@@ -366,5 +320,4 @@ def warm() -> None:
         ends = np.zeros((2, 1), np.int64), np.zeros((2, 1))
         members = np.zeros((2, 1), dtype)
         add_cases(members, 0, one, one, whole, sorting_network(2), *ends, one, np.zeros(1), one, by_element, one, one, place, used)
-        energy(members, 0, one, np.ones(1), np.zeros(1))
     add_bins(np.zeros((1, 1), np.int64), np.zeros(N_BIN, np.int64), one, one, whole, np.ones(1), np.zeros((1, 1, 1, 3)))
