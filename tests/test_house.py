@@ -14,7 +14,7 @@ PAGES = [ROOT / "app.py", *sorted((ROOT / "pages").rglob("*.py"))]
 # What each part of the core may import of the core: nothing that stands above it.
 ALLOWED = {
     "compiled": {"compiled"},
-    "sampling": {"sampling", "compiled"},
+    "sampling": {"sampling", "compiled", "layout"},
     "metrics": {"metrics", "compiled"},
     "datasets": {"datasets", "store"},
     "models": {"models", "datasets", "store", "device"},
