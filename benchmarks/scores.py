@@ -2,7 +2,7 @@
 
 python -m benchmarks.scores prints them as Markdown and writes benchmarks/results/scores.json. One process, one thread, float32 members.
 Ratios are of the time spent computing, medians over rounds that run every method once, one after the other. The time in which the system
-hands out memory stands beside it: the gigabytes that a library asks for cost it a fraction of a second or many, as the memory happens to be.
+hands out memory stands beside it: the gigabytes that a library asks for cost it a fraction of a second or many, as memory happens to be.
 The libraries get the members on the last axis, where they want them; Statistics.of gets them on the first, where the project has them.
 `scores` has neither coverage nor spread of an ensemble, scoringrules no ranks either: they are compared with more than they compute.
 """
