@@ -1,7 +1,7 @@
 """The random stream before TestU01, a battery of tests for random number generators (L'Ecuyer, Simard 2007, ACM TOMS 33(4), 22).
 
 python -m benchmarks.stream runs every battery over every order of the numbers, one after another, prints a Markdown table and writes
-benchmarks/results/stream.json as the results come. That takes hours; python -m benchmarks.stream SmallCrush, and the like, runs one battery.
+benchmarks/results/stream.json as the results come. That takes hours; python -m benchmarks.stream SmallCrush, or another, runs one battery.
 
 An order is which word of a number's address is counted up, and how fast. Words come from the compiled stream as the samplers take them, and
 of a word's 64 bits only the upper 52 are looked at, which are all that the samplers use: the upper 32, the lower 20 packed into words
@@ -56,7 +56,7 @@ ELSEWHERE = 2**40  # index from which a battery is run again
 BLOCK = 4096  # numbers made at a time, side by side
 RESULTS = Path(__file__).parent / "results" / "stream.json"
 
-_GAMMA, _ONE, _N_WORD = kernels._GAMMA, np.uint64(1), len(ADDRESS)
+_ONE, _N_WORD = np.uint64(1), len(ADDRESS)
 _HEAD = 3  # words of the state before its block: how many of the block are taken, how many there are, the index of the next number
 
 
@@ -74,9 +74,9 @@ def words(fields, first, out):
     """Words first, first + 1, ... of an order, 64 bits of which the samplers use the upper 52."""
     for i in range(len(out)):
         index = first + np.uint64(i)
-        key = kernels._mix((index >> fields[0, 0]) & fields[0, 1])
+        key = kernels.mix((index >> fields[0, 0]) & fields[0, 1])
         for word in range(1, _N_WORD):
-            key = kernels._mix(key + (((index >> fields[word, 0]) & fields[word, 1]) + _ONE) * _GAMMA)
+            key = kernels.mix(key + (((index >> fields[word, 0]) & fields[word, 1]) + _ONE) * kernels.GAMMA)
         out[i] = key
 
 

@@ -74,7 +74,8 @@ def attend(
     """`stochastic_scaled_dot_product_attention` at one place of the stream; a Draw of inf answers with the exact rows.
 
     dropout_p drops entries of the sampled rows as torch's function does, with numbers of the same stream; `observe` sees the rows.
-    Where all folds of the inputs are equal, as before the first sampled layer, scores are computed for one and every member draws from them.
+    Where all folds of the inputs are equal, as before the first sampled layer, scores are computed for one and every member draws from
+    them. Only at the first call of a pass is this looked for.
     """
     if torch.is_autocast_enabled(query.device.type):
         low = torch.get_autocast_dtype(query.device.type)
@@ -107,7 +108,8 @@ def attend(
     asks_gradient = torch.is_grad_enabled() and value.requires_grad  # which every fold's own values are to receive
     # Where the members' folds are equal, one fold's rows are drawn from for each; otherwise all rows are those of a single fold.
     n_fold = len(draw.members)
-    n_fold = n_fold if not asks_gradient and all(folds_are_equal(x, n_fold) for x in inputs) else 1
+    may_share = draw.is_first and not asks_gradient
+    n_fold = n_fold if may_share and all(folds_are_equal(x, n_fold) for x in inputs) else 1
     out = empty_in_memory_order_of(all_query, value.shape[-1], value.dtype)
     row_keys = row_keys.view(n_fold, -1, *out.shape[1:-1])
     of_fold = out.unflatten(0, (n_fold, -1))

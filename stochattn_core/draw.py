@@ -37,6 +37,7 @@ class Draw:
     n_case and first_case place the fold's cases among all cases, so that chunking over cases changes no number; n_case None: unknown.
     shared: all rows and heads of one case in one call take the same numbers; each row's own law stays exact. Where n_case is unknown,
     dim 0 of the call is the case.
+    is_first: no attention of the pass was sampled before, so the members may still be the same numbers.
     """
 
     concentration: int | float
@@ -46,6 +47,7 @@ class Draw:
     n_case: int | None = None
     first_case: int = 0
     shared: bool = False
+    is_first: bool = True
 
     def row_keys(self, lead: Sequence[int], n_row: int, device: torch.device) -> Tensor:
         """Keys of all rows of a call: (*lead, n_row) flattened, lead[0] holding the folds."""

@@ -43,9 +43,9 @@ def sample_ensemble(
 
     inputs and kwargs are what the model takes; tensors whose dim 0 is that of the first one are cases and are repeated for each member,
     everything else is passed on. fold is how many members share a pass (None: chosen); it is halved where a device's memory does not
-    hold it. Member i is the same whatever it is, up to the rounding of larger matrix products. first_case: the number of the first case
-    among all, when cases come in parts. first_member: the number of the first member, when members come in parts: members first_member ..
-    first_member + n_member - 1 of a larger ensemble.
+    hold it, but not on the CPU, where torch does not tell that error from others. Member i is the same whatever fold is, up to the
+    rounding of larger matrix products. first_case: the number of the first case among all, when cases come in parts. first_member: the
+    number of the first member, when members come in parts: members first_member .. first_member + n_member - 1 of a larger ensemble.
     shared: all rows and heads of one case take the same random numbers in each layer; each row keeps its exact law.
     math.inf gives n_member copies of the plain forecast.
 
@@ -115,12 +115,17 @@ def sample_ensemble(
 
 
 def _folds_cleanly(model: nn.Module, inputs: tuple, kwargs: dict, n_case: int, classes: tuple) -> bool:
-    """Audit a model once, and find whether a pass over two members equals two passes. A model that mixes the rows of a batch fails."""
+    """Audit a model once, and find whether a pass over two members equals two passes. A model that mixes the rows of a batch fails.
+
+    Where memory does not hold two members the answer is no, for this call alone.
+    """
     if model not in _folds:
         few = min(n_case, 2)
         try:
             part = _each_case((inputs, kwargs), n_case, lambda x: x[:few])
             audit(model, *part[0], attention_classes=classes, **part[1])
+        except torch.OutOfMemoryError:  # a RuntimeError, which more cases would not mend
+            raise
         except (RuntimeError, IndexError):
             few, part = n_case, (inputs, kwargs)  # a tensor of as many entries as there are cases is no tensor of cases
             audit(model, *inputs, attention_classes=classes, **kwargs)
@@ -137,6 +142,8 @@ def _folds_cleanly(model: nn.Module, inputs: tuple, kwargs: dict, n_case: int, c
             same = together.shape == alone.shape and torch.allclose(
                 together, alone, rtol=close, atol=close * float(alone.abs().nan_to_num(0.0).max()), equal_nan=True
             )
+        except torch.OutOfMemoryError:
+            return False
         except (RuntimeError, ValueError, IndexError):
             same = False
         if not same:

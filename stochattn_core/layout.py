@@ -1,4 +1,4 @@
-"""How the tensors of an attention call lie in memory: leading dims, heads, and the folds of dim 0."""
+"""How the tensors of an attention call lie in memory: plain or not, leading dims, heads, and the folds of dim 0."""
 
 from __future__ import annotations
 
@@ -25,10 +25,21 @@ def grouped(key: Tensor, value: Tensor, n_head: int) -> tuple[Tensor, Tensor]:
     return tuple(x.repeat_interleave(n_head // x.shape[-3], -3) for x in (key, value))
 
 
+def is_plain(x: object) -> bool:
+    """Whether this is a tensor and no more: numbers with strides in memory, and no subclass, vmapped, nested, sparse or meta tensor."""
+    is_of_numbers = type(x) is Tensor and x.layout is torch.strided and not x.is_nested and not x.is_meta
+    return is_of_numbers and not torch._C._functorch.is_functorch_wrapped_tensor(x)
+
+
 def folds_are_equal(x: Tensor, n_fold: int, dim: int = 0) -> bool:
-    """Whether a dim holds n_fold blocks of the same numbers. The first difference ends the comparison; NaN differs from itself."""
+    """Whether a dim of a plain tensor holds n_fold blocks of the same numbers; of any other tensor it is not known to, so False.
+
+    The first difference ends the comparison; NaN differs from itself. On a device the answer is waited for.
+    """
     if n_fold == 1 or x.shape[dim] % n_fold or not x.numel():
         return n_fold == 1
+    if not is_plain(x):
+        return False
     if x.stride(dim) == 0:
         return True
     folds = x.unflatten(dim, (n_fold, -1)).movedim(dim, 0)

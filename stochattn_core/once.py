@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from stochattn_core.layout import folds_are_equal
+from stochattn_core.layout import folds_are_equal, is_plain
 
 LINEAR = (F.linear, torch.matmul, Tensor.matmul)
 CONVOLUTIONS = (F.conv1d, F.conv2d, F.conv3d)
@@ -27,7 +27,7 @@ def once(func: Callable, args: tuple, kwargs: dict, n_fold: int) -> Tensor | Non
     if n_fold == 1 or torch.is_grad_enabled():
         return None
     moving, dims = _moving(func, args, kwargs)
-    if not all(isinstance(x, Tensor) and x.layout is torch.strided and not x.is_nested for x in moving.values()):
+    if not all(map(is_plain, moving.values())):
         return None
     for dim in dims:
         sizes = {x.shape[dim] for x in moving.values()}

@@ -183,7 +183,7 @@ class _Mode(TorchFunctionMode):
                 self.run.plain[name] += 1
                 return self._plain(func, args, kwargs)
             self.run.calls[name] += 1
-            draw = replace(self.draw, call=call)
+            draw = replace(self.draw, call=call, is_first=self.run.calls.total() == 1)
             observe = None if self.observe is None else lambda rows: self.observe(name, rows)
             output = answer(draw, observe, *args, **kwargs)
         if self.watch:

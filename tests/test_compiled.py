@@ -3,9 +3,12 @@
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 import torch
+from numba import njit
+from numba.core.codegen import JITCPUCodegen
 
 from stochattn_core import compiled as compiled_code
 from stochattn_core import stochastic_scaled_dot_product_attention
@@ -131,37 +134,108 @@ def test_without_numba_the_reference_answers_in_silence(monkeypatch, recwarn):
     assert torch.equal(without, stochastic_scaled_dot_product_attention(query, query, query, 9))
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_until_it_is_compiled_the_reference_answers_and_nobody_waits(module, monkeypatch, tmp_path):
-    class Compiling:
-        ended = None
+@pytest.fixture
+def one_kernel(monkeypatch, tmp_path):
+    """A module of one kernel, which Numba keeps beside it; called, it is imported anew, as by another process."""
+    source = """
+import numpy as np
+from stochattn_core.compiled import compiled
 
-        def __init__(self, command, **_):
-            assert command == [sys.executable, "-m", "stochattn_core.compiled", module]
+@compiled
+def twice(x):
+    return 2 * x
 
-        def poll(self):
-            return self.ended
+def warm():
+    twice(np.ones(1))
+"""
+    (tmp_path / "one_kernel.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
 
-    mark, kernels = tmp_path / "mark", Kernels(module)
-    monkeypatch.setattr(compiled_code, "_mark", lambda kernels: mark)
-    monkeypatch.setattr(compiled_code.subprocess, "Popen", Compiling)
-    assert kernels.loaded() is None and kernels.loaded() is None
-    Compiling.ended = 0
-    mark.touch()
-    assert kernels.loaded().__name__ == module
+    def anew():
+        sys.modules.pop("one_kernel", None)
+        return Kernels("one_kernel")
 
-
-def test_what_was_compiled_and_not_kept_is_not_compiled_again(monkeypatch, tmp_path):
-    started = []
-    kernels = Kernels("stochattn_core.metrics.kernels")
-    monkeypatch.setattr(compiled_code, "_mark", lambda kernels: tmp_path / "never")
-    monkeypatch.setattr(compiled_code.subprocess, "Popen", lambda command, **_: started.append(command) or Ended())
-    assert [kernels.loaded() for _ in range(3)] == [None] * 3 and len(started) == 1
+    yield anew
+    sys.modules.pop("one_kernel", None)
 
 
-class Ended:
+class Compiling:
+    """In place of the process that compiles; `ended` is its exit status."""
+
+    def __init__(self, ended):
+        self.ended, self.commands = ended, []
+
+    def __call__(self, command, **_):
+        self.commands.append(command)
+        return self
+
     def poll(self):
-        return 0
+        return self.ended
+
+
+def test_until_it_is_compiled_the_reference_answers_and_nobody_waits(one_kernel, monkeypatch):
+    compiling, kernels = Compiling(ended=None), one_kernel()
+    monkeypatch.setattr(compiled_code.subprocess, "Popen", compiling)
+    assert kernels.loaded() is None and kernels.loaded() is None
+    assert compiling.commands == [[sys.executable, "-m", "stochattn_core.compiled", "one_kernel"]]
+    one_kernel().compile()
+    compiling.ended = 0
+    assert kernels.loaded().twice(3.0) == 6.0
+
+
+def test_a_process_of_its_own_compiles(one_kernel):
+    kernels = one_kernel()
+    assert kernels.loaded() is None and kernels.wait()
+    assert sys.modules["one_kernel"].twice.stats.cache_hits
+
+
+def gone(kernels, monkeypatch):
+    for file in Path(kernels.twice.stats.cache_path).glob("*.nbc"):
+        file.unlink()
+
+
+def edited(kernels, monkeypatch):
+    source = Path(kernels.__file__)
+    source.write_text(source.read_text() + "\n\n# another line\n")
+
+
+def of_another_processor(kernels, monkeypatch):
+    """Of the same name, with fewer features."""
+    monkeypatch.setattr(JITCPUCodegen, "magic_tuple", lambda self: ("triple", "name", "-avx512f"))
+
+
+@pytest.mark.parametrize("happened", (gone, edited, of_another_processor))
+def test_what_is_kept_no_longer_is_not_compiled_here(one_kernel, happened, monkeypatch):
+    one_kernel().compile()
+    assert one_kernel().loaded() is not None
+    happened(sys.modules["one_kernel"], monkeypatch)
+    compiling, kernels = Compiling(ended=None), one_kernel()
+    monkeypatch.setattr(compiled_code.subprocess, "Popen", compiling)
+    assert kernels.loaded() is None and len(compiling.commands) == 1
+    assert not sys.modules["one_kernel"].twice.overloads
+
+
+def test_other_threads_compile_meanwhile():
+    with compiled_code._without_compiling():
+        other = threading.Thread(target=lambda: found.append(njit(lambda x: x + 1)(1)))
+        found = []
+        other.start()
+        other.join()
+    assert found == [2]
+
+
+def test_what_was_compiled_and_not_kept_is_not_compiled_again(one_kernel, monkeypatch):
+    compiling, kernels = Compiling(ended=0), one_kernel()
+    monkeypatch.setattr(compiled_code.subprocess, "Popen", compiling)
+    assert [kernels.loaded() for _ in range(3)] == [None] * 3 and len(compiling.commands) == 1
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_what_is_kept_is_loaded_by_another_process_without_compiling(module):
+    Kernels(module).wait()
+    command = f"from stochattn_core.compiled import Kernels; k = Kernels({module!r}); print(k.loaded() is not None, k.compiling)"
+    assert subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=True).stdout == "True None\n"
 
 
 def test_the_package_is_imported_without_numba():

@@ -83,6 +83,37 @@ def test_a_model_that_mixes_the_batch_is_run_member_by_member():
         assert torch.equal(model(x), ensemble[5])
 
 
+def test_memory_that_does_not_hold_two_members_is_no_verdict_on_the_model(recwarn):
+    model, x = nn.TransformerEncoderLayer(16, 2, batch_first=True).eval(), torch.randn(2, 5, 16)
+    seen, largest = [], 2
+
+    def full(module, inputs):
+        seen.append(len(inputs[0]))
+        if seen[-1] > largest:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    model.register_forward_pre_hook(full)
+    one_by_one = sample_ensemble(model, x, concentration=4, n_member=4)
+    assert seen[-4:] == [2] * 4
+    largest = 100
+    together = sample_ensemble(model, x, concentration=4, n_member=4)
+    assert seen[-1] == 8 and not recwarn.list
+    assert torch.allclose(one_by_one, together, atol=1e-6)
+
+
+def test_memory_that_does_not_hold_two_cases_is_not_asked_for_all():
+    model, seen = nn.TransformerEncoderLayer(16, 2, batch_first=True).eval(), []
+
+    def full(module, inputs):
+        seen.append(len(inputs[0]))
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    model.register_forward_pre_hook(full)
+    with pytest.raises(torch.OutOfMemoryError):
+        sample_ensemble(model, torch.randn(9, 5, 16), concentration=4, n_member=2)
+    assert seen == [2]
+
+
 def test_attention_that_does_not_reach_the_output_is_a_warning():
     class Closed(nn.Module):
         def __init__(self):

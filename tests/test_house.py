@@ -14,7 +14,7 @@ PAGES = [ROOT / "app.py", *sorted((ROOT / "pages").rglob("*.py"))]
 # What each part of the core may import of the core: nothing that stands above it.
 ALLOWED = {
     "compiled": {"compiled"},
-    "sampling": {"sampling", "compiled"},
+    "sampling": {"sampling", "compiled", "layout"},
     "metrics": {"metrics", "compiled"},
     "datasets": {"datasets", "store"},
     "models": {"models", "datasets", "store", "device"},
@@ -41,6 +41,17 @@ def test_the_core_imports_no_page_and_nothing_above_itself(path):
         assert name.split(".")[0] not in ("streamlit", "pages", "app"), f"{path.name} imports {name}"
         if name.startswith("stochattn_core.") and part in ALLOWED:
             assert name.split(".")[1] in ALLOWED[part], f"{path.name} imports {name}"
+
+
+def test_imports_run_as_the_readme_says():
+    chain = re.search(r"`(\w+(?: → \w+)+)`", (ROOT / "README.md").read_text())[1].split(" → ")
+    known = {part: set() for part in chain}
+    for path in CORE:
+        part = path.relative_to(ROOT / "stochattn_core").parts[0].removesuffix(".py")
+        if part in known:
+            known[part] |= {name.split(".")[1] for name in imports_of(path) if name.startswith("stochattn_core.")}
+    for place, part in enumerate(chain):
+        assert set(chain[place + 1 : place + 2]) <= known[part] and not known[part] & set(chain[:place]), part
 
 
 def test_pages_cache_in_one_file_and_touch_session_and_url_in_one():

@@ -51,6 +51,24 @@ def agree(ours: Statistics, reference: Statistics, *counts: str) -> None:
         assert name not in counts or torch.equal(mine.nan_to_num(-1), theirs.nan_to_num(-1)), name
 
 
+@pytest.mark.parametrize("of", (Statistics.of, in_torch))
+@pytest.mark.parametrize("event", ((0,), (2, 0), (0, 3)))
+def test_an_event_without_numbers_is_refused(of, event):
+    members, target, plain, block = forecast(*event)
+    with pytest.raises(ValueError, match=r"at least one number a case, got \(case, \*event\) of \(40, "):
+        of(members, target, plain, block, 6)
+
+
+@pytest.mark.parametrize("of", (Statistics.of, in_torch))
+@pytest.mark.parametrize("dtype", (">f4", ">f8"))
+def test_numbers_of_the_other_byte_order_are_those_numbers(of, dtype):
+    members, target, plain, block = (x.numpy() for x in forecast(6))
+    known = {"climatology": np.linspace(-9, 9, 60).reshape(10, 6), "weights": np.linspace(0.5, 1.5, 6)}
+    expected = of(members, target, plain, block, 6, **known)
+    swapped = {name: value.astype(">f8") for name, value in known.items()}
+    agree(of(*(x.astype(dtype) for x in (members, target, plain)), block.astype(">i8"), 6, **swapped), expected)
+
+
 @pytest.mark.parametrize("event", EVENTS)
 @pytest.mark.parametrize("m", [1, 2, 3, 9, 32, 49, 100])
 def test_sums_are_those_of_torch(event, m):

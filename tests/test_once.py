@@ -7,6 +7,7 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from stochattn_core import ensemble, patching, sample_ensemble, stochastic_attention
+from stochattn_core.layout import folds_are_equal, is_plain
 from stochattn_core.once import once
 from tests.zoo import ZOO, make
 
@@ -157,6 +158,47 @@ def test_what_could_be_wrong_is_left_alone():
     assert once(F.linear, (x[:0], weight), {}, 4) is None
     with torch.enable_grad():
         assert once(F.linear, (x, weight), {}, 4) is None
+
+
+class Own(torch.Tensor):
+    pass
+
+
+@pytest.mark.parametrize("kind", (lambda x: x.to("meta"), lambda x: x.as_subclass(Own), lambda x: x.to_sparse(), nn.Parameter))
+@torch.no_grad()
+def test_only_plain_tensors_are_looked_at(kind):
+    x, weight = normal(3, 5, 8).repeat(4, 1, 1), normal(4, 8)
+    assert is_plain(x) and not is_plain(kind(x)) and not is_plain(None)
+    assert once(F.linear, (kind(x), weight), {}, 4) is None
+    assert not folds_are_equal(kind(x), 4)
+
+
+@torch.no_grad()
+def test_what_is_vmapped_is_not_looked_at():
+    seen = []
+
+    def mapped(x):
+        seen.append((is_plain(x), folds_are_equal(x, 4), once(F.linear, (x, weight), {}, 4)))
+        return x
+
+    weight = normal(4, 8)
+    torch.vmap(mapped)(normal(2, 3, 5, 8).repeat(1, 4, 1, 1))
+    assert seen == [(False, False, None)]
+
+
+@pytest.mark.parametrize("layers", ("*", "second"))
+def test_equality_is_asked_for_up_to_the_first_sampled_attention_only(layers, monkeypatch):
+    model, x, asked = net(), normal(2, 5, 8), []
+    for name, place in (("first", model.first), ("second", model.second)):
+        place.register_forward_hook(lambda *_, name=name: asked.append(name))
+    sample_ensemble(model, x, concentration=4, n_member=2, layers=layers)
+    equal = torch.equal
+    monkeypatch.setattr(torch, "equal", lambda *pair: asked.append("equal") or equal(*pair))
+    asked.clear()
+    sample_ensemble(model, x, concentration=4, n_member=6, fold=6, layers=layers)
+    sampled = "first" if layers == "*" else "second"
+    before, after = asked[: asked.index(sampled)], asked[asked.index(sampled) :]
+    assert "equal" in before and "equal" not in after
 
 
 def test_a_fold_that_memory_does_not_hold_is_halved(monkeypatch):

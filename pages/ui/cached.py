@@ -103,7 +103,7 @@ def evaluation_known(model: str, data: Dataset, setting: Setting) -> Evaluation 
 
 
 def one_forecast(model: str, data: Dataset, setting: Setting, case: int, work: Work) -> tuple[np.ndarray, np.ndarray]:
-    """Members (member, *event) and the plain answer (*event) of one test case: what its evaluation holds, without waiting for the others."""
+    """Members (member, *event) and the plain answer (*event) of one test case: of its evaluation, without waiting for the others."""
     entry = load_model(model)
     with _inference().for_page(work):
         network = network_of(entry, data, progress=work)

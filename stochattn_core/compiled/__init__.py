@@ -8,13 +8,14 @@ is None and the caller's own torch code answers, so nobody waits.
 
 from __future__ import annotations
 
-import hashlib
+import contextlib
 import importlib
 import importlib.util
 import os
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -61,36 +62,48 @@ class Kernels:
         return self.found is not None
 
     def compile(self) -> None:
-        """Compile in this process, or load what was compiled, and say so to every other."""
-        kernels = importlib.import_module(self.module)
-        kernels.warm()
-        _mark(kernels).touch()
+        """Compile in this process, or load what was compiled."""
+        importlib.import_module(self.module).warm()
 
     def _load_or_compile(self) -> None:
         if importlib.util.find_spec("numba") is None:
             self.is_hopeless = True
             return
         kernels = importlib.import_module(self.module)
-        if _mark(kernels).exists():
-            kernels.warm()
+        try:
+            with _without_compiling():
+                kernels.warm()
             self.found = kernels
-        elif self.compiling is None:
+        except _NotKept:
+            if self.compiling is not None:
+                self.is_hopeless = True  # it was compiled, and nothing was kept
+                return
             root = str(Path(__file__).parents[2])
             path = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
             silent = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
             self.compiling = subprocess.Popen(
                 [sys.executable, "-m", __name__, self.module], env={**os.environ, "PYTHONPATH": path}, **silent
             )
-        else:
-            self.is_hopeless = True  # it was compiled, and nothing was kept
 
 
-def _mark(kernels: ModuleType) -> Path:
-    """An empty file beside what Numba keeps, which says that every kernel of this source was compiled for this Python and processor."""
-    import llvmlite.binding
-    import numba
+class _NotKept(Exception):
+    """A kernel of this source was not kept for this Python, Numba and processor."""
 
-    built_for = (numba.__version__, sys.version, llvmlite.binding.get_host_cpu_name(), Path(kernels.__file__).read_text())
-    digest = hashlib.sha256(repr(built_for).encode()).hexdigest()
-    kept = next(function.stats.cache_path for function in vars(kernels).values() if hasattr(function, "stats"))
-    return Path(kept) / f"stochattn-{digest[:16]}.compiled"
+
+@contextlib.contextmanager
+def _without_compiling() -> Iterator[None]:
+    """What Numba has kept is loaded, and _NotKept raised where it would begin to compile. Other threads may compile."""
+    from numba.core import event
+
+    thread = threading.get_ident()
+
+    class Refusing(event.Listener):
+        def on_start(self, event):
+            if threading.get_ident() == thread:
+                raise _NotKept
+
+        def on_end(self, event):
+            pass
+
+    with event.install_listener("numba:compile", Refusing()):
+        yield

@@ -19,7 +19,7 @@ CHUNK = 2**22  # numbers (members x cases x elements) held at once: 32 MB in flo
 def sums_over_cases(members, target, plain, block, n_block: int, *, climatology=None, clim_sd=None, weights=None) -> Statistics:
     """Statistics.of: checks at the door, then chunk by chunk over cases."""
     event = tuple(target.shape[1:])
-    block = block.detach().cpu().numpy() if isinstance(block, Tensor) else np.asarray(block)
+    block = np.asarray(block.detach().cpu().numpy() if isinstance(block, Tensor) else block, dtype=np.int64)
     _check(members, target, plain, block, n_block)
     if clim_sd is None and climatology is not None:
         clim_sd = _float64(climatology).std(0)
@@ -222,6 +222,10 @@ def _check(members, target, plain, block: np.ndarray, n_block: int) -> None:
         raise ValueError(
             f"members must be (member, case, *event) over a target (case, *event), got {tuple(members.shape)} over "
             f"{tuple(target.shape)}; put the member axis first"
+        )
+    if 0 in target.shape[1:]:
+        raise ValueError(
+            f"a target must hold at least one number a case, got (case, *event) of {tuple(target.shape)}; look for a selection that left nothing"
         )
     if tuple(plain.shape) != tuple(target.shape) or tuple(block.shape) != tuple(target.shape[:1]):
         raise ValueError(

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from stochattn_core.compiled import Kernels
+from stochattn_core.layout import is_plain
 from stochattn_core.sampling import eager
 
 # Rows below which handing a part of them to another thread costs more than it saves.
@@ -29,8 +30,12 @@ def takes(values: Tensor) -> bool:
 
     What is computed with must be float32.
     """
-    is_plain = type(values) is Tensor and values.device.type == "cpu" and not torch._C._functorch.is_functorch_wrapped_tensor(values)
-    if not is_plain or torch.compiler.is_compiling() or (torch.is_grad_enabled() and values.requires_grad):
+    if (
+        not is_plain(values)
+        or values.device.type != "cpu"
+        or torch.compiler.is_compiling()
+        or (torch.is_grad_enabled() and values.requires_grad)
+    ):
         return False
     return _kernels.loaded() is not None
 

@@ -16,7 +16,7 @@ import numpy as np
 from stochattn_core.compiled import compiled
 from stochattn_core.sampling import eager, stream
 
-_GAMMA = np.uint64(stream._GAMMA)
+GAMMA = np.uint64(stream._GAMMA)
 _MULTIPLY_1, _MULTIPLY_2 = (np.uint64(multiplier) for multiplier in stream._MULTIPLIERS)
 _SHIFT_1, _SHIFT_2, _SHIFT_3 = (np.uint64(shift) for shift in stream._SHIFTS)
 _MANTISSA = np.uint64(12)
@@ -32,7 +32,8 @@ _STIRLING_BELOW_10 = np.array(eager.STIRLING_BELOW_10)
 
 
 @compiled
-def _mix(word):
+def mix(word):
+    """A word of the stream from its address so far, 64 bits to 64. As in stream."""
     word ^= word >> _SHIFT_1
     word *= _MULTIPLY_1
     word ^= word >> _SHIFT_2
@@ -42,7 +43,7 @@ def _mix(word):
 
 @compiled
 def _uniform(key, draw):
-    return (np.float64(_mix(key + (draw + _ONE) * _GAMMA) >> _MANTISSA) + 0.5) * 2.0**-52
+    return (np.float64(mix(key + (draw + _ONE) * GAMMA) >> _MANTISSA) + 0.5) * 2.0**-52
 
 
 @compiled
@@ -122,7 +123,7 @@ def mean_of_draws(mass, keys, n_draw, values, out, first, last):
             total = cumulated[i, n_key - 1]
             if math.isfinite(total) and total > 0:
                 for fold in range(n_fold):
-                    _points(_mix(keys[fold, start + i] + _DRAW), n_draw, total, points[fold * n_draw : (fold + 1) * n_draw])
+                    _points(mix(keys[fold, start + i] + _DRAW), n_draw, total, points[fold * n_draw : (fold + 1) * n_draw])
                 _search(bits[i], points.view(np.int64), n_fold * n_draw, levels, drawn[i])
         for i in range(n_row):
             head, row = np.uint64((start + i) // row_per_head), start + i
@@ -162,7 +163,7 @@ def counts_by_search(mass, keys, n_draw, out, first, last):
         for i in range(n_row):
             total = cumulated[i, n_key - 1]
             if math.isfinite(total) and total > 0:
-                _points(_mix(keys[start + i] + _DRAW), n_draw, total, points)
+                _points(mix(keys[start + i] + _DRAW), n_draw, total, points)
                 _search(bits[i], points.view(np.int64), n_draw, levels, drawn)
                 out[start + i] = 0.0
                 for draw in range(n_draw):
@@ -215,7 +216,7 @@ def _poisson_large(key, mean, counts, doubtful, tried, ratio, fraction, rest):
     Most candidates lie where Hoermann's squeeze accepts them at once. The others are listed and tested. What a loop does for all keys
     has neither a branch nor a logarithm, which a vector of keys could not take together.
     """
-    u_key, v_key = _mix(key + _REJECTION + np.uint64(2) * _ATTEMPT), _mix(key + _REJECTION + np.uint64(3) * _ATTEMPT)
+    u_key, v_key = mix(key + _REJECTION + np.uint64(2) * _ATTEMPT), mix(key + _REJECTION + np.uint64(3) * _ATTEMPT)
     for j in range(len(mean)):
         count, us, _, b = _candidate(mean[j], _uniform(u_key, np.uint64(j)) - 0.5)
         sure = (us >= 0.07) & (_uniform(v_key, np.uint64(j)) <= 0.9277 - 3.6224 / (b - 2))
@@ -226,7 +227,7 @@ def _poisson_large(key, mean, counts, doubtful, tried, ratio, fraction, rest):
         n_doubtful += (counts[j] < 0) & (mean[j] >= 10)
     attempt = np.uint64(2)
     while n_doubtful:
-        u_key, v_key = _mix(key + _REJECTION + attempt * _ATTEMPT), _mix(key + _REJECTION + (attempt + _ONE) * _ATTEMPT)
+        u_key, v_key = mix(key + _REJECTION + attempt * _ATTEMPT), mix(key + _REJECTION + (attempt + _ONE) * _ATTEMPT)
         for i in range(n_doubtful):
             rest[i] = mean[np.uint64(doubtful[i])]
         for i in range(n_doubtful):
@@ -283,7 +284,7 @@ def counts_by_chain(mass, keys, n_draw, out, first, last):
                 wanted = max(left - 2.5 * math.sqrt(left), 1.0)
                 for j in range(n_key):
                     mean[j] = wanted * (mass[row, j] / total)
-                batch_key = _mix(keys[row] + _POISSON + attempt * _ATTEMPT)
+                batch_key = mix(keys[row] + _POISSON + attempt * _ATTEMPT)
                 _poisson_large(batch_key, mean, batch, listed, *scratch)
                 _poisson_small(batch_key, mean, batch, listed, *scratch[:3])
                 n_drawn = np.int64(0)
@@ -295,7 +296,7 @@ def counts_by_chain(mass, keys, n_draw, out, first, last):
                         counts[j] += batch[j]
                 attempt += _ONE
             if left > 0:
-                _points(_mix(keys[row] + _TOP_UP), left, total, points)
+                _points(mix(keys[row] + _TOP_UP), left, total, points)
                 _search(bits[i], points.view(np.int64), left, levels, drawn)
                 for draw in range(left):
                     counts[np.uint64(drawn[draw])] += 1.0
