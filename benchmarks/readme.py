@@ -26,20 +26,60 @@ def scores(found: dict) -> str:
     )
 
 
-REPORTS: dict[str, Callable[[dict], str]] = {"attention": attention.report, "growth": growth.report, "scores": scores}
+def stream(found: dict) -> str:
+    """A sentence on what stream.json holds, batteries that were run again on other numbers among them."""
+    runs = [run for first in found["batteries"] for run in (first, first["again"]) if run]
+    again = [first["again"] for first in found["batteries"] if first["again"]]
+    numbers, p_values, suspect = (
+        sum(count) for count in zip(*((x["numbers"], x["p_values"], len(x["suspect"])) for x in runs), strict=True)
+    )
+    return (
+        f"{numbers / 1e9:.0f} thousand million numbers gave {p_values} p-values, {suspect} of them outside 0.001 to 0.999, where chance alone "
+        f"puts {p_values * 0.002:.0f}; {sum(bool(x['suspect']) for x in again)} of them came back on other numbers."
+    )
+
+
+def app(found: dict) -> str:
+    """Markdown of what app.json holds."""
+    names = {
+        "first_plot": "first plot",
+        "slider_median": "slider",
+        "slider_slowest": "slider, slowest",
+        "other_page": "another page",
+        "tuning": "tuning",
+    }
+    rows = [(task, *(f"{times[name]:.2f}" for name in names)) for task, times in found["seconds"].items()]
+    return table(("seconds", *names.values()), rows) + f"\n\nMeasured on {found['cores']} cores, server and browser together."
+
+
+def on_one_thread(report: Callable[[dict], str]) -> Callable[[dict], str]:
+    """The report, and where it was measured."""
+
+    def whole(found: dict) -> str:
+        versions = found["versions"]
+        return f"{report(found)}\nMeasured on one thread of {found['cpu']}, torch {versions['torch']}, Numba {versions['numba']}."
+
+    return whole
+
+
+REPORTS: dict[str, Callable[[dict], str]] = {
+    "attention": on_one_thread(attention.report),
+    "growth": on_one_thread(growth.report),
+    "scores": on_one_thread(scores),
+    "stream": stream,
+    "app": app,
+}
 
 
 def filled(text: str, found: dict[str, dict]) -> str:
     """The README with what stands between the marks replaced by the reports of what was found, {name of a file: its content}."""
     for name, report in REPORTS.items():
-        versions = found[name]["versions"]
-        where = f"Measured on one thread of {found[name]['cpu']}, torch {versions['torch']}, Numba {versions['numba']}."
         start, end = f"<!-- measured: {name} -->\n", f"\n<!-- end: {name} -->"
         before, has_start, rest = text.partition(start)
         _, has_end, after = rest.partition(end)
         if not (has_start and has_end):
             raise SystemExit(f"expected the lines {start.strip()} and {end.strip()} in {README.name}; put them where its figures belong")
-        text = before + start + report(found[name]) + "\n" + where + end + after
+        text = before + start + report(found[name]) + end + after
     return text
 
 

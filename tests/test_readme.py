@@ -113,6 +113,22 @@ def test_the_table_of_scores_is_what_was_measured():
         assert (float(seconds), float(ratio)) == pytest.approx((statistics.median(line["computing"]), line["ratio"]), abs=5.1e-3)
 
 
+def test_the_seconds_of_the_app_are_what_was_measured():
+    for (task, times), (name, *cells) in zip(
+        read("app")["seconds"].items(), rows_after("**How long does the app let you wait?**")[1:], strict=True
+    ):
+        assert name == task and [float(cell) for cell in cells] == pytest.approx(list(times.values()), abs=5.1e-3)
+
+
+def test_what_it_says_of_the_stream_is_what_was_found():
+    batteries = read("stream")["batteries"]
+    every = batteries + [first["again"] for first in batteries if first["again"]]
+    said = re.search(r"(\d+) thousand million numbers gave (\d+) p-values, (\d+) of them", TEXT)
+    assert int(said[1]) == round(sum(run["numbers"] for run in every) / 1e9)
+    assert [int(said[2]), int(said[3])] == [sum(run["p_values"] for run in every), sum(len(run["suspect"]) for run in every)]
+    assert {run["verdict"] for run in batteries} <= {"passed", "passed again"} and "0 of them came back" in TEXT
+
+
 def test_all_it_says_of_speed_follows_from_the_results():
     assert readme.filled(TEXT, {name: read(name) for name in readme.REPORTS}) == TEXT, "run python -m benchmarks.readme"
 
