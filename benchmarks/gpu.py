@@ -7,16 +7,12 @@ PAPER is what was reckoned for an H200 with 64 features a head in bfloat16 befor
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import platform
 import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Callable
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -25,6 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from benchmarks.record import record
 from stochattn_core import sample_ensemble, stochastic_scaled_dot_product_attention, tune
 from stochattn_core.datasets.base import Dataset, Split, blocks_in_time
 from stochattn_core.models.climax import ClimaX
@@ -34,7 +31,6 @@ LENGTHS, CONCENTRATIONS = (512, 2048, 8192), (1, 16, 64, 256, 1024)
 PAPER = {1: (1.0, 0.9), 16: (2.2, 1.1), 64: (3.4, 1.8), 256: (7.0, 2.2), 1024: (23.0, 3.6)}  # times flash attention, L = 512 and 8192
 TILES = ((64, 32, 4), (64, 32, 8), (64, 64, 8), (128, 32, 8), (64, 16, 4), (32, 32, 4), (16, 32, 1))  # rows, keys, warps
 N_MEMBER, N_FORECAST, AT = 50, 64, 64  # AT: the concentration of the memory and the model
-OUT = Path(__file__).with_name("results") / "gpu.json"
 
 
 def main() -> None:
@@ -46,7 +42,6 @@ def main() -> None:
     device = torch.device("cuda")
     report = {
         "device": torch.cuda.get_device_name(device),
-        "versions": {"python": platform.python_version()} | {name: version_of(name) for name in ("torch", "triton")},
         "quick": quick,
         "moved_draws": {str(dtype): moved(device, dtype) for dtype in gpu.DTYPES},
     }
@@ -59,15 +54,7 @@ def main() -> None:
     ):
         print(f"\n{name}")
         report[name] = measure()
-        OUT.parent.mkdir(exist_ok=True)
-        OUT.write_text(json.dumps(report, indent=1) + "\n")
-
-
-def version_of(name: str) -> str | None:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None
+        record("gpu", packages=("triton",), **report)
 
 
 def moved(device: torch.device, dtype: torch.dtype) -> float | str:

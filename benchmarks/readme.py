@@ -29,13 +29,13 @@ def scores(found: dict) -> str:
 def stream(found: dict) -> str:
     """A sentence on what stream.json holds, batteries that were run again on other numbers among them."""
     runs = [run for first in found["batteries"] for run in (first, first["again"]) if run]
-    again = [first["again"] for first in found["batteries"] if first["again"]]
+    twice = sum(len(dict(first["suspect"]).keys() & dict(first["again"]["suspect"])) for first in found["batteries"] if first["again"])
     numbers, p_values, suspect = (
         sum(count) for count in zip(*((x["numbers"], x["p_values"], len(x["suspect"])) for x in runs), strict=True)
     )
     return (
         f"{numbers / 1e9:.0f} thousand million numbers gave {p_values} p-values, {suspect} of them outside 0.001 to 0.999, where chance alone "
-        f"puts {p_values * 0.002:.0f}; {sum(bool(x['suspect']) for x in again)} of them came back on other numbers."
+        f"puts {p_values * 0.002:.0f}; {twice} of them came back on other numbers."
     )
 
 

@@ -15,9 +15,12 @@ FOLDER = Path(__file__).parent / "results"
 PACKAGES = ("torch", "numpy", "numba", "llvmlite")
 
 
-def record(name: str, **content: Any) -> Path:
-    """Write benchmarks/results/NAME.json: the same numbers give the same bytes. A number that is not finite becomes null."""
-    versions = {"stochattn": __version__, **{package: installed(package) for package in PACKAGES}, "python": platform.python_version()}
+def record(name: str, packages: tuple[str, ...] = (), **content: Any) -> Path:
+    """Write benchmarks/results/NAME.json: the same numbers give the same bytes. A number that is not finite becomes null.
+
+    packages: those whose versions the numbers hang on besides PACKAGES.
+    """
+    versions = {"stochattn": __version__, **{one: installed(one) for one in (*PACKAGES, *packages)}, "python": platform.python_version()}
     path = FOLDER / f"{name}.json"
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps({"versions": versions, **_plain(content)}, indent=1, allow_nan=False) + "\n")

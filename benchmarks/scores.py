@@ -10,9 +10,7 @@ The libraries get the members on the last axis, where they want them; Statistics
 
 from __future__ import annotations
 
-import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -20,7 +18,6 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +26,7 @@ import scoringrules
 import torch
 import xarray as xr
 
+from benchmarks.record import record, table
 from benchmarks.timing import processor, seconds
 from stochattn_core.metrics import Statistics, cpu
 
@@ -36,7 +34,6 @@ N_TARGET, N_MEMBER, N_BLOCK, N_ROUND = 2_600_000, 32, 20, 5
 EVENTS = {"one number": (), "a series of 24": (24,), "a map of 32 x 64": (32, 64)}
 SIZES = (260_000, 1_300_000, 2_600_000)  # targets, of which the peak memory is measured
 BAR = 2  # times as fast as the fair CRPS of `scores`, the least of what Statistics.of has
-RESULTS = Path(__file__).parent / "results" / "scores.json"
 
 
 def forecast(n_target: int, event: tuple[int, ...] = ()) -> tuple[np.ndarray, torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -173,10 +170,8 @@ def main() -> None:
     if len(sys.argv) > 1:
         print(memory(*sys.argv[1:]))
         return
-    packages = ("torch", "numpy", "numba", "llvmlite", "scores", "scoringrules", "xarray")
     found = {
         "cpu": processor(),
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in packages}},
         "shape": {"target": N_TARGET, "member": N_MEMBER, "block": N_BLOCK},
         "bar": BAR,
         "methods": ratios(N_ROUND),
@@ -184,20 +179,20 @@ def main() -> None:
         "memory": peaks(),
     }
     print(f"{N_TARGET} targets x {N_MEMBER} members:\n")
-    print("| method | computing, times Statistics.of | computing, s | system, s (least to most) | clock, s (least to most) |")
-    print("|" + " --- |" * 5)
+    rows = []
     for line in found["methods"]:
         system, clock = (f"{min(line[kind]):.2g} to {max(line[kind]):.2g}" for kind in ("system", "clock"))
-        print(f"| {line['method']} | {line['ratio']:.3g} | {statistics.median(line['computing']):.3g} | {system} | {clock} |")
+        rows.append((line["method"], f"{line['ratio']:.3g}", f"{statistics.median(line['computing']):.3g}", system, clock))
+    head = ("method", "computing, times Statistics.of", "computing, s", "system, s (least to most)", "clock, s (least to most)")
+    print(table(head, rows))
     print(f"\nBar: the fair CRPS of scores takes at least {BAR} times the computing of Statistics.of.\n")
-    print(f"| {SIZES[0]} targets | seconds | torch over compiled |\n|" + " --- |" * 3)
-    for line in found["events"]:
-        print(f"| {line['event']} | {line['seconds']:.3g} | {line['torch_over_compiled']:.3g} |")
-    print("\n| targets | members, MiB | peak of Statistics.of, MiB | peak of the fair CRPS of scores, MiB |\n|" + " --- |" * 4)
-    for line in found["memory"]:
-        print(f"| {line['targets']} | {line['members_mib']:.0f} | {line['ours_mib']:.0f} | {line['scores_mib']:.0f} |")
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(found, indent=1) + "\n")
+    rows = [(line["event"], f"{line['seconds']:.3g}", f"{line['torch_over_compiled']:.3g}") for line in found["events"]]
+    print(table((f"{SIZES[0]} targets", "seconds", "torch over compiled"), rows), end="\n\n")
+    rows = [
+        (str(line["targets"]), *(f"{line[name]:.0f}" for name in ("members_mib", "ours_mib", "scores_mib"))) for line in found["memory"]
+    ]
+    print(table(("targets", "members, MiB", "peak of Statistics.of, MiB", "peak of the fair CRPS of scores, MiB"), rows))
+    record("scores", packages=("scores", "scoringrules", "xarray"), **found)
 
 
 if __name__ == "__main__":

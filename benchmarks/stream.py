@@ -15,18 +15,16 @@ from __future__ import annotations
 import ctypes
 import ctypes.util
 import json
-import platform
 import re
 import subprocess
 import sys
 import time
-from importlib.metadata import version
-from pathlib import Path
 
 import numpy as np
 from numba import carray, cfunc, njit, types
 
-from benchmarks.attention import processor
+from benchmarks import readme, record
+from benchmarks.timing import processor
 from stochattn_core.sampling import kernels
 
 ADDRESS = ("seed", "member", "call", "row", "purpose", "draw")
@@ -54,7 +52,6 @@ JOBS = [
 SUSPECT, FAILED = 1e-3, 1e-10
 ELSEWHERE = 2**40  # index from which a battery is run again
 BLOCK = 4096  # numbers made at a time, side by side
-RESULTS = Path(__file__).parent / "results" / "stream.json"
 
 _ONE, _N_WORD = np.uint64(1), len(ADDRESS)
 _HEAD = 3  # words of the state before its block: how many of the block are taken, how many there are, the index of the next number
@@ -209,11 +206,10 @@ def job_of(line: dict) -> tuple[str, str, str]:
 
 def keep(line: dict) -> list[dict]:
     """Put a line into the results, in place of one of the same job; all lines, in the order of JOBS."""
-    lines = json.loads(RESULTS.read_text())["batteries"] if RESULTS.exists() else []
+    lines = record.read("stream")["batteries"] if (record.FOLDER / "stream.json").exists() else []
     lines = [*(known for known in lines if job_of(known) != job_of(line) and job_of(known) in JOBS), line]
     lines.sort(key=lambda known: JOBS.index(job_of(known)))
-    versions = {"python": platform.python_version(), **{name: version(name) for name in ("numpy", "numba", "llvmlite")}}
-    RESULTS.write_text(json.dumps({"cpu": processor(), "versions": versions, "batteries": lines}, indent=1) + "\n")
+    record.record("stream", cpu=processor(), batteries=lines)
     return lines
 
 
@@ -233,10 +229,7 @@ def main() -> None:
         again = asked(*job, ELSEWHERE) if line["suspect"] else None
         lines = keep(line | {"again": again, "verdict": verdict(line, again)})
         print_line(next(known for known in lines if job_of(known) == job))
-    runs = [found for line in lines for found in (line, line["again"]) if found]
-    numbers, p_values = (sum(found[name] for found in runs) for name in ("numbers", "p_values"))
-    n_suspect, by_chance = sum(len(found["suspect"]) for found in runs), 2 * SUSPECT * p_values
-    print(f"\nIn all {numbers:,} numbers and {p_values} p-values, of which {n_suspect} are suspect; {by_chance:.1f} would be by chance.")
+    print("\n" + readme.stream({"batteries": lines}))
 
 
 def print_line(line: dict) -> None:

@@ -31,6 +31,13 @@ def title_of(test: AppTest, key: str) -> str:
     return json.loads(figure.proto.bytes)["layout"]["title"]["text"].split("<br>")[0]
 
 
+def refusal(test: AppTest) -> str:
+    """The one sentence in which a page refuses, and goes on."""
+    assert not test.exception
+    (error,) = test.error
+    return error.value
+
+
 def upload(test: AppTest, key: str, name: str, content: bytes) -> None:
     widget = next(one for one in test.get("file_uploader") if one.key == key)
     widget.set_value((name, content, "application/octet-stream")).run()

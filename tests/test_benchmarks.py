@@ -1,12 +1,14 @@
 """The benchmarks of speed compare what they say they compare."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 import torch
 from PIL import Image
 from torch.nn import functional as F
 
+from benchmarks import __main__ as benchmarks_main
 from benchmarks import attention, growth, picture, readme, timing
 from benchmarks.record import FOLDER, read
 from stochattn_core.sampling import cpu
@@ -68,6 +70,20 @@ def test_plain_passes_and_members_are_as_many_forecasts(n_member):
     parts = plain()
     assert len(torch.cat(parts)) == 3 * n_member and max(map(len, parts)) <= 3 * 2
     assert sampled().shape == (n_member, 3, 4, 8)
+
+
+def test_one_command_measures_draws_growth_and_scores_and_says_what_failed(monkeypatch, capsys):
+    asked = []
+
+    def run(command):
+        asked.append(command[-1])
+        return SimpleNamespace(returncode=int(command[-1] == "benchmarks.growth"))
+
+    monkeypatch.setattr(benchmarks_main.subprocess, "run", run)
+    monkeypatch.setattr(readme, "main", lambda: asked.append("README"))
+    assert benchmarks_main.main() == 1
+    assert asked == ["benchmarks.attention", "benchmarks.growth", "benchmarks.scores", "README"]
+    assert "Not measured: growth" in capsys.readouterr().err
 
 
 def test_the_readme_follows_every_figure(results):

@@ -1,12 +1,12 @@
 """What the battery is fed: the compiled stream in the order that it says, all the bits and no other."""
 
 import ctypes
-import json
 
 import numpy as np
 import pytest
 import torch
 
+from benchmarks import record
 from benchmarks import stream as battery
 from stochattn_core.sampling import kernels, stream
 
@@ -88,9 +88,9 @@ def test_an_unknown_battery_is_named(monkeypatch):
 
 
 def test_results_come_in_the_order_of_the_jobs_and_take_the_place_of_older_ones(monkeypatch, tmp_path):
-    monkeypatch.setattr(battery, "RESULTS", tmp_path / "stream.json")
+    monkeypatch.setattr(record, "FOLDER", tmp_path)
     for job, p in ((battery.JOBS[4], 1), (battery.JOBS[2], 2), (battery.JOBS[4], 3), (("Old", "rows", "upper 32"), 4)):
         if job in battery.JOBS:
             battery.keep(dict(zip(("battery", "order", "bits"), job, strict=True)) | {"numbers": p})
-    lines = json.loads(battery.RESULTS.read_text())["batteries"]
+    lines = record.read("stream")["batteries"]
     assert [(battery.job_of(line), line["numbers"]) for line in lines] == [(battery.JOBS[2], 2), (battery.JOBS[4], 3)]

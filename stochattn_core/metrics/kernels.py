@@ -5,7 +5,8 @@ its LANES, without a branch, so that the processor takes a vector of elements at
 compares two of them, and each element keeps sums of its own, in float64, until the block changes. Elements that are missing, and those that
 fill up a tile, are 0 throughout and add 0.
 Only sums of gaps between sorted errors are kept: CRPS and widths are weighted sums of those (`cpu`), no term of which is negative.
-Constants of other modules are compiled in, and Numba looks at this file alone: after changing one of theirs, edit this file.
+Constants of other modules are compiled in, and Numba looks at this file alone: after changing one of theirs, edit this file. For the same
+reason the steps stay in one file with the loop that calls them: Numba would not see that one of them had changed.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ A number of the stream and a point in the cumulated row are the same bits as in 
 found, and values are added in the order of the draws. Only exp and log, in the Poisson chain, may differ in the last bit, which moves
 a count with a probability of about 1e-15. No row knows of another, so that any part of the rows can be handed to any thread.
 Constants of other modules are compiled in, and Numba stamps what it keeps by the content of this file alone: after changing one of
-theirs, edit this file.
+theirs, edit this file. For the same reason all samplers are in one file with the stream and the search that they call.
 """
 
 from __future__ import annotations
