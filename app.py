@@ -13,5 +13,5 @@ page = st.navigation(
 
 from pages.ui import cached, state  # noqa: E402, the browser has the navigation while this is read
 
-with cached.ahead().drawing(state.session()):
+with cached.prefetcher().drawing(state.session()):
     page.run()

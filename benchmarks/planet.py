@@ -1,4 +1,4 @@
-"""The simulated planet at 24 and 72 h: the concentration alone, mends and dressings on the same starts.
+"""The simulated planet at 24 and 72 h: the concentration alone, corrections and dressings on the same starts.
 
 python -m benchmarks.planet [--starts N] prints a table per lead time and writes benchmarks/results/planet.json. Everything is fitted on the
 calibration part; the figures are of the test part. Geopotential at 500 hPa is reported as a height in metres.
@@ -17,11 +17,11 @@ import torch
 from benchmarks.record import record, table
 from stochattn_core import load_dataset, load_model, tune
 from stochattn_core.baselines.dressing import GaussianDressing, ResidualDressing
+from stochattn_core.compare.comparison import compare
+from stochattn_core.compare.methods import with_errors
 from stochattn_core.datasets.base import thinned
 from stochattn_core.evaluate import evaluate
 from stochattn_core.forecasts import Ensemble
-from stochattn_core.mends.compare import compare
-from stochattn_core.mends.methods import with_errors
 from stochattn_core.metrics import by_event, scores
 from stochattn_core.metrics.map_association import map_association
 from stochattn_core.metrics.spectra import spectra
@@ -56,7 +56,7 @@ def at_lead(dataset, n_member: int) -> dict:
     show = lambda done, total, what: print(f"{done / total:4.0%} {what}    ", end="\r", file=sys.stderr)  # noqa: E731
     tuned = tune(model, dataset, n_member=n_member, progress=show)
     by_ratio = tune(model, dataset, objective="ratio", n_member=n_member, progress=show)
-    found = compare(model, dataset, tuned, mends=METHODS, progress=show)
+    found = compare(model, dataset, tuned, corrections=METHODS, progress=show)
     rows = []
     for row in found.rows:
         ensemble = (
@@ -90,7 +90,7 @@ def dressed(name: str, model, dataset, setting: Setting) -> Ensemble | None:
     """The test ensemble of a reference that has members, as the comparison makes it."""
     if name not in DRESSINGS:
         return None
-    plain = replace(setting, concentration=math.inf, n_member=2, mend="")
+    plain = replace(setting, concentration=math.inf, n_member=2, correction="")
     calibration, test = (evaluate(model, dataset, plain, part=part).ensemble for part in ("calibration", "test"))
     return with_errors(DRESSINGS[name], calibration, test, setting)
 

@@ -1,4 +1,4 @@
-"""Tables of the uncertainty literature: the chain from training to a recommended mend, beside split conformal and two dressings.
+"""Tables of the uncertainty literature: the chain from training to a recommended correction, beside split conformal and two dressings.
 
 python -m benchmarks.uci --data FOLDER reads FOLDER/NAME/data.txt (white space between numbers, target last), prints Markdown, and writes
 benchmarks/results/uci.json. 80/10/10 splits by seeds 0 to 2; the network standardises columns and target by its train part. A network takes
@@ -16,9 +16,9 @@ import torch
 
 from benchmarks.record import record, table
 from stochattn_core import evaluate, load_model, tune
+from stochattn_core.compare.comparison import compare
 from stochattn_core.datasets.base import Dataset
 from stochattn_core.datasets.table_parts import table_dataset
-from stochattn_core.mends.compare import compare
 from stochattn_core.tuning.verdict import CALIBRATED, COVERAGE, judge
 
 SETS = ("energy", "concrete", "wine-quality-red", "yacht")
@@ -53,7 +53,11 @@ def measured(dataset: Dataset, progress=None) -> dict:
     tuning = tune(model, dataset, progress=progress)
     comparison = compare(model, dataset, tuning, progress=progress)
     methods = {
-        row.name: {"text": row.setting.mend if row.setting else "", "problem": row.problem, "gain_calibration": list(row.gain_calibration)}
+        row.name: {
+            "text": row.setting.correction if row.setting else "",
+            "problem": row.problem,
+            "gain_calibration": list(row.gain_calibration),
+        }
         | {name: float(row.scores[name]) for name in SHOWN if row.scores and name in row.scores}
         for row in comparison.rows
     }

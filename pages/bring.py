@@ -2,10 +2,10 @@
 
 import streamlit as st
 
-from pages.ui import look, own_data, own_model, own_setting, sidebar
+from pages.ui import own_data, own_model, own_setting, sidebar, widgets
 
 sidebar.begin("bring")
-look.title("Bring your own", "Files stay on this server, in this session; nothing is sent anywhere else.")
+widgets.title("Bring your own", "Files stay on this server, in this session; nothing is sent anywhere else.")
 
 data, setting, model = st.tabs(["Your data", "A saved setting", "Your model"])
 with data:

@@ -34,4 +34,4 @@ with left:
 with right:
     parts.diagnostics(settings, data, found)
 tabs.below(settings, data, found)
-instrument.look_ahead(settings, data, view.prepare)
+instrument.prefetch(settings, data, view.prepare)

@@ -2,10 +2,10 @@
 
 import streamlit as st
 
-from pages.ui import look, row, sidebar
+from pages.ui import row, sidebar, widgets
 
 sidebar.begin("method")
-look.title(
+widgets.title(
     "Stochastic attention, on one row",
     "Slide the numbers: everything below answers. Nothing here is a picture of the model; it is the mechanism itself.",
 )
@@ -22,7 +22,7 @@ shown = row.touch(n_key, temperature, nu, seed)
 columns = st.columns(3, gap="medium")
 for column, (name, figure, sentence) in zip(columns, shown, strict=True):
     with column:
-        look.plot(figure, sentence, key=f"row-{name}")
+        widgets.plot(figure, sentence, key=f"row-{name}")
 
 st.subheader("What happens")
 st.markdown(row.STORY)

@@ -1,8 +1,8 @@
-"""Tuning: the concentration at which the ensemble spreads as far as the model errs, its interval, the verdict, mends, the file to take home."""
+"""Tuning: the concentration at which the ensemble spreads as far as the model errs, its interval, the verdict, corrections, the file to take home."""
 
 import streamlit as st
 
-from pages.ui import cached, export, groups_panel, mends_panel, search, sidebar, state, verdict_panel
+from pages.ui import cached, corrections_panel, export, groups_panel, search, sidebar, state, verdict_panel
 from pages.ui.work import Work, refusals
 
 settings = sidebar.begin("tune")
@@ -32,10 +32,10 @@ for left_panel, right_panel in ((verdict_panel.curves, verdict_panel.intervals),
         left_panel(tuned, data)
     with right:
         right_panel(tuned, data)
-mends, groups, files = st.container(), st.container(), st.container()
+corrections, groups, files = st.container(), st.container(), st.container()
 with files:
     export.downloads(settings, data, tuned)
-with mends:  # what may be computed comes last, so that nothing waits for it
-    mends_panel.panel(settings, data, tuned)
+with corrections:  # what may be computed comes last, so that nothing waits for it
+    corrections_panel.panel(settings, data, tuned)
 with groups:
     groups_panel.panel(settings, data, tuned)

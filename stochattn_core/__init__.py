@@ -13,8 +13,8 @@ from stochattn_core.attention import stochastic_scaled_dot_product_attention
 from stochattn_core.audit import Audit, audit
 from stochattn_core.ensemble import sample_ensemble
 from stochattn_core.evaluate import evaluate
+from stochattn_core.guard import UnansweredAttentionError
 from stochattn_core.patching import NoAttentionError, Run, stochastic_attention
-from stochattn_core.watch import UnansweredAttentionError
 
 __version__ = "0.1.0"
 

@@ -88,7 +88,7 @@ def _add_evaluate(parsers: Any) -> None:
         "--setting",
         type=Path,
         metavar="tuned.json",
-        help="a tuned setting, instead of --concentration, --members, --seed, --layers and --mend",
+        help="a tuned setting, instead of --concentration, --members, --seed, --layers and --correction",
     )
 
 
@@ -103,11 +103,11 @@ def _add_tune(parsers: Any) -> None:
 
 def _add_compare(parsers: Any) -> None:
     parser = _add(
-        parsers, "compare", commands.compare, "The tuned concentration beside mends and other ways to an ensemble, on the same cases."
+        parsers, "compare", commands.compare, "The tuned concentration beside corrections and other ways to an ensemble, on the same cases."
     )
     _add_case(parser)
-    _add_search(parser, "the first search, for the concentration alone and not for the mends,")
-    parser.add_argument("--mends", metavar="NAME,NAME", help="a part of the mends; all when not given")
+    _add_search(parser, "the first search, for the concentration alone and not for the corrections,")
+    parser.add_argument("--corrections", metavar="NAME,NAME", help="a part of the corrections; all when not given")
 
 
 def _add_search(parser: argparse.ArgumentParser, bounded: str = "the search") -> None:
@@ -131,7 +131,9 @@ def _add_case(parser: argparse.ArgumentParser) -> None:
 def _add_setting(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--concentration", default="64", metavar="N", help="a positive whole number, or inf for the plain model")
     _add_ensemble(parser)
-    parser.add_argument("--mend", default="", metavar="TEXT", help='a mend such as "inflation 3.2", "fractional 5.4" or "shared"')
+    parser.add_argument(
+        "--correction", default="", metavar="TEXT", help='a correction such as "inflation 3.2", "fractional 5.4" or "shared"'
+    )
 
 
 def _add_ensemble(parser: argparse.ArgumentParser) -> None:

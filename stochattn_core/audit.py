@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from stochattn_core.by_hand import AttentionClass
 from stochattn_core.draw import Draw
+from stochattn_core.guard import UnansweredAttentionError
+from stochattn_core.manual_attention import AttentionClass
 from stochattn_core.patching import answering
-from stochattn_core.watch import UnansweredAttentionError
 
 # The largest relative difference of two passes that round differently.
 TOLERANCE = {torch.bfloat16: 1e-1, torch.float16: 2e-2}

@@ -54,7 +54,7 @@ def evaluate(options: argparse.Namespace) -> tuple[Any, str]:
     found |= {
         "seed": evaluation.setting.seed,
         "layers": evaluation.layers,
-        "mend": evaluation.setting.mend,
+        "correction": evaluation.setting.correction,
         "references": dict(evaluation.references),
         **evaluation.scores,
     }
@@ -82,12 +82,12 @@ def tune(options: argparse.Namespace) -> tuple[Any, str]:
 
 
 def compare(options: argparse.Namespace) -> tuple[Any, str]:
-    from stochattn_core.mends.compare import among, compare
+    from stochattn_core.compare import compare, selected
 
-    wanted = among(None if options.mends is None else [name.strip() for name in options.mends.split(",") if name.strip()])
+    wanted = selected(None if options.corrections is None else [name.strip() for name in options.corrections.split(",") if name.strip()])
     with _Bar() as progress:
         model, dataset, tuned = _tuned(options, progress)
-        found = compare(model, dataset, tuned, mends=wanted, device=options.device, progress=progress)
+        found = compare(model, dataset, tuned, corrections=wanted, device=options.device, progress=progress)
     rows = [_row(row) for row in found.rows]
     recommended = found.recommended.name if found.recommended else None
     text = "\n".join([_ROW.format(*_COLUMNS), *(_ROW.format(*_row_text(row)) for row in rows), found.sentence])
@@ -161,7 +161,7 @@ def _evaluated(options: argparse.Namespace, part: str) -> Any:
             setting = tuned.setting
         else:
             members = _whole(options.members, "--members")
-            setting = Setting(_concentration(options.concentration), members, options.seed, options.layers, options.mend)
+            setting = Setting(_concentration(options.concentration), members, options.seed, options.layers, options.correction)
         return evaluate(model, dataset, setting, part=part, device=options.device, progress=progress)
 
 

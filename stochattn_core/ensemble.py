@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from stochattn_core.audit import audit
-from stochattn_core.by_hand import AttentionClass
 from stochattn_core.draw import check_concentration
+from stochattn_core.manual_attention import AttentionClass
 from stochattn_core.patching import Layers, stochastic_attention
 
 # Cases x members of one pass, and numbers among their inputs: enough to keep a small model busy, and few enough for what a large one
@@ -124,7 +124,7 @@ def _folds_cleanly(model: nn.Module, inputs: tuple, kwargs: dict, n_case: int, c
         try:
             part = _each_case((inputs, kwargs), n_case, lambda x: x[:few])
             audit(model, *part[0], attention_classes=classes, **part[1])
-        except torch.OutOfMemoryError:  # a RuntimeError, which more cases would not mend
+        except torch.OutOfMemoryError:  # a RuntimeError, which more cases would not correction
             raise
         except (RuntimeError, IndexError):
             few, part = n_case, (inputs, kwargs)  # a tensor of as many entries as there are cases is no tensor of cases

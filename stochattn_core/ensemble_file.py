@@ -56,7 +56,7 @@ def write_ensemble(evaluation: Evaluation, path: str | os.PathLike) -> None:
             "concentration": str(evaluation.setting.concentration),
             "seed": evaluation.setting.seed,
             "layers": evaluation.layers,
-            "mend": evaluation.setting.mend,
+            "correction": evaluation.setting.correction,
         },
     )
     check_writable(path)

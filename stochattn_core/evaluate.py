@@ -11,10 +11,10 @@ import torch
 from torch import nn
 
 from stochattn_core.audit import audit
-from stochattn_core.by_hand import AttentionClass
 from stochattn_core.datasets.base import Dataset, Progress
 from stochattn_core.device import resolve_device
 from stochattn_core.forecasts import Ensemble, device_of, ensemble_of
+from stochattn_core.manual_attention import AttentionClass
 from stochattn_core.metrics import Statistics, scores
 from stochattn_core.models.base import Model, weights_sha256
 from stochattn_core.settings import Setting

@@ -13,10 +13,10 @@ import pandas as pd
 import torch
 from torch import nn
 
-from stochattn_core import mends, store
-from stochattn_core.by_hand import AttentionClass
+from stochattn_core import corrections, store
 from stochattn_core.datasets.base import Dataset, Progress, Split
 from stochattn_core.ensemble import rows_per_pass, sample_ensemble
+from stochattn_core.manual_attention import AttentionClass
 from stochattn_core.metrics import Statistics, cell_area_weights
 from stochattn_core.models.base import weights_sha256
 from stochattn_core.settings import Setting
@@ -91,13 +91,13 @@ def ensemble_of(
 ) -> Ensemble:
     """The members of every case of a part, computed in chunks of cases straight to disk, or read back from there.
 
-    A mended ensemble is made, in memory, of unmended ones; math.inf is the plain model whatever the mend.
+    A corrected ensemble is made, in memory, of uncorrected ones; math.inf is the plain model whatever the correction.
     """
 
-    def unmended(setting: Setting, *, shared: bool = False) -> Ensemble:
+    def uncorrected(setting: Setting, *, shared: bool = False) -> Ensemble:
         return _kept(network, dataset, setting, shared, part, layers, attention_classes, progress)
 
-    return _mended(unmended, setting)
+    return _corrected(uncorrected, setting)
 
 
 def ensemble_of_case(
@@ -110,16 +110,16 @@ def ensemble_of_case(
     only = slice(case, case + 1)
     one = Split(split.inputs[only], split.target[only], split.index[only], np.zeros(1, dtype=int))
 
-    def unmended(setting: Setting, *, shared: bool = False) -> Ensemble:
+    def uncorrected(setting: Setting, *, shared: bool = False) -> Ensemble:
         members, plain = _forecasts(network, split, only, setting, shared, layers, ())
         return _beside(dataset, one, members.numpy(), plain.numpy(), first_case=case)
 
-    return _mended(unmended, setting)
+    return _corrected(uncorrected, setting)
 
 
-def _mended(of: mends.Ensembles, setting: Setting) -> Ensemble:
-    if setting.mend and not setting.is_plain:
-        return mends.parse(setting.mend).ensemble(of, setting)
+def _corrected(of: corrections.Ensembles, setting: Setting) -> Ensemble:
+    if setting.correction and not setting.is_plain:
+        return corrections.parse(setting.correction).ensemble(of, setting)
     return of(setting)
 
 
@@ -133,7 +133,7 @@ def _kept(
     attention_classes: Sequence[AttentionClass],
     progress: Progress | None,
 ) -> Ensemble:
-    """`ensemble_of` without a mend."""
+    """`ensemble_of` without a correction."""
     split, device = dataset.part(part), device_of(network)
     step = max(1, rows_per_pass(split.inputs, device) // setting.n_member)
     key = store.key_of(

@@ -1,8 +1,8 @@
 """The patch: a `with` block in which a model's attention is sampled, whoever wrote the model.
 
 One TorchFunctionMode answers torch's attention functions wherever they are called from, and softmax inside classes that are known to
-compute attention by hand (`by_hand.py`). The model is not changed, so nothing has to be put back. The first block of a model also
-watches every operation below torch's Python surface (`watch.py`): attention that was not answered is an error, never a silent plain layer.
+compute attention by hand (`manual_attention.py`). The model is not changed, so nothing has to be put back. The first block of a model also
+watches every operation below torch's Python surface (`guard.py`): attention that was not answered is an error, never a silent plain layer.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode, _get_current_function_mode_stack
 
 from stochattn_core.attention import Observer, attend, sampled_rows
-from stochattn_core.by_hand import AttentionClass, is_by_hand_class, is_by_hand_function
 from stochattn_core.draw import Draw, check_concentration
-from stochattn_core.once import once
-from stochattn_core.watch import Watch, refuse_what_cannot_be_answered
+from stochattn_core.guard import Guard, refuse_what_cannot_be_answered
+from stochattn_core.manual_attention import AttentionClass, is_by_hand_class, is_by_hand_function
+from stochattn_core.shared_prefix import compute_shared
 
 SOFTMAX = (F.softmax, torch.softmax, Tensor.softmax, torch.special.softmax)
 # What nn.MultiheadAttention computes, run as if no mode were active: an active mode is otherwise handed this whole function, and the
@@ -41,7 +41,7 @@ _MULTI_HEAD = types.FunctionType(
 _MULTI_HEAD.__kwdefaults__ = F.multi_head_attention_forward.__kwdefaults__
 
 Layers = str | Callable[[str], bool]
-_watched: weakref.WeakKeyDictionary[nn.Module, set] = weakref.WeakKeyDictionary()
+_guarded: weakref.WeakKeyDictionary[nn.Module, set] = weakref.WeakKeyDictionary()
 
 
 class NoAttentionError(ValueError):
@@ -112,8 +112,8 @@ def answering(model: nn.Module, draw: Draw, layers: Layers, classes: tuple, obse
     signature = (classes, torch.is_grad_enabled())
     with contextlib.ExitStack() as stack:
         stack.enter_context(_through_torch_functions(model))
-        if signature not in _watched.get(model, ()):
-            mode.watch = stack.enter_context(Watch(model, mode.where))
+        if signature not in _guarded.get(model, ()):
+            mode.watch = stack.enter_context(Guard(model, mode.where))
         stack.enter_context(mode)
         yield mode.run
     if not mode.run.n_call:
@@ -125,7 +125,7 @@ def answering(model: nn.Module, draw: Draw, layers: Layers, classes: tuple, obse
         raise NoAttentionError(
             f"no attention layer of {type(model).__name__} matches layers={layers!r}; its attention layers are: {', '.join(mode.run.plain)}"
         )
-    _watched.setdefault(model, set()).add(signature)
+    _guarded.setdefault(model, set()).add(signature)
 
 
 def sampled_by(layers: Layers) -> Callable[[str], bool]:
@@ -150,7 +150,7 @@ class _Mode(TorchFunctionMode):
         self.draw, self.classes, self.observe = draw, classes, observe
         self.is_sampled = sampled_by(layers)
         self.run = Run()
-        self.watch: Watch | None = None
+        self.watch: Guard | None = None
         self.other_softmax: Counter[str] = Counter()
         self.n_function = 0
 
@@ -172,7 +172,7 @@ class _Mode(TorchFunctionMode):
 
     def _plain(self, func: Callable, args: tuple, kwargs: dict) -> Any:
         """The function itself. Before the first sampled attention of the block it may be computed for one member only."""
-        output = None if self.run.calls else once(func, args, kwargs, len(self.draw.members))
+        output = None if self.run.calls else compute_shared(func, args, kwargs, len(self.draw.members))
         return func(*args, **kwargs) if output is None else output
 
     def _answer(self, name: str, func: Callable, answer: Callable, args: tuple, kwargs: dict) -> Any:

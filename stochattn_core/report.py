@@ -20,6 +20,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from stochattn_core import DATASETS, MODELS, load_dataset, load_model
+from stochattn_core.compare import Comparison, compare
 from stochattn_core.datasets.base import Dataset, thinned
 from stochattn_core.datasets.grids import grid_from_file
 from stochattn_core.datasets.own_csv import series_from_csv
@@ -27,7 +28,6 @@ from stochattn_core.datasets.table_parts import table_dataset
 from stochattn_core.figures import coverage, curve, pit, spread_skill
 from stochattn_core.figures.objectives import objective_curves
 from stochattn_core.figures.theme import LIGHT, units_text
-from stochattn_core.mends.compare import Comparison, compare
 from stochattn_core.metrics.diagrams import binned_spread_error, coverage_curve, pit_histogram
 from stochattn_core.tuning import OBJECTIVES, Tuning, preview, tune
 
@@ -36,7 +36,7 @@ SHOWN = {
     "rmse": "RMSE of the mean", "rmse_plain": "RMSE, plain", "spread_skill_ratio": "spread-skill ratio", "w1": "W1", "coverage_90": "90% coverage",
     "width_90": "width of the 90% interval", "crps_fair": "fair CRPS", "mae_plain": "MAE, plain",
 }  # fmt: skip
-MENDED = ("crps_fair", "spread_skill_ratio", "w1", "coverage_90", "width_90", "rmse")
+CORRECTED = ("crps_fair", "spread_skill_ratio", "w1", "coverage_90", "width_90", "rmse")
 STYLE = """body{font:15px/1.5 system-ui,sans-serif;max-width:1120px;margin:2rem auto;padding:0 1rem;color:#16191f;background:#fdfdfb}
 h2{margin-top:3rem;border-top:1px solid #d9e7f4;padding-top:1.2rem}table{border-collapse:collapse;margin:1rem 0;font-size:14px}
 td,th{padding:.2rem .8rem .2rem 0;text-align:left;font-variant-numeric:tabular-nums}th{font-weight:600;color:#4a505b}
@@ -70,7 +70,7 @@ def cases(folder: Path | None) -> dict[str, Callable[[], Dataset]]:
 
 
 def chain(dataset: Dataset, progress=None) -> tuple[dict[str, Any], str]:
-    """Preview, tuning, interval, verdict and mends of one dataset: the numbers, and its part of the page."""
+    """Preview, tuning, interval, verdict and corrections of one dataset: the numbers, and its part of the page."""
     model = load_model(next(name for name, kind in MODELS.items() if kind.task == dataset.task and kind.need == "embedded"))
     dataset = thinned(dataset, N_CASE[dataset.task])
     looked = preview(model, dataset, progress=progress)
@@ -84,8 +84,13 @@ def chain(dataset: Dataset, progress=None) -> tuple[dict[str, Any], str]:
         "preview": {"expected": looked.expected, "sentence": looked.sentence},
         "setting": json.loads(tuning.setting.dumps()),
         "objectives": {name: vars(one) for name, one in tuning.optima.items()},
-        "mends": [
-            {"name": row.name, "mend": row.setting.mend if row.setting else "", "problem": row.problem, "scores": row.scores or {}}
+        "corrections": [
+            {
+                "name": row.name,
+                "correction": row.setting.correction if row.setting else "",
+                "problem": row.problem,
+                "scores": row.scores or {},
+            }
             | {"gain_calibration": row.gain_calibration._asdict(), "gain_test": row.gain._asdict()}
             for row in compared.rows
         ],
@@ -108,12 +113,12 @@ def _section(dataset: Dataset, looked: str, tuning: Tuning, compared: Comparison
     head = ("objective", "ν*", "90% interval", "at an end")
     lines = ((OBJECTIVES[name].title, one) for name, one in tuning.optima.items())
     yield _table(head, [(t, _digits(o.value), f"{o.low:.3g} to {o.high:.3g}", "yes" if o.at_bound else "") for t, o in lines])
-    yield f"<p><b>Mends:</b> {escape(compared.sentence)}</p>"
+    yield f"<p><b>Corrections:</b> {escape(compared.sentence)}</p>"
     head = ("method", "setting", "fair CRPS", "ratio", "W1", "90% coverage", "width", "RMSE of the mean")
     rows = []
     for row in compared.rows:
-        values = [_digits((row.scores or {}).get(name, math.nan)) for name in MENDED]
-        rows.append((row.title, row.setting.mend if row.setting else "", *values) if not row.problem else (row.title, row.problem))
+        values = [_digits((row.scores or {}).get(name, math.nan)) for name in CORRECTED]
+        rows.append((row.title, row.setting.correction if row.setting else "", *values) if not row.problem else (row.title, row.problem))
     yield _table(head, rows)
 
 

@@ -15,31 +15,32 @@ from typing import BinaryIO
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from stochattn_core import mends
+from stochattn_core import corrections
 from stochattn_core.draw import check_concentration
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
+RENAMED = {"mend": "correction"}  # fields of schemas 1 and 2 by their name in schema 3
 
 
 @dataclass(frozen=True)
 class Setting:
     """How an ensemble is drawn. concentration: draws per attention row, math.inf for the plain model. layers: "" is the model's own default.
 
-    mend: "" for none, or the text of one, see `stochattn_core.mends`; it is kept in its canonical form.
+    correction: "" for none, or the text of one, see `stochattn_core.corrections`; it is kept in its canonical form.
     """
 
     concentration: int | float = 64
     n_member: int = 49
     seed: int = 0
     layers: str = ""
-    mend: str = ""
+    correction: str = ""
 
     def __post_init__(self) -> None:
         concentration = check_concentration(self.concentration)
-        if self.mend:
-            recipe = mends.parse(self.mend)
+        if self.correction:
+            recipe = corrections.parse(self.correction)
             concentration = recipe.concentration(concentration)
-            object.__setattr__(self, "mend", recipe.text)
+            object.__setattr__(self, "correction", recipe.text)
         object.__setattr__(self, "concentration", concentration)
         if not isinstance(self.layers, str):
             raise ValueError(f"layers must be a text such as '*attention*', several with commas between, got {self.layers!r}")
@@ -120,7 +121,7 @@ class Scores(_Part):
 class TunedSetting(_Part):
     """A tuned concentration with where it came from; saved as JSON and loaded back to the same numbers on the same device.
 
-    interval is the wider of `intervals`; evidence is what the verdict rests on. Of schema 1 there are files without mend, intervals, evidence,
+    interval is the wider of `intervals`; evidence is what the verdict rests on. Of schema 1 there are files without correction, intervals, evidence,
     groups, conformal, search, passes and sentence.
     """
 
@@ -139,7 +140,7 @@ class TunedSetting(_Part):
     n_member: int = Field(ge=2)
     seed: int = Field(ge=0)
     layers: str = ""
-    mend: str = ""
+    correction: str = ""
     model: ModelPart
     dataset: DatasetPart
     scores: Scores
@@ -148,14 +149,14 @@ class TunedSetting(_Part):
     software: dict[str, str] = Field(default_factory=lambda: software_versions())
     created: str = Field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
-    @field_validator("mend")
+    @field_validator("correction")
     @classmethod
-    def _is_a_mend(cls, text: str) -> str:
-        return mends.parse(text).text if text else ""
+    def _is_a_correction(cls, text: str) -> str:
+        return corrections.parse(text).text if text else ""
 
     @property
     def setting(self) -> Setting:
-        return Setting(self.concentration, self.n_member, self.seed, self.layers, self.mend)
+        return Setting(self.concentration, self.n_member, self.seed, self.layers, self.correction)
 
     def dumps(self) -> str:
         return self.model_dump_json(indent=2) + "\n"
@@ -199,6 +200,7 @@ class TunedSetting(_Part):
             raise ValueError(
                 f"expected a tuned setting of schema {SCHEMA_VERSION} or older, {name} has schema {content['schema_version']!r}; update this program"
             )
+        content = {RENAMED.get(field, field): value for field, value in content.items()}
         try:
             return cls.model_validate(content)
         except ValidationError as error:

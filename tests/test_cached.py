@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pages.ui import cached
-from pages.ui.shelf import N_BY_CELL, Shelf
+from pages.ui.result_cache import N_BY_CELL, ResultCache
 from stochattn_core.evaluate import Evaluation
 from stochattn_core.forecasts import Ensemble
 from stochattn_core.settings import Setting
@@ -21,7 +21,7 @@ def test_the_first_answer_is_the_forecast_that_the_evaluation_holds():
 
 
 def test_the_shelf_holds_the_cells_of_a_few_maps_and_the_scores_of_all():
-    shelf, found = Shelf(), []
+    result_cache, found = ResultCache(), []
     rng = np.random.default_rng(0)
     for i in range(N_BY_CELL + 2):
         members = rng.normal(size=(9, 4, 3, 4)).astype(np.float32)
@@ -37,7 +37,7 @@ def test_the_shelf_holds_the_cells_of_a_few_maps_and_the_scores_of_all():
         )
         found.append(Evaluation("m", "d", "test", Setting(4, 9), "*", ensemble, {}, {}, {}, "", "cpu", 0.0))
         before = found[-1].scores["rmse"]
-        shelf.put(("evaluation", i), found[-1])
+        result_cache.put(("evaluation", i), found[-1])
         assert found[-1].scores["rmse"] == before
     assert ["statistics" in vars(one.ensemble) for one in found] == [False] * 2 + [True] * N_BY_CELL
     assert found[0].statistics.event == (3, 4)

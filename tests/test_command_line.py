@@ -75,10 +75,10 @@ def test_a_budget_may_be_a_part_of_a_second(capsys, monkeypatch):
     assert code == 2 and "enough" in err and asked == [0.5]
 
 
-def test_a_mend_that_there_is_not_is_refused_before_hours_of_tuning(capsys, monkeypatch):
+def test_a_correction_that_there_is_not_is_refused_before_hours_of_tuning(capsys, monkeypatch):
     monkeypatch.setattr("stochattn_core.tuning.tune", lambda *_, **__: pytest.fail("tuned first"))
-    code, _, err = run(capsys, "compare", *CASE, "--mends", "typo")
-    assert code == 2 and "expected mends among inflation" in err
+    code, _, err = run(capsys, "compare", *CASE, "--corrections", "typo")
+    assert code == 2 and "expected corrections among inflation" in err
 
 
 def test_a_table_of_ones_own(capsys, tmp_path):
@@ -123,7 +123,7 @@ def test_a_table_of_ones_own(capsys, tmp_path):
         (("evaluate", "--model", "climax", "--grid", "none.nc", "--variable", "air"), "none.nc"),
         (("tune", *CASE, "--max-seconds", "soon"), "--max-seconds must be a number, got 'soon'"),
         (("tune", *CASE, "--max-seconds", "nan"), "expected a budget of seconds above 0"),
-        (("compare", *CASE, "--mends", "inflation,typo"), "expected mends among inflation, noise"),
+        (("compare", *CASE, "--corrections", "inflation,typo"), "expected corrections among inflation, noise"),
         (("score", "none.nc"), "expected a NetCDF file at none.nc"),
         (("tune",), "--model"),
         (("fly",), "fly"),

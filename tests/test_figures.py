@@ -73,7 +73,7 @@ def figures(palette):
         ),
         "gains": gains(
             ["Output inflation", "Split conformal"],
-            ["mend", "reference"],
+            ["correction", "reference"],
             np.array([[0.2, 0.1, 0.3], [-0.1, -0.2, 0.1]]),
             np.array([[0.2, 0.1, 0.3], [-0.1, -0.2, 0.1]]),
             level=0.98,
@@ -259,13 +259,13 @@ def test_the_sentences_of_a_tuning_read_its_numbers():
 
 
 def test_the_sentence_of_the_gains_names_what_chance_cannot_make():
-    title, kind = ["Output inflation", "Shared draws", "Split conformal"], ["mend", "mend", "reference"]
+    title, kind = ["Output inflation", "Shared draws", "Split conformal"], ["correction", "correction", "reference"]
     gain = np.array([[0.2, 0.1, 0.3], [-0.2, -0.3, -0.1], [0.1, -0.1, 0.3]])
     said = reading_tuning.read_gains(title, kind, gain, 0)
     assert "beyond chance: Output inflation. Worse: Shared draws." in said and "holds here" in said and "References" in said
     assert "does not hold here" in reading_tuning.read_gains(title, kind, gain, 1)
     assert "is not sure here" in reading_tuning.read_gains(title, kind, gain, 2)
-    assert "no method" in reading_tuning.read_gains(["Shared draws"], ["mend"], gain[1:2], None)
+    assert "no method" in reading_tuning.read_gains(["Shared draws"], ["correction"], gain[1:2], None)
 
 
 def test_grades_go_by_word_and_by_mark():

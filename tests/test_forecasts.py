@@ -10,10 +10,10 @@ from stochattn_core.forecasts import ensemble_of, ensemble_of_case
 
 
 @pytest.mark.parametrize(("name", "data"), (("ft_transformer", "diabetes"), ("timesfm", "elnino")))
-@pytest.mark.parametrize("mend", ("", "inflation 2.5", "noise 2 0.5", "fractional 2.5", "shared"))
-def test_one_case_alone_has_the_members_that_it_has_among_all(name, data, mend):
+@pytest.mark.parametrize("correction", ("", "inflation 2.5", "noise 2 0.5", "fractional 2.5", "shared"))
+def test_one_case_alone_has_the_members_that_it_has_among_all(name, data, correction):
     dataset = load_dataset(data)
-    network, setting = load_model(name).on(dataset, device="cpu"), Setting(2, 6, seed=5, mend=mend)
+    network, setting = load_model(name).on(dataset, device="cpu"), Setting(2, 6, seed=5, correction=correction)
     whole = ensemble_of(network, dataset, setting)
     for case in (0, 4):
         one, only = ensemble_of_case(network, dataset, setting, case), slice(case, case + 1)
@@ -27,7 +27,7 @@ def test_one_case_alone_has_the_members_that_it_has_among_all(name, data, mend):
 def test_the_plain_model_of_one_case_and_a_case_that_there_is_not():
     dataset = load_dataset("diabetes")
     network, n = load_model("ft_transformer").on(dataset, device="cpu"), len(dataset.test)
-    one = ensemble_of_case(network, dataset, Setting(math.inf, 3, mend="inflation 2"), n - 1)
+    one = ensemble_of_case(network, dataset, Setting(math.inf, 3, correction="inflation 2"), n - 1)
     assert np.array_equal(one.members, np.stack([one.plain] * 3))
     for case in (-1, n):
         with pytest.raises(ValueError, match=rf"expected a case from 0 to {n - 1} of the test part of 'diabetes', got {case}"):

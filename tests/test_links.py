@@ -16,7 +16,7 @@ WRONG = {
     "nu": ("0", "-1", "2.5", "abc", "1e3", "5000", "nan", "99999999999999999999"),
     "seed": ("-1", "1.5", "abc", "99999999999"),
     "layers": ("x" * 300,),
-    "mend": ("nonsense", "inflation", "inflation -1", "fractional 0.5", "shared 2", "inflation nan"),
+    "correction": ("nonsense", "inflation", "inflation -1", "fractional 0.5", "shared 2", "inflation nan"),
     "case": ("-1", "1000000", "abc"),
     "variable": ("nothing", "geopotential"),
     "forecasts": ("-1", "21", "all"),
@@ -24,7 +24,7 @@ WRONG = {
     "view": ("map", ""),
     "member": ("0", "1.5", "100"),
     "wind": ("1", "☃"),
-    "ahead": ("1", "off"),
+    "prefetch": ("1", "off"),
     "box": ("30,60", "a,b,c,d", "60,30,0,10", "0,91,0,10", "nan,1,2,3"),
 }
 

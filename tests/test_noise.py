@@ -7,16 +7,16 @@ import pytest
 
 from benchmarks.simulated import OneAttention, dataset, part, uneven
 from stochattn_core import Setting, evaluate
-from stochattn_core.mends import Noise, noise, parse
-from stochattn_core.mends.compare import compare
+from stochattn_core.compare.comparison import compare
+from stochattn_core.corrections import Noise, noise, parse
 
 
 def test_a_text_is_two_numbers_and_has_one_form():
     assert parse(" noise 2.10  0.30") == Noise(2.1, 0.3) and Noise(2.1, 0.3).text == "noise 2.1 0.3"
-    assert Setting(mend="noise 2 0").mend == "noise 2 0"
+    assert Setting(correction="noise 2 0").correction == "noise 2 0"
     for text in ("noise", "noise 2", "noise 2 x", "noise 0 0", "noise 2 -1", "noise 2 inf", "noise 1 2 3"):
         with pytest.raises(ValueError, match=r"^expected .*(got|try)") as error:
-            Setting(mend=text)
+            Setting(correction=text)
         assert "\n" not in str(error.value)
 
 
@@ -74,9 +74,9 @@ def test_it_is_recommended_where_the_target_has_a_noise_of_its_own():
 
     rng = np.random.default_rng(0)
     data, network = dataset(part(rng, 400, uneven(0.8), error), part(rng, 400, uneven(0.8), error)), OneAttention().eval()
-    found = compare(network, data, Setting(n_member=19), mends=("inflation", "noise"))
+    found = compare(network, data, Setting(n_member=19), corrections=("inflation", "noise"))
     rows = {row.name: row for row in found.rows}
-    assert found.recommended is rows["noise"] and rows["noise"].gain.low > 0 and rows["noise"].setting.mend.startswith("noise ")
+    assert found.recommended is rows["noise"] and rows["noise"].gain.low > 0 and rows["noise"].setting.correction.startswith("noise ")
     assert rows["noise"].scores["crps_fair"] < rows["inflation"].scores["crps_fair"]
     again = evaluate(network, data, rows["noise"].setting).scores
     assert again["crps_fair"] == pytest.approx(rows["noise"].scores["crps_fair"]) and 0.85 <= again["coverage_90"] <= 0.95

@@ -52,11 +52,11 @@ def test_the_slider_changes_the_scores_and_the_address():
 def test_the_line_above_the_slider_says_what_is_ready_and_can_be_switched_off():
     test = opened("explore", nu="64", seed="11")
     assert "1 of 25 concentrations ready" in html(test)
-    assert "ahead" not in test.query_params
-    test.toggle(key="ahead").set_value(False).run()
+    assert "prefetch" not in test.query_params
+    test.toggle(key="prefetch").set_value(False).run()
     assert not test.exception
     assert "concentrations ready" not in html(test)
-    assert test.query_params["ahead"] == "no"
+    assert test.query_params["prefetch"] == "no"
 
 
 def test_slider_positions_are_those_of_the_options():

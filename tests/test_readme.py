@@ -53,7 +53,7 @@ def test_the_tuning_example_runs_and_saves(tmp_path, monkeypatch, capsys):
     assert (tmp_path / "tuned.json").exists() and capsys.readouterr().out
 
 
-def test_the_example_of_mends_runs(capsys):
+def test_the_example_of_corrections_runs(capsys):
     (body,) = blocks("python", "compare(model, dataset")
     exec(compile(body, "README.md", "exec"), {})
     assert "Output inflation" in capsys.readouterr().out

@@ -79,8 +79,8 @@ def test_both_searches_agree_on_a_network():
     (
         ({"objective": "x"}, "an objective out of"),
         ({"search": "x"}, "a search out of"),
-        ({"mend": "x"}, "mend must be one of"),
-        ({"mend": "inflation 2"}, "mend 'shared' or none"),
+        ({"correction": "x"}, "correction must be one of"),
+        ({"correction": "inflation 2"}, "correction 'shared' or none"),
     ),
 )
 def test_a_wrong_choice_is_one_sentence(given, message):
@@ -266,11 +266,11 @@ def test_passes_near_the_optimum_are_the_nearest():
     assert abs(np.exp((math.log(0.4) - intercept) / slope) - 100) > 10  # through all of them
 
 
-def test_a_search_takes_shared_draws_and_no_other_mend_and_a_finite_grid():
+def test_a_search_takes_shared_draws_and_no_other_correction_and_a_finite_grid():
     network = own()
     data = dataset_of(network, a_draw_at(40), n=20)
-    with pytest.raises(ValueError, match="mend 'shared' or none"):
-        search_concentration(network, data, Setting(mend="fractional 5.4"))
+    with pytest.raises(ValueError, match="correction 'shared' or none"):
+        search_concentration(network, data, Setting(correction="fractional 5.4"))
     with pytest.raises(ValueError, match="a grid of finite concentrations"):
         tune(network, data, grid=(1, 2, math.inf))
     with pytest.raises(ValueError, match="concentration must be a positive whole number"):

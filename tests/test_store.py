@@ -70,8 +70,8 @@ def test_an_ensemble_is_kept_once_for_all_that_is_made_of_it_and_a_shared_one_by
     network, asked = model.on(diabetes, device="cpu"), []
     key_of = store.key_of
     monkeypatch.setattr(store, "key_of", lambda kind, **parts: asked.append(key_of(kind, **parts)) or asked[-1])
-    for mend in ("", "inflation 2", "shared"):
-        ensemble_of(network, diabetes, Setting(4, 3, mend=mend))
+    for correction in ("", "inflation 2", "shared"):
+        ensemble_of(network, diabetes, Setting(4, 3, correction=correction))
     plain, inflated, shared = asked
     assert plain == inflated != shared
 

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.ui import cached, export, mends_panel, search
-from pages.ui.choices import Settings, mend_text
+from pages.ui import cached, corrections_panel, export, search
+from pages.ui.choices import Settings, correction_text
 from pages.ui.work import duration
 from stochattn_core import TunedSetting, evaluate, tune
+from stochattn_core.compare.comparison import compare
+from stochattn_core.compare.row_export import taken
 from stochattn_core.figures.theme import number
-from stochattn_core.mends.compare import compare
-from stochattn_core.mends.export import taken
 from stochattn_core.settings import Setting
 from stochattn_core.tuning import preview
 from stochattn_core.tuning.export import with_groups
@@ -24,7 +24,7 @@ from stochattn_core.tuning.groups import by_dataset, calibration_ensembles, esti
 from tests.app import Silent, html, opened
 from tests.test_tuning import a_draw_at, dataset_of, own
 
-SEED = 7  # no other test tunes with it: what is on the server's shelf is of this file
+SEED = 7  # no other test tunes with it: what is on the server's result_cache is of this file
 
 
 @pytest.fixture(scope="module")
@@ -105,21 +105,21 @@ def test_a_pattern_that_matches_no_layer_is_one_sentence_and_can_be_left():
     assert not test.exception and not test.error
 
 
-def test_mends_are_compared_used_and_exported(model, diabetes, tuned):
+def test_corrections_are_compared_used_and_exported(model, diabetes, tuned):
     found = compare(model, diabetes, tuned)
     test = started(page())
-    test.button(key="compare-mends").click().run(timeout=300)
+    test.button(key="compare-corrections").click().run(timeout=300)
     assert not test.exception and not test.error
     shown = html(test)
     assert found.sentence in shown
     for row in found.rows:
         assert row.title in shown
-    test.selectbox(key="mend-row").set_value("inflation").run(timeout=60)
-    test.button(key="export-mend").click().run(timeout=60)
+    test.selectbox(key="correction-row").set_value("inflation").run(timeout=60)
+    test.button(key="export-correction").click().run(timeout=60)
     assert not test.exception
     inflation = next(row for row in found.rows if row.name == "inflation")
     code = test.code[0].value
-    assert mend_text(inflation.setting.mend) in code
+    assert correction_text(inflation.setting.correction) in code
     compile(code, "snippet", "exec")
     test.button(key="take-alone").click().run(timeout=60)
     assert "inflation" not in test.code[0].value
@@ -130,12 +130,12 @@ def compared(model, diabetes, tuned):
     return compare(model, diabetes, tuned)
 
 
-def test_the_file_of_a_mend_has_its_own_setting_scores_and_verdict(model, diabetes, tuned, compared):
+def test_the_file_of_a_correction_has_its_own_setting_scores_and_verdict(model, diabetes, tuned, compared):
     row = next(row for row in compared.rows if row.name == "inflation")
     saved = TunedSetting.loads(taken(model, diabetes, tuned, row).dumps())
     assert saved.setting == row.setting and saved.scores.after["crps_fair"] == row.scores["crps_fair"]
     narrow = evaluate(model, diabetes, Setting(row.setting.concentration, 9, SEED)).ensemble
-    factor = float(row.setting.mend.split()[1])
+    factor = float(row.setting.correction.split()[1])
     by_hand = narrow.plain + factor * (np.asarray(narrow.members) - narrow.plain)
     ratio = math.sqrt(10 / 9 * by_hand.var(0, ddof=1).mean() / ((by_hand.mean(0) - narrow.target) ** 2).mean())
     assert saved.scores.after["spread_skill_ratio"] == pytest.approx(ratio, rel=1e-4)
@@ -145,7 +145,7 @@ def test_the_file_of_a_mend_has_its_own_setting_scores_and_verdict(model, diabet
 def test_the_file_of_a_fractional_concentration_has_the_interval_of_the_optimum_that_it_is(model, diabetes, tuned, compared):
     best = tuned.optima["ratio"]
     value = float(f"{best.value:.3g}")
-    row = replace(compared.rows[0], name="fractional", setting=replace(compared.rows[0].setting, mend=f"fractional {value}"))
+    row = replace(compared.rows[0], name="fractional", setting=replace(compared.rows[0].setting, correction=f"fractional {value}"))
     saved = taken(model, diabetes, tuned, row)
     assert saved.objective == "ratio" and (saved.interval.low, saved.interval.high) == (best.low, best.high)
     assert saved.interval.low <= value <= saved.interval.high and set(saved.intervals) == {"bootstrap"} and not saved.at_bound
@@ -162,8 +162,8 @@ def test_the_file_of_a_given_concentration_names_no_search_that_found_another(mo
 def test_the_file_of_shared_draws_has_the_interval_of_its_own_search(model, diabetes, tuned, compared):
     row = next(row for row in compared.rows if row.name == "shared")
     saved = taken(model, diabetes, tuned, row)
-    alone = tune(model, diabetes, n_member=9, seed=SEED, mend="shared").setting
-    assert (saved.concentration, saved.mend, saved.interval, saved.verdict) == (
+    alone = tune(model, diabetes, n_member=9, seed=SEED, correction="shared").setting
+    assert (saved.concentration, saved.correction, saved.interval, saved.verdict) == (
         alone.concentration,
         "shared",
         alone.interval,
@@ -188,50 +188,50 @@ def test_a_reference_has_no_file(model, diabetes, tuned, compared):
 
 
 def test_every_snippet_is_python(tuned):
-    for mend in ("", "inflation 3.2", "fractional 2.5", "shared"):
-        compile(export.snippet(tuned.setting.model_copy(update={"mend": mend})), "snippet", "exec")
+    for correction in ("", "inflation 3.2", "fractional 2.5", "shared"):
+        compile(export.snippet(tuned.setting.model_copy(update={"correction": correction})), "snippet", "exec")
 
 
-@pytest.mark.parametrize("mend", ["inflation 3", "fractional 5.4", "shared"])
-def test_a_link_with_a_mend_shows_the_numbers_of_the_core(model, diabetes, mend):
-    test = opened("explore", nu="8", mend=mend)
+@pytest.mark.parametrize("correction", ["inflation 3", "fractional 5.4", "shared"])
+def test_a_link_with_a_correction_shows_the_numbers_of_the_core(model, diabetes, correction):
+    test = opened("explore", nu="8", correction=correction)
     assert not test.exception and not test.warning and not test.error
-    found = evaluate(model, diabetes, Setting(8, 9, 0, "", mend))
+    found = evaluate(model, diabetes, Setting(8, 9, 0, "", correction))
     assert number(found.scores["spread_skill_ratio"]) in html(test) and number(found.scores["crps_fair"]) in html(test)
-    assert mend_text(mend) in html(test) and test.query_params["mend"] == mend
+    assert correction_text(correction) in html(test) and test.query_params["correction"] == correction
     assert f"ν = {found.setting.concentration}" in html(test)
-    test.button(key="remove-mend").click().run(timeout=60)
-    assert not test.exception and "mend" not in test.query_params and mend_text(mend) not in html(test)
+    test.button(key="remove-correction").click().run(timeout=60)
+    assert not test.exception and "correction" not in test.query_params and correction_text(correction) not in html(test)
 
 
 def test_moving_the_slider_leaves_a_fractional_concentration_and_keeps_an_inflation():
-    for mend, kept in (("fractional 5.4", False), ("inflation 3", True)):
-        test = opened("explore", nu="5", mend=mend)
+    for correction, kept in (("fractional 5.4", False), ("inflation 3", True)):
+        test = opened("explore", nu="5", correction=correction)
         test.select_slider(key="nu").set_value(16.0).run(timeout=60)
         assert not test.exception and test.query_params["nu"] == "16"
-        assert ("mend" in test.query_params) == kept
+        assert ("correction" in test.query_params) == kept
 
 
-@pytest.mark.parametrize("mend", ["inflation 3", "noise 2 5", "fractional 5.4", "shared"])
-def test_the_first_answer_of_a_mended_setting_is_what_its_evaluation_holds(mend):
-    data, setting = cached.dataset("sunspots"), Setting(5, 9, 0, "", mend)
+@pytest.mark.parametrize("correction", ["inflation 3", "noise 2 5", "fractional 5.4", "shared"])
+def test_the_first_answer_of_a_corrected_setting_is_what_its_evaluation_holds(correction):
+    data, setting = cached.dataset("sunspots"), Setting(5, 9, 0, "", correction)
     members, plain = cached.one_forecast("timesfm", data, setting, 2, Silent())
     found = cached.evaluation("timesfm", data, setting, Silent()).ensemble
     np.testing.assert_allclose(members, found.members[:, 2], rtol=1e-3)
     np.testing.assert_allclose(plain, found.plain[2], rtol=1e-4)
 
 
-def test_what_is_known_of_a_mend_is_no_point_of_the_curve_without_one(diabetes):
-    for mend in ("", "inflation 3"):
-        cached.evaluation("ft_transformer", diabetes, Setting(4, 9, SEED, "", mend), Silent())
+def test_what_is_known_of_a_correction_is_no_point_of_the_curve_without_one(diabetes):
+    for correction in ("", "inflation 3"):
+        cached.evaluation("ft_transformer", diabetes, Setting(4, 9, SEED, "", correction), Silent())
     known = cached.evaluations_known("ft_transformer", diabetes, Setting(64, 9, SEED, "", "inflation 3"))
-    assert list(known) == [4] and known[4].setting.mend == "inflation 3"
+    assert list(known) == [4] and known[4].setting.correction == "inflation 3"
 
 
-def test_a_mend_in_the_settings_is_left_aside_by_the_search():
+def test_a_correction_in_the_settings_is_left_aside_by_the_search():
     data = cached.dataset("diabetes")
-    plain, inflated = Settings(task="table", mend="").setting, Settings(task="table", mend="inflation 3").setting
-    shared = Settings(task="table", mend="shared").setting
+    plain, inflated = Settings(task="table", correction="").setting, Settings(task="table", correction="inflation 3").setting
+    shared = Settings(task="table", correction="shared").setting
     keys = [cached.tuning_key("ft_transformer", data, one) for one in (plain, inflated, shared)]
     assert keys[0] == keys[1] != keys[2]
     assert search.asked(Settings(task="table")) is None
@@ -267,6 +267,6 @@ def test_a_duration_is_said_as_a_person_says_it():
 
 
 def test_a_row_says_all_that_its_setting_changes(compared):
-    said = {row.name: mends_panel.row_text(row) for row in compared.rows if row.setting}
+    said = {row.name: corrections_panel.row_text(row) for row in compared.rows if row.setting}
     assert "output inflation" in said["inflation"] and "shared draws" in said["shared"]
     assert any("layers" in text for name, text in said.items() if name.startswith("layers"))

@@ -15,8 +15,8 @@ import torch
 from torch import nn
 
 from stochattn_core import TunedSetting, evaluate, load_dataset, load_model, sample_ensemble, tune
+from stochattn_core.compare.comparison import compare
 from stochattn_core.datasets.base import Dataset, Split, blocks_at_random
-from stochattn_core.mends.compare import compare
 from stochattn_core.settings import Setting
 from stochattn_core.tuning import GRID, Budget, power_law, search_concentration
 from stochattn_core.tuning.points import points_about
@@ -171,7 +171,7 @@ def test_the_file_gives_back_the_setting_and_the_numbers(tuned, tmp_path, empty_
 
 def test_what_is_exported_names_everything_it_hangs_on(tuned):
     setting = tuned.setting
-    assert setting.schema_version == 2 and setting.model.name == "ft_transformer" and len(setting.model.weights_sha256) == 64
+    assert setting.schema_version == 3 and setting.model.name == "ft_transformer" and len(setting.model.weights_sha256) == 64
     assert sum(setting.model.attention_calls.values()) > 0 and setting.software["torch"].startswith("2.13")
     assert setting.dataset.calibration.n_case and setting.dataset.test.n_case and len(setting.dataset.sha256) == 64
     for name, level in itertools.product(("coverage", "width"), (50, 80, 90, 95)):
@@ -192,7 +192,7 @@ def text(tuned, **changes):
         (lambda t: "{}", "another JSON file"),
         (lambda t: "[1]", "another JSON file"),
         (lambda t: b"\x89PNG\xff\xfe", "not whole or not JSON"),
-        (lambda t: text(t, schema_version=3), "expected a tuned setting of schema 2 or older, the file has schema 3; update"),
+        (lambda t: text(t, schema_version=4), "expected a tuned setting of schema 3 or older, the file has schema 4; update"),
         (lambda t: text(t, schema_version="x"), "has schema 'x'"),
         (lambda t: text(t, concentration=0), "a problem at concentration"),
         (lambda t: text(t, concentration="64 draws"), "a problem at concentration"),

@@ -10,9 +10,9 @@ import torch
 from benchmarks.simulated import OneAttention, dataset, even, part, uneven
 from benchmarks.verdicts import KINDS, tuned
 from stochattn_core import Setting, TunedSetting, tune
+from stochattn_core.compare.comparison import compare
 from stochattn_core.datasets.base import Split
 from stochattn_core.forecasts import Ensemble
-from stochattn_core.mends.compare import compare
 from stochattn_core.metrics import scores
 from stochattn_core.metrics.association import within_by_block
 from stochattn_core.metrics.significance import bootstrap

@@ -1,4 +1,4 @@
-"""What is known is not computed again: the only st.cache_*, and what pages ask of the shelf."""
+"""What is known is not computed again: the only st.cache_*, and what pages ask of the result_cache."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import numpy as np
 import streamlit as st
 from streamlit import runtime
 
-from pages.ui.ahead import Ahead
 from pages.ui.choices import Search
 from pages.ui.inference import Inference
-from pages.ui.shelf import Shelf
+from pages.ui.prefetch import Prefetcher
+from pages.ui.result_cache import ResultCache
 from pages.ui.work import Work
 from stochattn_core.datasets import load_dataset
 from stochattn_core.datasets.base import Dataset
@@ -24,15 +24,15 @@ from stochattn_core.models import load_model
 from stochattn_core.settings import Setting
 
 if TYPE_CHECKING:
-    from stochattn_core.mends.compare import Comparison, Row
+    from stochattn_core.compare import Comparison, Row
     from stochattn_core.settings import TunedSetting
     from stochattn_core.tuning import Preview, Tuning
     from stochattn_core.tuning.groups import Group
 
 
 @st.cache_resource(show_spinner=False)
-def shelf() -> Shelf:
-    return Shelf()
+def result_cache() -> ResultCache:
+    return ResultCache()
 
 
 @st.cache_resource(show_spinner=False)
@@ -41,9 +41,9 @@ def _inference() -> Inference:
 
 
 @st.cache_resource(show_spinner=False)
-def ahead() -> Ahead:
+def prefetcher() -> Prefetcher:
     """The worker that evaluates what users may choose next."""
-    worker = Ahead(wanted=_inference().wanted, alive=_alive)
+    worker = Prefetcher(wanted=_inference().wanted, alive=_alive)
     worker.start()
     return worker
 
@@ -70,16 +70,16 @@ def derived(found: Evaluation, data: Dataset, what: str, which: Any, make: Calla
 
 
 def evaluation_key(model: str, data: Dataset, setting: Setting, part: str = "test") -> tuple:
-    return ("evaluation", model, shelf().digest(data), setting, part)
+    return ("evaluation", model, result_cache().digest(data), setting, part)
 
 
 def evaluation(model: str, data: Dataset, setting: Setting, work: Work, *, part: str = "test") -> Evaluation:
-    """One evaluation, from the shelf or computed now with `work` telling how far it is."""
+    """One evaluation, from the result_cache or computed now with `work` telling how far it is."""
     key = evaluation_key(model, data, setting, part)
-    return shelf().get(key) or _computed(key, work, lambda: evaluate(load_model(model), data, setting, part=part, progress=work))
+    return result_cache().get(key) or _computed(key, work, lambda: evaluate(load_model(model), data, setting, part=part, progress=work))
 
 
-def evaluation_ahead(
+def prefetched_evaluation(
     model: str,
     data: Dataset,
     setting: Setting,
@@ -87,7 +87,7 @@ def evaluation_ahead(
     progress: Callable[[int, int, str], None],
     check: Callable[[], None],
 ) -> None:
-    """One evaluation for the shelf before anybody asks for it, the same bits. prepare: derives what a page needs of it at once."""
+    """One evaluation for the result_cache before anybody asks for it, the same bits. prepare: derives what a page needs of it at once."""
     with _inference().ahead_of_pages(check):
         found = evaluate(load_model(model), data, setting, progress=progress)
     check()
@@ -95,11 +95,11 @@ def evaluation_ahead(
     if found.ensemble.latitude:
         found.ensemble.forget_elements()
     key = evaluation_key(model, data, setting)
-    _ = shelf().get(key) or shelf().put(key, found)
+    _ = result_cache().get(key) or result_cache().put(key, found)
 
 
 def evaluation_known(model: str, data: Dataset, setting: Setting) -> Evaluation | None:
-    return shelf().get(evaluation_key(model, data, setting))
+    return result_cache().get(evaluation_key(model, data, setting))
 
 
 def one_forecast(model: str, data: Dataset, setting: Setting, case: int, work: Work) -> tuple[np.ndarray, np.ndarray]:
@@ -112,31 +112,31 @@ def one_forecast(model: str, data: Dataset, setting: Setting, case: int, work: W
 
 
 def evaluations_known(model: str, data: Dataset, setting: Setting) -> dict[float, Evaluation]:
-    """By concentration, what the shelf holds for the same members, seed, layers and mend."""
-    same = ("evaluation", model, shelf().digest(data))
+    """By concentration, what the result_cache holds for the same members, seed, layers and correction."""
+    same = ("evaluation", model, result_cache().digest(data))
     known = {
-        key[3].concentration: shelf().get(key)
-        for key in shelf().held()
+        key[3].concentration: result_cache().get(key)
+        for key in result_cache().held()
         if key[:3] == same and key[4] == "test" and replace(setting, concentration=key[3].concentration) == key[3]
     }
     return {nu: found for nu, found in sorted(known.items()) if found is not None}
 
 
 def tuning_key(model: str, data: Dataset, setting: Setting) -> tuple:
-    """What is tuned: the concentration is sought, and so is what a mend made of it; only shared draws are searched themselves."""
-    searched = replace(setting, concentration=1, mend="shared" if setting.mend == "shared" else "")
-    return ("tuning", model, shelf().digest(data), searched)
+    """What is tuned: the concentration is sought, and so is what a correction made of it; only shared draws are searched themselves."""
+    searched = replace(setting, concentration=1, correction="shared" if setting.correction == "shared" else "")
+    return ("tuning", model, result_cache().digest(data), searched)
 
 
 def tuning_known(model: str, data: Dataset, setting: Setting) -> Tuning | None:
     """The tuning that was looked at last."""
-    return shelf().get((*tuning_key(model, data, setting), search_known(model, data, setting)))
+    return result_cache().get((*tuning_key(model, data, setting), search_known(model, data, setting)))
 
 
 def search_known(model: str, data: Dataset, setting: Setting) -> Search | None:
     """How the tuning that was looked at last was searched."""
     key = tuning_key(model, data, setting)
-    return next((one[-1] for one in reversed(shelf().held()) if one[: len(key)] == key), None)
+    return next((one[-1] for one in reversed(result_cache().held()) if one[: len(key)] == key), None)
 
 
 def tuning(model: str, data: Dataset, setting: Setting, how: Search, work: Work) -> Tuning:
@@ -154,26 +154,26 @@ def tuning(model: str, data: Dataset, setting: Setting, how: Search, work: Work)
             n_member=searched.n_member,
             seed=searched.seed,
             layers=searched.layers,
-            mend=searched.mend,
+            correction=searched.correction,
             budget=Budget(how.passes, how.seconds),
             progress=work,
         )
 
-    return shelf().get(key) or _computed(key, work, make)
+    return result_cache().get(key) or _computed(key, work, make)
 
 
 def tuning_seconds(model: str, data: Dataset, setting: Setting) -> float | None:
     """How long the longest tuning of this kind took, where one was computed by this server."""
     key = tuning_key(model, data, setting)
-    return max((seconds for one, seconds in shelf().seconds.items() if one[: len(key)] == key), default=None)
+    return max((seconds for one, seconds in result_cache().seconds.items() if one[: len(key)] == key), default=None)
 
 
 def _preview_key(model: str, data: Dataset, setting: Setting) -> tuple:
-    return ("preview", model, shelf().digest(data), setting.seed, setting.layers)
+    return ("preview", model, result_cache().digest(data), setting.seed, setting.layers)
 
 
 def preview_known(model: str, data: Dataset, setting: Setting) -> Preview | None:
-    return shelf().get(_preview_key(model, data, setting))
+    return result_cache().get(_preview_key(model, data, setting))
 
 
 def preview(model: str, data: Dataset, setting: Setting, work: Work) -> Preview:
@@ -181,7 +181,7 @@ def preview(model: str, data: Dataset, setting: Setting, work: Work) -> Preview:
 
     key = _preview_key(model, data, setting)
     make = lambda: look(load_model(model), data, seed=setting.seed, layers=setting.layers, progress=work)  # noqa: E731
-    return shelf().get(key) or _computed(key, work, make)
+    return result_cache().get(key) or _computed(key, work, make)
 
 
 def of_tuning(tuned: Tuning, *what: str) -> tuple:
@@ -191,40 +191,44 @@ def of_tuning(tuned: Tuning, *what: str) -> tuple:
 
 
 def comparison_known(tuned: Tuning) -> Comparison | None:
-    return shelf().get(of_tuning(tuned, "comparison"))
+    return result_cache().get(of_tuning(tuned, "comparison"))
 
 
 def comparison(data: Dataset, tuned: Tuning, work: Work) -> Comparison:
-    """Every mend and every reference beside the tuning."""
-    from stochattn_core.mends.compare import compare
+    """Every correction and every reference beside the tuning."""
+    from stochattn_core.compare import compare
 
     key = of_tuning(tuned, "comparison")
-    return shelf().get(key) or _computed(key, work, lambda: compare(load_model(tuned.setting.model.name), data, tuned, progress=work))
+    return result_cache().get(key) or _computed(
+        key, work, lambda: compare(load_model(tuned.setting.model.name), data, tuned, progress=work)
+    )
 
 
 def taken(data: Dataset, tuned: Tuning, row: Row, work: Work) -> TunedSetting:
     """The file of a row of the comparison."""
-    from stochattn_core.mends.export import taken as make
+    from stochattn_core.compare.row_export import taken as make
 
     key = of_tuning(tuned, "taken", row.name)
-    return shelf().get(key) or _computed(key, work, lambda: make(load_model(tuned.setting.model.name), data, tuned, row, progress=work))
+    return result_cache().get(key) or _computed(
+        key, work, lambda: make(load_model(tuned.setting.model.name), data, tuned, row, progress=work)
+    )
 
 
 def groups_known(tuned: Tuning, kind: str) -> list[Group] | None:
-    return shelf().get(of_tuning(tuned, "groups", kind))
+    return result_cache().get(of_tuning(tuned, "groups", kind))
 
 
 def groups(tuned: Tuning, kind: str, make: Callable[[Work], list[Group]], work: Work) -> list[Group]:
     """nu* of every group of one kind. make: computes them, where they are not known."""
     key = of_tuning(tuned, "groups", kind)
-    return shelf().get(key) or _computed(key, work, lambda: make(work))
+    return result_cache().get(key) or _computed(key, work, lambda: make(work))
 
 
 def _computed(key: tuple, work: Work, make: Callable[[], Any]) -> Any:
     with _inference().for_page(work):
-        if (known := shelf().get(key)) is not None:  # another session may have computed it while this one waited
+        if (known := result_cache().get(key)) is not None:  # another session may have computed it while this one waited
             return known
         started = time.monotonic()
-        result = shelf().put(key, make())
-        shelf().seconds[key] = time.monotonic() - started
+        result = result_cache().put(key, make())
+        result_cache().seconds[key] = time.monotonic() - started
         return result

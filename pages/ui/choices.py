@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from stochattn_core import mends
+from stochattn_core import corrections
 from stochattn_core.datasets import planet
 from stochattn_core.datasets.base import Dataset
 from stochattn_core.figures.projection import PROJECTIONS
@@ -28,7 +28,7 @@ OWN = "own-"  # names of datasets that a session brought
 class Settings:
     """Everything a page needs to know. lead is 0 for all lead times, else one of the dataset's; case is a position in the test part.
 
-    mend is the text of one, as `stochattn_core.mends` has it. From variable on they are of grids only: forecasts is how many starts are
+    correction is the text of one, as `stochattn_core.corrections` has it. From variable on they are of grids only: forecasts is how many starts are
     forecast (0: all), member counts from 1, box is "south,north,west,east" in degrees or empty.
     """
 
@@ -40,9 +40,9 @@ class Settings:
     nu: float = 4.0  # wide enough to be seen, cheap enough to be first
     seed: int = 0
     layers: str = ""
-    mend: str = ""
+    correction: str = ""
     case: int = 0
-    ahead: bool = True  # compute the other concentrations of the slider before they are chosen
+    prefetch: bool = True  # compute the other concentrations of the slider before they are chosen
     variable: str = ""
     forecasts: int = 20
     projection: str = "robinson"
@@ -67,7 +67,7 @@ class Settings:
 
     @property
     def setting(self) -> Setting:
-        return Setting(self.concentration, self.members, self.seed, self.layers, self.mend)
+        return Setting(self.concentration, self.members, self.seed, self.layers, self.correction)
 
 
 @dataclass(frozen=True)
@@ -80,14 +80,14 @@ class Search:
     seconds: float | None = None
 
 
-def mend_text(mend: str) -> str:
-    """A mend in words.
+def correction_text(correction: str) -> str:
+    """A correction in words.
 
-    >>> mend_text("inflation 3.21")
+    >>> correction_text("inflation 3.21")
     'output inflation × 3.21'
     """
-    name, _, value = mend.partition(" ")
-    return mends.MENDS[name].title.lower() + {"inflation": f" × {value}", "fractional": f" {value}"}.get(name, "")
+    name, _, value = correction.partition(" ")
+    return corrections.CORRECTIONS[name].title.lower() + {"inflation": f" × {value}", "fractional": f" {value}"}.get(name, "")
 
 
 def models(task: str) -> dict[str, Any]:
@@ -155,12 +155,12 @@ def from_text(name: str, text: str, task: str, datasets: Mapping[str, str], data
         return _one_of(text, {"projection": PROJECTIONS, "view": VIEWS}[name], "one of")
     if name == "member":
         return _whole(text, 1, MEMBERS[-1])
-    if name in ("wind", "ahead"):
+    if name in ("wind", "prefetch"):
         return YES_NO[_one_of(text, YES_NO, "one of")]
     if name == "box":
         return (region_of(text), text)[1] if text else ""
-    if name == "mend":
-        return mends.parse(text).text if text else ""
+    if name == "correction":
+        return corrections.parse(text).text if text else ""
     if name == "case":
         return _whole(text, 0, len(data().test) - 1)
     if name == "lead" and task == "grid":

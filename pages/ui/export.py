@@ -7,8 +7,8 @@ import json
 import pandas as pd
 import streamlit as st
 
-from pages.ui import cached, groups_panel, mends_panel, state
-from pages.ui.choices import Settings, mend_text
+from pages.ui import cached, corrections_panel, groups_panel, state
+from pages.ui.choices import Settings, correction_text
 from pages.ui.work import Work, refusals
 from stochattn_core.datasets.base import Dataset
 from stochattn_core.models import MODELS
@@ -18,16 +18,16 @@ from stochattn_core.tuning.export import with_groups
 
 
 def downloads(settings: Settings, data: Dataset, tuned: Tuning) -> None:
-    """The files of ν alone, or of the mend that the user chose above."""
+    """The files of ν alone, or of the correction that the user chose above."""
     st.subheader("Take it home")
-    setting, row = with_groups(tuned.setting, groups_panel.known(settings, data, tuned)), mends_panel.row_taken(tuned)
+    setting, row = with_groups(tuned.setting, groups_panel.known(settings, data, tuned)), corrections_panel.row_taken(tuned)
     if row is not None:
         work = Work(st.empty(), "Reading it back", key="taken", on_stop=lambda: state.keep(taken=None))
         with refusals(stop=False):
             setting = cached.taken(data, tuned, row, work)
         work.done()
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(f"With **{row.title}** ({mends_panel.row_text(row)}): {setting.verdict}.")
+            st.markdown(f"With **{row.title}** ({corrections_panel.row_text(row)}): {setting.verdict}.")
             st.button("Back to ν alone", type="tertiary", key="take-alone", on_click=state.keep, kwargs={"taken": None})
     with st.container(horizontal=True):
         st.download_button(
@@ -41,7 +41,7 @@ def downloads(settings: Settings, data: Dataset, tuned: Tuning) -> None:
             icon=":material/download:",
         )
     st.caption(
-        "tuned.json holds ν* with its intervals, the verdict with its evidence, a mend and groups where there are any, and where all of it came from. "
+        "tuned.json holds ν* with its intervals, the verdict with its evidence, a correction and groups where there are any, and where all of it came from. "
         "The page Bring your own loads it: the same numbers come back."
     )
     st.code(snippet(setting), language="python")
@@ -75,11 +75,11 @@ def snippet(setting: TunedSetting) -> str:
     few, thin = _dataset_lines(setting.dataset.name)
     if setting.model.name in MODELS and MODELS[setting.model.name].task == "grid":
         few, thin = f"{few}\nfrom stochattn_core.datasets.base import thinned", f"thinned({thin}, {setting.dataset.test.n_case})"
-    said = f"ν = {setting.concentration}, {mend_text(setting.mend)}" if setting.mend else f"ν* = {setting.concentration}"
+    said = f"ν = {setting.concentration}, {correction_text(setting.correction)}" if setting.correction else f"ν* = {setting.concentration}"
     layers = setting.layers or (MODELS[setting.model.name].layers if setting.model.name in MODELS else "*")
-    if setting.mend:
+    if setting.correction:
         few += "\nfrom stochattn_core.forecasts import ensemble_of"
-        members = f"""# the members themselves, mended, from any torch module with attention
+        members = f"""# the members themselves, corrected, from any torch module with attention
 network = model.on(dataset)
 members = ensemble_of(network, dataset, tuned.setting, layers={json.dumps(layers)}).members
 """
@@ -91,7 +91,7 @@ members = sample_ensemble(
     concentration={setting.concentration}, n_member={setting.n_member}, seed={setting.seed}, layers={json.dumps(layers)},
 )
 """
-    core = "TunedSetting, evaluate" if setting.mend else "TunedSetting, evaluate, sample_ensemble"
+    core = "TunedSetting, evaluate" if setting.correction else "TunedSetting, evaluate, sample_ensemble"
     return f"""from stochattn_core import {core}
 from stochattn_core import load_dataset, load_model{few}
 

@@ -7,7 +7,7 @@ from functools import partial
 
 import streamlit as st
 
-from pages.ui import cached, look, state
+from pages.ui import cached, state, widgets
 from pages.ui.choices import Settings
 from pages.ui.work import Work, refusals
 from stochattn_core.datasets import planet
@@ -69,13 +69,13 @@ def _table(kind: str, found: list[Group], tuned: Tuning) -> None:
         ]
         for one in found
     ]
-    look.table([kind, "own ν*", "90% interval", "weight of its own", "drawn in", "ν to use"], rows)
+    widgets.table([kind, "own ν*", "90% interval", "weight of its own", "drawn in", "ν to use"], rows)
     spread = max(one.optimum for one in found) / min(one.optimum for one in found)
     if max(one.weight for one in found) < 0.1:
         said = f"The groups differ no more than chance lets them: one ν, here {tuned.concentration:,}, serves every {kind}."
     else:
         said = f"The groups differ beyond chance: what to use spans a factor of {spread:.2f}; the values are in tuned.json under groups."
-    look.reading(said)
+    widgets.reading(said)
 
 
 def _kinds(settings: Settings, data: Dataset, tuned: Tuning) -> dict[str, tuple[int, Make]]:
@@ -87,7 +87,7 @@ def _kinds(settings: Settings, data: Dataset, tuned: Tuning) -> dict[str, tuple[
         return by(calibration_ensembles(load_model(model), data, tuned, setting, progress=work), objective, seed=setting.seed)
 
     def of_datasets(kind: str, names: dict[str, str], work: Work) -> list[Group]:
-        others = {title: cached.shelf().part_of(cached.dataset(name), settings.forecasts) for title, name in names.items()}
+        others = {title: cached.result_cache().part_of(cached.dataset(name), settings.forecasts) for title, name in names.items()}
         return by_dataset(kind, load_model(model), others, setting, objective, progress=work)
 
     if data.task == "series" and len(data.lead_time) > 1:

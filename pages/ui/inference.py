@@ -9,7 +9,7 @@ from typing import Any
 
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from pages.ui.ahead import GiveWay
+from pages.ui.prefetch import GiveWay
 from pages.ui.work import Work
 from stochattn_core.device import use_half_the_cores
 

@@ -11,9 +11,9 @@ import plotly.graph_objects as go
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from pages.ui import cached, look, panels, search, state
-from pages.ui.ahead import Wish
+from pages.ui import cached, panels, search, state, widgets
 from pages.ui.choices import GRID, Settings, slider_position
+from pages.ui.prefetch import Wish
 from stochattn_core.datasets.base import Dataset
 from stochattn_core.evaluate import Evaluation
 from stochattn_core.figures.curve import TICKS, slider_strip
@@ -49,8 +49,8 @@ def draw(settings: Settings, data: Dataset) -> tuple[DeltaGenerator, DeltaGenera
                     width="stretch",
                     type="primary",
                     on_click=state.choose,
-                    kwargs={"nu": float(tuned.concentration), "mend": tuned.setting.mend},
-                    disabled=(settings.nu, settings.mend) == (tuned.concentration, tuned.setting.mend),
+                    kwargs={"nu": float(tuned.concentration), "correction": tuned.setting.correction},
+                    disabled=(settings.nu, settings.correction) == (tuned.concentration, tuned.setting.correction),
                 )
             elif st.button(
                 "Tune",
@@ -67,17 +67,17 @@ def draw(settings: Settings, data: Dataset) -> tuple[DeltaGenerator, DeltaGenera
 def known_curve(settings: Settings, data: Dataset) -> None:
     """The ratios that are known and the places of those that are coming; looks again and again until none is."""
     wish = _wish(settings, data)
-    polls = settings.ahead and bool(cached.ahead().coming(wish))
+    polls = settings.prefetch and bool(cached.prefetcher().coming(wish))
 
     def show() -> None:
         known = cached.evaluations_known(settings.model, data, settings.setting)
         ratios = {nu: _ratio(one, data, settings.lead) for nu, one in known.items()}
-        coming = cached.ahead().coming(wish) if settings.ahead else []
+        coming = cached.prefetcher().coming(wish) if settings.prefetch else []
         ready = len(set(wish.values) & set(ratios))
         with st.container(gap=None):
             _strip(
                 _figure(settings, ratios, coming, _tuned(settings, data)),
-                _progress(ready, len(wish.values), wish) if settings.ahead else "",
+                _progress(ready, len(wish.values), wish) if settings.prefetch else "",
                 key="strip",
             )
         if not coming:
@@ -86,10 +86,10 @@ def known_curve(settings: Settings, data: Dataset) -> None:
     st.fragment(show, run_every=POLL if polls else None)()
 
 
-def look_ahead(settings: Settings, data: Dataset, prepare: Callable[[Settings, Dataset, Evaluation], None]) -> None:
+def prefetch(settings: Settings, data: Dataset, prepare: Callable[[Settings, Dataset, Evaluation], None]) -> None:
     """The last line of the page: from now on the concentrations about the chosen one are computed. prepare: what a page derives of each."""
-    if settings.ahead:
-        cached.ahead().ask(state.session(), _wish(settings, data, prepare))
+    if settings.prefetch:
+        cached.prefetcher().ask(state.session(), _wish(settings, data, prepare))
 
 
 def _wish(settings: Settings, data: Dataset, prepare: Callable[[Settings, Dataset, Evaluation], None] | None = None) -> Wish:
@@ -97,14 +97,14 @@ def _wish(settings: Settings, data: Dataset, prepare: Callable[[Settings, Datase
     options = _options(settings, _tuned(settings, data))
     here = options.index(settings.nu)
     order = sorted(range(len(options)), key=lambda place: (abs(place - here), place))
-    if settings.mend.startswith("fractional"):
+    if settings.correction.startswith("fractional"):
         order = [here]  # its concentration is its own
 
     def at(nu: float) -> Settings:
         return replace(settings, nu=nu)
 
     def compute(nu: float, progress: Callable[[int, int, str], None], check: Callable[[], None]) -> None:
-        cached.evaluation_ahead(
+        cached.prefetched_evaluation(
             settings.model, data, at(nu).setting, lambda found: prepare and prepare(at(nu), data, found), progress, check
         )
 
@@ -121,7 +121,7 @@ def _progress(ready: int, total: int, wish: Wish) -> str:
         return ""
     if ready == total:
         return f"All {total} concentrations ready"
-    text, making = f"{ready} of {total} concentrations ready", cached.ahead().making
+    text, making = f"{ready} of {total} concentrations ready", cached.prefetcher().making
     if making is not None and making.same == wish.same:
         text += f" · {_named(making.value)} in the making, {making.share:.0%}"
     return text
@@ -132,14 +132,16 @@ def _named(nu: float) -> str:
 
 
 def _strip(figure: go.Figure, progress: str, *, key: str) -> None:
-    look.label("Concentration ν", "draws for each attention row: fewer draws, wider ensemble", progress)
+    widgets.label("Concentration ν", "draws for each attention row: fewer draws, wider ensemble", progress)
     with st.container(height=CURVE_HEIGHT, border=False):
-        look.plot(figure, key=key)
+        widgets.plot(figure, key=key)
 
 
 def _figure(settings: Settings, ratios: dict[float, float], coming: list[float], tuned: Tuning | None) -> go.Figure:
     options = _options(settings, tuned)
-    tuned = tuned if tuned and tuned.setting.mend == settings.mend else None  # ν* of members as they are is not that of inflated ones
+    tuned = (
+        tuned if tuned and tuned.setting.correction == settings.correction else None
+    )  # ν* of members as they are is not that of inflated ones
     return slider_strip(
         np.array([slider_position(nu, options) for nu in ratios]),
         np.array(list(ratios.values())),

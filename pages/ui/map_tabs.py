@@ -9,7 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-from pages.ui import cached, look, map_panels, panels, parts, period_panels, state
+from pages.ui import cached, map_panels, panels, parts, period_panels, state, widgets
 from pages.ui.choices import Settings
 from pages.ui.work import Work, refusals
 from stochattn_core.datasets import planet
@@ -35,13 +35,13 @@ def _period(settings: Settings, data: Dataset, found: Evaluation) -> None:
     for names in (("rmse", "spread"), ("ratio", "association")):
         for column, name in zip(st.columns(2, gap="large"), names, strict=True):
             with column:
-                look.plot(*shown[name], key=f"period-{name}")
+                widgets.plot(*shown[name], key=f"period-{name}")
 
 
 def _leads(settings: Settings, data: Dataset, found: Evaluation) -> None:
     """Curves through the lead times that are known; a button computes the rest."""
     if not settings.variable:
-        look.reading(f"This dataset has one lead time, {data.lead_time[0]} {data.lead_unit}.")
+        widgets.reading(f"This dataset has one lead time, {data.lead_time[0]} {data.lead_unit}.")
         return
     slot = st.container()
     at = {lead: replace(settings, lead=lead) for lead in planet.LEAD_TIMES}
@@ -55,7 +55,7 @@ def _leads(settings: Settings, data: Dataset, found: Evaluation) -> None:
         if missing:
             text = f"Known at this concentration: {', '.join(map(str, by_lead))} h. Not computed yet: {', '.join(map(str, missing))} h."
             _offer(text, "Compute all lead times", at, "all-leads")
-        look.plot(*period_panels.lead_panel(by_lead, data.units, len(data.test)), key="leads")
+        widgets.plot(*period_panels.lead_panel(by_lead, data.units, len(data.test)), key="leads")
 
 
 def _known(at: dict[Any, Settings], asked: str, name: Callable[[Any], str]) -> dict[Any, Evaluation]:
@@ -94,7 +94,7 @@ def _regions(settings: Settings, data: Dataset, found: Evaluation) -> None:
     with left:
         make = lambda: period_panels.box_panel(found, cells(data, found), settings.projection, drawn)  # noqa: E731
         figure = cached.derived(found, data, "box", (settings.projection, settings.box), make)
-        look.plot(figure, key="box-map", on_box=_box_drawn)
+        widgets.plot(figure, key="box-map", on_box=_box_drawn)
         if drawn is None:
             st.caption("Drag over the map: the scores of that box stand beside those of the regions.")
         else:
@@ -102,7 +102,7 @@ def _regions(settings: Settings, data: Dataset, found: Evaluation) -> None:
                 st.caption(f"Your box: {drawn.place}.")
                 st.button("Forget the box", on_click=state.choose, kwargs={"box": ""}, type="tertiary")
     with right, refusals(stop=False):
-        look.plot(*cached.derived(found, data, "regions", settings.box, lambda: period_panels.region_panel(found, drawn)), key="regions")
+        widgets.plot(*cached.derived(found, data, "regions", settings.box, lambda: period_panels.region_panel(found, drawn)), key="regions")
 
 
 def _box_drawn() -> None:
@@ -112,18 +112,18 @@ def _box_drawn() -> None:
     try:
         region = drawn_region(tuple(box["x"]), tuple(box["y"]), plane)
     except ValueError as problem:
-        state.keep(problem=f"{look.capital(str(problem))}.")
+        state.keep(problem=f"{widgets.capital(str(problem))}.")
         return
     state.choose(box=",".join(f"{edge:g}" for edge in (region.south, region.north, region.west, region.east)))
 
 
 def _spectra(settings: Settings, data: Dataset, found: Evaluation) -> None:
     with refusals(stop=False):
-        look.plot(*cached.derived(found, data, "spectra", 0, lambda: period_panels.spectrum_panel(found)), key="spectra")
+        widgets.plot(*cached.derived(found, data, "spectra", 0, lambda: period_panels.spectrum_panel(found)), key="spectra")
 
 
 def _coverage(settings: Settings, data: Dataset, found: Evaluation) -> None:
-    look.plot(*cached.derived(found, data, "coverage", 0, lambda: panels.coverage_panel(found, 0)), key="coverage")
+    widgets.plot(*cached.derived(found, data, "coverage", 0, lambda: panels.coverage_panel(found, 0)), key="coverage")
 
 
 def _how(settings: Settings, data: Dataset, found: Evaluation) -> None:
@@ -154,7 +154,7 @@ def _layer_groups(settings: Settings, data: Dataset) -> None:
         titles[glob]: (glob, cached.derived(one, data, "summary", 0, lambda one=one: panels.summary(one, 0))) for glob, one in known.items()
     }
     head, rows = period_panels.layer_rows(by_group, data.units)
-    look.table(head, rows)
+    widgets.table(head, rows)
     st.caption(
         f"At ν = {settings.nu:,.0f}, on the test part; ranges hold 90% by blocks of starts. The more layers are sampled, the wider the "
         "ensemble at the same ν: each choice has a ν* of its own, so choose the layers in the sidebar and tune before you judge them."

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 import streamlit as st
 
-from pages.ui import cached, look, map_panels, map_tabs, parts, state
+from pages.ui import cached, map_panels, map_tabs, parts, state, widgets
 from pages.ui.choices import VIEWS, Settings
 from pages.ui.map_panels import start_text
 from pages.ui.panels import Panel
@@ -64,7 +64,7 @@ def forecast_view(settings: Settings, data: Dataset, found: Evaluation) -> None:
 
 def _show(settings: Settings, data: Dataset, members: np.ndarray, plain: np.ndarray, found: Evaluation | None) -> None:
     with st.container(key="map"):
-        look.plot(*_panel(settings, data, members, plain, found), key="forecast")
+        widgets.plot(*_panel(settings, data, members, plain, found), key="forecast")
     note, file = st.columns([4, 1], vertical_alignment="center")
     with note:
         if data.units == "m2 s-2":

@@ -8,7 +8,7 @@ from pathlib import Path
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-from pages.ui import look, own_csv, own_grid, state
+from pages.ui import own_csv, own_grid, state, widgets
 from pages.ui.own_csv import OpenedCsv, first_rows
 from pages.ui.own_grid import OpenedGrid
 from pages.ui.work import Work, patiently, refusals
@@ -54,7 +54,7 @@ def data_form() -> None:
     _open_latest(file, address.strip() if sent else "")
     opened: OpenedCsv | OpenedGrid | None = state.kept("opened")
     if opened is None:
-        look.steps(STEPS)
+        widgets.steps(STEPS)
         return
     with refusals(stop=False):
         if isinstance(opened, OpenedGrid):

@@ -9,7 +9,7 @@ from typing import BinaryIO
 import pandas as pd
 import streamlit as st
 
-from pages.ui import look, state
+from pages.ui import state, widgets
 from pages.ui.own_csv import own_name
 from pages.ui.work import Work, patiently
 from stochattn_core.datasets.grid_address import HttpStore
@@ -77,7 +77,7 @@ def _contents(opened: OpenedGrid) -> None:
         ]
         for variable in opened.variables[:SHOWN]
     ]
-    look.table(["variable", "what it is", "units", "axes", "period"], rows)
+    widgets.table(["variable", "what it is", "units", "axes", "period"], rows)
     more = len(opened.variables) - SHOWN
     if more > 0:
         st.caption(f"and {more} more, in the list below where they can be forecast.")

@@ -7,7 +7,7 @@ import math
 import streamlit as st
 import torch
 
-from pages.ui import cached, look, state
+from pages.ui import cached, state, widgets
 from pages.ui.choices import FORECASTS, unfolded
 from pages.ui.verdict_panel import GRADES, ROWS
 from pages.ui.work import Work, refusals
@@ -37,7 +37,7 @@ def saved_setting() -> None:
     with right:
         grade = GRADES.get(saved.verdict, "bad")
         interval = f"{saved.interval.level:.0%} interval {number(saved.interval.low)} to {number(saved.interval.high)}"
-        look.verdict(
+        widgets.verdict(
             grade,
             f"ν* = {saved.concentration:,}, {interval}: {saved.verdict}",
             f"{saved.model.name} on {saved.dataset.name}, {saved.n_member} members, seed {saved.seed}, tuned {saved.created[:10]} on {saved.device}.",
@@ -56,24 +56,24 @@ def _again(saved: TunedSetting) -> None:
         raise ValueError(f"this setting was tuned on {saved.dataset.name!r}, which is not here; bring that file under Your data first")
     data = state.dataset(saved.dataset.name)
     if data.task == "grid":  # as many forecasts as it was tuned and tested on
-        data = cached.shelf().part_of(data, saved.dataset.test.n_case)
+        data = cached.result_cache().part_of(data, saved.dataset.test.n_case)
     work = Work(st.empty(), "Computing it again", key="saved", on_stop=_forget)
     found = cached.evaluation(saved.model.name, data, saved.setting, work)
     work.done()
-    saved.check(found.model, found.weights_sha256, cached.shelf().digest(data))
+    saved.check(found.model, found.weights_sha256, cached.result_cache().digest(data))
     rows = [[name, _cell(saved.scores.after.get(key)), _cell(found.scores.get(key)), _same(saved, found, key)] for key, name in ROWS]
     left, right = st.columns([1.4, 1], gap="large")
     with left:
-        look.table(["score on the test part", "in the file", "computed here", ""], rows)
+        widgets.table(["score on the test part", "in the file", "computed here", ""], rows)
     with right:
         marks = {_same(saved, found, key) for key, _ in ROWS}
         made = f"the file was made on {saved.device} with torch {saved.software.get('torch', '?')}, this is {found.device} with torch {torch.__version__}"
         if marks == {"same"}:
-            look.reading("The same numbers, bit for bit.")
+            widgets.reading("The same numbers, bit for bit.")
         elif "differs" in marks:
-            look.reading(f"The numbers differ: {made}.")
+            widgets.reading(f"The numbers differ: {made}.")
         else:
-            look.reading(f"The same numbers to five digits; {made}.")
+            widgets.reading(f"The same numbers to five digits; {made}.")
         if st.button("Open it on Explore", type="primary", key="open-saved"):
             _open(saved)
 
@@ -87,7 +87,7 @@ def _open(saved: TunedSetting) -> None:
         nu=float(saved.concentration),
         seed=saved.seed,
         layers=saved.layers,
-        mend=saved.mend,
+        correction=saved.correction,
         case=0,
         **unfolded(saved.dataset.name),
     )

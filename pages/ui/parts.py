@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from pages.ui import cached, look, panels, state
-from pages.ui.choices import Settings, as_text, lead_text, mend_text
+from pages.ui import cached, panels, state, widgets
+from pages.ui.choices import Settings, as_text, correction_text, lead_text
 from pages.ui.map_panels import start_text
 from pages.ui.work import Work
 from stochattn_core.datasets.base import Dataset
@@ -26,9 +26,9 @@ def heading(settings: Settings, data: Dataset) -> None:
     quantity = f"{data.target_name} in {units_text(data.units)}" if data.units else data.target_name
     beneath = [quantity, lead_text(settings.lead, data)] if data.lead_time else [quantity]
     beneath += [f"M = {settings.members} members", f"N = {len(data.test):,} test cases", f"{period(data)}", nu]
-    beneath += [mend_text(settings.mend)] if settings.mend and not math.isinf(settings.nu) else []
+    beneath += [correction_text(settings.correction)] if settings.correction and not math.isinf(settings.nu) else []
     with left:
-        look.title(f"{MODELS[settings.model].title} on {data.title}", " · ".join(beneath))
+        widgets.title(f"{MODELS[settings.model].title} on {data.title}", " · ".join(beneath))
     with right, st.popover("Share", icon=":material/ios_share:", width="stretch"):
         if settings.dataset in state.own():
             st.caption("This link works in this session alone: the file that you brought leaves with it.")
@@ -48,7 +48,7 @@ def score_strip(settings: Settings, data: Dataset, found: Evaluation) -> None:
     best = None
     if (not settings.lead or data.task == "grid") and found.references:
         best = min(found.references.items(), key=lambda item: item[1])
-    look.strip(panels.tiles(summary(settings, data, found), units_text(data.units), best))
+    widgets.strip(panels.tiles(summary(settings, data, found), units_text(data.units), best))
 
 
 def first_answer(settings: Settings, data: Dataset, work: Work) -> bool:
@@ -58,7 +58,7 @@ def first_answer(settings: Settings, data: Dataset, work: Work) -> bool:
         return False
     case = _case(settings, data)
     members, plain = cached.one_forecast(settings.model, data, settings.setting, case, work)
-    look.plot(*panels.fan_panel(data, case, members, plain), key="forecast")
+    widgets.plot(*panels.fan_panel(data, case, members, plain), key="forecast")
     _pick_init_time(data)
     return True
 
@@ -70,7 +70,7 @@ def prepare(settings: Settings, data: Dataset, found: Evaluation) -> None:
 
 
 def forecast_view(settings: Settings, data: Dataset, found: Evaluation) -> None:
-    look.plot(*forecast_panel(settings, data, found), key="forecast")
+    widgets.plot(*forecast_panel(settings, data, found), key="forecast")
     index = data.test.index
     if not data.lead_time:
         st.selectbox("Case with the ring", range(len(index)), format_func=lambda i: f"{index.name or 'case'} {index[i]}", key="case")
@@ -91,7 +91,7 @@ def forecast_panel(settings: Settings, data: Dataset, found: Evaluation) -> pane
 def diagnostics(settings: Settings, data: Dataset, found: Evaluation) -> None:
     """PIT and spread-skill, each with the sentence that reads it."""
     for name, panel in diagnostic_panels(settings, data, found).items():
-        look.plot(*panel, key=name)
+        widgets.plot(*panel, key=name)
 
 
 def diagnostic_panels(settings: Settings, data: Dataset, found: Evaluation) -> dict[str, panels.Panel]:
@@ -121,12 +121,12 @@ def below(settings: Settings, data: Dataset, found: Evaluation) -> None:
 
 
 def _leads(settings: Settings, data: Dataset, found: Evaluation) -> None:
-    look.plot(*cached.derived(found, data, "lead-time", 0, lambda: panels.lead_time_panel(found)), key="lead-time")
+    widgets.plot(*cached.derived(found, data, "lead-time", 0, lambda: panels.lead_time_panel(found)), key="lead-time")
 
 
 def _coverage(settings: Settings, data: Dataset, found: Evaluation) -> None:
     make = lambda: panels.coverage_panel(found, settings.lead)  # noqa: E731
-    look.plot(*cached.derived(found, data, "coverage", settings.lead, make), key="coverage")
+    widgets.plot(*cached.derived(found, data, "coverage", settings.lead, make), key="coverage")
 
 
 def _cases(settings: Settings, data: Dataset, found: Evaluation) -> None:
@@ -158,15 +158,15 @@ def _how(settings: Settings, data: Dataset, found: Evaluation) -> None:
 
 def how(data: Dataset, found: Evaluation) -> None:
     rmse = {name: float(value) for name, value in found.references.items()}
-    look.reading(read_references(found.scores["rmse_plain"], rmse))
+    widgets.reading(read_references(found.scores["rmse_plain"], rmse))
     rows = [["ensemble mean", number(found.scores["rmse"])], ["plain model", number(found.scores["rmse_plain"])]]
     rows += [[name, number(value)] for name, value in rmse.items()]
     left, right = st.columns([1, 1.4], gap="large")
     with left:
-        look.table([f"RMSE on test{f' ({units_text(data.units)})' if data.units else ''}", ""], rows)
-        look.table(["part", "cases", "from", "to"], [_part(name, data) for name in ("train", "calibration", "test")])
+        widgets.table([f"RMSE on test{f' ({units_text(data.units)})' if data.units else ''}", ""], rows)
+        widgets.table(["part", "cases", "from", "to"], [_part(name, data) for name in ("train", "calibration", "test")])
     with right:
-        look.table(
+        widgets.table(
             ["attention layer", "calls", "entropy of its rows"],
             [[name, f"{calls:,}", number(found.entropy.get(name, float("nan")))] for name, calls in found.calls.items()],
         )

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import streamlit as st
 
-from pages.ui import cached, look, state
-from pages.ui.choices import Search, Settings, mend_text
+from pages.ui import cached, state, widgets
+from pages.ui.choices import Search, Settings, correction_text
 from pages.ui.work import Work, refusals
 from stochattn_core.datasets.base import Dataset
 from stochattn_core.models import MODELS
@@ -30,13 +30,15 @@ STEPS = (
 
 
 def heading(settings: Settings, data: Dataset) -> None:
-    look.title(
+    widgets.title(
         f"Tune {MODELS[settings.model].title} on {data.title}",
         f"ν is sought on the calibration part ({len(data.calibration):,} cases) · every result is from the test part ({len(data.test):,} cases) · "
         f"M = {settings.members} members",
     )
-    if settings.mend and settings.mend != "shared":
-        st.caption(f"The mend {mend_text(settings.mend)} is left aside here: ν is sought alone, and mends are compared below.")
+    if settings.correction and settings.correction != "shared":
+        st.caption(
+            f"The correction {correction_text(settings.correction)} is left aside here: ν is sought alone, and corrections are compared below."
+        )
 
 
 def asked(settings: Settings) -> Search | None:
@@ -82,7 +84,7 @@ def before(settings: Settings, data: Dataset, *, first_look: bool = True) -> Non
         )
     with right:
         controls(settings, "Start tuning")
-    look.steps(STEPS)
+    widgets.steps(STEPS)
     if first_look:
         _first_look(settings, data, seen)
 
@@ -149,10 +151,10 @@ def _first_look(settings: Settings, data: Dataset, slot) -> None:
         work.done()
     if found is not None:
         with shown.container():
-            look.verdict(
+            widgets.verdict(
                 _grade(found),
                 "Before you tune",
-                f"{look.capital(found.sentence)}. A first look: {found.passes} passes over {found.n_case:,} calibration cases, "
+                f"{widgets.capital(found.sentence)}. A first look: {found.passes} passes over {found.n_case:,} calibration cases, "
                 f"{max(1, round(found.seconds))} s.",
             )
 
@@ -182,5 +184,5 @@ def ended(settings: Settings, how: Search, tuned: Tuning) -> None:
 
 
 def _same(settings: Settings) -> tuple:
-    mend = "shared" if settings.mend == "shared" else ""
-    return (settings.model, settings.dataset_name, settings.forecasts, settings.members, settings.seed, settings.layers, mend)
+    correction = "shared" if settings.correction == "shared" else ""
+    return (settings.model, settings.dataset_name, settings.forecasts, settings.members, settings.seed, settings.layers, correction)

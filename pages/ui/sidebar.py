@@ -5,8 +5,8 @@ from __future__ import annotations
 import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
 
-from pages.ui import look, state
-from pages.ui.choices import FORECASTS, MEMBERS, TASKS, Settings, lead_text, mend_text, models, titled
+from pages.ui import state, widgets
+from pages.ui.choices import FORECASTS, MEMBERS, TASKS, Settings, correction_text, lead_text, models, titled
 from stochattn_core.datasets import planet
 from stochattn_core.datasets.base import Dataset
 from stochattn_core.models import MODELS
@@ -17,7 +17,7 @@ OWN_LAYERS = "own"  # the last choice of layers: a pattern that the user types
 def begin(page: str) -> Settings:
     """The first line of every page: look, settings from widgets or URL, the sidebar, one sentence on what was wrong in the URL."""
     _route()
-    look.style()
+    widgets.style()
     settings = state.resolved(page)
     with st.sidebar:
         _draw(settings)
@@ -41,7 +41,7 @@ def _draw(settings: Settings) -> None:
     titles = state.datasets(settings.task)
     st.selectbox("Dataset", list(titles), format_func=titles.get, key="dataset")
     if settings.variable:
-        st.selectbox("Variable", planet.VARIABLES, format_func=lambda name: look.capital(planet.variable_title(name)), key="variable")
+        st.selectbox("Variable", planet.VARIABLES, format_func=lambda name: widgets.capital(planet.variable_title(name)), key="variable")
     data = _loaded(settings.dataset_name)
     if settings.variable:
         st.selectbox("Lead time", planet.LEAD_TIMES, format_func=lambda lead: f"{lead} h", key="lead")
@@ -61,13 +61,20 @@ def _draw(settings: Settings) -> None:
     with st.expander("Layers and seed"):
         _layers(settings)
         st.number_input("Seed", 0, 2**31 - 1, key="seed", help="The same seed gives the same members.")
-    if settings.mend:
-        with st.container(horizontal=True, vertical_alignment="center", key="mended"):
-            st.caption(f"Mend: {mend_text(settings.mend)}")
-            st.button("Remove", icon=":material/close:", type="tertiary", key="remove-mend", on_click=state.choose, kwargs={"mend": ""})
+    if settings.correction:
+        with st.container(horizontal=True, vertical_alignment="center", key="corrected"):
+            st.caption(f"Correction: {correction_text(settings.correction)}")
+            st.button(
+                "Remove",
+                icon=":material/close:",
+                type="tertiary",
+                key="remove-correction",
+                on_click=state.choose,
+                kwargs={"correction": ""},
+            )
     st.toggle(
         "Compute ahead",
-        key="ahead",
+        key="prefetch",
         help="While you look, the other concentrations of the slider are computed, the nearest first. They wait while a page computes.",
     )
 

@@ -18,6 +18,7 @@ from stochattn_core.datasets.base import Dataset
 from stochattn_core.models import MODELS
 
 NAMES = tuple(field.name for field in fields(Settings))
+RENAMED = {"mend": "correction", "ahead": "prefetch"}  # parameters of older links
 N_OWN = 4  # datasets of the user's own that a session keeps
 
 
@@ -49,7 +50,7 @@ def dataset(name: str) -> Dataset:
 def data_of(settings: Settings) -> Dataset:
     """The dataset that the settings choose, with as many forecasts as they ask for."""
     data = dataset(settings.dataset_name)
-    return cached.shelf().part_of(data, settings.forecasts) if settings.task == "grid" else data
+    return cached.result_cache().part_of(data, settings.forecasts) if settings.task == "grid" else data
 
 
 def datasets(task: str) -> dict[str, str]:
@@ -71,7 +72,7 @@ def bring(data: Dataset) -> None:
     """Keep the user's dataset for this session and choose it."""
     st.session_state["own"] = dict(list((own() | {data.name: data}).items())[-N_OWN:])
     changes = {} if data.task == current().task else {"members": default(data.task).members}
-    choose(task=data.task, dataset=data.name, model=next(iter(models(data.task))), lead=0, case=0, variable="", mend="", **changes)
+    choose(task=data.task, dataset=data.name, model=next(iter(models(data.task))), lead=0, case=0, variable="", correction="", **changes)
 
 
 def choose(**changes: Any) -> None:
@@ -148,7 +149,7 @@ def _resolve(page: str) -> Settings:
     """A widget the user moved wins over the URL; a URL that is not what was written last wins over the session."""
     state = st.session_state
     stored: Settings | None = state.get("settings")
-    url = {name: st.query_params[name] for name in st.query_params if name in NAMES}
+    url = {RENAMED.get(name, name): st.query_params[name] for name in st.query_params if RENAMED.get(name, name) in NAMES}
     same_page = state.get("page") == page
     state["page"] = page
     if stored is None:
@@ -160,8 +161,8 @@ def _resolve(page: str) -> Settings:
         keep(problem=None)
         if moved.keys() & {"task", "dataset"}:
             moved = {"lead": 0, "case": 0, "variable": ""} | moved
-        if moved.keys() & {"task", "dataset", "model"} or ("nu" in moved and stored.mend.startswith("fractional")):
-            moved["mend"] = ""  # its number was fitted to what is left now, or is a concentration itself
+        if moved.keys() & {"task", "dataset", "model"} or ("nu" in moved and stored.correction.startswith("fractional")):
+            moved["correction"] = ""  # its number was fitted to what is left now, or is a concentration itself
         if "grid" in (stored.task, moved.get("task", stored.task)) and "task" in moved:
             moved["members"] = default(moved["task"]).members
         return _settle(replace(stored, **moved))
@@ -198,7 +199,7 @@ def _settle(settings: Settings) -> Settings:
     name = settings.dataset if settings.dataset in titles else next(iter(titles))
     settings = replace(settings, model=model, dataset=name, layers=settings.layers.strip() if settings.model == model else "")
     settings = replace(settings, member=min(settings.member, settings.members))
-    if settings.mend:  # a fractional concentration says what the whole one is
+    if settings.correction:  # a fractional concentration says what the whole one is
         settings = replace(settings, nu=float(settings.setting.concentration))
     if name == "planet":
         settings = replace(

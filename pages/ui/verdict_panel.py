@@ -7,7 +7,7 @@ import math
 import numpy as np
 import streamlit as st
 
-from pages.ui import look, search, state
+from pages.ui import search, state, widgets
 from pages.ui.choices import Settings
 from stochattn_core.datasets.base import Dataset
 from stochattn_core.figures import reading_tuning
@@ -61,7 +61,9 @@ def conclusion(settings: Settings, tuned: Tuning) -> None:
     finding, judged = tuned.judged.finding, tuned.judged
     text, buttons = st.columns([5, 1.25], vertical_alignment="center", gap="medium")
     with text:
-        look.verdict(GRADES.get(judged.word, "bad"), look.capital(judged.word), f"{look.capital(finding)}.", then=f"Next: {judged.next}.")
+        widgets.verdict(
+            GRADES.get(judged.word, "bad"), widgets.capital(judged.word), f"{widgets.capital(finding)}.", then=f"Next: {judged.next}."
+        )
     with buttons:
         if st.button(
             "Use it on Explore",
@@ -70,18 +72,18 @@ def conclusion(settings: Settings, tuned: Tuning) -> None:
             width="stretch",
             key="use-tuned",
             on_click=state.choose,
-            kwargs={"nu": float(tuned.concentration), "mend": tuned.setting.mend},
+            kwargs={"nu": float(tuned.concentration), "correction": tuned.setting.correction},
         ):
             st.switch_page("pages/explore.py")
         with st.popover("Tune again", icon=":material/replay:", width="stretch", key=f"tune-again-{search.n_search()}"):
             search.controls(settings, "Search")
     level, low, high = tuned.interval
-    look.strip(
+    widgets.strip(
         [
-            look.Tile("Concentration ν*", f"{tuned.concentration:,}", beside=f"optimum {number(tuned.optimum)}, before rounding"),
-            look.Tile(f"{level:.0%} interval", f"{number(low)} to {number(high)}", beside=_bound(tuned)),
-            look.Tile("Objective", look.capital(SHORT[tuned.objective]), beside="single passes" if tuned.thompson else "grid search"),
-            look.Tile("Passes spent", f"{tuned.passes:,}", beside="over the calibration part"),
+            widgets.Tile("Concentration ν*", f"{tuned.concentration:,}", beside=f"optimum {number(tuned.optimum)}, before rounding"),
+            widgets.Tile(f"{level:.0%} interval", f"{number(low)} to {number(high)}", beside=_bound(tuned)),
+            widgets.Tile("Objective", widgets.capital(SHORT[tuned.objective]), beside="single passes" if tuned.thompson else "grid search"),
+            widgets.Tile("Passes spent", f"{tuned.passes:,}", beside="over the calibration part"),
         ]
     )
 
@@ -109,12 +111,12 @@ def curves(tuned: Tuning, data: Dataset) -> None:
         )
         said = reading_tuning.read_objectives(optimum, titles[tuned.objective], tuned.at_bound)
         bias = reading_tuning.read_bias(tuned.optima["per-sample"].value, tuned.grid, tuned.ratio)
-        look.plot(figure, f"{said} {bias}", key="objectives")
+        widgets.plot(figure, f"{said} {bias}", key="objectives")
         with st.expander("What each objective asks for"):
             st.markdown("\n".join(f"- **{one.title}.** {one.description}" for one in OBJECTIVES.values()))
     with tabs["Spread-skill ratio"]:
         mark = {"concentration": tuned.concentration, "interval": tuned.interval[1:]}
-        look.plot(ratio_curve(tuned.grid, tuned.ratio, **mark, subtitle=size), read_ratio_curve(tuned.grid, tuned.ratio), key="ratio")
+        widgets.plot(ratio_curve(tuned.grid, tuned.ratio, **mark, subtitle=size), read_ratio_curve(tuned.grid, tuned.ratio), key="ratio")
     if tuned.thompson:
         with tabs["Single passes"]:
             _single_passes(tuned, data)
@@ -124,7 +126,7 @@ def _single_passes(tuned: Tuning, data: Dataset) -> None:
     found, units = tuned.thompson, units_text(data.units)
     near = np.abs(np.log(found.concentration / found.optimum)) <= math.log(REACH)
     line = np.where(near, np.exp(found.line.intercept + found.line.slope * np.log(found.concentration)), np.nan)
-    look.plot(
+    widgets.plot(
         single_passes(
             found.concentration,
             found.deviation,
@@ -143,7 +145,7 @@ def intervals(tuned: Tuning, data: Dataset) -> None:
     """ν* with the intervals of the chosen objective, thick, over those of the others."""
     role = dict(zip(OBJECTIVES, ROLES, strict=True))
     spans = [
-        Span(look.capital(name), tuned.optimum, min(low, tuned.optimum), max(high, tuned.optimum), role[tuned.objective], strong=True)
+        Span(widgets.capital(name), tuned.optimum, min(low, tuned.optimum), max(high, tuned.optimum), role[tuned.objective], strong=True)
         for name, (low, high) in tuned.intervals.items()
     ]
     spans += [
@@ -160,10 +162,10 @@ def intervals(tuned: Tuning, data: Dataset) -> None:
     )
     shown, numbers = st.tabs(["Intervals", "In numbers"])
     with shown:
-        look.plot(figure, reading_tuning.read_optima(tuned.intervals), key="optima")
+        widgets.plot(figure, reading_tuning.read_optima(tuned.intervals), key="optima")
     with numbers:
         rows = [[span.name, number(span.value), f"{number(span.low)} to {number(span.high)}"] for span in spans]
-        look.table(["objective", "optimum", f"{tuned.interval[0]:.0%} interval"], rows)
+        widgets.table(["objective", "optimum", f"{tuned.interval[0]:.0%} interval"], rows)
         st.caption(
             f"The first {'two are' if len(tuned.intervals) > 1 else 'is'} of the chosen objective, {OBJECTIVES[tuned.objective].title}; the wider is exported."
         )
@@ -177,7 +179,7 @@ def evidence(tuned: Tuning, data: Dataset) -> None:
         [TESTS[name], _value(one.estimate, name), f"{_value(one.low, name)} to {_value(one.high, name)}", one.rule.split(":")[0]]
         for name, one in judged.evidence.items()
     ]
-    look.table(["test, on the test part", "estimate", f"{judged.level:.0%} interval", "held against"], rows)
+    widgets.table(["test, on the test part", "estimate", f"{judged.level:.0%} interval", "held against"], rows)
     with st.expander("The rule, in the order in which it is applied"):
         st.markdown(RULE)
 
@@ -196,7 +198,7 @@ def before_after(tuned: Tuning, data: Dataset) -> None:
     plain = {"spread_skill_ratio": 0.0, "rmse": after["rmse_plain"], "crps_fair": after["mae_plain"], "w1": before["w1"]}
     rows = [[name, cell(plain.get(key, math.nan), key), cell(after[key], key)] for key, name in ROWS]
     unit = f", {units_text(data.units)}" if data.units else ""
-    look.table([f"score{unit}", "plain model", f"ν* = {tuned.concentration:,}, M = {after['n_member']}"], rows)
+    widgets.table([f"score{unit}", "plain model", f"ν* = {tuned.concentration:,}, M = {after['n_member']}"], rows)
     st.caption(
         "The plain model has no spread: its CRPS is its mean absolute error, and it has no intervals. RMSE, CRPS and width are in the units of the "
         "target, smaller is better; the ratio should be 1, coverage what it says."

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import streamlit as st
 
-from pages.ui import look
+from pages.ui import widgets
 from stochattn_core.datasets.base import Progress
 
 T = TypeVar("T")
@@ -113,6 +113,6 @@ def refusals(*, stop: bool = True) -> Iterator[None]:
         yield
     except ValueError as refusal:
         sentence = str(refusal)
-        st.error(look.capital(sentence), icon=":material/error:")
+        st.error(widgets.capital(sentence), icon=":material/error:")
         if stop:
             st.stop()

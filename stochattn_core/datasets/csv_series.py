@@ -28,7 +28,7 @@ def series_from_csv(
     path_or_file: a path, or an open binary file such as an upload. Without them, the horizon is one season (at most 24
     steps) and the context four days' worth of hours, eight years' worth of months: 96 values or two seasons. Missing
     values and gaps are filled by the value before where they are given, and never scored. Whatever was done is told in
-    Dataset.notes; what cannot be mended is one ValueError of one sentence.
+    Dataset.notes; what cannot be corrected is one ValueError of one sentence.
     """
     file = open_csv(path_or_file)
     file.require(time, "time")

@@ -23,7 +23,7 @@ def table_from_csv(path_or_file: PathOrFile, target: str, *, name: str | None = 
 
     path_or_file: a path, or an open binary file such as an upload. Comma, semicolon, tab, bar and white space separate;
     UTF-8, UTF-16 and latin-1 are read. Text columns of at most 20 different texts become 0/1 columns. Rows with a missing
-    or infinite number are left out. Whatever is left out or drawn is told in Dataset.notes; what cannot be mended is one
+    or infinite number are left out. Whatever is left out or drawn is told in Dataset.notes; what cannot be corrected is one
     ValueError of one sentence.
     """
     file = open_csv(path_or_file)

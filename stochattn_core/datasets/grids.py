@@ -46,7 +46,7 @@ def grid_from_file(
     that is a day or more.   ends: the dates before which train and calibration end, as pandas reads them; 60 and 80 percent of the
     times without. A start is left out when its target is more than a gap away: the first start of a part comes `lead_time` after the
     last target of the part before. Missing values of the inputs become the mean of their cell over the training starts and those of
-    the target stay NaN. What was done is told in Dataset.notes; what cannot be mended is one ValueError of one sentence. progress
+    the target stay NaN. What was done is told in Dataset.notes; what cannot be corrected is one ValueError of one sentence. progress
     counts the times that are read and may raise. name, title, origin and licence are for files that are not the user's.
     """
     names = (variable, *(other for other in inputs if other != variable))

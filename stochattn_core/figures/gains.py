@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from stochattn_core.figures.theme import BROWSER, Palette, finish
 
-ROLES = {"mend": "ensemble", "reference": "reference"}
+ROLES = {"correction": "ensemble", "reference": "reference"}
 
 
 def gains(
@@ -27,7 +27,7 @@ def gains(
 ) -> go.Figure:
     """gain, gain_calibration: (method, 3) estimate, low, high in units of the target, above 0 is better; the latter at `level`.
 
-    The first is drawn, of the test part; the second decided, and the pointer gives it. kind: "mend" or "reference".   recommended: a place.
+    The first is drawn, of the test part; the second decided, and the pointer gives it. kind: "correction" or "reference".   recommended: a place.
     """
     figure = go.Figure()
     figure.add_vline(x=0, line={"color": palette.truth, "width": 1.2})
@@ -47,9 +47,9 @@ def gains(
             y=[place],
             mode="markers",
             marker={
-                "color": colour if one == "mend" else palette.paper,
+                "color": colour if one == "correction" else palette.paper,
                 "size": 12 if best else 9,
-                "symbol": "circle" if one == "mend" else "diamond",
+                "symbol": "circle" if one == "correction" else "diamond",
                 "line": {"color": colour, "width": 2},
             },
             hovertemplate=(

@@ -38,7 +38,7 @@ def read_pit(
         )
     if _excludes(mean[1], 0.5):
         side = ("up", "above") if mean[0] > 0.5 else ("down", "below")
-        shapes.append(f"slope {side[0]}: the truth lies {side[1]} the middle of the members more often than not, a bias that no ν mends")
+        shapes.append(f"slope {side[0]}: the truth lies {side[1]} the middle of the members more often than not, a bias that no ν corrects")
     if shapes:
         sentence = "; ".join(shapes)
         return sentence[0].upper() + sentence[1:] + "."

@@ -110,7 +110,7 @@ def read_spectrum(wavenumber: np.ndarray, member_ratio: np.ndarray, low: np.ndar
         shape = f"A member is rougher than the truth at small scales ({number(half, 2)} times its power): part of the spread is noise, not weather"
     elif too_smooth.sum() > 0.5 * small.sum():
         shape = (
-            f"A member is smoother than the truth at small scales ({number(half, 2)} of its power): the model blurs, and no ν mends that"
+            f"A member is smoother than the truth at small scales ({number(half, 2)} of its power): the model blurs, and no ν corrects that"
         )
     else:
         shape = "A member is as rough as the truth at small scales, within chance"

@@ -30,7 +30,7 @@ def exported(found: Found, best: Setting, before: Evaluation, after: Evaluation,
         n_member=best.n_member,
         seed=best.seed,
         layers=best.layers,
-        mend=best.mend,
+        correction=best.correction,
         model=ModelPart(name=after.model, weights_sha256=after.weights_sha256, attention_calls=dict(after.calls)),
         dataset=DatasetPart(
             name=dataset.name, sha256=dataset.sha256, calibration=_split_part(dataset.calibration), test=_split_part(dataset.test)

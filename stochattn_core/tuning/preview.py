@@ -11,10 +11,10 @@ import numpy as np
 from torch import nn
 
 from stochattn_core.audit import audit
-from stochattn_core.by_hand import AttentionClass
 from stochattn_core.datasets.base import Dataset, Progress, thinned
 from stochattn_core.evaluate import layers_of, network_of
 from stochattn_core.forecasts import device_of, ensemble_of
+from stochattn_core.manual_attention import AttentionClass
 from stochattn_core.models.base import Model
 from stochattn_core.settings import Setting
 from stochattn_core.tuning.objectives.ratio import ratio

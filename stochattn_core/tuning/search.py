@@ -10,11 +10,11 @@ from dataclasses import replace
 import numpy as np
 from torch import nn
 
-from stochattn_core.by_hand import AttentionClass
 from stochattn_core.datasets.base import Dataset, Progress
 from stochattn_core.draw import check_concentration
 from stochattn_core.evaluate import layers_of, network_of
 from stochattn_core.forecasts import ensemble_of
+from stochattn_core.manual_attention import AttentionClass
 from stochattn_core.models.base import Model
 from stochattn_core.settings import Setting
 from stochattn_core.tuning.found import Found, from_points
@@ -42,7 +42,7 @@ def search_concentration(
     device: str = "auto",
     progress: Progress | None = None,
 ) -> Found:
-    """nu* from the calibration part alone; arguments as in `tune`. setting: seed, layers and mend of the passes."""
+    """nu* from the calibration part alone; arguments as in `tune`. setting: seed, layers and correction of the passes."""
     chosen = objective_named(objective)
     if search not in SEARCHES:
         raise ValueError(f"expected a search out of {', '.join(SEARCHES)}, got {search!r}")
@@ -50,12 +50,14 @@ def search_concentration(
         raise ValueError(
             f"expected objective 'pooled' with search 'thompson', which fits a law to its deviation, got {objective!r}; use search 'grid'"
         )
-    if setting.mend not in ("", "shared"):
-        raise ValueError(f"expected mend 'shared' or none to search a concentration for, got {setting.mend!r}; compare() fits the others")
+    if setting.correction not in ("", "shared"):
+        raise ValueError(
+            f"expected correction 'shared' or none to search a concentration for, got {setting.correction!r}; compare() fits the others"
+        )
     if any(check_concentration(nu) == math.inf for nu in grid):
         raise ValueError(f"expected a grid of finite concentrations, got {tuple(grid)}; leave grid out for powers of 2")
-    if search == "thompson" and setting.mend:
-        raise ValueError(f"expected no mend with search 'thompson', got {setting.mend!r}; use search 'grid'")
+    if search == "thompson" and setting.correction:
+        raise ValueError(f"expected no correction with search 'thompson', got {setting.correction!r}; use search 'grid'")
     if len(set(grid)) < 3:
         raise ValueError(f"expected a grid of at least 3 concentrations, got {tuple(grid)}; leave grid out for powers of 2")
     if n_pass is not None and (isinstance(n_pass, bool) or not isinstance(n_pass, int) or n_pass < 2):

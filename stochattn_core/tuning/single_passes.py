@@ -10,10 +10,10 @@ import torch
 from torch import nn
 
 from stochattn_core import store
-from stochattn_core.by_hand import AttentionClass
 from stochattn_core.datasets.base import Dataset, Progress
 from stochattn_core.ensemble import rows_per_pass, sample_ensemble
 from stochattn_core.forecasts import device_of, fingerprint
+from stochattn_core.manual_attention import AttentionClass
 from stochattn_core.metrics import cell_area_weights
 from stochattn_core.models.base import weights_sha256
 from stochattn_core.tuning.found import Found, whole_beside

@@ -16,9 +16,9 @@ from dataclasses import dataclass, field, replace
 
 from torch import nn
 
-from stochattn_core.by_hand import AttentionClass
 from stochattn_core.datasets.base import Dataset, Progress
 from stochattn_core.evaluate import Evaluation, evaluate, network_of
+from stochattn_core.manual_attention import AttentionClass
 from stochattn_core.models.base import Model
 from stochattn_core.settings import Setting, TunedSetting
 from stochattn_core.tuning.export import exported
@@ -59,7 +59,7 @@ def tune(
     n_member: int = 49,
     seed: int = 0,
     layers: str = "",
-    mend: str = "",
+    correction: str = "",
     grid: tuple[int, ...] = GRID,
     n_pass: int | None = None,
     budget: Budget | None = None,
@@ -70,13 +70,13 @@ def tune(
     """Tune the concentration of a model on dataset.calibration, and score it on dataset.test.
 
     objective: one of OBJECTIVES.   search: "grid", or "thompson" for single passes as the authors search (pooled dispersion only; the curves of
-    the others come from a few grid points all the same).   n_member, seed, layers and mend ("" or "shared") are those of the ensembles that
+    the others come from a few grid points all the same).   n_member, seed, layers and correction ("" or "shared") are those of the ensembles that
     are scored; the search takes n_pass passes at each concentration of the grid, 10 when not given, 4 for the many outputs of maps.
     budget: what the search may cost at most.
     progress(done, total, what) may raise to stop; what was computed until then is kept and found again.
     Raises ValueError when the parts hold nothing to tune on.
     """
-    setting = Setting(n_member=n_member, seed=seed, layers=layers, mend=mend)
+    setting = Setting(n_member=n_member, seed=seed, layers=layers, correction=correction)
     dataset.filled("test")
     network = network_of(model, dataset, device=device, progress=progress)
     found = search_concentration(

@@ -45,7 +45,7 @@ CALIBRATED, UNDER, OVER, DRIFTED, MISPLACED, MISSED, FEW = WORDS = (
 TESTS = ("ratio", "cost", "coverage_90", "association", "w1_excess", "bias")
 NEXT = {
     CALIBRATED: "read the PIT and the coverage beside it before you rely on the tails",
-    UNDER: "no concentration calibrates this model: compare the mends, output inflation first, or take conformal intervals",
+    UNDER: "no concentration calibrates this model: compare the corrections, output inflation first, or take conformal intervals",
     OVER: "sample fewer layers",
     DRIFTED: "inflate an ensemble of larger ν, whose mean hardly drifts, or forecast with the plain answer",
     MISPLACED: "do not trust the spread of a single case: dress the plain answer with its calibration errors, or sample other layers",

@@ -11,9 +11,9 @@ from tests.browser.steps import settle, tune
 
 SIZES = {"": (1440, 900), "-phone": (390, 844)}
 PAGES = {
-    "explore": "/?nu=4&ahead=no",  # what is computed ahead depends on the time
-    "explore-lead": "/?nu=4&lead=6&ahead=no",
-    "explore-table": "/?task=table&nu=4&ahead=no",
+    "explore": "/?nu=4&prefetch=no",  # what is computed ahead depends on the time
+    "explore-lead": "/?nu=4&lead=6&prefetch=no",
+    "explore-table": "/?task=table&nu=4&prefetch=no",
     "tune": "/tune?task=table",
     "bring": "/bring",
     "method": "/method",
@@ -42,7 +42,7 @@ def main(folder: Path) -> None:
                     page.close()
                 context.close()
         page = browser.new_page(viewport={"width": 1440, "height": 900}, device_scale_factor=1)
-        page.goto(address + "/?nu=4&ahead=no")
+        page.goto(address + "/?nu=4&prefetch=no")
         settle(page)
         page.screenshot(path=folder / "readme.png")
 

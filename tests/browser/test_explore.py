@@ -108,7 +108,7 @@ def test_a_neighbour_is_ready_before_it_is_chosen_and_the_polling_ends(page: Pag
 
 
 def test_stop_keeps_what_was_shown(page: Page):
-    page.goto("/?nu=256&members=99&ahead=no")  # as long as it gets, so that the click comes before the end
+    page.goto("/?nu=256&members=99&prefetch=no")  # as long as it gets, so that the click comes before the end
     settle(page)
     before = first_tile(page)
     page.evaluate(STOP_SEEN)

@@ -13,7 +13,7 @@ STATES = """() => Object.fromEntries([...document.querySelectorAll('.sa-figure')
 def test_a_library_that_does_not_come_is_told_where_the_figures_would_be(browser: Browser, address: str):
     page = browser.new_page(viewport={"width": 1440, "height": 900}, base_url=address)
     page.route("**/plotly.min.js*", lambda route: route.abort())
-    page.goto("/?task=table&nu=8&ahead=no")
+    page.goto("/?task=table&nu=8&prefetch=no")
     page.locator(".st-key-pit").get_by_text("could not be drawn").wait_for(timeout=60_000)
     assert "did not come from the app's server" in page.locator(".st-key-pit .sa-figure").inner_text()
     page.unroute("**/plotly.min.js*")
@@ -25,7 +25,7 @@ def test_a_library_that_does_not_come_is_told_where_the_figures_would_be(browser
 
 def test_a_figure_that_cannot_be_drawn_does_not_stop_the_others(browser: Browser, address: str):
     page = browser.new_page(viewport={"width": 1440, "height": 900}, base_url=address)
-    page.goto("/?task=table&nu=8&ahead=no")
+    page.goto("/?task=table&nu=8&prefetch=no")
     settle(page)
     page.evaluate("""() => {
         window.react = Plotly.react;
@@ -42,7 +42,7 @@ def test_a_figure_that_cannot_be_drawn_does_not_stop_the_others(browser: Browser
 
 
 def test_figures_that_go_while_one_is_drawn_leave_the_next_page_whole(page: Page):
-    page.goto("/?task=table&nu=8&ahead=no")
+    page.goto("/?task=table&nu=8&prefetch=no")
     settle(page)
     page.evaluate("""() => {
         const react = Plotly.react;

@@ -57,7 +57,7 @@ def test_the_pointer_on_the_map_tells_what_the_sentence_beneath_says(page: Page,
 
 
 def test_the_slider_brings_the_map_up_to_date_in_place(page: Page):
-    page.goto("/?task=grid&members=9&nu=4&ahead=no")
+    page.goto("/?task=grid&members=9&nu=4&prefetch=no")
     settle(page)
     figure = page.locator(".st-key-forecast .js-plotly-plot")
     greatest = "figure => Math.max(...figure._fullData[0].z.map(row => Math.max(...Array.from(row).filter(value => value === value))))"
@@ -73,7 +73,7 @@ def test_the_slider_brings_the_map_up_to_date_in_place(page: Page):
 
 def test_a_box_dragged_on_the_map_becomes_a_region(page: Page):
     page.set_viewport_size({"width": 1440, "height": 1800})
-    page.goto("/?task=grid&members=9&ahead=no&projection=plate-carree")
+    page.goto("/?task=grid&members=9&prefetch=no&projection=plate-carree")
     settle(page)
     page.get_by_role("tab", name="By region").click()
     settle(page)

@@ -1,4 +1,4 @@
-"""Tuning in a real browser: it leaves as a file and comes back, with a mend or without."""
+"""Tuning in a real browser: it leaves as a file and comes back, with a correction or without."""
 
 from __future__ import annotations
 
@@ -38,26 +38,26 @@ def test_tune_take_home_and_load_back(page: Page, tmp_path: Path):
     assert abs(float(first_tile(page)) - saved["scores"]["after"]["spread_skill_ratio"]) < 0.005
 
 
-def test_a_mend_is_compared_used_and_removed(page: Page, tmp_path: Path):
+def test_a_correction_is_compared_used_and_removed(page: Page, tmp_path: Path):
     page.goto("/tune?task=table&members=9")
     page.locator(".sa-verdict").get_by_text("Before you tune").wait_for(timeout=120_000)
     tune(page)
-    page.locator(".st-key-compare-mends button").first.click()
+    page.locator(".st-key-compare-corrections button").first.click()
     page.locator(".st-key-gains .main-svg").first.wait_for(timeout=300_000)
     settle(page)
-    page.locator(".st-key-mend-row [role=combobox], .st-key-mend-row input").first.click()
+    page.locator(".st-key-correction-row [role=combobox], .st-key-correction-row input").first.click()
     page.get_by_role("option", name="Output inflation").click()
     settle(page)
-    page.locator(".st-key-export-mend button").first.click()
+    page.locator(".st-key-export-correction button").first.click()
     page.get_by_role("button", name="Back to ν alone").wait_for()
     settle(page)
     saved = json.loads(take_home(page, tmp_path).read_text())
-    assert saved["mend"].startswith("inflation") and saved["concentration"] == 64
-    page.locator(".st-key-use-mend button").first.click()
+    assert saved["correction"].startswith("inflation") and saved["concentration"] == 64
+    page.locator(".st-key-use-correction button").first.click()
     page.locator(".st-key-forecast .main-svg").first.wait_for(timeout=60_000)
     settle(page)
-    assert f"output inflation × {saved['mend'].split()[1]}" in page.locator(".sa-title").inner_text()
+    assert f"output inflation × {saved['correction'].split()[1]}" in page.locator(".sa-title").inner_text()
     assert abs(float(first_tile(page)) - saved["scores"]["after"]["spread_skill_ratio"]) < 0.005
-    page.locator(".st-key-remove-mend button").first.click()
+    page.locator(".st-key-remove-correction button").first.click()
     settle(page)
-    assert "mend=" not in page.url and "inflation" not in page.locator(".sa-title").inner_text()
+    assert "correction=" not in page.url and "inflation" not in page.locator(".sa-title").inner_text()

@@ -37,7 +37,7 @@ class Making:
     share: float = 0.0
 
 
-class Ahead:
+class Prefetcher:
     """The wishes of all sessions, served in turn by one daemon thread.
 
     wanted: does a page wait for inference?   alive: is this session still there?
@@ -65,7 +65,7 @@ class Ahead:
         """Serve wishes in a thread of its own; a second call does nothing."""
         with self.changed:
             if self.thread is None:
-                self.thread = threading.Thread(target=self._serve, name="ahead", daemon=True)
+                self.thread = threading.Thread(target=self._serve, name="prefetch", daemon=True)
                 self.thread.start()
 
     @contextmanager

@@ -14,7 +14,7 @@ N_KEPT = 64  # evaluations in memory; their members are memory-mapped files, so 
 N_BY_CELL = 4  # of them with the sums of every cell of a map, which cost 20 to 100 MB
 
 
-class Shelf:
+class ResultCache:
     """Results by key, the oldest forgotten first; what is known of a dataset, as long as there is one."""
 
     def __init__(self) -> None:

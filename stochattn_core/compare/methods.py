@@ -13,14 +13,14 @@ from torch import Tensor, nn
 
 from stochattn_core.baselines import conformal as split_conformal
 from stochattn_core.baselines.dressing import GaussianDressing, ResidualDressing
-from stochattn_core.by_hand import AttentionClass
+from stochattn_core.compare.concentration import Search, Searched
+from stochattn_core.compare.gain import Scored, halves
+from stochattn_core.corrections import conformal, inflation, noise
+from stochattn_core.corrections.fractional import Fractional
+from stochattn_core.corrections.inflation import Inflation
 from stochattn_core.datasets.base import Dataset, Progress
 from stochattn_core.forecasts import Ensemble, ensemble_of
-from stochattn_core.mends import conformal, inflation, noise
-from stochattn_core.mends.fractional import Fractional
-from stochattn_core.mends.gain import Scored, halves
-from stochattn_core.mends.inflation import Inflation
-from stochattn_core.mends.search import Search, Searched
+from stochattn_core.manual_attention import AttentionClass
 from stochattn_core.metrics import scores
 from stochattn_core.metrics.scores import SHOWN
 from stochattn_core.settings import Setting
@@ -44,7 +44,7 @@ class Outcome:
 
 @dataclass(eq=False)
 class Workbench:
-    """A network on a dataset, the search for its concentration, and the setting that a comparison starts from, without a mend.
+    """A network on a dataset, the search for its concentration, and the setting that a comparison starts from, without a correction.
 
     known: what was searched.   progress: of the method at work.
     """
@@ -98,14 +98,14 @@ def fractional(bench: Workbench) -> Outcome | None:
     value = float(f"{found.matching:.3g}")
     if not 1 < value < COARSE_BELOW or value == int(value):
         return None
-    return _members(bench, replace(bench.setting, mend=Fractional(value).text), found.passes)
+    return _members(bench, replace(bench.setting, correction=Fractional(value).text), found.passes)
 
 
 def inflated(bench: Workbench) -> Outcome:
     """Inflation at its own concentration, the factor fitted to four digits."""
     narrow = replace(bench.setting, concentration=inflation.CONCENTRATION)
     calibration = bench.ensemble(narrow, "calibration")
-    setting = replace(narrow, mend=Inflation(_digits(inflation.fit(calibration.pooled))).text)
+    setting = replace(narrow, correction=Inflation(_digits(inflation.fit(calibration.pooled))).text)
 
     def on(fitted: np.ndarray, scored: np.ndarray) -> np.ndarray:
         of_half = inflation.fit(calibration.pooled.resampled(_indicator(calibration, fitted)))
@@ -128,7 +128,7 @@ def inflated_with_noise(bench: Workbench) -> Outcome | None:
         of_half = noise.fit(parts[0][:, fitted], parts[1][fitted], parts[2][fitted], seed)
         return of_half.members(calibration.members, calibration.plain, seed)[:, scored]
 
-    setting = replace(narrow, mend=noise.fit(*parts, seed).text)
+    setting = replace(narrow, correction=noise.fit(*parts, seed).text)
     crossed = replace(calibration, members=_crossed(calibration, on))
     return _outcome(setting, bench.setting.n_member, crossed, bench.ensemble(setting, "test"))
 

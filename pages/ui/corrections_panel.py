@@ -1,20 +1,20 @@
-"""Mends: every method and every reference on the same cases, what is worth taking, and the way to take it."""
+"""Corrections: every method and every reference on the same cases, what is worth taking, and the way to take it."""
 
 from __future__ import annotations
 
 import numpy as np
 import streamlit as st
 
-from pages.ui import cached, look, state
-from pages.ui.choices import Settings, mend_text
+from pages.ui import cached, state, widgets
+from pages.ui.choices import Settings, correction_text
 from pages.ui.verdict_panel import cell
 from pages.ui.work import Work, duration, refusals
+from stochattn_core.compare import Comparison, Row
+from stochattn_core.corrections import CORRECTIONS
 from stochattn_core.datasets.base import Dataset
 from stochattn_core.figures.gains import gains
 from stochattn_core.figures.reading_tuning import read_gains
 from stochattn_core.figures.theme import number, units_text
-from stochattn_core.mends import MENDS
-from stochattn_core.mends.compare import Comparison, Row
 from stochattn_core.tuning import Tuning
 
 TUNINGS = 4  # a comparison takes about as long as so many: each group of layers and the shared draws are searched themselves
@@ -23,7 +23,7 @@ HEADS = ("fair CRPS", "ratio", "RMSE of mean", "90% coverage", "90% width", "W1"
 
 
 def panel(settings: Settings, data: Dataset, tuned: Tuning) -> None:
-    st.subheader("Mends and references")
+    st.subheader("Corrections and references")
     found = cached.comparison_known(tuned)
     if found is None and state.kept("comparing") != cached.of_tuning(tuned):
         _invitation(settings, data, tuned)
@@ -49,7 +49,7 @@ def row_taken(tuned: Tuning) -> Row | None:
 def row_text(row: Row) -> str:
     """What a row does, in words."""
     parts = [f"ν = {row.setting.concentration:,}"]
-    parts += [mend_text(row.setting.mend)] if row.setting.mend else []
+    parts += [correction_text(row.setting.correction)] if row.setting.correction else []
     parts += [f"layers {row.setting.layers}"] if row.setting.layers else []
     return " · ".join(parts)
 
@@ -59,29 +59,29 @@ def _invitation(settings: Settings, data: Dataset, tuned: Tuning) -> None:
     left, right = st.columns([3.4, 1], vertical_alignment="center", gap="medium")
     with left:
         st.markdown(
-            "Where ν alone does not calibrate a model, one more step may: each mend is one step away from the method, fitted on the calibration part "
+            "Where ν alone does not calibrate a model, one more step may: each correction is one step away from the method, fitted on the calibration part "
             "and compared there, case by case. References that need no sampling stand beside them; they are hard to beat on the CRPS of single values."
         )
     with right:
         st.button(
-            "Compare mends",
+            "Compare corrections",
             icon=":material/balance:",
             width="stretch",
-            key="compare-mends",
+            key="compare-corrections",
             on_click=state.keep,
             kwargs={"comparing": cached.of_tuning(tuned)},
         )
         last = f", the longest of which took {duration(seconds)} here" if seconds else ""
         st.caption(f"About as long as {TUNINGS} tunings{last}. What a stop leaves is kept.")
-    with st.expander("What the mends do"):
-        st.markdown("\n".join(f"- **{one.title}.** {one.description} Cost: {one.cost}." for one in MENDS.values()))
+    with st.expander("What the corrections do"):
+        st.markdown("\n".join(f"- **{one.title}.** {one.description} Cost: {one.cost}." for one in CORRECTIONS.values()))
 
 
 def _results(settings: Settings, data: Dataset, tuned: Tuning, found: Comparison) -> None:
     best = found.recommended
-    look.verdict(
+    widgets.verdict(
         "good" if best else "none",
-        f"Recommended: {best.title[:1].lower() + best.title[1:]}" if best else "No mend is recommended",
+        f"Recommended: {best.title[:1].lower() + best.title[1:]}" if best else "No correction is recommended",
         found.sentence,
     )
     left, right = st.columns([1.7, 1], gap="large")
@@ -107,15 +107,15 @@ def _gains(data: Dataset, found: Comparison) -> None:
         np.array([row.gain_calibration for row in rows]),
         level=found.level,
         recommended=recommended,
-        subtitle=f"90% · N = {len(data.test):,} test cases, paired · circles: mends, diamonds: references",
+        subtitle=f"90% · N = {len(data.test):,} test cases, paired · circles: corrections, diamonds: references",
         units=units_text(found.units),
     )
-    look.plot(figure, read_gains(title, kind, gain, recommended), key="gains")
+    widgets.plot(figure, read_gains(title, kind, gain, recommended), key="gains")
 
 
 def _short(title: str) -> str:
     """A title that leaves room for the plot: a group of layers by its own name."""
-    return look.capital(title.removeprefix("Group of layers: "))
+    return widgets.capital(title.removeprefix("Group of layers: "))
 
 
 def _choice(settings: Settings, tuned: Tuning, found: Comparison) -> None:
@@ -124,7 +124,7 @@ def _choice(settings: Settings, tuned: Tuning, found: Comparison) -> None:
         return
     start = found.recommended.name if found.recommended else next(iter(rows))
     name = st.selectbox(
-        "Take one of them", list(rows), index=list(rows).index(start), format_func=lambda one: rows[one].title, key="mend-row"
+        "Take one of them", list(rows), index=list(rows).index(start), format_func=lambda one: rows[one].title, key="correction-row"
     )
     row = rows[name]
     st.caption(row_text(row))
@@ -133,30 +133,30 @@ def _choice(settings: Settings, tuned: Tuning, found: Comparison) -> None:
         "Use it on Explore",
         icon=":material/tune:",
         width="stretch",
-        key="use-mend",
+        key="use-correction",
         disabled=on_top,
         help="Its members are those of ν alone; the file holds how far the intervals are moved." if on_top else None,
     ):  # not by a callback: with other layers or draws this page would begin anew, without the button, before it could leave
-        state.choose(nu=float(row.setting.concentration), mend=row.setting.mend, layers=row.setting.layers or settings.layers)
+        state.choose(nu=float(row.setting.concentration), correction=row.setting.correction, layers=row.setting.layers or settings.layers)
         st.switch_page("pages/explore.py")
     st.button(
-        "Export with this mend" if row.kind == "mend" else "Export ν alone",
+        "Export with this correction" if row.kind == "correction" else "Export ν alone",
         icon=":material/download:",
         width="stretch",
-        key="export-mend",
+        key="export-correction",
         on_click=state.keep,
-        kwargs={"taken": (cached.of_tuning(tuned), name) if row.kind == "mend" else None},
+        kwargs={"taken": (cached.of_tuning(tuned), name) if row.kind == "correction" else None},
         help="The files below are then those of this setting.",
     )
     taken = state.kept("taken")
     if taken and taken[0] == cached.of_tuning(tuned) and taken[1] in rows:
-        look.reading(f"The files below carry: {rows[taken[1]].title}.")
+        widgets.reading(f"The files below carry: {rows[taken[1]].title}.")
 
 
 def _table(data: Dataset, found: Comparison) -> None:
     unit = f", {units_text(found.units)}" if found.units else ""
     head = [f"method{unit}", "setting", "gain (90%)", *HEADS, "passes"]
-    look.table(head, [_cells(row) for row in found.rows if row.scores])
+    widgets.table(head, [_cells(row) for row in found.rows if row.scores])
     st.caption(
         "Fair CRPS, its gain over ν alone, RMSE and width in the units of the target; all of the test part. Passes are those over the calibration part that "
         "fitting took. References are forecasts with the calibration errors of the plain model about its answer; split conformal has intervals alone."
@@ -172,6 +172,6 @@ def _cells(row: Row) -> list[str]:
     shown = shown.replace("-", "−")
     values = [cell(row.scores.get(key, float("nan")), key) for key in SCORES]
     setting = "reference" if row.kind == "reference" else f"ν = {row.setting.concentration:,}"
-    if row.setting and row.setting.mend:
-        setting += f", {mend_text(row.setting.mend)}"
+    if row.setting and row.setting.correction:
+        setting += f", {correction_text(row.setting.correction)}"
     return [row.title, setting, "0" if gain.low == gain.high == 0 else shown, *values, f"{row.passes:,}"]

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from pages.ui import cached, instrument
-from pages.ui.ahead import Ahead, GiveWay, Wish
 from pages.ui.choices import GRID, default
 from pages.ui.inference import Inference
+from pages.ui.prefetch import GiveWay, Prefetcher, Wish
 from stochattn_core.datasets import load_dataset
 from stochattn_core.datasets.base import thinned
 from stochattn_core.evaluate import evaluate
@@ -23,7 +23,7 @@ class House:
     def __init__(self):
         self.page_waits, self.closed, self.made = False, set(), []
         self.meanwhile = lambda value: None  # what happens while a value is being made
-        self.worker = Ahead(wanted=lambda: self.page_waits, alive=lambda name: name not in self.closed, quiet=0, glance=0)
+        self.worker = Prefetcher(wanted=lambda: self.page_waits, alive=lambda name: name not in self.closed, quiet=0, glance=0)
 
     def wish(self, same, *values):
         def compute(value, progress, check):
@@ -48,7 +48,7 @@ def house():
 def test_values_are_made_in_the_order_of_the_wish_and_once(house):
     house.worker.ask("a", house.wish("x", 4, 3, 6, 2))
     assert house.work() == [("x", 4), ("x", 3), ("x", 6), ("x", 2)]
-    house.made.clear()  # as when the shelf forgot them: made again they would push others off it
+    house.made.clear()  # as when the result_cache forgot them: made again they would push others off it
     assert house.work() == []
 
 
@@ -174,7 +174,7 @@ def test_what_is_computed_ahead_has_the_same_bits_and_an_interruption_leaves_not
     data, setting = (thinned(data, 2) if dataset == "planet" else data), Setting(6, 9, seed=5)
     monkeypatch.setenv("STOCHATTN_CACHE", str(tmp_path / "page"))
     expected = evaluate(load_model(model), data, setting)
-    monkeypatch.setenv("STOCHATTN_CACHE", str(tmp_path / "ahead"))
+    monkeypatch.setenv("STOCHATTN_CACHE", str(tmp_path / "prefetch"))
     count = 0
 
     def interrupts():
@@ -186,10 +186,10 @@ def test_what_is_computed_ahead_has_the_same_bits_and_an_interruption_leaves_not
     prepared = []
     arguments = (model, data, setting, prepared.append, lambda *progress: None)
     with pytest.raises(GiveWay):
-        cached.evaluation_ahead(*arguments, interrupts)
-    assert list((tmp_path / "ahead").glob("results/*/*")) == [] and not prepared
+        cached.prefetched_evaluation(*arguments, interrupts)
+    assert list((tmp_path / "prefetch").glob("results/*/*")) == [] and not prepared
     assert cached.evaluation_known(model, data, setting) is None
-    cached.evaluation_ahead(*arguments, lambda: None)
+    cached.prefetched_evaluation(*arguments, lambda: None)
     found = cached.evaluation_known(model, data, setting)
     assert prepared == [found]
     assert found.ensemble.members.tobytes() == expected.ensemble.members.tobytes()

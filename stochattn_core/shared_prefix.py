@@ -19,7 +19,7 @@ LINEAR = (F.linear, torch.matmul, Tensor.matmul)
 CONVOLUTIONS = (F.conv1d, F.conv2d, F.conv3d)
 
 
-def once(func: Callable, args: tuple, kwargs: dict, n_fold: int) -> Tensor | None:
+def compute_shared(func: Callable, args: tuple, kwargs: dict, n_fold: int) -> Tensor | None:
     """The result of a torch function for one of n_fold equal folds, repeated for all; None where it is to be called as it is.
 
     Under grad it always is, as every fold is to receive a gradient of its own.

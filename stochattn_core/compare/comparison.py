@@ -1,4 +1,4 @@
-"""Which mend is worth it? Every method on the same calibration and test cases, beside references that cost nothing."""
+"""Which correction is worth it? Every method on the same calibration and test cases, beside references that cost nothing."""
 
 from __future__ import annotations
 
@@ -13,28 +13,29 @@ from torch import nn
 from stochattn_core.audit import audit
 from stochattn_core.baselines import BASELINES
 from stochattn_core.baselines.dressing import GaussianDressing, ResidualDressing
-from stochattn_core.by_hand import AttentionClass
+from stochattn_core.compare import methods
+from stochattn_core.compare.concentration import Search, Searched, search_of
+from stochattn_core.compare.gain import Gain, paired_gain
+from stochattn_core.compare.layer_groups import layer_groups
+from stochattn_core.compare.methods import Outcome, Workbench
+from stochattn_core.corrections import CORRECTIONS
 from stochattn_core.datasets.base import Dataset, Progress
 from stochattn_core.evaluate import layers_of, network_of
 from stochattn_core.forecasts import device_of
-from stochattn_core.mends import MENDS, methods
-from stochattn_core.mends.gain import Gain, paired_gain
-from stochattn_core.mends.layer_groups import layer_groups
-from stochattn_core.mends.methods import Outcome, Workbench
-from stochattn_core.mends.search import Search, Searched, search_of
+from stochattn_core.manual_attention import AttentionClass
 from stochattn_core.models.base import Model
 from stochattn_core.settings import Setting
 from stochattn_core.tuning import Tuning
 from stochattn_core.tuning.search import share_of
 
 LEVEL = 0.9
-LEAST_BLOCKS = 10  # independent blocks of calibration cases, below which no mend is recommended
+LEAST_BLOCKS = 10  # independent blocks of calibration cases, below which no correction is recommended
 UNKNOWN = Gain(math.nan, math.nan, math.nan)
 
 
 @dataclass(frozen=True, eq=False)
 class Row:
-    """One method. kind: "method" (the paper's, nu alone), "mend" or "reference".   setting: None for references.   passes: stochastic passes
+    """One method. kind: "method" (the paper's, nu alone), "correction" or "reference".   setting: None for references.   passes: stochastic passes
     over the calibration part that fitting takes.   scores: of the test part.   gain: of fair CRPS over nu alone, on the test part, at 90%,
     for display.   gain_calibration: the same on the calibration part, cross-fitted, at the level of the comparison: what decides.
     problem: why there is nothing else, in one sentence, or "".
@@ -42,7 +43,7 @@ class Row:
 
     name: str
     title: str
-    kind: Literal["method", "mend", "reference"]
+    kind: Literal["method", "correction", "reference"]
     setting: Setting | None = None
     passes: int = 0
     scores: dict[str, float | int] | None = None
@@ -53,8 +54,8 @@ class Row:
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """rows: nu alone first, then the mends, then the references.   level: of gain_calibration, 1 - 0.1 / mends tried.
-    recommended: the row of a mend, or None.   sentence: the recommendation and why.
+    """rows: nu alone first, then the corrections, then the references.   level: of gain_calibration, 1 - 0.1 / corrections tried.
+    recommended: the row of a correction, or None.   sentence: the recommendation and why.
     """
 
     rows: tuple[Row, ...]
@@ -69,19 +70,19 @@ def compare(
     dataset: Dataset,
     setting: Setting | Tuning,
     *,
-    mends: Sequence[str] | None = None,
+    corrections: Sequence[str] | None = None,
     search: Search | None = None,
     attention_classes: Sequence[AttentionClass] = (),
     device: str = "auto",
     progress: Progress | None = None,
 ) -> Comparison:
-    """Compare nu alone with mends (names of MENDS; None: all) and references. Everything is fitted, and recommended, on the calibration part.
+    """Compare nu alone with corrections (names of CORRECTIONS; None: all) and references. Everything is fitted, and recommended, on the calibration part.
 
     setting: whose members, seed and layers every method takes, or a tuning, whose concentration is then that of its method, nu alone or
     shared draws; without one it is searched for. search: how; that of `tune` when not given. A method that cannot be fitted has a sentence in its row.
     progress(done, total, what) may raise to stop; what was computed until then is kept and found again.
     """
-    wanted = among(mends)
+    wanted = selected(corrections)
     if not isinstance(setting, Setting | Tuning):
         raise ValueError(f"expected a Setting, or what tune() gives, to compare with, got {type(setting).__name__}")
     for part in ("calibration", "test"):
@@ -93,14 +94,14 @@ def compare(
     bench = Workbench(
         network,
         dataset,
-        replace(given, mend=""),
+        replace(given, correction=""),
         default_layers,
         search or search_of(network, dataset, default_layers, attention_classes, objective),
         attention_classes,
     )
     if not isinstance(setting, Setting):
         bench.known[given] = Searched(setting.concentration, setting.optima["ratio"].value, setting.passes)
-    jobs = [("nu alone", "Concentration alone", "method", lambda bench: bench.alone), *_mends(bench, wanted), *_REFERENCES]
+    jobs = [("nu alone", "Concentration alone", "method", lambda bench: bench.alone), *_corrections(bench, wanted), *_REFERENCES]
     made: list[tuple[Row, Outcome | None]] = []
     for place, (name, title, kind, job) in enumerate(jobs):
         bench.progress = share_of(progress, place, place + 1, len(jobs), title)
@@ -113,18 +114,18 @@ def compare(
     return _judged(made, dataset.units)
 
 
-def among(mends: Sequence[str] | None) -> list[str]:
-    """The names of MENDS that are asked for, in its order; None: all. ValueError for a name that it does not have."""
-    unknown = [name for name in mends or () if name not in MENDS]
+def selected(corrections: Sequence[str] | None) -> list[str]:
+    """The names of CORRECTIONS that are asked for, in its order; None: all. ValueError for a name that it does not have."""
+    unknown = [name for name in corrections or () if name not in CORRECTIONS]
     if unknown:
-        raise ValueError(f"expected mends among {', '.join(MENDS)}, got {unknown[0]!r}")
-    return [name for name in MENDS if mends is None or name in mends]
+        raise ValueError(f"expected corrections among {', '.join(CORRECTIONS)}, got {unknown[0]!r}")
+    return [name for name in CORRECTIONS if corrections is None or name in corrections]
 
 
 def _judged(made: list[tuple[Row, Outcome | None]], units: str) -> Comparison:
     """The rows with their gains, and the recommendation, which sees the calibration part alone."""
     alone = made[0][1]
-    is_tried = [row.kind == "mend" and row.name != "conformal" and outcome is not None for row, outcome in made]
+    is_tried = [row.kind == "correction" and row.name != "conformal" and outcome is not None for row, outcome in made]
     level = 1 - (1 - LEVEL) / max(sum(is_tried), 1)
     rows = []
     for row, outcome in made:
@@ -144,41 +145,41 @@ def _judged(made: list[tuple[Row, Outcome | None]], units: str) -> Comparison:
         best, sentence = None, f"The concentration alone could not be scored, so that there is nothing to compare with: {rows[0].problem}."
     elif n_block < LEAST_BLOCKS:
         best = None
-        sentence = f"There are {n_block} independent blocks of calibration cases, at least {LEAST_BLOCKS} are needed to recommend a mend: add data."
+        sentence = f"There are {n_block} independent blocks of calibration cases, at least {LEAST_BLOCKS} are needed to recommend a correction: add data."
     elif best:
         gain, unit = best.gain_calibration, f" {units}" if units else ""
         sentence = (
             f"{best.title} lowers the fair CRPS on calibration data by {gain.estimate:.3g}{unit} "
-            f"({level:.1%} interval {gain.low:.3g} to {gain.high:.3g}, for {sum(is_tried)} mends tried): it forecasts better; "
+            f"({level:.1%} interval {gain.low:.3g} to {gain.high:.3g}, for {sum(is_tried)} corrections tried): it forecasts better; "
             "whether it is calibrated, its ratio and coverage say."
         )
     elif not any(is_tried):
         sentence = (
-            "No mend that changes the members was fitted, so that there is none to recommend; conformal intervals leave the members, and so "
+            "No correction that changes the members was fitted, so that there is none to recommend; conformal intervals leave the members, and so "
             "the fair CRPS, as they are."
         )
     else:
-        sentence = f"No mend lowers the fair CRPS on calibration data by more than chance may ({sum(is_tried)} tried): stay with the concentration alone."
+        sentence = f"No correction lowers the fair CRPS on calibration data by more than chance may ({sum(is_tried)} tried): stay with the concentration alone."
     return Comparison(tuple(rows), level, best, sentence, units)
 
 
-def _mends(bench: Workbench, wanted: Sequence[str]) -> list[tuple[str, str, str, Callable]]:
+def _corrections(bench: Workbench, wanted: Sequence[str]) -> list[tuple[str, str, str, Callable]]:
     jobs = {
         "inflation": methods.inflated,
         "noise": methods.inflated_with_noise,
         "conformal": methods.on_top,
-        "shared": lambda bench: methods.sampled(bench, replace(bench.setting, mend="shared")),
+        "shared": lambda bench: methods.sampled(bench, replace(bench.setting, correction="shared")),
         "fractional": methods.fractional,
     }
     found = []
     for name in wanted:
         if name != "layers":
-            found.append((name, MENDS[name].title, "mend", jobs[name]))
+            found.append((name, CORRECTIONS[name].title, "correction", jobs[name]))
             continue
         few = bench.dataset.calibration.inputs[:2].to(device_of(bench.network))
         seen = audit(bench.network, few, attention_classes=bench.attention_classes)
         for title, pattern in layer_groups(seen.entropy, bench.setting.layers or bench.default_layers).items():
-            found.append((f"layers {pattern}", f"{MENDS[name].title}: {title}", "mend", partial(_of_layers, pattern=pattern)))
+            found.append((f"layers {pattern}", f"{CORRECTIONS[name].title}: {title}", "correction", partial(_of_layers, pattern=pattern)))
     return found
 
 

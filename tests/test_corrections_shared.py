@@ -83,6 +83,6 @@ def test_without_a_number_of_cases_dim_0_of_the_call_is_the_case():
 
 
 def test_a_shared_setting_is_another_ensemble_with_more_spread_on_a_table(model, diabetes):
-    alone, together = (evaluate(model, diabetes, Setting(4, 29, mend=mend)) for mend in ("", "shared"))
+    alone, together = (evaluate(model, diabetes, Setting(4, 29, correction=correction)) for correction in ("", "shared"))
     assert together.scores["spread"] > 1.1 * alone.scores["spread"]
-    assert together.setting.mend == "shared" and np.array_equal(alone.ensemble.plain, together.ensemble.plain)
+    assert together.setting.correction == "shared" and np.array_equal(alone.ensemble.plain, together.ensemble.plain)

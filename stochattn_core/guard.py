@@ -45,7 +45,7 @@ def refuse_what_cannot_be_answered(model: nn.Module) -> None:
             )
 
 
-class Watch(TorchDispatchMode):
+class Guard(TorchDispatchMode):
     """Raises UnansweredAttentionError when an unanswered softmax reaches a matmul, or a fused attention kernel runs."""
 
     def __init__(self, model: nn.Module, where: Callable[[], tuple[str | None, bool]]):

@@ -7,7 +7,7 @@ import torch
 
 from stochattn_core.baselines import conformal as split_conformal
 from stochattn_core.baselines.conformal import promised_coverage
-from stochattn_core.mends import conformal
+from stochattn_core.corrections import conformal
 from stochattn_core.metrics import cell_area_weights, central_intervals, crps
 
 

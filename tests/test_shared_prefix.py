@@ -8,7 +8,7 @@ from torch.overrides import TorchFunctionMode
 
 from stochattn_core import ensemble, patching, sample_ensemble, stochastic_attention
 from stochattn_core.layout import folds_are_equal, is_plain
-from stochattn_core.once import once
+from stochattn_core.shared_prefix import compute_shared
 from tests.zoo import ZOO, make
 
 
@@ -70,7 +70,7 @@ def test_members_are_those_of_whole_passes(name, layers, monkeypatch):
         model(*inputs)
     options = {"concentration": 5, "n_member": 6, "fold": 6, "layers": layers if layers == "*" else list(run.calls)[-1]}
     ours = sample_ensemble(model, *inputs, **options)
-    monkeypatch.setattr(patching, "once", lambda *_: None)
+    monkeypatch.setattr(patching, "compute_shared", lambda *_: None)
     assert torch.allclose(ours, sample_ensemble(model, *inputs, **options), atol=1e-5, rtol=1e-5)
 
 
@@ -89,7 +89,7 @@ def test_any_model_gives_the_members_of_whole_passes(before, monkeypatch):
     options = {"concentration": 5, "members": range(4)}
     with torch.no_grad(), stochastic_attention(model, **options):
         ours = model(x.repeat(4, 1, 1))
-    monkeypatch.setattr(patching, "once", lambda *_: None)
+    monkeypatch.setattr(patching, "compute_shared", lambda *_: None)
     with torch.no_grad(), stochastic_attention(model, **options):
         assert torch.allclose(ours, model(x.repeat(4, 1, 1)), atol=1e-5)
 
@@ -125,7 +125,7 @@ def test_a_function_of_equal_folds_gives_what_it_gives_for_all(name):
     args, kwargs = folded(args, kwargs, dim)
     expected = func(*args, **kwargs)
     with Rows(func) as rows:
-        ours = once(func, tuple(args), kwargs, 4)
+        ours = compute_shared(func, tuple(args), kwargs, 4)
     assert rows.seen == [args[0].numel() // 4]
     assert torch.allclose(ours, expected, atol=1e-6) and ours.stride() == expected.stride()
     ours += 1.0  # memory of its own in every fold
@@ -138,26 +138,26 @@ def test_a_function_of_folds_that_differ_is_left_alone(name):
     func, args, kwargs, dim = CALLS[name]
     args, kwargs = folded(args, kwargs, dim)
     args[0].select(dim, -1)[..., -1] += 1.0
-    assert once(func, tuple(args), kwargs, 4) is None
+    assert compute_shared(func, tuple(args), kwargs, 4) is None
 
 
 @torch.no_grad()
 def test_what_could_be_wrong_is_left_alone():
     x, weight = normal(3, 5, 8).repeat(4, 1, 1), normal(4, 8)
     attention = tuple(normal(3, 2, 5, 8).repeat(4, 1, 1, 1) for _ in range(3))
-    assert once(F.linear, (x, weight), {}, 4) is not None
-    assert once(F.linear, (x, weight), {}, 1) is None and once(F.linear, (x, weight), {}, 5) is None
-    assert once(torch.matmul, (x, normal(12, 8, 4)), {}, 4) is None
-    assert once(torch.matmul, (x, weight.T), {"out": torch.empty(12, 5, 4)}, 4) is None
-    assert once(F.conv1d, (normal(4, 9), normal(2, 4, 3)), {}, 4) is None  # channels, no batch
-    assert once(F.scaled_dot_product_attention, attention, {"dropout_p": 0.5}, 4) is None
-    assert once(F.scaled_dot_product_attention, attention, {"attn_mask": normal(12, 1, 5, 5)}, 4) is None
-    assert once(F.scaled_dot_product_attention, (attention[0], attention[1][:, 0], attention[2][:, 0]), {}, 4) is None
-    assert once(F.scaled_dot_product_attention, tuple(x[:, 0] for x in attention), {"attn_mask": normal(2, 12, 5, 5)}, 4) is None
-    assert once(torch.cumsum, (x, 0), {}, 4) is None
-    assert once(F.linear, (x[:0], weight), {}, 4) is None
+    assert compute_shared(F.linear, (x, weight), {}, 4) is not None
+    assert compute_shared(F.linear, (x, weight), {}, 1) is None and compute_shared(F.linear, (x, weight), {}, 5) is None
+    assert compute_shared(torch.matmul, (x, normal(12, 8, 4)), {}, 4) is None
+    assert compute_shared(torch.matmul, (x, weight.T), {"out": torch.empty(12, 5, 4)}, 4) is None
+    assert compute_shared(F.conv1d, (normal(4, 9), normal(2, 4, 3)), {}, 4) is None  # channels, no batch
+    assert compute_shared(F.scaled_dot_product_attention, attention, {"dropout_p": 0.5}, 4) is None
+    assert compute_shared(F.scaled_dot_product_attention, attention, {"attn_mask": normal(12, 1, 5, 5)}, 4) is None
+    assert compute_shared(F.scaled_dot_product_attention, (attention[0], attention[1][:, 0], attention[2][:, 0]), {}, 4) is None
+    assert compute_shared(F.scaled_dot_product_attention, tuple(x[:, 0] for x in attention), {"attn_mask": normal(2, 12, 5, 5)}, 4) is None
+    assert compute_shared(torch.cumsum, (x, 0), {}, 4) is None
+    assert compute_shared(F.linear, (x[:0], weight), {}, 4) is None
     with torch.enable_grad():
-        assert once(F.linear, (x, weight), {}, 4) is None
+        assert compute_shared(F.linear, (x, weight), {}, 4) is None
 
 
 class Own(torch.Tensor):
@@ -169,7 +169,7 @@ class Own(torch.Tensor):
 def test_only_plain_tensors_are_looked_at(kind):
     x, weight = normal(3, 5, 8).repeat(4, 1, 1), normal(4, 8)
     assert is_plain(x) and not is_plain(kind(x)) and not is_plain(None)
-    assert once(F.linear, (kind(x), weight), {}, 4) is None
+    assert compute_shared(F.linear, (kind(x), weight), {}, 4) is None
     assert not folds_are_equal(kind(x), 4)
 
 
@@ -178,7 +178,7 @@ def test_what_is_vmapped_is_not_looked_at():
     seen = []
 
     def mapped(x):
-        seen.append((is_plain(x), folds_are_equal(x, 4), once(F.linear, (x, weight), {}, 4)))
+        seen.append((is_plain(x), folds_are_equal(x, 4), compute_shared(F.linear, (x, weight), {}, 4)))
         return x
 
     weight = normal(4, 8)

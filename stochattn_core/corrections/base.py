@@ -1,4 +1,4 @@
-"""What a mend's recipe is: a way to make an ensemble from unmended ones."""
+"""What a correction's recipe is: a way to make an ensemble from uncorrected ones."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:  # forecasts imports the settings, and they this package
 
 
 class Ensembles(Protocol):
-    """The unmended ensemble of a setting, from the store or computed; shared: with draws shared over the rows and heads of a layer."""
+    """The uncorrected ensemble of a setting, from the store or computed; shared: with draws shared over the rows and heads of a layer."""
 
     def __call__(self, setting: Setting, *, shared: bool = False) -> Ensemble: ...
 
 
 class Recipe(ABC):
-    """One mend with its number. `text` is canonical: parse(recipe.text) == recipe."""
+    """One correction with its number. `text` is canonical: parse(recipe.text) == recipe."""
 
     example: ClassVar[str]
 
@@ -33,10 +33,10 @@ class Recipe(ABC):
 
     @abstractmethod
     def ensemble(self, of: Ensembles, setting: Setting) -> Ensemble:
-        """The mended ensemble of a setting whose concentration is finite. `of` is asked for settings without a mend."""
+        """The corrected ensemble of a setting whose concentration is finite. `of` is asked for settings without a correction."""
 
     def concentration(self, asked: int | float) -> int | float:
-        """The concentration that a setting with this mend says it has, where `asked` was given."""
+        """The concentration that a setting with this correction says it has, where `asked` was given."""
         return asked
 
 
@@ -47,7 +47,7 @@ def one_number(values: list[str], text: str, example: str) -> float:
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise ValueError(f"expected a mend with one number, such as {example!r}, got {text!r}")
+        raise ValueError(f"expected a correction with one number, such as {example!r}, got {text!r}")
     return value
 
 

@@ -1,4 +1,4 @@
-"""The comparison of mends: paired gains, cross-fitting, and a recommendation that never sees the test part."""
+"""The comparison of corrections: paired gains, cross-fitting, and a recommendation that never sees the test part."""
 
 import math
 from dataclasses import replace
@@ -10,13 +10,13 @@ from torch import nn
 
 from benchmarks import planet
 from stochattn_core import Setting, load_dataset, load_model, tune
+from stochattn_core.compare.comparison import compare
+from stochattn_core.compare.concentration import Searched
+from stochattn_core.compare.gain import N_REPLICATE, Scored, halves, paired_gain
+from stochattn_core.corrections import CORRECTIONS, inflation
 from stochattn_core.datasets.base import thinned
 from stochattn_core.evaluate import evaluate
 from stochattn_core.forecasts import ensemble_of
-from stochattn_core.mends import MENDS, inflation
-from stochattn_core.mends.compare import compare
-from stochattn_core.mends.gain import N_REPLICATE, Scored, halves, paired_gain
-from stochattn_core.mends.search import Searched
 from stochattn_core.metrics import Statistics, crps, scores
 from stochattn_core.metrics.significance import block_counts
 
@@ -89,8 +89,8 @@ def test_a_gain_on_one_block_has_no_interval_and_on_other_cases_is_refused():
 
 def test_every_method_has_a_row_with_its_scores_on_the_test_part(too_narrow, model, table):
     kinds = [one.kind for one in too_narrow.rows]
-    assert kinds == sorted(kinds, key=("method", "mend", "reference").index) and kinds[0] == "method"
-    assert {one.name.split()[0] for one in too_narrow.rows if one.kind == "mend"} == set(MENDS)
+    assert kinds == sorted(kinds, key=("method", "correction", "reference").index) and kinds[0] == "method"
+    assert {one.name.split()[0] for one in too_narrow.rows if one.kind == "correction"} == set(CORRECTIONS)
     alone = too_narrow.rows[0]
     for one in too_narrow.rows:
         assert not one.problem and one.scores["n_case"] == len(table.test)
@@ -105,28 +105,28 @@ def test_every_method_has_a_row_with_its_scores_on_the_test_part(too_narrow, mod
 @pytest.mark.parametrize("name", planet.DRESSINGS)
 def test_the_ensemble_that_a_benchmark_shows_of_a_dressing_is_the_one_that_is_compared(model, table, name):
     setting = replace(SETTING, seed=3)
-    compared = row(compare(model, table, setting, search=at(74), mends=()), name)
+    compared = row(compare(model, table, setting, search=at(74), corrections=()), name)
     assert scores(planet.dressed(name, model, table, setting).pooled) == compared.scores
 
 
-def test_where_the_concentration_is_too_narrow_a_mend_is_recommended_and_its_ratio_is_right(too_narrow):
+def test_where_the_concentration_is_too_narrow_a_correction_is_recommended_and_its_ratio_is_right(too_narrow):
     assert too_narrow.rows[0].scores["spread_skill_ratio"] < 0.5
     found = row(too_narrow, "inflation")
     assert found.gain_calibration.low > 0 and found.scores["spread_skill_ratio"] == pytest.approx(1, abs=0.1)
-    best = max((one for one in too_narrow.rows if one.kind == "mend"), key=lambda one: one.gain_calibration.estimate)
+    best = max((one for one in too_narrow.rows if one.kind == "correction"), key=lambda one: one.gain_calibration.estimate)
     assert too_narrow.recommended is best and best.title in too_narrow.sentence
 
 
-def test_where_the_concentration_is_right_no_mend_is_recommended(model, table):
-    found = compare(model, table, SETTING, search=at(74), mends=("inflation",))
+def test_where_the_concentration_is_right_no_correction_is_recommended(model, table):
+    found = compare(model, table, SETTING, search=at(74), corrections=("inflation",))
     assert found.recommended is None and "stay with the concentration alone" in found.sentence
-    assert [one.name for one in found.rows if one.kind == "mend"] == ["inflation"]
+    assert [one.name for one in found.rows if one.kind == "correction"] == ["inflation"]
 
 
-@pytest.mark.parametrize("mends", ((), ("conformal",)))
-def test_where_no_mend_changes_the_members_there_is_none_to_recommend(model, table, mends):
-    found = compare(model, table, SETTING, search=at(74), mends=mends)
-    assert found.recommended is None and found.sentence.startswith("No mend that changes the members was fitted")
+@pytest.mark.parametrize("corrections", ((), ("conformal",)))
+def test_where_no_correction_changes_the_members_there_is_none_to_recommend(model, table, corrections):
+    found = compare(model, table, SETTING, search=at(74), corrections=corrections)
+    assert found.recommended is None and found.sentence.startswith("No correction that changes the members was fitted")
 
 
 def test_the_recommendation_never_looks_at_the_test_targets(too_narrow, model, table):
@@ -157,24 +157,24 @@ def test_the_gain_that_decides_is_scored_on_blocks_that_were_not_fitted_on(too_n
 
 def test_a_tuning_is_taken_as_it_is(model, table):
     tuning = tune(model, table, n_member=9, n_pass=3)
-    found = compare(model, table, tuning, mends=("conformal",), search=lambda *_: pytest.fail("searched again"))
+    found = compare(model, table, tuning, corrections=("conformal",), search=lambda *_: pytest.fail("searched again"))
     alone = found.rows[0]
     assert alone.setting.concentration == tuning.concentration and alone.passes == tuning.passes
     assert alone.scores == tuning.after.scores
-    tuning = tune(model, table, n_member=9, n_pass=3, mend="shared")
-    found = compare(model, table, tuning, mends=("shared",), search=at(33))
+    tuning = tune(model, table, n_member=9, n_pass=3, correction="shared")
+    found = compare(model, table, tuning, corrections=("shared",), search=at(33))
     assert found.rows[0].setting.concentration == 33 and found.rows[1].setting == tuning.setting.setting
 
 
 def test_a_search_of_its_own_is_that_of_tune(model, table):
     tuning = tune(model, table, n_member=9)
-    alone = compare(model, table, SETTING, mends=()).rows[0]
+    alone = compare(model, table, SETTING, corrections=()).rows[0]
     assert (alone.setting.concentration, alone.passes) == (tuning.concentration, tuning.passes)
 
 
 def test_progress_never_goes_back_and_a_stop_is_a_stop(model, table):
     seen = []
-    compare(model, table, SETTING, search=at(200), mends=("inflation",), progress=lambda *x: seen.append(x))
+    compare(model, table, SETTING, search=at(200), corrections=("inflation",), progress=lambda *x: seen.append(x))
     shares = [done / total for done, total, what in seen if not what.startswith("load")]
     assert shares == sorted(shares) and shares[-1] <= 1
 
@@ -183,8 +183,8 @@ def test_progress_never_goes_back_and_a_stop_is_a_stop(model, table):
 
     with pytest.raises(KeyboardInterrupt):
         compare(model, table, SETTING, search=at(201), progress=stop)
-    with pytest.raises(ValueError, match="expected mends among inflation, noise"):
-        compare(model, table, SETTING, mends=("magic",))
+    with pytest.raises(ValueError, match="expected corrections among inflation, noise"):
+        compare(model, table, SETTING, corrections=("magic",))
 
 
 def test_arguments_of_another_kind_are_one_sentence(model, table):
@@ -213,7 +213,7 @@ def test_one_calibration_case_recommends_nothing(model, table):
 
 def test_errors_of_zero_and_missing_targets_are_problems_of_rows(model, table):
     plain = ensemble_of(model, table, Setting(math.inf, 2), part="calibration").plain
-    exact = compare(model, with_calibration(table, target=torch.tensor(plain)), SETTING, search=at(64), mends=("inflation", "shared"))
+    exact = compare(model, with_calibration(table, target=torch.tensor(plain)), SETTING, search=at(64), corrections=("inflation", "shared"))
     assert "errors of the plain model above 0" in row(exact, "inflation").problem and exact.recommended is None
     missing = compare(model, with_calibration(table, target=torch.full_like(table.calibration.target, torch.nan)), SETTING, search=at(64))
     assert missing.recommended is None and all(row(missing, name).problem for name in ("inflation", "conformal", "gaussian-dressing"))

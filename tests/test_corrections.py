@@ -1,4 +1,4 @@
-"""Mends: their texts, and what they do to an ensemble."""
+"""Corrections: their texts, and what they do to an ensemble."""
 
 import json
 import math
@@ -16,9 +16,9 @@ from stochattn_core import (
 )
 from stochattn_core import __main__ as command_line
 from stochattn_core.attention import sampled_rows
+from stochattn_core.corrections import CORRECTIONS, Fractional, Inflation, Shared, inflation, parse
+from stochattn_core.corrections.fractional import takes_larger
 from stochattn_core.draw import Draw
-from stochattn_core.mends import MENDS, Fractional, Inflation, Shared, inflation, parse
-from stochattn_core.mends.fractional import takes_larger
 from stochattn_core.metrics import Statistics, scores
 
 # ---- texts
@@ -33,9 +33,9 @@ from stochattn_core.metrics import Statistics, scores
         ("shared", Shared(), "shared"),
     ),
 )
-def test_a_text_is_one_mend_and_has_one_form(text, recipe, canonical):
+def test_a_text_is_one_correction_and_has_one_form(text, recipe, canonical):
     assert parse(text) == recipe and recipe.text == canonical and parse(canonical) == recipe
-    assert Setting(mend=text).mend == canonical
+    assert Setting(correction=text).correction == canonical
 
 
 @pytest.mark.parametrize(
@@ -43,35 +43,37 @@ def test_a_text_is_one_mend_and_has_one_form(text, recipe, canonical):
     ("inflate 3", "inflation", "inflation x", "inflation nan", "inflation inf", "inflation -1", "inflation 0", "inflation 1 2",
      "fractional 0.5", "fractional 1e12", "fractional", "shared 2", "layers", "conformal", "Inflation 3", "   ", 3),
 )  # fmt: skip
-def test_a_text_that_is_no_mend_is_refused_in_one_sentence(text):
-    with pytest.raises(ValueError, match=r"^(expected|mend must be) .*got") as error:
-        Setting(mend=text)
+def test_a_text_that_is_no_correction_is_refused_in_one_sentence(text):
+    with pytest.raises(ValueError, match=r"^(expected|correction must be) .*got") as error:
+        Setting(correction=text)
     assert "\n" not in str(error.value)
 
 
-def test_every_mend_says_what_it_does_and_costs():
-    for mend in MENDS.values():
-        assert mend.title and mend.cost and mend.description.endswith(".")
+def test_every_correction_says_what_it_does_and_costs():
+    for correction in CORRECTIONS.values():
+        assert correction.title and correction.cost and correction.description.endswith(".")
 
 
 def test_a_fractional_setting_never_says_two_concentrations():
-    assert Setting(64, mend="fractional 5.4") == Setting(5, mend="fractional 5.4")
-    assert Setting(math.inf, mend="fractional 5.4").is_plain
+    assert Setting(64, correction="fractional 5.4") == Setting(5, correction="fractional 5.4")
+    assert Setting(math.inf, correction="fractional 5.4").is_plain
 
 
-def test_a_mend_goes_into_a_file_and_comes_back_and_older_files_have_none(model, diabetes):
+def test_a_correction_goes_into_a_file_and_comes_back_and_older_files_have_none(model, diabetes):
     part = {"n_case": 3, "first": "0", "last": "2"}
     content = {
         "concentration": 64, "interval": {"level": 0.9, "low": 1, "high": 2}, "objective": "o", "verdict": "v", "n_member": 9, "seed": 1,
-        "mend": "inflation 3.20", "model": {"name": "m", "weights_sha256": "w", "attention_calls": {}},
+        "correction": "inflation 3.20", "model": {"name": "m", "weights_sha256": "w", "attention_calls": {}},
         "dataset": {"name": "d", "sha256": "s", "calibration": part, "test": part}, "scores": {"before": {}, "after": {}},
         "at_bound": False,
     }  # fmt: skip
     tuned = TunedSetting(**content)
-    assert tuned.schema_version == 2 and TunedSetting.loads(tuned.dumps()).setting == Setting(64, 9, 1, mend="inflation 3.2")
-    old = tuned.dumps().replace('"schema_version": 2', '"schema_version": 1').replace('  "mend": "inflation 3.2",\n', "")
-    assert "mend" not in old and TunedSetting.loads(old).setting == Setting(64, 9, 1)
-    with pytest.raises(ValueError, match="has a problem at mend") as error:
+    assert tuned.schema_version == 3 and TunedSetting.loads(tuned.dumps()).setting == Setting(64, 9, 1, correction="inflation 3.2")
+    second = tuned.dumps().replace('"schema_version": 3', '"schema_version": 2').replace('"correction":', '"mend":')
+    assert '"mend"' in second and TunedSetting.loads(second).setting == tuned.setting
+    old = tuned.dumps().replace('"schema_version": 3', '"schema_version": 1').replace('  "correction": "inflation 3.2",\n', "")
+    assert "correction" not in old and TunedSetting.loads(old).setting == Setting(64, 9, 1)
+    with pytest.raises(ValueError, match="has a problem at correction") as error:
         TunedSetting.loads(tuned.dumps().replace("inflation 3.2", "magic"))
     assert "\n" not in str(error.value)
 
@@ -136,9 +138,9 @@ def test_one_factor_for_each_case_is_that_factor_in_that_case():
 
 
 def test_an_inflated_setting_moves_members_from_the_plain_answer(model, diabetes):
-    narrow, wide = (evaluate(model, diabetes, Setting(64, 9, mend=mend)).ensemble for mend in ("", "inflation 2.5"))
+    narrow, wide = (evaluate(model, diabetes, Setting(64, 9, correction=correction)).ensemble for correction in ("", "inflation 2.5"))
     assert np.allclose(wide.members - wide.plain, 2.5 * (narrow.members - narrow.plain), atol=1e-3)
-    assert np.array_equal(evaluate(model, diabetes, Setting(math.inf, 3, mend="inflation 2.5")).ensemble.members[0], narrow.plain)
+    assert np.array_equal(evaluate(model, diabetes, Setting(math.inf, 3, correction="inflation 2.5")).ensemble.members[0], narrow.plain)
 
 
 # ---- fractional concentrations
@@ -165,30 +167,30 @@ def test_the_variance_of_a_row_is_that_of_the_fraction():
 
 def test_a_fractional_member_is_a_member_of_one_of_its_neighbours_and_of_any_larger_ensemble(model, diabetes):
     few, many, mixed, more = (
-        evaluate(model, diabetes, Setting(nu, m, mend=mend)).ensemble.members
-        for nu, m, mend in ((2, 20, ""), (3, 20, ""), (2, 20, "fractional 2.5"), (2, 30, "fractional 2.5"))
+        evaluate(model, diabetes, Setting(nu, m, correction=correction)).ensemble.members
+        for nu, m, correction in ((2, 20, ""), (3, 20, ""), (2, 20, "fractional 2.5"), (2, 30, "fractional 2.5"))
     )
     upper = takes_larger(0, 20, Fractional(2.5).probability)
     assert 3 < upper.sum() < 18
     assert np.array_equal(mixed[upper], many[upper]) and np.array_equal(mixed[~upper], few[~upper])
     assert np.allclose(more[:20], mixed, rtol=1e-4)
-    whole = evaluate(model, diabetes, Setting(2, 20, mend="fractional 2")).ensemble.members
+    whole = evaluate(model, diabetes, Setting(2, 20, correction="fractional 2")).ensemble.members
     assert np.array_equal(whole, few)
 
 
 # ---- the command line and files
 
 
-def test_a_mend_on_the_command_line_is_that_of_python_and_goes_into_the_file(model, diabetes, capsys, tmp_path):
-    case = ["--model", "ft_transformer", "--dataset", "diabetes", "--members", "9", "--mend", "inflation 2.50"]
+def test_a_correction_on_the_command_line_is_that_of_python_and_goes_into_the_file(model, diabetes, capsys, tmp_path):
+    case = ["--model", "ft_transformer", "--dataset", "diabetes", "--members", "9", "--correction", "inflation 2.50"]
     assert command_line.main(["evaluate", *case, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    wanted = evaluate(model, diabetes, Setting(64, 9, mend="inflation 2.5"))
-    assert found["mend"] == "inflation 2.5" and found["crps_fair"] == wanted.scores["crps_fair"]
+    wanted = evaluate(model, diabetes, Setting(64, 9, correction="inflation 2.5"))
+    assert found["correction"] == "inflation 2.5" and found["crps_fair"] == wanted.scores["crps_fair"]
     assert command_line.main(["sample", *case, "--out", str(tmp_path / "e.nc")]) == 0
     with xr.open_dataset(tmp_path / "e.nc", engine="h5netcdf") as data:
-        assert data.attrs["mend"] == "inflation 2.5"
+        assert data.attrs["correction"] == "inflation 2.5"
         assert np.array_equal(data.forecast, wanted.ensemble.members)
     capsys.readouterr()
     assert command_line.main(["evaluate", *case[:-1], "magic"]) == 2
-    assert "mend must be one of 'inflation 3.2'" in capsys.readouterr().err
+    assert "correction must be one of 'inflation 3.2'" in capsys.readouterr().err

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from stochattn_core.mends.base import Ensembles, Recipe, number_text, one_number
-from stochattn_core.mends.inflation import LARGEST, inflated
+from stochattn_core.corrections.base import Ensembles, Recipe, number_text, one_number
+from stochattn_core.corrections.inflation import LARGEST, inflated
 from stochattn_core.metrics.crps import crps_of_errors
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Noise(Recipe):
     @classmethod
     def of(cls, values: list[str], text: str) -> Noise:
         if len(values) != 2:
-            raise ValueError(f"expected a mend with two numbers, such as {cls.example!r}, got {text!r}")
+            raise ValueError(f"expected a correction with two numbers, such as {cls.example!r}, got {text!r}")
         return cls(*(one_number([value], text, cls.example) for value in values))
 
     @property
@@ -53,7 +53,7 @@ class Noise(Recipe):
         return f"noise {number_text(self.factor)} {number_text(self.size)}"
 
     def ensemble(self, of: Ensembles, setting: Setting) -> Ensemble:
-        narrow = of(replace(setting, mend=""))
+        narrow = of(replace(setting, correction=""))
         return replace(narrow, members=self.members(narrow.members, narrow.plain, setting.seed, narrow.first_case))
 
     def members(self, members: np.ndarray, plain: np.ndarray, seed: int, first_case: int = 0) -> np.ndarray:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from stochattn_core.corrections.base import Ensembles, Recipe, number_text, one_number
 from stochattn_core.draw import LARGEST
-from stochattn_core.mends.base import Ensembles, Recipe, number_text, one_number
 from stochattn_core.sampling import stream
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class Fractional(Recipe):
     """Member i is member i of the ensemble at ceil(nu) with probability pi, else of that at floor(nu): a mixture of both laws.
 
-    (1 - pi) / floor + pi / ceil = 1 / nu, so that each row's weights have the covariance (diag p - p p^T) / nu. A setting with this mend has
+    (1 - pi) / floor + pi / ceil = 1 / nu, so that each row's weights have the covariance (diag p - p p^T) / nu. A setting with this correction has
     the concentration floor(nu), whatever it was given: no setting says two things. math.inf stays the plain model.
     """
 
@@ -56,11 +56,11 @@ class Fractional(Recipe):
 
     def ensemble(self, of: Ensembles, setting: Setting) -> Ensemble:
         low = math.floor(self.value)
-        few = of(replace(setting, mend="", concentration=low))
+        few = of(replace(setting, correction="", concentration=low))
         upper = takes_larger(setting.seed, setting.n_member, self.probability)
         if not upper.any():
             return few
-        many = of(replace(setting, mend="", concentration=low + 1))
+        many = of(replace(setting, correction="", concentration=low + 1))
         members = np.array(few.members)
         members[upper] = many.members[upper]
         return replace(few, members=members)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from stochattn_core.mends.base import Ensembles, Recipe
+from stochattn_core.corrections.base import Ensembles, Recipe
 
 if TYPE_CHECKING:
     from stochattn_core.forecasts import Ensemble
@@ -24,7 +24,7 @@ class Shared(Recipe):
     @classmethod
     def of(cls, values: list[str], text: str) -> Shared:
         if values:
-            raise ValueError(f"expected the mend {cls.example!r} alone, without a number, got {text!r}")
+            raise ValueError(f"expected the correction {cls.example!r} alone, without a number, got {text!r}")
         return cls()
 
     @property
@@ -32,4 +32,4 @@ class Shared(Recipe):
         return "shared"
 
     def ensemble(self, of: Ensembles, setting: Setting) -> Ensemble:
-        return of(replace(setting, mend=""), shared=True)
+        return of(replace(setting, correction=""), shared=True)

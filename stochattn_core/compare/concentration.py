@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from torch import nn
 
-from stochattn_core.by_hand import AttentionClass
 from stochattn_core.datasets.base import Dataset, Progress
+from stochattn_core.manual_attention import AttentionClass
 from stochattn_core.settings import Setting
 from stochattn_core.tuning import search_concentration
 
@@ -28,7 +28,7 @@ Search = Callable[[Setting, Progress | None], Searched]
 def search_of(
     network: nn.Module, dataset: Dataset, default_layers: str, attention_classes: Sequence[AttentionClass], objective: str = "pooled"
 ) -> Search:
-    """The search that `tune` makes, for settings of one network; it takes their seed, layers and mend."""
+    """The search that `tune` makes, for settings of one network; it takes their seed, layers and correction."""
 
     def search(setting: Setting, progress: Progress | None) -> Searched:
         found = search_concentration(

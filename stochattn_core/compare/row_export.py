@@ -1,4 +1,4 @@
-"""The file that a user takes away with a row of the comparison: nu alone, a mend, or conformal intervals on top."""
+"""The file that a user takes away with a row of the comparison: nu alone, a correction, or conformal intervals on top."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from dataclasses import replace
 
 import torch
 
+from stochattn_core.compare.comparison import Row
+from stochattn_core.corrections import conformal, parse
+from stochattn_core.corrections.fractional import Fractional
+from stochattn_core.corrections.inflation import Inflation
+from stochattn_core.corrections.noise import Noise
+from stochattn_core.corrections.shared import Shared
 from stochattn_core.datasets.base import Dataset, Progress
 from stochattn_core.evaluate import evaluate, layers_of, network_of
 from stochattn_core.forecasts import ensemble_of
-from stochattn_core.mends import conformal, parse
-from stochattn_core.mends.compare import Row
-from stochattn_core.mends.fractional import Fractional
-from stochattn_core.mends.inflation import Inflation
-from stochattn_core.mends.noise import Noise
-from stochattn_core.mends.shared import Shared
 from stochattn_core.models.base import Model
 from stochattn_core.settings import ConformalPart, Setting, TunedSetting
 from stochattn_core.tuning import Found, Tuning, search_concentration
@@ -29,7 +29,7 @@ def taken(model: Model, dataset: Dataset, tuned: Tuning, row: Row, *, progress: 
     a setting: references have none.
     """
     if row.setting is None:
-        raise ValueError(f"expected a method with a setting to take home, got {row.title}; choose the concentration alone or a mend")
+        raise ValueError(f"expected a method with a setting to take home, got {row.title}; choose the concentration alone or a correction")
     after = evaluate(model, dataset, row.setting, progress=progress)
     found = replace(_found(model, dataset, tuned, row.setting, progress), passes=row.passes)
     judged = judge(after.ensemble, at_low=found.at_low, at_high=found.at_high)
@@ -41,16 +41,16 @@ def taken(model: Model, dataset: Dataset, tuned: Tuning, row: Row, *, progress: 
 
 def _found(model: Model, dataset: Dataset, tuned: Tuning, setting: Setting, progress: Progress | None) -> Found:
     """What the calibration part says of the concentration of a setting."""
-    recipe = parse(setting.mend) if setting.mend else None
+    recipe = parse(setting.correction) if setting.correction else None
     if isinstance(recipe, Inflation | Noise):  # its concentration is given, not found
         level, nu = tuned.interval[0], float(setting.concentration)
         return replace(_plain(tuned), interval=(level, nu, nu), intervals={}, at_low=False, at_high=False, thompson=None)
     searched = tuned.setting.setting
-    if (setting.layers, isinstance(recipe, Shared)) == (searched.layers, searched.mend == "shared"):
+    if (setting.layers, isinstance(recipe, Shared)) == (searched.layers, searched.correction == "shared"):
         found = _plain(tuned)
     else:
-        mend = setting.mend if isinstance(recipe, Shared) else ""
-        found = search_concentration(model, dataset, replace(setting, mend=mend), objective=tuned.objective, progress=progress)
+        correction = setting.correction if isinstance(recipe, Shared) else ""
+        found = search_concentration(model, dataset, replace(setting, correction=correction), objective=tuned.objective, progress=progress)
     return _where_spread_equals_error(found) if isinstance(recipe, Fractional) else found
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stochattn_core.mends.base import Ensembles, Recipe, number_text, one_number
+from stochattn_core.corrections.base import Ensembles, Recipe, number_text, one_number
 
 if TYPE_CHECKING:
     from stochattn_core.forecasts import Ensemble
@@ -44,7 +44,7 @@ class Inflation(Recipe):
         return f"inflation {number_text(self.factor)}"
 
     def ensemble(self, of: Ensembles, setting: Setting) -> Ensemble:
-        narrow = of(replace(setting, mend=""))
+        narrow = of(replace(setting, correction=""))
         return replace(narrow, members=inflated(narrow.members, narrow.plain, self.factor))
 
 
