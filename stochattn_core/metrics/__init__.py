@@ -17,7 +17,7 @@ from stochattn_core.metrics.intervals import LEVELS, attainable_coverage, centra
 from stochattn_core.metrics.ranks import flatness, pit, pit_dispersion, pit_mean, rank_weights, rebin, w1
 from stochattn_core.metrics.scores import by_event, scores
 from stochattn_core.metrics.significance import W1Floor, bootstrap, w1_floor
-from stochattn_core.metrics.spread_skill import rmse, spread, spread_skill_ratio
+from stochattn_core.metrics.spread_skill import finite_size_factor, rmse, spread, spread_skill_ratio
 from stochattn_core.metrics.statistics import Statistics
 from stochattn_core.metrics.weights import cell_area_weights
 
@@ -45,6 +45,7 @@ __all__ = [
     "default_bins",
     "deviation",
     "energy_score",
+    "finite_size_factor",
     "flatness",
     "pit",
     "pit_dispersion",

@@ -8,6 +8,18 @@ import torch
 from torch import Tensor
 
 
+def finite_size_factor(n_member: int) -> float:
+    """sqrt((M + 1) / M), by which the spread of M members is multiplied before it is compared with the RMSE of their mean.
+
+    The mean of M members errs by one more share of the variance: E(m - y)^2 = (1 + 1 / M) sigma^2 when y is one more member.
+    Source: Fortin et al. (2014), Journal of Hydrometeorology 15, 1708.
+
+    >>> finite_size_factor(1)
+    1.4142135623730951
+    """
+    return math.sqrt((n_member + 1) / n_member)
+
+
 def rmse(forecast: Tensor, target: Tensor, *, weights: Tensor | None = None) -> Tensor:
     """Root mean square error, sqrt(mean w (f - y)^2), over every element.
 
@@ -36,7 +48,7 @@ def spread(members: Tensor, *, weights: Tensor | None = None) -> Tensor:
 def spread_skill_ratio(members: Tensor, target: Tensor, *, weights: Tensor | None = None) -> Tensor:
     """sqrt((M + 1) / M) spread / RMSE of the ensemble mean: 1 when calibrated, below 1 too narrow, above 1 too wide.
 
-    The factor answers for the ensemble mean being a mean of M: E(m - y)^2 = (1 + 1/M) sigma^2 when y is one more member.
+    The factor is `finite_size_factor`.
 
     members: (member, case, *event), at least 2.   target: (case, *event), same units; NaN elements are left out of both.
     Returns (), no units.   Source: Fortin et al. (2014), Journal of Hydrometeorology 15, 1708.
@@ -46,7 +58,7 @@ def spread_skill_ratio(members: Tensor, target: Tensor, *, weights: Tensor | Non
     """
     m = members.shape[0]
     seen = torch.where(torch.isnan(target), torch.nan, members)
-    return math.sqrt((m + 1) / m) * spread(seen, weights=weights) / rmse(seen.mean(0), target, weights=weights)
+    return finite_size_factor(m) * spread(seen, weights=weights) / rmse(seen.mean(0), target, weights=weights)
 
 
 def _mean(values: Tensor, weights: Tensor | None) -> Tensor:
