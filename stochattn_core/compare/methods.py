@@ -22,7 +22,7 @@ from stochattn_core.datasets.base import Dataset, Progress
 from stochattn_core.forecasts import Ensemble, ensemble_of
 from stochattn_core.manual_attention import AttentionClass
 from stochattn_core.metrics import scores
-from stochattn_core.metrics.scores import SHOWN
+from stochattn_core.metrics.scores import SHOWN_LEVELS
 from stochattn_core.settings import Setting
 from stochattn_core.tuning.search import share_of
 
@@ -173,7 +173,7 @@ def split(bench: Workbench) -> Outcome:
     crossed = replace(calibration, members=_crossed(calibration, lambda fitted, scored: of(fitted, plain[scored])))
     whole = replace(test, members=of(np.ones(len(plain), dtype=bool), _tensor(test.plain)))
     found = _outcome(None, 0, crossed, whole, is_distribution=True)
-    held = split_conformal.fit(plain, target, SHOWN).scores(_tensor(test.plain), _tensor(test.target), test.weights)
+    held = split_conformal.fit(plain, target, SHOWN_LEVELS).scores(_tensor(test.plain), _tensor(test.target), test.weights)
     kept = {name: found.scores[name] for name in ("rmse", "bias", "rmse_plain", "mae_plain", "n_case", "n")}
     return replace(found, scores={**kept, "crps_fair": found.scores["crps"], **held})
 

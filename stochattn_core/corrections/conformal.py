@@ -10,7 +10,7 @@ from torch import Tensor
 
 from stochattn_core.baselines.conformal import finite_sample_quantile, interval_scores
 from stochattn_core.metrics import central_intervals
-from stochattn_core.metrics.scores import SHOWN
+from stochattn_core.metrics.scores import SHOWN_LEVELS
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +40,7 @@ class ConformalIntervals:
         return interval_scores(*self.intervals(members), target, self.level, weights)
 
 
-def fit(members: Tensor, target: Tensor, level: Sequence[float] = SHOWN, weights: Tensor | None = None) -> ConformalIntervals:
+def fit(members: Tensor, target: Tensor, level: Sequence[float] = SHOWN_LEVELS, weights: Tensor | None = None) -> ConformalIntervals:
     """Offsets from calibration cases: of the n values max(lower - y, y - upper) of a lead time, the one of rank ceil((n + 1) level).
 
     members: (member, case, *event).   target: (case, *event); NaN left out. An event of two axes is a map: its cells are pooled by weights

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from stochattn_core.compiled import Kernels
 from stochattn_core.metrics.intervals import LEVELS, positions
-from stochattn_core.metrics.statistics import Statistics
 
 _kernels = Kernels("stochattn_core.metrics.kernels")
 _energy_kernels = Kernels("stochattn_core.metrics.energy_kernels")
@@ -80,7 +79,7 @@ class Sums:
         _energy_kernels.loaded().energy(members, first, target.numpy(), self.weights, energy.numpy())
         return energy
 
-    def statistics(self, n_case: Tensor | None, energy: Tensor | None, crps_climatology: Tensor | None, has_clim_sd: bool) -> Statistics:
+    def fields(self, n_case: Tensor | None, energy: Tensor | None, crps_climatology: Tensor | None, has_clim_sd: bool) -> dict[str, Tensor]:
         """n_case, energy: (block,), of an event; None and None where the target is one number a case, whose sums say both.
 
         crps_climatology: (block, *event), when it was not summed here.
@@ -116,33 +115,33 @@ class Sums:
             """(block, bin, head) -> (block, bin, *head)."""
             return torch.from_numpy(np.ascontiguousarray(values)).reshape(*values.shape[:-1], *self.event[:1])
 
-        return Statistics(
-            n=by_event(n),
-            n_case=n[:, 0].clone() if n_case is None else n_case,
-            plain_error_sq=by_event(sums[:, k.PLAIN_SQ]),
-            plain_error_abs=by_event(sums[:, k.PLAIN_ABS]),
-            error=by_event(sums[:, k.ERROR]),
-            error_sq=by_event(sums[:, k.ERROR_SQ]),
-            variance=by_event(sums[:, k.VARIANCE] if m > 1 else missing),
-            drift_sq=by_event(sums[:, k.DRIFT_SQ]),
-            crps=by_event(crps),
-            crps_fair=by_event(crps_fair),
-            crps_climatology=by_event(crps_reference) if crps_climatology is None else crps_climatology,
-            climatology_variance=by_event(sums[:, k.CLIMATE_VARIANCE] if has_clim_sd else missing),
-            rank=by_event(rank),
-            hersbach_below=by_event(alpha),
-            hersbach_above=by_event(beta),
-            covered=by_event(covered),
-            width=by_event(width),
-            energy=crps_fair[:, 0].clone() if energy is None else energy,
-            weight=by_head(n),
-            pooled_error_sq=by_head(sums[:, k.PLAIN_SQ]),
-            deviation_sq=by_head(deviation_sq),
-            spread_bin=torch.from_numpy(self.bins + k.LOWEST_BIN),
-            bin_weight=by_bin(self.by_bin[..., 0]),
-            bin_variance=by_bin(self.by_bin[..., 1]),
-            bin_error_sq=by_bin(self.by_bin[..., 2]),
-        )
+        return {
+            "n": by_event(n),
+            "n_case": n[:, 0].clone() if n_case is None else n_case,
+            "plain_error_sq": by_event(sums[:, k.PLAIN_SQ]),
+            "plain_error_abs": by_event(sums[:, k.PLAIN_ABS]),
+            "error": by_event(sums[:, k.ERROR]),
+            "error_sq": by_event(sums[:, k.ERROR_SQ]),
+            "variance": by_event(sums[:, k.VARIANCE] if m > 1 else missing),
+            "drift_sq": by_event(sums[:, k.DRIFT_SQ]),
+            "crps": by_event(crps),
+            "crps_fair": by_event(crps_fair),
+            "crps_climatology": by_event(crps_reference) if crps_climatology is None else crps_climatology,
+            "climatology_variance": by_event(sums[:, k.CLIMATE_VARIANCE] if has_clim_sd else missing),
+            "rank": by_event(rank),
+            "hersbach_below": by_event(alpha),
+            "hersbach_above": by_event(beta),
+            "covered": by_event(covered),
+            "width": by_event(width),
+            "energy": crps_fair[:, 0].clone() if energy is None else energy,
+            "weight": by_head(n),
+            "pooled_error_sq": by_head(sums[:, k.PLAIN_SQ]),
+            "deviation_sq": by_head(deviation_sq),
+            "spread_bin": torch.from_numpy(self.bins + k.LOWEST_BIN),
+            "bin_weight": by_bin(self.by_bin[..., 0]),
+            "bin_variance": by_bin(self.by_bin[..., 1]),
+            "bin_error_sq": by_bin(self.by_bin[..., 2]),
+        }
 
 
 def columns(members: Tensor | np.ndarray) -> np.ndarray | None:

@@ -11,6 +11,7 @@ from torch import Tensor
 from stochattn_core.metrics.intervals import LEVELS, attainable_coverage
 from stochattn_core.metrics.ranks import rebin
 from stochattn_core.metrics.significance import block_counts
+from stochattn_core.metrics.spread_skill import variance_factor
 from stochattn_core.metrics.statistics import Statistics
 
 
@@ -165,7 +166,6 @@ def binned_spread_error(
     True
     """
     pooled = statistics.pooled()
-    m = pooled.n_member
     weight = pooled.bin_weight.sum(0)
     group = ((weight.cumsum(0) - weight / 2) / weight.sum() * n_bin).floor().long().clamp(0, n_bin - 1)
     kept, group = torch.unique(group, return_inverse=True)
@@ -177,7 +177,7 @@ def binned_spread_error(
     counts = block_counts(pooled, n_replicate, seed)
     low, high = _band(((counts @ error_sq) / (counts @ n)).sqrt(), level, pooled)
     return SpreadError(
-        spread=((m + 1) / m * variance.sum(0) / n.sum(0)).sqrt().numpy(),
+        spread=(variance_factor(pooled.n_member) * variance.sum(0) / n.sum(0)).sqrt().numpy(),
         error=(error_sq.sum(0) / n.sum(0)).sqrt().numpy(),
         low=low,
         high=high,

@@ -16,7 +16,7 @@ import math
 import numpy as np
 
 from stochattn_core.compiled import compiled
-from stochattn_core.metrics.statistics import BIN_PER_OCTAVE, BIN_SLACK, LEAST_SPREAD
+from stochattn_core.metrics.bins import BIN_PER_OCTAVE, BIN_SLACK, LEAST_SPREAD
 
 LANES = 64  # elements of a tile; a fixed number, for which the compiler unrolls its loops
 # What is kept of an element, one number each; deviation_sq, rank, alpha, beta and coverage follow.

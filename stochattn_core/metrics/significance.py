@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from stochattn_core.metrics.dispersion import deviation, deviation_by_block
 from stochattn_core.metrics.ranks import w1
-from stochattn_core.metrics.scores import by_event, scores, values_by_block
+from stochattn_core.metrics.scores import SCORES, Evidence, by_event, scores, values_by_block
 from stochattn_core.metrics.statistics import Statistics
 
 # Functions whose replicates are found all at once: what may be done before resampling, and the form that keeps the leading
@@ -58,7 +59,7 @@ def bootstrap(statistics: Statistics, function: Callable, n_replicate: int = 500
     first, together = AT_ONCE.get(function, (lambda statistics: statistics, None))
     statistics = first(statistics)
     counts = block_counts(statistics, n_replicate, seed)
-    size = sum(values.numel() for values in vars(statistics).values()) // max(statistics.n_block, 1)
+    size = sum(values.numel() for _, values, _ in statistics) // max(statistics.n_block, 1)
     step = max(1, CHUNK // max(size, 1))
     found = []
     for start in range(0, n_replicate, step):
@@ -124,3 +125,45 @@ def w1_floor(statistics: Statistics, n_replicate: int = 500, level: float = 0.9,
     noise = w1(shape.movedim(1, 0))
     expected = float(noise.mean())
     return W1Floor(expected, float(noise.quantile(level)), (0.3133 / expected) ** 2 if expected else torch.nan)
+
+
+def evidence(statistics: Statistics, *, level: float, n_replicate: int = 500, seed: int = 0) -> dict[str, Evidence]:
+    """Return what the rules of SCORES judge: each tested quantity with its interval, by the name of the test.
+
+    statistics: pooled.   level: of each interval.   The intervals are percentiles over blocks drawn with replacement; ends are NaN where
+    fewer than 2 blocks hold a case. Resampling enlarges a distance (W1): the interval is moved back by as much as the median moved.
+    """
+    by_chance = w1_floor(statistics).expected
+    tested = {key: score for key, score in SCORES.items() if score.rule and score.tested}
+    once = torch.ones(1, statistics.n_block, dtype=torch.float64)
+
+    def values(counts: Tensor) -> dict[str, Tensor]:
+        sums = statistics.weighted(counts)
+        return {key: score.tested(sums, by_chance) for key, score in tested.items() if score.tested}
+
+    estimates, replicates = values(once), values(block_counts(statistics, n_replicate, seed))
+    found = {}
+    for key, score in tested.items():
+        assert score.rule is not None
+        estimate = float(estimates[key][0])
+        estimate = estimate if math.isfinite(estimate) else math.nan
+        low, high = interval_of(replicates[key], level, enough=n_used(statistics) > 1)
+        if score.rule.is_distance and not math.isnan(low):
+            moved = max(float(replicates[key].nanmedian()) - estimate, 0.0)
+            low, high = low - moved, high - moved
+        found[score.rule.test] = Evidence(estimate, low, high, score.rule.at(statistics.n_member).words)
+    return found
+
+
+def n_used(statistics: Statistics) -> int:
+    """How many blocks hold a case."""
+    return int((statistics.n_case > 0).sum())
+
+
+def interval_of(replicates: Tensor, level: float, *, enough: bool = True) -> tuple[float, float]:
+    """Central interval of the replicates of one number, (replicate,); NaN where there are not enough blocks."""
+    if not enough:
+        return math.nan, math.nan
+    tails = torch.tensor([(1 - level) / 2, (1 + level) / 2], dtype=torch.float64)
+    low, high = (float(end) for end in torch.nanquantile(replicates, tails))
+    return low, high

@@ -17,7 +17,12 @@ def finite_size_factor(n_member: int) -> float:
     >>> finite_size_factor(1)
     1.4142135623730951
     """
-    return math.sqrt((n_member + 1) / n_member)
+    return math.sqrt(variance_factor(n_member))
+
+
+def variance_factor(n_member: int) -> float:
+    """(M + 1) / M: the square of `finite_size_factor`, for variances."""
+    return (n_member + 1) / n_member
 
 
 def rmse(forecast: Tensor, target: Tensor, *, weights: Tensor | None = None) -> Tensor:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Annotated, get_type_hints
 
 import numpy as np
 import torch
 from torch import Tensor
 
-BIN_PER_OCTAVE = 8  # of the spread: bins 9% wide, merged to about 10 at display
-BIN_SLACK = 1e-9  # of a bin: the variance of tied members may be a power of two, where rounding would choose the bin
-LEAST_SPREAD = 2.0**-60  # a spread of exactly 0 has no logarithm; it goes to the bin of this one
+from stochattn_core.metrics.crps import CrpsParts, hersbach_parts
+from stochattn_core.metrics.sums import Array, sums_over_cases
 
+Axes = tuple[str, ...]
 
 # The axes of a field of sums; event and head stand for several axes or none.
 ByBlock = Annotated[Tensor, "block"]
@@ -30,9 +31,10 @@ class Statistics:
     """Sums over cases, leading axis block, float64 on the CPU. f is the plain model, m the ensemble mean, y the target.
 
     event: the axes of the target after case. head: the first of them, or none: sums that pool the rest of the event.
-    Elements with a NaN target are in no sum; `n` counts what is left. What needs two members is NaN for one member; what
-    needs a climatology is NaN without one. Units: those of the target, squared where the name says so.
+    Elements with a NaN target are in no sum; `n` counts the others. Sums that need two members are NaN for one member; sums that need a
+    climatology are NaN without one. Units: those of the target, squared where the name says so.
     Made by Statistics.of, joined by `+`: sums over the parts of a set equal the sums over the set, block by block.
+    `more` holds the sums of the table SUMS that have no field of their own here, each (block, *event).
     """
 
     n: ByEvent  # elements observed
@@ -60,24 +62,43 @@ class Statistics:
     bin_weight: ByBin
     bin_variance: ByBin
     bin_error_sq: ByBin
+    more: Mapping[str, Tensor] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, members, target, plain, block, n_block: int, *, climatology=None, clim_sd=None, weights=None) -> Statistics:
-        """The sums over these cases. Streams over cases, so that arrays larger than memory may be given as a numpy memmap.
+    def of(
+        cls,
+        members: Array,
+        target: Array,
+        plain: Array,
+        block: Array | Sequence[int],
+        n_block: int,
+        *,
+        climatology: Array | None = None,
+        clim_sd: Array | float | None = None,
+        weights: Array | None = None,
+    ) -> Statistics:
+        """Return the sums over these cases. Streams over cases, so that arrays larger than memory may be given as a numpy memmap.
 
         members: (member, case, *event).   target, plain: (case, *event), same units.   block: (case,) ints in 0 .. n_block - 1.
         climatology: (reference, *event) or (reference, case, *event), a reference ensemble, a hundred values or so.
         clim_sd: broadcasts to (case, *event), the climatological standard deviation; that of `climatology` when not given.
         weights: broadcasts to *event, mean 1; for the sums that pool the event (head) and the energy score only.
-        NaN in target is missing and left out; NaN or infinity anywhere else is an error, never left out in silence.
+        NaN in target is missing and left out. ValueError for NaN or infinity anywhere else, and for shapes that do not fit.
 
         >>> one = Statistics.of(torch.tensor([[0.0], [2.0]]), torch.tensor([1.0]), torch.tensor([1.5]), [0], 1)
         >>> one.variance, one.drift_sq, one.rank
         (tensor([2.], dtype=torch.float64), tensor([0.2500], dtype=torch.float64), tensor([[0., 1., 0.]], dtype=torch.float64))
         """
-        from stochattn_core.metrics.sums import sums_over_cases  # which makes Statistics, so it comes after this class
+        chunks = sums_over_cases(members, target, plain, block, n_block, climatology=climatology, clim_sd=clim_sd, weights=weights)
+        total, *rest = (cls._from_fields(chunk) for chunk in chunks)
+        for chunk in rest:
+            total = total + chunk
+        return total
 
-        return sums_over_cases(members, target, plain, block, n_block, climatology=climatology, clim_sd=clim_sd, weights=weights)
+    @classmethod
+    def _from_fields(cls, values: Mapping[str, Tensor]) -> Statistics:
+        """From every sum by name: those without a field of their own go into `more`."""
+        return cls(**{name: values[name] for name in AXES}, more={name: sums for name, sums in values.items() if name not in AXES})
 
     @property
     def n_member(self) -> int:
@@ -91,6 +112,12 @@ class Statistics:
     def event(self) -> tuple[int, ...]:
         return tuple(self.n.shape[1:])
 
+    @cached_property
+    def crps_parts(self) -> CrpsParts:
+        """Hersbach's decomposition of the plain CRPS, each part (block, *event), units of the target."""
+        rank, below, above = (values.movedim(1, 0) for values in (self.rank, self.hersbach_below, self.hersbach_above))
+        return hersbach_parts(below / self.n, above / self.n, rank / self.n, self.crps_climatology / self.n)
+
     def __add__(self, other: Statistics) -> Statistics:
         if not isinstance(other, Statistics):
             return NotImplemented
@@ -102,11 +129,21 @@ class Statistics:
             )
         bins = torch.unique(torch.cat([self.spread_bin, other.spread_bin]))
         left, right = self._with_bins(bins), other._with_bins(bins)
-        return Statistics(
-            **{name: getattr(left, name) if name == "spread_bin" else getattr(left, name) + getattr(right, name) for name in AXES}
-        )
+        joined = {name: values + right[name] for name, values, axes in left if axes[0] == "block"}
+        return left._replace(**joined)
 
-    def __radd__(self, other) -> Statistics:
+    def __getitem__(self, name: str) -> Tensor:
+        """One sum by its name, from a field or from `more`. Without cases of it, NaN: (block, *event)."""
+        if name in AXES:
+            return getattr(self, name)
+        return self.more[name] if name in self.more else torch.full_like(self.n, torch.nan)
+
+    def __iter__(self) -> Iterator[tuple[str, Tensor, Axes]]:
+        """Name, values and axes of every sum."""
+        yield from ((name, getattr(self, name), axes) for name, axes in AXES.items())
+        yield from ((name, values, ("block", "event")) for name, values in self.more.items())
+
+    def __radd__(self, other: object) -> Statistics:
         return self if isinstance(other, int) and other == 0 else NotImplemented  # sum(parts) starts at 0
 
     def total(self) -> Statistics:
@@ -117,6 +154,10 @@ class Statistics:
         """Sums in which each block is taken so many times: (replicate, block) counts, and replicate becomes the leading axis."""
         counts = counts.to(torch.float64)
         return self._map(lambda values, axes: torch.tensordot(counts, values, dims=1))
+
+    def weighted(self, counts: Tensor) -> Statistics:
+        """As `resampled`, for pooled sums: (replicate, block) counts. One matrix product a sum, much faster for a single number a block."""
+        return self._map(lambda values, axes: counts @ values)
 
     def at(self, block: int) -> Statistics:
         """One entry of the leading axis alone, as an axis of length 1."""
@@ -162,22 +203,22 @@ class Statistics:
         return picked._replace(energy=energy, n_case=n_case)
 
     def to_arrays(self) -> dict[str, np.ndarray]:
-        """Every field by name, for a file; from_arrays gives the same object back, bit for bit."""
-        return {name: getattr(self, name).numpy() for name in AXES}
+        """Return every sum by name, for a file; from_arrays gives the same object back, bit for bit."""
+        return {name: values.numpy() for name, values, _ in self}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Statistics:
         missing = [name for name in AXES if name not in arrays]
         if missing:
             raise ValueError(f"these are not stored statistics: {', '.join(missing[:3])} missing; compute them again")
-        return cls(**{name: torch.tensor(np.asarray(arrays[name])) for name in AXES})
+        return cls._from_fields({name: torch.tensor(np.asarray(values)) for name, values in arrays.items()})
 
-    def _map(self, change: Callable[[Tensor, tuple[str, ...]], Tensor]) -> Statistics:
-        """change(values, axes) over every field of sums."""
-        return self._replace(**{name: change(getattr(self, name), axes) for name, axes in AXES.items() if axes[0] == "block"})
+    def _map(self, change: Callable[[Tensor, Axes], Tensor]) -> Statistics:
+        """change(values, axes) over every sum that has blocks."""
+        return self._replace(**{name: change(values, axes) for name, values, axes in self if axes[0] == "block"})
 
     def _replace(self, **changed: Tensor) -> Statistics:
-        return Statistics(**{name: changed.get(name, getattr(self, name)) for name in AXES})
+        return Statistics._from_fields({name: changed.get(name, values) for name, values, _ in self})
 
     def _with_bins(self, bins: Tensor) -> Statistics:
         """The same with these bins, of which the present ones are a part; the new ones hold 0."""
@@ -193,5 +234,5 @@ class Statistics:
 
 
 AXES: dict[str, tuple[str, ...]] = {
-    name: annotated.__metadata__ for name, annotated in get_type_hints(Statistics, include_extras=True).items()
+    name: annotated.__metadata__ for name, annotated in get_type_hints(Statistics, include_extras=True).items() if name != "more"
 }

@@ -1,0 +1,74 @@
+"""Coverage and mean width of central intervals at four levels; metrics.coverage_curve has all of them."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from stochattn_core.metrics.intervals import LEVELS, attainable_coverage
+from stochattn_core.metrics.scores.rule import Rule
+from stochattn_core.metrics.scores.score import Curve, Score
+from stochattn_core.metrics.statistics import Statistics
+
+SHOWN_LEVELS = (0.5, 0.8, 0.9, 0.95)
+JUDGED_LEVEL = 0.9
+TOLERANCE = 0.05  # of the coverage of the central 90%
+
+
+def attainable(n_member: int, level: float = JUDGED_LEVEL) -> float:
+    """The coverage of a perfect ensemble of so many members: fewer than 19 cannot hold 90% between them."""
+    return float(attainable_coverage(n_member, (level,))[0])
+
+
+def share_of_sums(sums: Statistics, level: float) -> Tensor:
+    """Share of the targets in the central interval: (block, *event)."""
+    return sums.covered[:, LEVELS.index(level)] / sums.n
+
+
+def coverage_score(level: float) -> Score:
+    percent = round(100 * level)
+    is_judged = level == JUDGED_LEVEL
+    rule = Rule(
+        f"coverage_{percent}",
+        ideal=level,
+        low=round(level - TOLERANCE, 2),
+        high=round(level + TOLERANCE, 2),
+        within="holds",
+        below="{points:.0f} points short",
+        above="{points:.0f} points over",
+        shift=lambda n_member: attainable(n_member, level) - level,
+        text=lambda rule: f"{rule.low:.0%} to {rule.high:.0%}",
+    )
+    return Score(
+        f"coverage_{percent}",
+        f"{percent}% coverage",
+        f"{percent}% coverage",
+        f"How often the truth lies in the central {percent}% interval of the members: it should be {percent}% of the time.",
+        "percent",
+        "ideal",
+        lambda sums: share_of_sums(sums, level),
+        ideal=level,
+        reference=f"width_{percent}",
+        rule=rule if is_judged else None,
+        tested=(lambda sums, w1_by_chance: share_of_sums(sums, level)) if is_judged else None,
+        tile=is_judged,
+        headline=is_judged,
+        curve=Curve("coverage of central intervals", level=level),
+        title_at=lambda n_member: f"{attainable(n_member, level):.0%} coverage",
+    )
+
+
+def width_score(level: float) -> Score:
+    percent = round(100 * level)
+    return Score(
+        f"width_{percent}",
+        f"Mean width of the {percent}% interval",
+        f"{percent}% width",
+        f"How wide the central {percent}% interval is on average; narrower is better at the right coverage.",
+        "target",
+        "smaller",
+        lambda sums: sums.width[:, LEVELS.index(level)] / sums.n,
+        headline=level == JUDGED_LEVEL,
+    )
+
+
+INTERVALS = [score for level in SHOWN_LEVELS for score in (coverage_score(level), width_score(level))]

@@ -1,0 +1,61 @@
+"""Scores of the PIT: its distance from uniform, its mean and its dispersion."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from stochattn_core.metrics.ranks import pit_dispersion as dispersion_of_ranks
+from stochattn_core.metrics.ranks import pit_mean as mean_of_ranks
+from stochattn_core.metrics.ranks import w1 as w1_of_ranks
+from stochattn_core.metrics.scores.rule import Rule
+from stochattn_core.metrics.scores.score import Score
+from stochattn_core.metrics.statistics import Statistics
+
+
+def beyond_chance(sums: Statistics, w1_by_chance: float = 0.0) -> Tensor:
+    """W1 minus the W1 that a perfect ensemble has on as many cases: (block,), no units. sums: pooled."""
+    return w1_of_ranks(sums.rank.T) - w1_by_chance
+
+
+w1 = Score(
+    "w1",
+    "PIT distance W1",
+    "W1",
+    "How far the PIT histogram is from flat, between 0 and 0.5; chance alone keeps it above 0.",
+    "none",
+    "smaller",
+    lambda sums: w1_of_ranks(sums.rank.movedim(1, 0)),
+    reference="chance",
+    rule=Rule(
+        "w1_excess",
+        ideal=0.0,
+        high=0.015,
+        within="near chance",
+        above="{estimate:.3f} beyond chance",
+        about="W1 beyond what chance makes",
+        is_distance=True,
+    ),
+    tested=beyond_chance,
+    tile=True,
+    headline=True,
+)
+pit_mean = Score(
+    "pit_mean",
+    "Mean PIT",
+    "mean PIT",
+    "The mean place of the truth among the members: 0.5 without bias, above 0.5 when the forecast is too low.",
+    "none",
+    "ideal",
+    lambda sums: mean_of_ranks(sums.rank.movedim(1, 0)),
+    ideal=0.5,
+)
+pit_dispersion = Score(
+    "pit_dispersion",
+    "Dispersion of the PIT",
+    "PIT dispersion",
+    "The variance of the PIT over that of a uniform: 1 when flat, above 1 for a U (too narrow), below 1 for a dome (too wide).",
+    "none",
+    "ideal",
+    lambda sums: dispersion_of_ranks(sums.rank.movedim(1, 0)),
+    ideal=1.0,
+)

@@ -1,0 +1,49 @@
+"""Spread and the spread-skill ratio: does the ensemble vary as much as it errs?"""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from stochattn_core.metrics.scores.error import rmse_of_sums
+from stochattn_core.metrics.scores.rule import Rule
+from stochattn_core.metrics.scores.score import Curve, Score
+from stochattn_core.metrics.spread_skill import finite_size_factor, variance_factor
+from stochattn_core.metrics.statistics import Statistics
+
+
+def spread_of_sums(sums: Statistics) -> Tensor:
+    """Root of the mean member variance: (block, *event), units of the target."""
+    return (sums.variance / sums.n).sqrt()
+
+
+def ratio_of_sums(sums: Statistics, w1_by_chance: float = 0.0) -> Tensor:
+    """The spread-skill ratio as the root of one ratio of sums: (block,). It differs from the score in the last bit at most."""
+    return (variance_factor(sums.n_member) * sums.variance / sums.error_sq).sqrt()
+
+
+spread = Score(
+    "spread",
+    "Spread",
+    "spread",
+    "How far the members differ: the root of their mean variance.",
+    "target",
+    "neither",
+    spread_of_sums,
+    curve=Curve("error and spread", "ensemble: spread, fair CRPS, coverage", is_spread=True, by_region=True),
+)
+spread_skill_ratio = Score(
+    "spread_skill_ratio",
+    "Spread-skill ratio",
+    "ratio",
+    "Spread over error: 1 when the ensemble varies as much as it errs, below 1 when it is too narrow, above 1 when it is too wide.",
+    "none",
+    "ideal",
+    lambda sums: finite_size_factor(sums.n_member) * spread_of_sums(sums) / rmse_of_sums(sums),
+    ideal=1.0,
+    reference="range",
+    rule=Rule("ratio", ideal=1.0, low=0.9, high=1.1, sure=(0.75, 4 / 3), below="too narrow", above="too wide"),
+    tested=ratio_of_sums,
+    tile=True,
+    headline=True,
+    curve=Curve("spread / error", by_region=True),
+)
