@@ -26,16 +26,16 @@ if tuned is None:
 verdict_panel.conclusion(settings, tuned)
 search.ended(settings, how, tuned)
 search.finished()
-for left_panel, right_panel in ((verdict_panel.curves, verdict_panel.intervals), (verdict_panel.evidence, verdict_panel.before_after)):
-    left, right = st.columns(2, gap="large")
-    with left:
-        left_panel(tuned, data)
-    with right:
-        right_panel(tuned, data)
+verdict_panel.panels(tuned, data)
+left, right = st.columns(2, gap="large")
+with left:
+    verdict_panel.evidence(tuned, data)
+with right:
+    verdict_panel.before_after(tuned, data)
 corrections, groups, files = st.container(), st.container(), st.container()
 with files:
     export.downloads(settings, data, tuned)
 with corrections:  # what may be computed comes last, so that nothing waits for it
-    corrections_panel.panel(settings, data, tuned)
+    corrections_panel.draw(settings, data, tuned)
 with groups:
-    groups_panel.panel(settings, data, tuned)
+    groups_panel.draw(settings, data, tuned)

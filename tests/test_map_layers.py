@@ -10,9 +10,12 @@ from stochattn_core.figures.map import map_subtitle
 from stochattn_core.figures.map_box import drawn_region
 from stochattn_core.figures.map_export import map_export, saved, spaghetti_export
 from stochattn_core.figures.projection import PROJECTIONS, Projection
-from stochattn_core.figures.reading_maps import read_error_map, read_field_map, read_ratio_map, read_spaghetti
 from stochattn_core.figures.spaghetti import Contours, contour_lines, label_place, projected_contours, spaghetti
 from stochattn_core.figures.wind import round_below, wind_arrows
+from stochattn_core.panels.field_map import read_error_map
+from stochattn_core.panels.map_text import read_field_map
+from stochattn_core.panels.period_maps import read_ratio_map
+from stochattn_core.panels.spaghetti import read_spaghetti
 from tests.globe import FIELD, GRID, LATITUDE, LONGITUDE, angle, draw, hill
 
 PLACE = {"latitude": LATITUDE, "longitude": LONGITUDE}

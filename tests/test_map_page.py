@@ -7,11 +7,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pages.ui import map_panels, map_tabs
-from pages.ui.choices import VIEWS, Settings, region_of
+from pages.ui import tabs
+from pages.ui.choices import Settings, region_of
 from stochattn_core.datasets import load_dataset
 from stochattn_core.datasets.base import thinned
 from stochattn_core.figures.projection import PROJECTIONS
+from stochattn_core.panels import PANELS, OneForecast, View, field_map
+from stochattn_core.panels.field_map import FIELDS
+from stochattn_core.panels.map_text import GRAVITY, projection_of
+from stochattn_core.panels.spaghetti import contour_levels
 from tests.app import PLANET, html, opened, title_of
 
 
@@ -20,11 +24,11 @@ def test_the_map_page_shows_every_view_on_every_projection():
     assert not test.exception and not test.warning and not test.error
     assert "Spread-skill ratio" in html(test) and "ensemble mean is greatest near" in html(test)
     titles = {"mean": "Ensemble mean", "error": "Error of the mean", "member": "Member 1", "contours": "Contours"}
-    for view in VIEWS:
+    for view in FIELDS:
         test.session_state["view"] = view
         test.run()
         assert not test.exception and test.query_params.get("view", "mean") == view
-        assert title_of(test, "forecast") == f"{titles.get(view, VIEWS[view])}: geopotential at 500 hPa"
+        assert title_of(test, "spaghetti" if view == "contours" else "map") == f"{titles.get(view, FIELDS[view])}: geopotential at 500 hPa"
     for projection in PROJECTIONS:
         test.session_state["projection"] = projection
         test.session_state["wind"] = True
@@ -43,10 +47,10 @@ BENEATH = {
 }
 
 
-@pytest.mark.parametrize("tab", map_tabs.NAMES)
+@pytest.mark.parametrize("tab", BENEATH)
 def test_every_tab_beneath_the_map_opens_alone(tab):
     test = opened("explore", **PLANET, box="30,60,-20,40")
-    test.session_state["map-tabs"] = tab
+    test.session_state["tabs-grid"] = tab
     test.run()
     assert not test.exception and not test.error
     shown = html(test) + " ".join(caption.value for caption in test.caption)
@@ -55,7 +59,7 @@ def test_every_tab_beneath_the_map_opens_alone(tab):
 
 def test_the_named_groups_of_layers_stand_side_by_side():
     test = opened("explore", **PLANET)
-    test.session_state["map-tabs"] = "How it was computed"
+    test.session_state["tabs-grid"] = "How it was computed"
     test.run()
     assert "Blocks only" not in html(test)
     test.button(key="compute-all-groups").click().run()
@@ -67,20 +71,20 @@ def test_the_named_groups_of_layers_stand_side_by_side():
 
 
 def test_a_box_drawn_on_the_map_is_a_region_of_the_globe(monkeypatch):
-    chosen, plane = {}, map_panels.projection_of("plate-carree")
-    monkeypatch.setattr(map_tabs.state, "choose", lambda **changes: chosen.update(changes))
-    monkeypatch.setattr(map_tabs.state, "current", lambda: Settings(projection="plate-carree"))
+    chosen, plane = {}, projection_of("plate-carree")
+    monkeypatch.setattr(tabs.state, "choose", lambda **changes: chosen.update(changes))
+    monkeypatch.setattr(tabs.state, "current", lambda: Settings(projection="plate-carree"))
     x, y = plane.forward(np.array([-20.0, 40.0]), np.array([30.0, 60.0]))
-    monkeypatch.setattr(map_tabs.state, "answer", {"box-map": {"box": {"x": x.tolist(), "y": y.tolist()}}}.get)
-    map_tabs._box_drawn()
+    monkeypatch.setattr(tabs.state, "answer", {"region-map": {"box": {"x": x.tolist(), "y": y.tolist()}}}.get)
+    tabs.box_drawn()
     region = region_of(chosen["box"])
     assert (region.south, region.north, region.west, region.east) == (30, 60, -20, 40)
 
 
 def test_geopotential_tells_the_height_in_metres():
     data = thinned(load_dataset("planet"), 20)
-    members = np.full((9, 32, 64), 5500 * map_panels.GRAVITY, dtype=np.float32)
-    figure, _ = map_panels.forecast_panel(Settings(task="grid", variable="geopotential_500", lead=24), data, members, members[0], None)
+    members = np.full((9, 32, 64), 5500 * GRAVITY, dtype=np.float32)
+    figure, _ = PANELS["map"].draw(View(dataset=data, first=OneForecast(members, members[0])))
     heat = figure.data[0]
     seen = np.isfinite(np.asarray(heat.z, dtype=float))
     assert set(np.asarray(heat.text)[seen].tolist()) == {5500}
@@ -91,7 +95,7 @@ def test_a_wind_component_has_a_scale_with_zero_in_the_middle():
     data = thinned(load_dataset("planet"), 20)
     members = np.linspace(-3.0, 12.0, 9 * 32 * 64, dtype=np.float32).reshape(9, 32, 64)
     windy = replace(data, target_name="u_component_of_wind_500", units="m s-1")
-    shown = map_panels.field_shown(Settings(task="grid", variable="u_component_of_wind_500", lead=24), windy, members, members[0])
+    shown = field_map.numbers(View(dataset=windy, first=OneForecast(members, members[0])))
     assert shown.scale.low == -shown.scale.high < 0
 
 
@@ -99,9 +103,9 @@ def test_contours_are_round_and_within_the_field_in_any_units():
     rows = np.linspace(-85.0, 85.0, 18)
     height = (5000 + 10 * np.arange(18.0))[:, None] * np.ones((1, 8))
     for factor in (1e-6, 1.0, 1e4):
-        levels, text = map_panels.contour_levels(factor * height, rows, "kg")
+        levels, text = contour_levels(factor * height, rows, "kg")
         assert len(levels) == 2 and len(set(text)) == 2
         assert factor * height[rows >= 20].min() < levels[0] < levels[1] < factor * height[rows <= 70].max()
-    levels, text = map_panels.contour_levels(map_panels.GRAVITY * height, rows, "m2 s-2")
-    np.testing.assert_allclose(np.array(levels) / map_panels.GRAVITY, [5120, 5140])
+    levels, text = contour_levels(GRAVITY * height, rows, "m2 s-2")
+    np.testing.assert_allclose(np.array(levels) / GRAVITY, [5120, 5140])
     assert text == ["5,120 m", "5,140 m"]

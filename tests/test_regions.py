@@ -7,10 +7,12 @@ import pytest
 import torch
 
 from stochattn_core.figures.lead_curves import apart, lead_curves
-from stochattn_core.figures.reading_maps import read_lead_curves, read_regions
 from stochattn_core.figures.regions import by_region
 from stochattn_core.metrics import Statistics, cell_area_weights, scores
 from stochattn_core.metrics.regions import REGIONS, Region, latitude_weights, longitude_weights, region_mask, region_weights
+from stochattn_core.panels.lead_time import read_lead_curves
+from stochattn_core.panels.regions import read_regions
+from stochattn_core.panels.score_lines import ScoresAt, lines_of
 
 LATITUDE = np.linspace(-87.1875, 87.1875, 32)
 LONGITUDE = np.arange(64) * 5.625
@@ -88,20 +90,27 @@ def test_what_is_no_region_is_refused():
     assert Region("box", -10, 30, 170, 190).place == "10°S to 30°N, 170°E to 170°W"
 
 
+def scores_at(score, n_member=20):
+    """Scores at several points, with ranges a tenth to either side."""
+    low, high = ({name: factor * values for name, values in score.items()} for factor in (0.9, 1.1))
+    return ScoresAt(score, low, high, n_member, 100)
+
+
 def test_the_figures_of_regions_and_leads_draw_what_they_are_given():
     label = [region.label for region in REGIONS.values()]
     rmse, spread = np.array([40.0, 12, 55, 60]), np.array([38.0, 15, 50, 49])
     ratio = spread / rmse
-    figure = by_region(label, rmse, spread, ratio, low=ratio - 0.1, high=ratio + 0.1, subtitle="M = 20", units="m")
+    score = {"rmse": rmse, "spread": spread, "spread_skill_ratio": ratio, "crps_fair": rmse / 2}
+    figure = by_region(label, lines_of(scores_at(score), "m", by_region=True), subtitle="M = 20")
     assert list(figure.layout.yaxis.ticktext) == label
+    assert [trace.name for trace in figure.data if trace.mode == "markers"] == ["RMSE of the mean", "Spread", "Spread-skill ratio"]
     assert "fits Tropics worst, where the ensemble is too wide: ratio 1.25" in read_regions(label, ratio, ratio - 0.05, ratio + 0.05)
     assert "one ν serves them all" in read_regions(label, ratio, ratio - 0.4, ratio + 0.4)
     assert "no spread" in read_regions(label, 0 * ratio, ratio, ratio)
     lead = np.arange(6.0, 126, 6)
     curve = 1 - 0.004 * lead
     score = {"rmse": lead, "spread": lead * curve, "spread_skill_ratio": curve, "crps_fair": lead / 2, "coverage_90": 0.9 * curve}
-    low, high = ({name: factor * values for name, values in score.items()} for factor in (0.9, 1.1))
-    figure = lead_curves(lead, score, low, high, n_member=20, subtitle="M = 20", units="m")
+    figure = lead_curves(lead, lines_of(scores_at(score), "m"), subtitle="M = 20")
     drawn = [trace for trace in figure.data if trace.mode == "lines+markers"]
     assert len(drawn) == 5
     np.testing.assert_allclose(drawn[1].y, score["spread"] * math.sqrt(21 / 20))
@@ -120,5 +129,5 @@ def test_names_of_levels_do_not_meet_and_levels_beyond_the_members_are_not_drawn
     lead = np.array([24.0, 48.0])
     score = {"rmse": lead, **{f"coverage_{level}": np.full(2, level / 100) for level in (50, 80, 90, 95)}}
     for n_member, levels in ((9, 2), (19, 3), (49, 4)):
-        figure = lead_curves(lead, score, {}, {}, n_member=n_member, subtitle="s")
+        figure = lead_curves(lead, lines_of(scores_at(score, n_member), ""), subtitle="s")
         assert [note.text for note in figure.layout.annotations if note.text.endswith("%")] == ["50%", "80%", "90%", "95%"][:levels]

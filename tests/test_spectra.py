@@ -5,12 +5,13 @@ import pytest
 import torch
 
 from stochattn_core.figures.map_association import map_association as association_figure
-from stochattn_core.figures.reading_maps import read_map_association, read_spectrum
 from stochattn_core.figures.spectrum import spectrum
 from stochattn_core.metrics.map_association import map_association
 from stochattn_core.metrics.regions import latitude_weights
 from stochattn_core.metrics.spectra import spectra, without_zonal_mean, zonal_power
 from stochattn_core.metrics.weights import cell_area_weights
+from stochattn_core.panels.map_association import read_map_association
+from stochattn_core.panels.spectra import read_spectrum
 
 LATITUDE = np.linspace(-87.1875, 87.1875, 32)
 LONGITUDE = torch.arange(64) * 5.625

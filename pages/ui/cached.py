@@ -21,6 +21,7 @@ from stochattn_core.datasets.base import Dataset
 from stochattn_core.evaluate import Evaluation, evaluate, layers_of, network_of
 from stochattn_core.forecasts import ensemble_of_case
 from stochattn_core.models import load_model
+from stochattn_core.panels import Drawn, Panel, View
 from stochattn_core.settings import Setting
 
 if TYPE_CHECKING:
@@ -67,6 +68,13 @@ def remembered(key: tuple, _make: Callable[[], Any]) -> Any:
 def derived(found: Evaluation, data: Dataset, what: str, which: Any, make: Callable[[], Any]) -> Any:
     """The derivation `what` of an evaluation, for the choice `which`."""
     return remembered((what, which, *evaluation_key(found.model, data, found.setting, found.part)), make)
+
+
+def drawn(panel: Panel, view: View) -> Drawn:
+    """A panel of a view; its figure is kept under the panel's key."""
+    if view.evaluation is None or not panel.is_cached:
+        return panel.draw(view)
+    return derived(view.evaluation, view.dataset, panel.key, panel.which(view), lambda: panel.draw(view))
 
 
 def evaluation_key(model: str, data: Dataset, setting: Setting, part: str = "test") -> tuple:

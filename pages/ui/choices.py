@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from stochattn_core import corrections
@@ -13,13 +13,13 @@ from stochattn_core.datasets.base import Dataset
 from stochattn_core.figures.projection import PROJECTIONS
 from stochattn_core.metrics.regions import Region
 from stochattn_core.models import MODELS
+from stochattn_core.panels.field_map import FIELDS
 from stochattn_core.settings import Setting
 
 TASKS = {"series": "Series", "table": "Table", "grid": "Weather map"}
 MEMBERS = (9, 19, 49, 99)  # M + 1 is a multiple of 10, so that ranks fall evenly into the bins of a histogram
 GRID: tuple[float, ...] = (*sorted({float(round(2 ** (i / 2))) for i in range(25)}), math.inf)
 FORECASTS = {20: "20", 40: "40", 0: "all"}  # of a grid: test starts that are forecast; 0 is every one
-VIEWS = {"mean": "Mean", "spread": "Spread", "error": "Error", "member": "Member", "contours": "Spaghetti", "truth": "Truth"}
 YES_NO = {"yes": True, "no": False}
 OWN = "own-"  # names of datasets that a session brought
 
@@ -60,6 +60,10 @@ class Settings:
     def dataset_name(self) -> str:
         """The name under which the dataset is loaded: that of the planet says which variable and lead time."""
         return planet.name_of(self.variable, self.lead) if self.variable else self.dataset
+
+    def of_variable(self, name: str) -> Settings:
+        """The same settings for another variable of the planet."""
+        return replace(self, variable=name)
 
     @property
     def concentration(self) -> int | float:
@@ -152,7 +156,7 @@ def from_text(name: str, text: str, task: str, datasets: Mapping[str, str], data
     if name == "forecasts":
         return int(_one_of(text, [str(n) for n in FORECASTS], "one of"))
     if name in ("projection", "view"):
-        return _one_of(text, {"projection": PROJECTIONS, "view": VIEWS}[name], "one of")
+        return _one_of(text, {"projection": PROJECTIONS, "view": FIELDS}[name], "one of")
     if name == "member":
         return _whole(text, 1, MEMBERS[-1])
     if name in ("wind", "prefetch"):
@@ -183,16 +187,6 @@ def slider_position(nu: float, options: list[float]) -> float:
     above = next(i for i, option in enumerate(finite) if option > nu)
     left, right = math.log(finite[above - 1]), math.log(finite[above])
     return above - 1 + (math.log(max(nu, finite[above - 1])) - left) / (right - left)
-
-
-def lead_text(lead: int, data: Dataset) -> str:
-    unit = f" {data.lead_unit}" if data.lead_unit else ""
-    plural = "s" if data.lead_unit and len(data.lead_unit) > 1 else ""  # a symbol such as h has none
-    if len(data.lead_time) == 1:
-        lead = data.lead_time[0]
-    if not lead:
-        return f"lead times {data.lead_time[0]} to {data.lead_time[-1]}{unit}{plural}"
-    return f"lead time {lead}{unit}{plural if lead > 1 else ''}"
 
 
 def _one_of(text: str, known: Any, what: str) -> str:

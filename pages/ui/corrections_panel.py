@@ -5,24 +5,22 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
-from pages.ui import cached, state, widgets
+from pages.ui import cached, panel, state, widgets
 from pages.ui.choices import Settings, correction_text
-from pages.ui.verdict_panel import cell
 from pages.ui.work import Work, duration, refusals
 from stochattn_core.compare import Comparison, Row
 from stochattn_core.corrections import CORRECTIONS
 from stochattn_core.datasets.base import Dataset
-from stochattn_core.figures.gains import gains
-from stochattn_core.figures.reading_tuning import read_gains
 from stochattn_core.figures.theme import number, units_text
+from stochattn_core.metrics.scores import headlines
+from stochattn_core.panels import View, shown
+from stochattn_core.panels.text import value_text
 from stochattn_core.tuning import Tuning
 
 TUNINGS = 4  # a comparison takes about as long as so many: each group of layers and the shared draws are searched themselves
-SCORES = ("crps_fair", "spread_skill_ratio", "rmse", "coverage_90", "width_90", "w1")
-HEADS = ("fair CRPS", "ratio", "RMSE of mean", "90% coverage", "90% width", "W1")
 
 
-def panel(settings: Settings, data: Dataset, tuned: Tuning) -> None:
+def draw(settings: Settings, data: Dataset, tuned: Tuning) -> None:
     st.subheader("Corrections and references")
     found = cached.comparison_known(tuned)
     if found is None and state.kept("comparing") != cached.of_tuning(tuned):
@@ -86,36 +84,13 @@ def _results(settings: Settings, data: Dataset, tuned: Tuning, found: Comparison
     )
     left, right = st.columns([1.7, 1], gap="large")
     with left:
-        _gains(data, found)
+        view = View(dataset=data, comparison=found)
+        for gains in shown(view, "compare"):
+            panel.draw(gains, view)
+            panel.behind(gains, view)
     with right:
         _choice(settings, tuned, found)
     _table(data, found)
-
-
-def _gains(data: Dataset, found: Comparison) -> None:
-    """Conformal intervals leave the members, and so the CRPS, as they are: they are in the table alone."""
-    rows = [row for row in found.rows[1:] if np.isfinite(row.gain.estimate) and row.name != "conformal"]
-    if not rows:
-        return
-    title, kind = [_short(row.title) for row in rows], [row.kind for row in rows]
-    gain = np.array([row.gain for row in rows])
-    recommended = next((place for place, row in enumerate(rows) if row is found.recommended), None)
-    figure = gains(
-        title,
-        kind,
-        gain,
-        np.array([row.gain_calibration for row in rows]),
-        level=found.level,
-        recommended=recommended,
-        subtitle=f"90% · N = {len(data.test):,} test cases, paired · circles: corrections, diamonds: references",
-        units=units_text(found.units),
-    )
-    widgets.plot(figure, read_gains(title, kind, gain, recommended), key="gains")
-
-
-def _short(title: str) -> str:
-    """A title that leaves room for the plot: a group of layers by its own name."""
-    return widgets.capital(title.removeprefix("Group of layers: "))
 
 
 def _choice(settings: Settings, tuned: Tuning, found: Comparison) -> None:
@@ -155,7 +130,7 @@ def _choice(settings: Settings, tuned: Tuning, found: Comparison) -> None:
 
 def _table(data: Dataset, found: Comparison) -> None:
     unit = f", {units_text(found.units)}" if found.units else ""
-    head = [f"method{unit}", "setting", "gain (90%)", *HEADS, "passes"]
+    head = [f"method{unit}", "setting", "gain (90%)", *(score.short for score in headlines()), "passes"]
     widgets.table(head, [_cells(row) for row in found.rows if row.scores])
     st.caption(
         "Fair CRPS, its gain over ν alone, RMSE and width in the units of the target; all of the test part. Passes are those over the calibration part that "
@@ -170,7 +145,7 @@ def _cells(row: Row) -> list[str]:
     gain = row.gain
     shown = f"{number(gain.estimate)} ({number(gain.low)} to {number(gain.high)})" if np.isfinite(gain.estimate) else "–"
     shown = shown.replace("-", "−")
-    values = [cell(row.scores.get(key, float("nan")), key) for key in SCORES]
+    values = [value_text(score, row.scores.get(score.key, float("nan"))) for score in headlines()]
     setting = "reference" if row.kind == "reference" else f"ν = {row.setting.concentration:,}"
     if row.setting and row.setting.correction:
         setting += f", {correction_text(row.setting.correction)}"

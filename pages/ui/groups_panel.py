@@ -20,7 +20,7 @@ from stochattn_core.tuning.groups import OF_STATISTICS, Group, by_dataset, by_le
 Make = Callable[[Work], list[Group]]
 
 
-def panel(settings: Settings, data: Dataset, tuned: Tuning) -> None:
+def draw(settings: Settings, data: Dataset, tuned: Tuning) -> None:
     kinds = _kinds(settings, data, tuned)
     if not kinds:
         return

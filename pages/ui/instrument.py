@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from pages.ui import cached, panels, search, state, widgets
+from pages.ui import cached, search, state, views, widgets
 from pages.ui.choices import GRID, Settings, slider_position
 from pages.ui.prefetch import Wish
 from stochattn_core.datasets.base import Dataset
@@ -71,7 +71,7 @@ def known_curve(settings: Settings, data: Dataset) -> None:
 
     def show() -> None:
         known = cached.evaluations_known(settings.model, data, settings.setting)
-        ratios = {nu: _ratio(one, data, settings.lead) for nu, one in known.items()}
+        ratios = {nu: _ratio(evaluation, settings, data) for nu, evaluation in known.items()}
         coming = cached.prefetcher().coming(wish) if settings.prefetch else []
         ready = len(set(wish.values) & set(ratios))
         with st.container(gap=None):
@@ -166,5 +166,6 @@ def _options(settings: Settings, tuned: Tuning | None) -> list[float]:
     return sorted({*GRID, settings.nu, *([float(tuned.concentration)] if tuned else [])})
 
 
-def _ratio(found: Evaluation, data: Dataset, lead: int) -> float:
-    return cached.derived(found, data, "ratio", lead, lambda: panels.part_ratio(found, lead))
+def _ratio(evaluation: Evaluation, settings: Settings, data: Dataset) -> float:
+    view = views.view_of(settings, data, evaluation)
+    return cached.derived(evaluation, data, "ratio", view.lead, lambda: view.ratio)

@@ -9,13 +9,14 @@ import torch
 
 from pages.ui import cached, state, widgets
 from pages.ui.choices import FORECASTS, unfolded
-from pages.ui.verdict_panel import GRADES, ROWS
 from pages.ui.work import Work, refusals
 from stochattn_core.datasets import DATASETS
 from stochattn_core.evaluate import Evaluation
 from stochattn_core.figures.theme import number
+from stochattn_core.metrics.scores import headlines
 from stochattn_core.models import MODELS
 from stochattn_core.settings import TunedSetting
+from stochattn_core.tuning.verdict import GRADES
 
 
 def saved_setting() -> None:
@@ -61,12 +62,16 @@ def _again(saved: TunedSetting) -> None:
     found = cached.evaluation(saved.model.name, data, saved.setting, work)
     work.done()
     saved.check(found.model, found.weights_sha256, cached.result_cache().digest(data))
-    rows = [[name, _cell(saved.scores.after.get(key)), _cell(found.scores.get(key)), _same(saved, found, key)] for key, name in ROWS]
+    scores = headlines()
+    rows = [
+        [score.title, _cell(saved.scores.after.get(score.key)), _cell(found.scores.get(score.key)), _same(saved, found, score.key)]
+        for score in scores
+    ]
     left, right = st.columns([1.4, 1], gap="large")
     with left:
         widgets.table(["score on the test part", "in the file", "computed here", ""], rows)
     with right:
-        marks = {_same(saved, found, key) for key, _ in ROWS}
+        marks = {_same(saved, found, score.key) for score in scores}
         made = f"the file was made on {saved.device} with torch {saved.software.get('torch', '?')}, this is {found.device} with torch {torch.__version__}"
         if marks == {"same"}:
             widgets.reading("The same numbers, bit for bit.")

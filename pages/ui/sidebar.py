@@ -6,10 +6,11 @@ import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
 
 from pages.ui import state, widgets
-from pages.ui.choices import FORECASTS, MEMBERS, TASKS, Settings, correction_text, lead_text, models, titled
+from pages.ui.choices import FORECASTS, MEMBERS, TASKS, Settings, correction_text, models, titled
 from stochattn_core.datasets import planet
 from stochattn_core.datasets.base import Dataset
 from stochattn_core.models import MODELS
+from stochattn_core.panels.text import lead_text
 
 OWN_LAYERS = "own"  # the last choice of layers: a pattern that the user types
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
@@ -12,7 +11,8 @@ import streamlit as st
 
 from pages.ui import figure
 from stochattn_core.figures.theme import DARK, LIGHT
-from stochattn_core.figures.verdict import Verdict
+from stochattn_core.metrics.scores import Grade
+from stochattn_core.panels.tiles import Tile
 
 _ICON = str(Path(__file__).with_name("icon.svg"))  # a material icon would be fetched from another host
 ROLES = ("ensemble", "truth", "plain", "error", "reference", "band90", "band50", "good", "doubtful", "bad", "paper")
@@ -83,17 +83,6 @@ _STYLE = (
 )
 
 
-@dataclass(frozen=True)
-class Tile:
-    """One score of the strip: its name, its number, what it is worth, and the number to see it beside."""
-
-    name: str
-    value: str
-    verdict: Verdict | None = None
-    beside: str = ""
-    units: str = ""
-
-
 def style() -> None:
     st.set_page_config(page_title="Stochastic attention", page_icon=_ICON, layout="wide")
     st.html(_STYLE)
@@ -111,7 +100,7 @@ def reading(sentence: str) -> None:
     st.html(f'<p class="sa-reading">{escape(sentence)}</p>')
 
 
-def verdict(grade: str, heading: str, sentence: str, then: str = "") -> None:
+def verdict(grade: Grade, heading: str, sentence: str, then: str = "") -> None:
     """A word in its colour, the sentence that says why, and what to do next."""
     more = f'<span class="sa-then">{escape(then)}</span>' if then else ""
     st.html(f'<div class="sa-verdict {grade}"><b>{escape(heading)}</b>{escape(sentence)}{more}</div>')
@@ -132,16 +121,14 @@ def plot(drawn: go.Figure, sentence: str | None = None, *, key: str, on_box: Cal
 
 
 def _tile(tile: Tile) -> str:
-    grade = tile.verdict.grade if tile.verdict else ""
-    word = (
-        f'<div class="sa-word">{tile.verdict.mark} {escape(tile.verdict.word)}</div>'
-        if tile.verdict
-        else '<div class="sa-word">&nbsp;</div>'
-    )
+    judgement = tile.judgement
+    grade = judgement.grade if judgement else ""
+    word = f"{judgement.mark} {escape(judgement.word)}" if judgement else "&nbsp;"
     units = f"<small>{escape(tile.units)}</small>" if tile.units else ""
     return (
-        f'<div class="sa-tile {grade}"><div class="sa-name" title="{escape(tile.name)}">{escape(tile.name)}</div>'
-        f'<div class="sa-value">{escape(tile.value)}{units}</div>{word}<div class="sa-beside">{escape(tile.beside)}</div></div>'
+        f'<div class="sa-tile {grade}" title="{escape(tile.explanation)}"><div class="sa-name">{escape(tile.name)}</div>'
+        f'<div class="sa-value">{escape(tile.value)}{units}</div><div class="sa-word">{word}</div>'
+        f'<div class="sa-beside">{escape(tile.beside)}</div></div>'
     )
 
 

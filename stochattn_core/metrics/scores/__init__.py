@@ -27,6 +27,7 @@ __all__ = [
     "headlines",
     "rules",
     "scores",
+    "tiles",
     "values_by_block",
 ]
 
@@ -99,8 +100,13 @@ def values_by_block(sums: Statistics) -> dict[str, Tensor]:
 
 
 def headlines() -> list[Score]:
-    """The scores of every table of results."""
-    return [score for score in SCORES.values() if score.headline]
+    """The scores of every table of results, in their order."""
+    return sorted((score for score in SCORES.values() if score.headline), key=lambda score: score.order)
+
+
+def tiles() -> list[Score]:
+    """The scores that have a tile, in their order."""
+    return sorted((score for score in SCORES.values() if score.tile), key=lambda score: score.order)
 
 
 def rules(n_member: int) -> dict[str, Rule]:

@@ -52,6 +52,7 @@ def coverage_score(level: float) -> Score:
         tested=(lambda sums, w1_by_chance: share_of_sums(sums, level)) if is_judged else None,
         tile=is_judged,
         headline=is_judged,
+        order=4,
         curve=Curve("coverage of central intervals", level=level),
         title_at=lambda n_member: f"{attainable(n_member, level):.0%} coverage",
     )
@@ -68,6 +69,7 @@ def width_score(level: float) -> Score:
         "smaller",
         lambda sums: sums.width[:, LEVELS.index(level)] / sums.n,
         headline=level == JUDGED_LEVEL,
+        order=6,
     )
 
 

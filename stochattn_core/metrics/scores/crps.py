@@ -43,6 +43,7 @@ crps_fair = Score(
     tested=over_plain,
     tile=True,
     headline=True,
+    order=3,
     curve=Curve("fair CRPS"),
 )
 crps_reliability = Score(

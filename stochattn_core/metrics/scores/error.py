@@ -55,6 +55,7 @@ rmse = Score(
     tested=cost,
     tile=True,
     headline=True,
+    order=5,
     curve=Curve("error and spread", "RMSE of the mean", role="error", by_region=True),
     beside_references=True,
 )

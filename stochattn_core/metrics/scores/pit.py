@@ -38,6 +38,7 @@ w1 = Score(
     tested=beyond_chance,
     tile=True,
     headline=True,
+    order=2,
 )
 pit_mean = Score(
     "pit_mean",

@@ -43,7 +43,8 @@ class Score:
     formula: sums -> (block, *event), each entry of the leading axis by itself.   of_event: defined for each element, not only for the whole.
     reference: what is shown beside it: the key of another score, "range" for its 90% range, "chance" for what a perfect ensemble exceeds
     one time in ten.   rule and tested: when it is good, and the quantity that the rule judges, (block,) of pooled sums and of the W1
-    that chance makes.   tile: shown on a tile.   headline: shown in every table of results.   curve: how it is drawn.
+    that chance makes.   tile: shown on a tile.   headline: shown in every table of results.   order: in both, small
+    first.   curve: how it is drawn.
     title_at(n_member): the title where it depends on the number of members.   beside_references: shown with the best reference forecast.
     """
 
@@ -61,6 +62,7 @@ class Score:
     tested: Callable[[Statistics, float], Tensor] | None = None
     tile: bool = False
     headline: bool = False
+    order: int = 99
     curve: Curve | None = None
     title_at: Callable[[int], str] | None = None
     beside_references: bool = False

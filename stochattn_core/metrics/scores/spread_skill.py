@@ -45,5 +45,6 @@ spread_skill_ratio = Score(
     tested=ratio_of_sums,
     tile=True,
     headline=True,
+    order=1,
     curve=Curve("spread / error", by_region=True),
 )

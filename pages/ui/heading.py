@@ -1,0 +1,48 @@
+"""The head of the Explore page: what is shown in words, the link to it, and the tiles."""
+
+from __future__ import annotations
+
+import math
+
+import streamlit as st
+
+from pages.ui import state, widgets
+from pages.ui.choices import Settings, correction_text
+from stochattn_core.datasets.base import Dataset
+from stochattn_core.figures.theme import units_text
+from stochattn_core.models import MODELS
+from stochattn_core.panels import View
+from stochattn_core.panels.text import lead_text, start_text, time_text
+from stochattn_core.panels.tiles import score_tiles
+
+
+def draw(settings: Settings, data: Dataset) -> None:
+    """Model on dataset, variable, lead time, members, cases, period; and the link that opens the same view."""
+    left, right = st.columns([5, 1], vertical_alignment="center")
+    nu = "plain model" if math.isinf(settings.nu) else f"ν = {settings.nu:,.0f}"
+    quantity = f"{data.target_name} in {units_text(data.units)}" if data.units else data.target_name
+    parts = [quantity, lead_text(settings.lead, data)] if data.lead_time else [quantity]
+    parts += [f"M = {settings.members} members", f"N = {len(data.test):,} test cases", period(data), nu]
+    parts += [correction_text(settings.correction)] if settings.correction and not math.isinf(settings.nu) else []
+    with left:
+        widgets.title(f"{MODELS[settings.model].title} on {data.title}", " · ".join(parts))
+    with right, st.popover("Share", icon=":material/ios_share:", width="stretch"):
+        if settings.dataset in state.own():
+            st.caption("This link works in this session only, because the file that you brought stays here.")
+        else:
+            st.caption("This link opens the same page with the same numbers.")
+        st.code(state.permalink(), language=None, wrap_lines=True)
+
+
+def period(data: Dataset) -> str:
+    """The period of the test part; for a table, what kind of split it is."""
+    if data.task == "grid":
+        return f"{start_text(data, 0)} to {start_text(data, -1)}"
+    first, last = data.test.index[0], data.test.index[-1]
+    return f"{time_text(first)} to {time_text(last)}" if data.lead_time else "held-out rows"
+
+
+def tiles(settings: Settings, view: View) -> None:
+    """The tiles of all scores that have one. Reference forecasts are of all lead times together."""
+    are_comparable = not settings.lead or view.dataset.task == "grid"
+    widgets.strip(score_tiles(view.summary, view.dataset.units, view.known.references if are_comparable else {}))

@@ -1,0 +1,102 @@
+"""A panel on the page: its figure, the sentence under it, and the numbers behind it as a table and a CSV file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import pandas as pd
+import streamlit as st
+
+from pages.ui import cached, figure, widgets
+from pages.ui.work import refusals
+from stochattn_core.figures.theme import number
+from stochattn_core.panels import Panel, Place, View, shown
+
+SHORT_TABLE = 12  # rows that are shown whole
+
+
+def draw_all(view: View, place: Place) -> None:
+    """Every panel of a place, one under the other."""
+    for panel in shown(view, place):
+        draw(panel, view)
+
+
+def draw(panel: Panel, view: View, *, on_box: Callable[[], None] | None = None) -> None:
+    """Figure and sentence. A panel that is a table alone shows its rows. on_box: see figure.draw."""
+    with refusals(stop=False):
+        drawn = cached.drawn(panel, view)
+        if drawn.figure is not None:
+            figure.draw(drawn.figure, key=panel.key, on_box=on_box)
+        else:
+            st.markdown(f"**{panel.title}**")
+        if drawn.reading:
+            widgets.reading(drawn.reading)
+        if drawn.figure is None:
+            rows(panel, view)
+
+
+def side_by_side(panels: Sequence[Panel], view: View, on_box: dict[str, Callable[[], None]] | None = None) -> None:
+    """Panels two in a row, each with its numbers; a panel alone, or a wide one, has the whole width."""
+    waiting: list[Panel] = []
+    for panel in panels:
+        if panel.is_wide:
+            _row(waiting, view, on_box or {})
+            waiting = []
+            _row([panel], view, on_box or {})
+        else:
+            waiting.append(panel)
+            if len(waiting) == 2:
+                _row(waiting, view, on_box or {})
+                waiting = []
+    _row(waiting, view, on_box or {})
+
+
+def _row(panels: Sequence[Panel], view: View, on_box: dict[str, Callable[[], None]]) -> None:
+    if not panels:
+        return
+    for column, panel in zip(st.columns(len(panels), gap="large"), panels, strict=True):
+        with column:
+            draw(panel, view, on_box=on_box.get(panel.key))
+            if panel.figure is not None:
+                behind(panel, view)
+
+
+def behind(panel: Panel, view: View) -> None:
+    """The numbers behind a figure, for those who read them or take them away; computed when they are opened."""
+    opened = st.expander("Numbers", key=f"numbers-{panel.key}", on_change="rerun", icon=":material/table_rows:")
+    if opened.open:
+        with opened:
+            rows(panel, view)
+
+
+def rows(panel: Panel, view: View) -> None:
+    """The table of a panel, and its CSV file."""
+    table = panel.rows(view)
+    if len(table) <= SHORT_TABLE:
+        widgets.table([str(name) for name in table.columns], [[_cell(value) for value in row] for row in table.itertuples(index=False)])
+    else:
+        st.dataframe(table, hide_index=True, height=min(320, 38 + 35 * len(table)))
+    st.download_button(
+        "CSV",
+        partial(_csv, table),
+        f"{panel.key}-{view.dataset.name}.csv",
+        "text/csv",
+        icon=":material/download:",
+        key=f"csv-{panel.key}",
+        on_click="ignore",
+        type="tertiary",
+        help=f"{panel.title}: the numbers as a CSV file.",
+    )
+
+
+def _csv(table: pd.DataFrame) -> bytes:
+    return table.to_csv(index=False).encode()
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, bool | str):
+        return str(value)
+    if isinstance(value, int):
+        return f"{value:,}"
+    return number(float(value)).replace("-", "−") if isinstance(value, float) else str(value)

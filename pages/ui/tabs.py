@@ -1,0 +1,145 @@
+"""The tabs of the Explore page, from PANELS: only the open one is drawn. Some have controls of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import streamlit as st
+
+from pages.ui import cached, panel, state, views, widgets
+from pages.ui.choices import Settings
+from pages.ui.work import Work, refusals
+from stochattn_core.datasets import planet
+from stochattn_core.evaluate import Evaluation
+from stochattn_core.figures.map_box import drawn_region
+from stochattn_core.metrics.summary import Summary
+from stochattn_core.models import MODELS
+from stochattn_core.panels import View, lead_time, provenance, regions
+from stochattn_core.panels import tabs as panels_by_tab
+from stochattn_core.panels.map_text import projection_of
+
+
+def draw(settings: Settings, view: View) -> None:
+    titles = list(panels_by_tab(view))
+    for title, tab in zip(titles, st.tabs(titles, key=f"tabs-{settings.task}", on_change="rerun"), strict=True):
+        if tab.open:
+            with tab:
+                _tab(title, settings, view)
+
+
+def _tab(title: str, settings: Settings, view: View) -> None:
+    if title in BEFORE:
+        view = BEFORE[title](settings, view)
+    panel.side_by_side(panels_by_tab(view)[title], view, ON_BOX)
+    if title in AFTER:
+        AFTER[title](settings, view)
+
+
+def _with_lead_times(settings: Settings, view: View) -> View:
+    """Scores through the lead times that are known; a button computes the others. A series has all of them in one ensemble."""
+    data = view.dataset
+    if data.task != "grid":
+        return view
+    if not settings.variable:
+        widgets.reading(f"This dataset has one lead time, {data.lead_time[0]} {data.lead_unit}.")
+        return view
+    slot = st.container()
+    at = {lead: replace(settings, lead=lead) for lead in planet.LEAD_TIMES}
+    by_lead = _summaries(at, "all-leads", lambda lead: f"Lead time {lead} h")
+    missing = [lead for lead in at if lead not in by_lead]
+    if missing:
+        known, unknown = (", ".join(map(str, leads)) for leads in (by_lead, missing))
+        with slot:
+            _offer(f"Known at this concentration: {known} h. Not computed yet: {unknown} h.", "Compute all lead times", at, "all-leads")
+    return replace(view, by_lead=by_lead)
+
+
+def _with_layer_groups(settings: Settings, view: View) -> View:
+    """The scores with each named group of layers sampled, at the present concentration; a button computes those that are not known."""
+    model = MODELS[settings.model]
+    if view.dataset.task != "grid" or len(model.layer_groups) < 2 or view.known.setting.is_plain:
+        return view
+    slot = st.container()
+    at = {title: replace(settings, layers="" if glob == model.layers else glob) for title, glob in model.layer_groups.items()}
+    by_layers = _summaries(at, "all-groups", str)
+    if len(by_layers) < len(at):
+        text = f"The scores with other layers sampled, at the same ν = {settings.nu:,.0f}, members and forecasts, can be computed."
+        with slot:
+            _offer(text, "Compute the comparison", at, "all-groups")
+        return view
+    return replace(view, by_layers={title: (model.layer_groups[title], summary) for title, summary in by_layers.items()})
+
+
+def _how(settings: Settings, view: View) -> None:
+    if view.by_layers:
+        st.caption(
+            f"Groups of layers: at ν = {settings.nu:,.0f}, on the test part. The more layers are sampled, the wider the ensemble at the same ν. "
+            "Each choice has a ν* of its own: choose the layers in the sidebar and tune before you judge them."
+        )
+    st.caption(provenance.how_text(view))
+
+
+def _box(settings: Settings, view: View) -> None:
+    if view.region is None:
+        st.caption("Drag over the map on the left: the scores of that box then stand beside those of the regions.")
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(f"Your box: {view.region.place}.")
+        st.button("Forget the box", on_click=state.choose, kwargs={"box": ""}, type="tertiary")
+
+
+def box_drawn() -> None:
+    """Keep the rectangle on the paper as a region of the globe, which is a setting."""
+    box = state.answer(regions.box_panel.key)["box"]
+    try:
+        region = drawn_region(tuple(box["x"]), tuple(box["y"]), projection_of(state.current().projection))
+    except ValueError as problem:
+        state.keep(problem=f"{widgets.capital(str(problem))}.")
+        return
+    state.choose(box=",".join(f"{edge:g}" for edge in (region.south, region.north, region.west, region.east)))
+
+
+BEFORE: dict[str, Callable[[Settings, View], View]] = {lead_time.panel.tab: _with_lead_times, provenance.TAB: _with_layer_groups}
+AFTER: dict[str, Callable[[Settings, View], None]] = {provenance.TAB: _how, regions.TAB: _box}
+ON_BOX: dict[str, Callable[[], None]] = {regions.box_panel.key: box_drawn}
+
+
+def _summaries(at: dict[Any, Settings], asked: str, name: Callable[[Any], str]) -> dict[Any, Summary]:
+    """The summaries at these settings, where their evaluations are known; all of them once the button of `_offer` was pressed."""
+    return {
+        which: views.view_of(settings, state.data_of(settings), evaluation).summary
+        for which, evaluation in _known(at, asked, name).items()
+        for settings in [at[which]]
+    }
+
+
+def _known(at: dict[Any, Settings], asked: str, name: Callable[[Any], str]) -> dict[Any, Evaluation]:
+    bar = st.empty()
+    known = {which: cached.evaluation_known(one.model, state.data_of(one), one.setting) for which, one in at.items()}
+    missing = [which for which, evaluation in known.items() if evaluation is None]
+    if missing and state.kept(asked) == _wanted(at):
+        for i, which in enumerate(missing, 1):
+            stop = partial(state.keep, **{asked: None})
+            work = Work(bar, f"{name(which)} ({i} of {len(missing)})", key=f"{asked}-{i}", on_stop=stop)
+            with refusals():
+                known[which] = cached.evaluation(at[which].model, state.data_of(at[which]), at[which].setting, work)
+            work.done()
+    return {which: evaluation for which, evaluation in known.items() if evaluation is not None}
+
+
+def _offer(text: str, label: str, at: dict[Any, Settings], asked: str) -> None:
+    """What is not known yet, and the button that computes it."""
+    left, right = st.columns([3, 1], vertical_alignment="center")
+    with left:
+        st.caption(text)
+    with right:
+        st.button(
+            label, icon=":material/play_arrow:", key=f"compute-{asked}", width="stretch", on_click=state.keep, kwargs={asked: _wanted(at)}
+        )
+
+
+def _wanted(at: dict[Any, Settings]) -> tuple[Any, ...]:
+    return tuple((one.model, one.dataset_name, one.forecasts, one.setting) for one in at.values())

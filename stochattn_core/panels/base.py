@@ -1,0 +1,169 @@
+"""What a panel is: a figure, the sentence that reads it and the numbers behind it, all made from one view."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal, NamedTuple, TypeVar
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from stochattn_core.compare import Comparison
+from stochattn_core.datasets.base import Dataset, Task
+from stochattn_core.evaluate import Evaluation
+from stochattn_core.figures.theme import BROWSER, Palette
+from stochattn_core.forecasts import Ensemble
+from stochattn_core.metrics import Statistics, scores
+from stochattn_core.metrics.regions import Region
+from stochattn_core.metrics.summary import Summary, summarise
+from stochattn_core.tuning import Tuning
+
+Place = Literal["forecast", "diagnostics", "tab", "tune", "compare"]
+T = TypeVar("T")
+ALL_TASKS: tuple[Task, ...] = ("table", "series", "grid")
+
+
+class OneForecast(NamedTuple):
+    """The chosen case: members (member, *event) and the plain answer (*event)."""
+
+    members: np.ndarray
+    plain: np.ndarray
+
+
+def _at_once(what: str, which: Any, make: Callable[[], T]) -> T:
+    return make()
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """Everything that a panel may look at.
+
+    evaluation: of the chosen setting; None while only `first` is known, the forecast of the chosen case.   lead: 0 for all lead times, else
+    one of the dataset's.   case: a position in the test part.   member: counts from 1.   map_field: what a map shows of one forecast (FIELDS of
+    panels.field_map).   projection: a name of figures.projection.PROJECTIONS.   has_wind: arrows of wind_fields() on the map.
+    region: a box that the user drew.   by_lead: summaries at the lead times that are known.   by_layers: title of a group of layers to its
+    pattern and summary.   remember(what, which, make): keeps what several panels derive from the same evaluation.
+    """
+
+    dataset: Dataset
+    evaluation: Evaluation | None = None
+    first: OneForecast | None = None
+    lead: int = 0
+    case: int = 0
+    member: int = 1
+    map_field: str = "mean"
+    projection: str = "robinson"
+    has_wind: bool = False
+    wind_fields: Callable[[], tuple[np.ndarray, np.ndarray] | None] = lambda: None
+    region: Region | None = None
+    by_lead: Mapping[int, Summary] = field(default_factory=dict)
+    by_layers: Mapping[str, tuple[str, Summary]] = field(default_factory=dict)
+    tuning: Tuning | None = None
+    comparison: Comparison | None = None
+    remember: Callable[[str, Any, Callable[[], Any]], Any] = _at_once
+
+    @property
+    def known(self) -> Evaluation:
+        """The evaluation, for panels that need one."""
+        if self.evaluation is None:
+            raise ValueError("expected a view with an evaluation, got one without; evaluate the setting first")
+        return self.evaluation
+
+    @property
+    def tuned(self) -> Tuning:
+        """The tuning, for panels that need one."""
+        if self.tuning is None:
+            raise ValueError("expected a view with a tuning, got one without; tune first")
+        return self.tuning
+
+    @property
+    def compared(self) -> Comparison:
+        """The comparison, for panels that need one."""
+        if self.comparison is None:
+            raise ValueError("expected a view with a comparison, got one without; compare first")
+        return self.comparison
+
+    @property
+    def ensemble(self) -> Ensemble:
+        return self.known.ensemble
+
+    @property
+    def statistics(self) -> Statistics:
+        """The sums of what is shown: of all lead times or of one; of a grid those of all cells by their area."""
+        if self.ensemble.latitude:
+            return self.ensemble.pooled
+        if not self.lead:
+            return self.known.statistics
+        return self.known.statistics.select(self.ensemble.lead_time.index(self.lead))
+
+    @property
+    def ratio(self) -> float:
+        """The spread-skill ratio of what is shown."""
+        whole = not self.lead or self.ensemble.latitude
+        return float((self.known.scores if whole else scores(self.statistics))["spread_skill_ratio"])
+
+    @cached_property
+    def summary(self) -> Summary:
+        """The scores of what is shown, with their ranges and judgements."""
+        return self.remember("summary", self.lead, lambda: summarise(self.statistics))
+
+    @property
+    def forecast(self) -> OneForecast:
+        """The forecast of the chosen case."""
+        if self.evaluation is None and self.first is not None:
+            return self.first
+        return OneForecast(np.asarray(self.ensemble.members[:, self.case]), np.asarray(self.ensemble.plain[self.case]))
+
+
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """One line of PANELS.
+
+    key: names the panel, its figure on the page and its entry in the cache, so that no two panels can show each other's figure.
+    tab: title of the tab it belongs to; panels of one tab stand side by side.   tasks: where it is shown.   choices: the fields of a View on
+    which it depends besides the evaluation.   is_cached: False where it depends on more than `choices`.   serves(view): is it the one to show?
+    numbers(view): what figure, reading and table are made of.   figure: None for a panel that is a table alone.   reading: the sentence under
+    the figure.   table: the numbers behind it, for CSV files and screen readers.   is_wide: has a row of its own.   in_report: also in the report.
+    """
+
+    key: str
+    title: str
+    place: Place
+    numbers: Callable[[View], Any]
+    reading: Callable[[Any], str]
+    table: Callable[[Any], pd.DataFrame]
+    figure: Callable[[Any, Palette], go.Figure] | None = None
+    tab: str = ""
+    tasks: tuple[Task, ...] = ALL_TASKS
+    choices: tuple[str, ...] = ()
+    is_cached: bool = True
+    serves: Callable[[View], bool] = lambda view: True
+    is_wide: bool = False
+    in_report: bool = False
+
+    def shows(self, view: View) -> bool:
+        """Whether the panel is shown for this view."""
+        return view.dataset.task in self.tasks and self.serves(view)
+
+    def which(self, view: View) -> tuple[Any, ...]:
+        """What of the view the panel depends on, beside its evaluation: the rest of its cache key."""
+        return tuple(getattr(view, name) for name in self.choices)
+
+    def draw(self, view: View, palette: Palette = BROWSER) -> Drawn:
+        """Return figure and sentence. The table is made when it is asked for: it may be long."""
+        numbers = self.numbers(view)
+        return Drawn(self.figure(numbers, palette) if self.figure else None, self.reading(numbers))
+
+    def rows(self, view: View) -> pd.DataFrame:
+        """Return the table of the numbers behind the panel."""
+        return self.table(self.numbers(view))
+
+
+class Drawn(NamedTuple):
+    """A panel on the page: its figure, if it has one, and the sentence that reads it, "" for none."""
+
+    figure: go.Figure | None
+    reading: str

@@ -1,0 +1,51 @@
+"""Every case as one row: what came true, what was forecast, how sure."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from stochattn_core.figures.fan import central
+from stochattn_core.forecasts import Ensemble
+from stochattn_core.panels.base import Panel, View
+
+
+def rows_of(ensemble: Ensemble, lead: int = 0) -> pd.DataFrame:
+    """One row for each case (and lead time; lead 0 stands for all of them)."""
+    members, target, plain = np.asarray(ensemble.members), ensemble.target, ensemble.plain
+    leads = [lead] if lead else list(ensemble.lead_time)
+    if ensemble.lead_time:
+        places = [ensemble.lead_time.index(one) for one in leads]
+        members, target, plain = members[:, :, places].reshape(len(members), -1), target[:, places].ravel(), plain[:, places].ravel()
+    low, high = central(members, 0.9)
+    rows = {ensemble.dims[0]: np.repeat(np.asarray(ensemble.index), len(leads) if ensemble.lead_time else 1)}
+    if ensemble.lead_time:
+        rows["lead_time"] = np.tile(leads, len(ensemble.index))
+    rows |= {
+        "truth": target,
+        "plain": plain,
+        "mean": members.mean(axis=0),
+        "spread": members.std(axis=0, ddof=1),
+        "low_90": low,
+        "high_90": high,
+        "inside": (target >= low) & (target <= high),
+    }
+    return pd.DataFrame(rows)
+
+
+def numbers(view: View) -> pd.DataFrame:
+    return rows_of(view.ensemble, view.lead)
+
+
+panel = Panel(
+    "cases",
+    "Cases",
+    "tab",
+    numbers,
+    lambda rows: "",
+    lambda rows: rows,
+    tab="Cases",
+    tasks=("table", "series"),
+    choices=("lead",),
+    is_wide=True,
+)

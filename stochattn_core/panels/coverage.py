@@ -1,0 +1,67 @@
+"""Coverage: how often central intervals of every nominal level hold the truth."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from stochattn_core.figures.coverage import coverage
+from stochattn_core.figures.theme import Palette
+from stochattn_core.metrics import coverage_curve
+from stochattn_core.panels.base import Panel, View
+
+
+class Numbers(NamedTuple):
+    """(level,) each, of the levels that the members can reach: 19 members hold 90% between them, so they have no 95% interval."""
+
+    nominal: np.ndarray
+    observed: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    width: np.ndarray
+    n_member: int
+    n: int
+
+
+def numbers(view: View) -> Numbers:
+    curve, score = coverage_curve(view.statistics), view.summary.scores
+    reached = curve.attainable >= curve.nominal - 1e-9
+    shown = (values[reached] for values in (curve.nominal, curve.observed, curve.low, curve.high, curve.width))
+    return Numbers(*shown, n_member=view.summary.n_member, n=int(score["n"]))
+
+
+def figure(numbers: Numbers, palette: Palette) -> go.Figure:
+    size = {"n_member": numbers.n_member, "n_case": numbers.n}
+    return coverage(numbers.nominal, numbers.observed, low=numbers.low, high=numbers.high, palette=palette, **size)
+
+
+def reading(numbers: Numbers) -> str:
+    return read_coverage(numbers.nominal, numbers.observed)
+
+
+def table(numbers: Numbers) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "nominal": numbers.nominal,
+            "observed": numbers.observed,
+            "observed_low_90": numbers.low,
+            "observed_high_90": numbers.high,
+            "mean_width": numbers.width,
+        }
+    )
+
+
+def read_coverage(level: np.ndarray, observed: np.ndarray) -> str:
+    """The sentence under a coverage curve: the largest gap between what intervals say and what they hold."""
+    gap = observed - level
+    worst = int(np.argmax(np.abs(gap)))
+    if abs(gap[worst]) < 0.03:
+        return "Intervals hold what they say, within 3 points at every level."
+    kind = "less than they say: the ensemble is too narrow" if gap[worst] < 0 else "more than they say: the ensemble is too wide"
+    return f"Intervals hold {kind}; the largest gap is at {level[worst]:.0%}, which holds {observed[worst]:.0%}."
+
+
+panel = Panel("coverage", "Coverage", "tab", numbers, reading, table, figure, tab="Coverage", choices=("lead",), in_report=True)

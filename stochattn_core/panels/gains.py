@@ -1,0 +1,94 @@
+"""What each correction and reference gains in fair CRPS over the concentration alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from stochattn_core.compare import Comparison, Row
+from stochattn_core.figures.gains import gains
+from stochattn_core.figures.theme import Palette, units_text
+from stochattn_core.panels.base import Panel, View
+
+
+class Numbers:
+    """rows: those with a gain of their own; conformal intervals leave the members, and so the CRPS, as they are."""
+
+    def __init__(self, comparison: Comparison, n_case: int) -> None:
+        self.comparison, self.n_case = comparison, n_case
+        self.rows = [row for row in comparison.rows[1:] if np.isfinite(row.gain.estimate) and row.gain != (0, 0, 0)]
+        self.titles = [short_title(row) for row in self.rows]
+        self.kinds = [row.kind for row in self.rows]
+        self.gain = np.array([row.gain for row in self.rows]).reshape(-1, 3)
+        self.gain_calibration = np.array([row.gain_calibration for row in self.rows]).reshape(-1, 3)
+        self.recommended = next((place for place, row in enumerate(self.rows) if row is comparison.recommended), None)
+
+
+def short_title(row: Row) -> str:
+    """A title that leaves room for the plot: a group of layers by its own name."""
+    title = row.title.removeprefix("Group of layers: ")
+    return title[:1].upper() + title[1:]
+
+
+def numbers(view: View) -> Numbers:
+    return Numbers(view.compared, len(view.dataset.test))
+
+
+def figure(numbers: Numbers, palette: Palette) -> go.Figure:
+    return gains(
+        numbers.titles,
+        numbers.kinds,
+        numbers.gain,
+        numbers.gain_calibration,
+        level=numbers.comparison.level,
+        recommended=numbers.recommended,
+        subtitle=f"90% · N = {numbers.n_case:,} test cases, paired · circles: corrections, diamonds: references",
+        units=units_text(numbers.comparison.units),
+        palette=palette,
+    )
+
+
+def reading(numbers: Numbers) -> str:
+    return read_gains(numbers.titles, numbers.kinds, numbers.gain, numbers.recommended)
+
+
+def table(numbers: Numbers) -> pd.DataFrame:
+    ends = ("estimate", "low", "high")
+    columns = {f"gain_{end}": numbers.gain[:, place] for place, end in enumerate(ends)}
+    columns |= {f"gain_calibration_{end}": numbers.gain_calibration[:, place] for place, end in enumerate(ends)}
+    return pd.DataFrame({"method": numbers.titles, "kind": numbers.kinds} | columns)
+
+
+def read_gains(title: Sequence[str], kind: Sequence[str], gain: np.ndarray, recommended: int | None) -> str:
+    """The sentence under the gains: what is beyond chance on the test part. gain: (method, 3) estimate, low, high."""
+    better = [name for name, one in zip(title, gain, strict=True) if one[1] > 0]
+    worse = [name for name, one in zip(title, gain, strict=True) if one[2] < 0]
+    said = (
+        f"Better than the concentration alone on the test part, beyond chance: {', '.join(better)}"
+        if better
+        else ("On the test part no method is better than the concentration alone beyond chance")
+    )
+    if worse:
+        said += f". Worse: {', '.join(worse)}"
+    if recommended is not None:
+        held = "holds" if gain[recommended][1] > 0 else "is not sure" if gain[recommended][2] >= 0 else "does not hold"
+        said += f". What was recommended on calibration data {held} here"
+    hard = " References are hard to beat on the CRPS of single values; they have no joint scenarios." if "reference" in kind else ""
+    return f"{said}.{hard}"
+
+
+panel = Panel(
+    "gains",
+    "Gain over the concentration alone",
+    "compare",
+    numbers,
+    reading,
+    table,
+    figure,
+    is_cached=False,
+    serves=lambda view: view.comparison is not None and bool(Numbers(view.comparison, 0).rows),
+    in_report=True,
+)

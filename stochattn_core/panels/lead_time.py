@@ -1,0 +1,87 @@
+"""Scores by lead time: of a series from one ensemble, of the planet from one evaluation at each lead time."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from stochattn_core.figures.lead_curves import lead_curves
+from stochattn_core.figures.theme import Palette, title_size, units_text
+from stochattn_core.panels.base import Panel, View
+from stochattn_core.panels.score_lines import ScoresAt, lines_of
+from stochattn_core.panels.text import lead_unit_text
+
+
+class Numbers(NamedTuple):
+    lead_time: np.ndarray
+    scores: ScoresAt
+    units: str
+    lead_unit: str
+
+
+def numbers(view: View) -> Numbers:
+    ensemble = view.ensemble
+    if ensemble.latitude:
+        by_lead = view.by_lead or {ensemble.lead_time[0]: view.summary}
+        lead_time, scores = np.array(sorted(by_lead)), ScoresAt.of_summaries([by_lead[lead] for lead in sorted(by_lead)])
+    else:
+        lead_time, scores = np.array(ensemble.lead_time), ScoresAt.of_event(view.known.statistics)
+    return Numbers(lead_time, scores, units_text(ensemble.units), lead_unit_text(ensemble.lead_unit))
+
+
+def figure(numbers: Numbers, palette: Palette) -> go.Figure:
+    subtitle = title_size(numbers.scores.n_member, numbers.scores.n_case, "bands: 90% by drawing blocks of cases again")
+    lines = lines_of(numbers.scores, numbers.units)
+    return lead_curves(numbers.lead_time, lines, subtitle=subtitle, lead_unit=numbers.lead_unit, palette=palette)
+
+
+def reading(numbers: Numbers) -> str:
+    ratio, low, high = (values["spread_skill_ratio"] for values in (numbers.scores.values, numbers.scores.low, numbers.scores.high))
+    return read_lead_curves(numbers.lead_time, ratio, low, high, numbers.lead_unit)
+
+
+def table(numbers: Numbers) -> pd.DataFrame:
+    rows = numbers.scores.table()
+    rows.insert(0, "lead_time", numbers.lead_time)
+    return rows
+
+
+def read_lead_curves(lead_time: np.ndarray, ratio: np.ndarray, low: np.ndarray, high: np.ndarray, lead_unit: str = "h") -> str:
+    """The sentence under the scores by lead time: at which leads a ratio of 1 can be excluded."""
+    if not np.isfinite(ratio).all() or not np.max(ratio) > 1e-6:
+        return "There is no spread at any lead time: this is the plain model."
+    if not (np.isfinite(low).all() and np.isfinite(high).all()):
+        return "Too few independent init times to say what chance does to these scores."
+    narrow, wide = lead_time[high < 1], lead_time[low > 1]
+    if not len(narrow) and not len(wide):
+        return "At every lead time a ratio of 1 lies within the range of chance: the spread matches the error as far as can be told."
+    parts = [f"too narrow at {_leads(narrow, lead_unit)}"] if len(narrow) else []
+    parts += [f"too wide at {_leads(wide, lead_unit)}"] if len(wide) else []
+    rest = len(lead_time) - len(narrow) - len(wide)
+    return f"The ensemble is {' and '.join(parts)}" + (
+        "; at the other lead times 1 lies within the range of chance." if rest else ", beyond chance."
+    )
+
+
+def _leads(lead_time: np.ndarray, unit: str) -> str:
+    if len(lead_time) > 7:
+        return f"{len(lead_time)} leads from {lead_time[0]:g} to {lead_time[-1]:g} {unit}"
+    return f"{', '.join(f'{lead:g}' for lead in lead_time)} {unit}"
+
+
+panel = Panel(
+    "lead-time",
+    "By lead time",
+    "tab",
+    numbers,
+    reading,
+    table,
+    figure,
+    tab="By lead time",
+    tasks=("series", "grid"),
+    is_cached=False,
+    in_report=True,
+)

@@ -1,0 +1,63 @@
+"""Places on a map as words, and how maps are seen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+
+from stochattn_core.datasets import planet
+from stochattn_core.datasets.base import Dataset
+from stochattn_core.figures.projection import Projection
+from stochattn_core.figures.theme import number
+
+GRAVITY = 9.80665  # m s-2: geopotential over height
+GEOPOTENTIAL = "m2 s-2"
+MIDDLES = {"orthographic": (-40.0, 40.0)}  # where the globe is seen from: over the Atlantic storm track
+HEIGHT, ROUND_HEIGHT = 360, 470  # pixels of a small map
+
+
+def projection_of(name: str) -> Projection:
+    return Projection(name, *MIDDLES.get(name, ()))
+
+
+def small_height(projection: Projection) -> int:
+    return ROUND_HEIGHT if projection.kind.is_round else HEIGHT
+
+
+def variable_title(data: Dataset) -> str:
+    """What is forecast, in words."""
+    choice = planet.choice_of(data.name)
+    return planet.variable_title(choice[0]) if choice else data.target_name
+
+
+def in_metres(figure: go.Figure) -> go.Figure:
+    """The pointer on a map of geopotential also tells the height, geopotential / 9.80665 m s-2."""
+    heat = figure.data[0]
+    heat.text = np.nan_to_num(np.asarray(heat.z) / GRAVITY).round().astype(np.int16)  # customdata stays as it is: it is sent once
+    heat.hovertemplate = heat.hovertemplate.replace("<br>latitude", " = %{text:,d} m<br>latitude", 1)
+    return figure
+
+
+def place_of_maximum(latitude: Sequence[float], longitude: Sequence[float], field: np.ndarray) -> str:
+    """Where a field is greatest: 53°N 170°E."""
+    row, column = np.unravel_index(np.nanargmax(field), field.shape)
+    north, east = float(latitude[row]), (float(longitude[column]) + 180) % 360 - 180
+    return f"{abs(north):.0f}°{'N' if north >= 0 else 'S'} {abs(east):.0f}°{'E' if east >= 0 else 'W'}"
+
+
+def cell_area(latitude: Sequence[float], shape: tuple[int, int]) -> np.ndarray:
+    """Relative areas of cells, (latitude, longitude)."""
+    return np.broadcast_to(np.cos(np.deg2rad(np.asarray(latitude)))[:, None], shape)
+
+
+def read_field_map(field: np.ndarray, latitude: Sequence[float], longitude: Sequence[float], quantity: str, units: str = "") -> str:
+    """The sentence under the mean, one member or the truth: where it is greatest and least."""
+    if not np.isfinite(field).any():
+        return f"The {quantity} is missing in every cell."
+    high, low = place_of_maximum(latitude, longitude, field), place_of_maximum(latitude, longitude, -field)
+    ends = [number(float(end)).replace("-", "−") for end in (np.nanmax(field), np.nanmin(field))]
+    return (
+        f"The {quantity} is greatest near {high} ({ends[0]} {units}".rstrip() + f") and least near {low} ({ends[1]} {units}".rstrip() + ")."
+    )

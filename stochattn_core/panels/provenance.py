@@ -1,0 +1,119 @@
+"""How it was computed: reference forecasts, the three parts, the sampled layers, every score, and where all of it came from."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from stochattn_core.figures.theme import number
+from stochattn_core.metrics.scores import SCORES, headlines
+from stochattn_core.panels.base import Panel, View
+from stochattn_core.panels.text import head_text, time_text, value_text
+
+TAB = "How it was computed"
+
+
+def reference_rows(view: View) -> tuple[float, dict[str, float], pd.DataFrame]:
+    """RMSE of the plain model, of the reference forecasts, and all of them as rows."""
+    evaluation, score = view.known, view.known.scores
+    references = {name: float(value) for name, value in evaluation.references.items()}
+    rmse = {"ensemble mean": score["rmse"], "plain model": score["rmse_plain"]} | references
+    head = head_text(SCORES["rmse"], view.dataset.units)
+    return score["rmse_plain"], references, pd.DataFrame({"forecast": list(rmse), head: list(rmse.values())})
+
+
+def read_references(rmse: float, references: dict[str, float]) -> str:
+    """Whether the model beats forecasts that need no network; a skill score always names its reference."""
+    if not references:
+        return "No reference forecast is known for this dataset."
+    beaten = [f"{name} by {1 - rmse / value:.0%}" for name, value in references.items() if rmse < value]
+    lost = [f"{name} ({number(value)} against {number(rmse)})" for name, value in references.items() if rmse >= value]
+    if not lost:
+        return f"The model beats {' and '.join(beaten)} in RMSE: an honest forecaster on these data."
+    if not beaten:
+        return f"The model does not beat {' or '.join(lost)}: do not trust it on these data, however well calibrated."
+    return f"The model beats {' and '.join(beaten)}, and does not beat {' or '.join(lost)}."
+
+
+def part_rows(view: View) -> pd.DataFrame:
+    """Cases and period of each part."""
+    data, rows = view.dataset, []
+    for name in ("train", "calibration", "test"):
+        split = data.part(name)
+        if not data.lead_time:
+            rows.append([name, len(split), "random split", ""])
+        else:
+            rows.append([name, len(split), time_text(split.index[0]), time_text(split.index[-1])])
+    return pd.DataFrame(rows, columns=["part", "cases", "from", "to"])
+
+
+def layer_rows(view: View) -> pd.DataFrame:
+    """Calls and row entropy of each sampled attention layer."""
+    evaluation = view.known
+    names = list(evaluation.calls)
+    return pd.DataFrame(
+        {
+            "attention layer": names,
+            "calls": [evaluation.calls[name] for name in names],
+            "entropy of its rows": [evaluation.entropy.get(name, float("nan")) for name in names],
+        }
+    )
+
+
+def score_rows(view: View) -> pd.DataFrame:
+    """Every score, one row each, with its range, what it is worth and what made it."""
+    evaluation, summary = view.known, view.summary
+    about = {
+        "model": evaluation.model,
+        "dataset": evaluation.dataset,
+        "part": evaluation.part,
+        "concentration": evaluation.setting.concentration,
+    }
+    rows = []
+    for key, value in summary.scores.items():
+        low, high = summary.ranges.get(key, (float("nan"), float("nan")))
+        judgement = summary.judgements.get(key)
+        row = {"score": key, "value": value, "low_90": low, "high_90": high, "judgement": judgement.word if judgement else ""}
+        rows.append(about | row | {"title": SCORES[key].title, "description": SCORES[key].description})
+    return pd.DataFrame(rows)
+
+
+def group_rows(view: View) -> pd.DataFrame:
+    """The headline scores with each named group of layers sampled."""
+    units, rows = view.dataset.units, []
+    scores = headlines()
+    for title, (pattern, summary) in view.by_layers.items():
+        cells = [value_text(score, summary.scores[score.key]) for score in scores]
+        rows.append([title, pattern, *cells])
+    return pd.DataFrame(rows, columns=["layers sampled", "pattern", *(head_text(score, units) for score in scores)])
+
+
+def how_text(view: View) -> str:
+    """Layers, seed, device, time, weights, data and notes of an evaluation, one sentence each."""
+    evaluation, data = view.known, view.dataset
+    text = (
+        f"Sampled layers: {evaluation.layers}. Seed {evaluation.setting.seed}, device {evaluation.device}, {evaluation.seconds:.1f} s, "
+        f"weights {evaluation.weights_sha256[:12]}. Data: {data.source} ({data.licence}). ν is tuned on the calibration part; every number "
+        "here is from the test part."
+    )
+    return " ".join([text, *(f"Note: {note}." for note in data.notes)])
+
+
+def _table_panel(key: str, title: str, rows, reading=lambda rows: "", tables=lambda rows: rows, **more) -> Panel:
+    return Panel(key, title, "tab", rows, reading, tables, tab=TAB, **more)
+
+
+references = _table_panel(
+    "references", "Reference forecasts", reference_rows, lambda found: read_references(found[0], found[1]), lambda found: found[2]
+)
+parts = _table_panel("parts", "The three parts", part_rows)
+layers = _table_panel("layers", "Attention layers", layer_rows)
+scores = _table_panel("scores", "Every score", score_rows, choices=("lead",), is_wide=True)
+groups = _table_panel(
+    "layer-groups",
+    "Which layers are sampled",
+    group_rows,
+    tasks=("grid",),
+    is_cached=False,
+    is_wide=True,
+    serves=lambda view: bool(view.by_layers),
+)

@@ -1,0 +1,100 @@
+"""Spread against error in bins of like spread: does the ensemble know when it errs?"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from stochattn_core.figures.spread_skill import spread_skill
+from stochattn_core.figures.theme import Palette, number, units_text
+from stochattn_core.metrics import SpreadError, binned_spread_error
+from stochattn_core.metrics.scores import SCORES, Evidence
+from stochattn_core.metrics.summary import Summary, is_known
+from stochattn_core.panels.base import Panel, View
+from stochattn_core.panels.pit import NARROWER, WIDER
+
+
+class Numbers(NamedTuple):
+    bins: SpreadError
+    count: np.ndarray  # (bin,) whole numbers
+    summary: Summary
+    units: str
+
+
+def numbers(view: View) -> Numbers:
+    bins = binned_spread_error(view.statistics)
+    return Numbers(bins, np.round(bins.n).astype(int), view.summary, units_text(view.ensemble.units))
+
+
+def figure(numbers: Numbers, palette: Palette) -> go.Figure:
+    bins, score = numbers.bins, numbers.summary.scores
+    return spread_skill(
+        bins.spread,
+        bins.error,
+        numbers.count,
+        low=bins.low,
+        high=bins.high,
+        ratio=score["spread_skill_ratio"],
+        n_member=numbers.summary.n_member,
+        n_case=int(score["n"]),
+        units=numbers.units,
+        palette=palette,
+    )
+
+
+def reading(numbers: Numbers) -> str:
+    ratio, interval = (values["spread_skill_ratio"] for values in (numbers.summary.scores, numbers.summary.ranges))
+    return read_spread_skill(numbers.bins.spread, numbers.bins.error, numbers.count, ratio, interval)
+
+
+def table(numbers: Numbers) -> pd.DataFrame:
+    bins = numbers.bins
+    return pd.DataFrame(
+        {"spread": bins.spread, "rmse": bins.error, "rmse_low_90": bins.low, "rmse_high_90": bins.high, "values": numbers.count}
+    )
+
+
+def read_ratio(ratio: float, interval: tuple[float, float]) -> str:
+    """The spread-skill ratio in words, by its rule: what its 90% range leaves open is said as open."""
+    if not np.isfinite(ratio) or ratio < 1e-6:
+        return "There is no spread: the plain model gives one answer."
+    rule = SCORES["spread_skill_ratio"].rule
+    assert rule is not None
+    evidence = Evidence(ratio, *interval, "")
+    known = is_known(interval)
+    reach = f"90% range {number(interval[0])} to {number(interval[1])}"
+    if not rule.side(ratio):
+        if known and not rule.is_sure(evidence):
+            return f"Ratio {number(ratio)}, but its {reach} is too wide to tell whether the spread matches the error."
+        said = f"Ratio {number(ratio)}: the spread matches the error within {rule.high - rule.ideal:.0%}"
+        return f"{said} ({reach})." if known else f"{said}; there are too few independent cases for a range."
+    size = f"{1 - ratio:.0%} smaller" if ratio < 1 else f"{ratio - 1:.0%} larger"
+    said = f"Ratio {number(ratio)}: the spread is {size} than the error it should match"
+    if known and not rule.misses(evidence):
+        return f"{said}, though its {reach} does not exclude 1."
+    return f"{said}; {WIDER if ratio < 1 else NARROWER}."
+
+
+def read_spread_skill(spread: np.ndarray, error: np.ndarray, count: np.ndarray, ratio: float, interval: tuple[float, float]) -> str:
+    """The sentence under spread against error: the ratio, and whether a larger spread goes with a larger error."""
+    sentence = read_ratio(ratio, interval)
+    keep = (count > 0) & np.isfinite(spread) & np.isfinite(error)
+    if not np.isfinite(ratio) or ratio < 1e-6 or keep.sum() < 3:
+        return sentence
+    spread, error, count = spread[keep], error[keep], count[keep]
+    if count.min() < 8:
+        return f"{sentence} Bins hold as few as {int(count.min())} values: too few to say whether the spread tells cases apart."
+    if spread.max() < 1.1 * spread.min():
+        return f"{sentence} The spread is nearly the same everywhere, so it does not tell cases apart."
+    slope = np.polyfit(np.log(np.maximum(spread, 1e-12)), np.log(np.maximum(error, 1e-12)), 1, w=np.sqrt(count))[0]
+    if slope > 0.5:
+        return f"{sentence} Where it spreads more it errs more: the spread tells hard cases from easy ones."
+    if slope > 0.2:
+        return f"{sentence} Where it spreads more it errs a little more."
+    return f"{sentence} A larger spread does not go with a larger error: it does not tell hard cases from easy ones."
+
+
+panel = Panel("spread-skill", "Spread against error", "diagnostics", numbers, reading, table, figure, choices=("lead",), in_report=True)

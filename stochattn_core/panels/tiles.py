@@ -1,0 +1,58 @@
+"""The tiles over a page: every score with tile=True, what it is worth, and the number to see it beside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from stochattn_core.figures.theme import number, units_text
+from stochattn_core.metrics.scores import SCORES, Judgement, Score, tiles
+from stochattn_core.metrics.summary import Summary, is_known
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One number: its name, its value, what it is worth, the number to see it beside, and one sentence that explains it."""
+
+    name: str
+    value: str
+    judgement: Judgement | None = None
+    beside: str = ""
+    units: str = ""
+    explanation: str = ""
+
+
+def score_tiles(summary: Summary, units: str, references: Mapping[str, float]) -> list[Tile]:
+    """The tiles of a summary. units: of the target.   references: RMSE of the reference forecasts, by name, where they can be compared."""
+    return [_tile(score, summary, units_text(units), references) for score in tiles()]
+
+
+def _tile(score: Score, summary: Summary, units: str, references: Mapping[str, float]) -> Tile:
+    value = summary.scores[score.key]
+    return Tile(
+        score.titled(summary.n_member),
+        f"{value:.0%}" if score.unit == "percent" else number(value),
+        summary.judgements.get(score.key),
+        _beside(score, summary, units, references),
+        units if score.unit == "target" else "",
+        score.description,
+    )
+
+
+def _beside(score: Score, summary: Summary, units: str, references: Mapping[str, float]) -> str:
+    if score.reference == "range":
+        low, high = summary.ranges[score.key]
+        known = is_known((low, high)) and high > 0
+        return f"90% range {number(low)} to {number(high)}" if known else "90% range unknown" if summary.has_spread else "plain model 0"
+    if score.reference == "chance":
+        return f"perfect below {number(summary.w1_floor)}"
+    if score.reference not in SCORES:
+        return ""
+    other = SCORES[score.reference]
+    text = f"{other.short} {number(summary.scores[other.key])}"
+    if score.unit != other.unit and other.unit == "target":
+        text = f"{text} {units}".rstrip()
+    if score.beside_references and references:
+        name, rmse = min(references.items(), key=lambda item: item[1])
+        text += f" · {name} {number(rmse)}"
+    return text
