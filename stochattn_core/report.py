@@ -1,7 +1,7 @@
 """The calibration report: the whole chain on every embedded dataset, and on files of a folder, as one page that needs no network.
 
-python -m stochattn_core.report --out calibration-report.html [--data FOLDER] [--only NAME ...]; the numbers go into a JSON file beside it.
-Of FOLDER those of FILES are read that are there. A dataset that cannot be done has a sentence in the page and stops nothing.
+stochattn report --out calibration-report.html [--data FOLDER] [--only NAME ...]; the numbers go into a JSON file beside it.
+The files of FOLDER that FILES names are read where they exist. A dataset that fails has a sentence in the page and stops nothing.
 """
 
 from __future__ import annotations
@@ -10,42 +10,33 @@ import argparse
 import json
 import math
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from html import escape
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 
-from stochattn_core import DATASETS, MODELS, load_dataset, load_model
 from stochattn_core.compare import Comparison, compare
-from stochattn_core.datasets.base import Dataset, thinned
+from stochattn_core.datasets import DATASETS, load_dataset
+from stochattn_core.datasets.base import Dataset, Progress, thinned
 from stochattn_core.datasets.grids import grid_from_file
 from stochattn_core.datasets.own_csv import series_from_csv
 from stochattn_core.datasets.table_parts import table_dataset
-from stochattn_core.figures import coverage, curve, pit, spread_skill
-from stochattn_core.figures.objectives import objective_curves
-from stochattn_core.figures.theme import LIGHT, units_text
-from stochattn_core.metrics.diagrams import binned_spread_error, coverage_curve, pit_histogram
-from stochattn_core.tuning import OBJECTIVES, Tuning, preview, tune
+from stochattn_core.figures.theme import LIGHT, number, units_text
+from stochattn_core.metrics.scores import SCORES, headlines
+from stochattn_core.models import MODELS, load_model
+from stochattn_core.panels import PANELS, View
+from stochattn_core.panels.text import head_text, value_text
+from stochattn_core.tuning import OBJECTIVES, Preview, Tuning, preview, tune
 
 N_CASE = {"table": 2000, "series": 300, "grid": 40}  # of each part, at most: enough to see
-SHOWN = {
-    "rmse": "RMSE of the mean", "rmse_plain": "RMSE, plain", "spread_skill_ratio": "spread-skill ratio", "w1": "W1", "coverage_90": "90% coverage",
-    "width_90": "width of the 90% interval", "crps_fair": "fair CRPS", "mae_plain": "MAE, plain",
-}  # fmt: skip
-CORRECTED = ("crps_fair", "spread_skill_ratio", "w1", "coverage_90", "width_90", "rmse")
-STYLE = """body{font:15px/1.5 system-ui,sans-serif;max-width:1120px;margin:2rem auto;padding:0 1rem;color:#16191f;background:#fdfdfb}
-h2{margin-top:3rem;border-top:1px solid #d9e7f4;padding-top:1.2rem}table{border-collapse:collapse;margin:1rem 0;font-size:14px}
-td,th{padding:.2rem .8rem .2rem 0;text-align:left;font-variant-numeric:tabular-nums}th{font-weight:600;color:#4a505b}
-.figures{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(340px,100%),1fr));gap:1rem}.figures>div{min-width:0}
-.table{overflow-x:auto}.note{color:#4a505b}"""
 
 
 def _table_file(path: Path) -> Dataset:
-    """Numbers with white space between them, target last."""
+    """A table of numbers with white space between them, the target last."""
     rows, name = np.loadtxt(path), path.parent.name
     about = {"title": name, "target_name": "target", "units": "", "source": str(path.name), "licence": "of its source"}
     return table_dataset(rows[:, :-1], rows[:, -1], name=name, **about)
@@ -62,15 +53,17 @@ FILES: dict[str, Callable[[Path], Dataset]] = {
 
 def cases(folder: Path | None) -> dict[str, Callable[[], Dataset]]:
     """What there is to report on, by name."""
-    found = {name: partial(load_dataset, name) for name, entry in DATASETS.items() if entry.availability == "embedded"}
+    loaders: dict[str, Callable[[], Dataset]] = {
+        name: partial(load_dataset, name) for name, entry in DATASETS.items() if entry.availability == "embedded"
+    }
     for pattern, load in FILES.items() if folder else ():
-        for path in sorted(folder.glob(pattern)):
-            found[path.parent.name if path.stem == "data" else path.stem] = partial(load, path)
-    return found
+        for path in sorted(folder.glob(pattern)) if folder else ():
+            loaders[path.parent.name if path.stem == "data" else path.stem] = partial(load, path)
+    return loaders
 
 
-def chain(dataset: Dataset, progress=None) -> tuple[dict[str, Any], str]:
-    """Preview, tuning, interval, verdict and corrections of one dataset: the numbers, and its part of the page."""
+def chain(dataset: Dataset, progress: Progress | None = None) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Preview, tuning, interval, verdict and corrections of one dataset: the numbers, and its section of the page."""
     model = load_model(next(name for name, kind in MODELS.items() if kind.task == dataset.task and kind.need == "embedded"))
     dataset = thinned(dataset, N_CASE[dataset.task])
     looked = preview(model, dataset, progress=progress)
@@ -83,7 +76,7 @@ def chain(dataset: Dataset, progress=None) -> tuple[dict[str, Any], str]:
         "n_test": len(dataset.test),
         "preview": {"expected": looked.expected, "sentence": looked.sentence},
         "setting": json.loads(tuning.setting.dumps()),
-        "objectives": {name: vars(one) for name, one in tuning.optima.items()},
+        "objectives": {name: vars(optimum) for name, optimum in tuning.optima.items()},
         "corrections": [
             {
                 "name": row.name,
@@ -97,76 +90,70 @@ def chain(dataset: Dataset, progress=None) -> tuple[dict[str, Any], str]:
         "recommended": compared.recommended.name if compared.recommended else "",
         "recommendation": compared.sentence,
     }
-    return numbers, "\n".join(_section(dataset, looked.sentence, tuning, compared))
+    return numbers, _section(dataset, looked, tuning, compared)
 
 
-def _section(dataset: Dataset, looked: str, tuning: Tuning, compared: Comparison) -> Iterator[str]:
+def _section(dataset: Dataset, looked: Preview, tuning: Tuning, compared: Comparison) -> dict[str, Any]:
     units = f" ({units_text(dataset.units)})" if dataset.units else ""
-    yield f"<p class='note'>{escape(dataset.source)}. {len(dataset.calibration):,} calibration and {len(dataset.test):,} test cases{units}.</p>"
-    yield f"<p><b>Before tuning:</b> {escape(looked)}.</p>"
-    _, low, high = tuning.interval
-    each = ", ".join(f"{name} {a:.3g} to {b:.3g}" for name, (a, b) in tuning.intervals.items())
-    yield f"<p><b>ν* = {tuning.concentration:,}</b>, 90% interval {low:.3g} to {high:.3g} ({each}); {tuning.passes} passes.</p>"
-    yield f"<p><b>{escape(tuning.verdict.capitalize())}:</b> {escape(tuning.sentence)}</p>"
-    yield _table(("score on the test part", ""), [(name, _digits(tuning.after.scores[key])) for key, name in SHOWN.items()])
-    yield f"<div class='figures'>{''.join(_drawn(figure) for figure in _figures(tuning))}</div>"
-    head = ("objective", "ν*", "90% interval", "at an end")
-    lines = ((OBJECTIVES[name].title, one) for name, one in tuning.optima.items())
-    yield _table(head, [(t, _digits(o.value), f"{o.low:.3g} to {o.high:.3g}", "yes" if o.at_bound else "") for t, o in lines])
-    yield f"<p><b>Corrections:</b> {escape(compared.sentence)}</p>"
-    head = ("method", "setting", "fair CRPS", "ratio", "W1", "90% coverage", "width", "RMSE of the mean")
-    rows = []
-    for row in compared.rows:
-        values = [_digits((row.scores or {}).get(name, math.nan)) for name in CORRECTED]
-        rows.append((row.title, row.setting.correction if row.setting else "", *values) if not row.problem else (row.title, row.problem))
-    yield _table(head, rows)
+    level, low, high = tuning.interval
+    each = ", ".join(f"{name} {number(a)} to {number(b)}" for name, (a, b) in tuning.intervals.items())
+    view = View(dataset=dataset, evaluation=tuning.after, tuning=tuning, comparison=compared)
+    return {
+        "source": f"{dataset.source}. {len(dataset.calibration):,} calibration and {len(dataset.test):,} test cases{units}.",
+        "preview": looked.sentence,
+        "concentration": f"{tuning.concentration:,}",
+        "interval": f"{level:.0%} interval {number(low)} to {number(high)} ({each})",
+        "passes": tuning.passes,
+        "verdict": tuning.verdict.capitalize(),
+        "sentence": tuning.sentence,
+        "scores": _score_rows(view),
+        "panels": _panels(view),
+        "objectives": [
+            (OBJECTIVES[name].title, number(one.value), f"{number(one.low)} to {number(one.high)}", "yes" if one.at_bound else "")
+            for name, one in tuning.optima.items()
+        ],
+        "recommendation": compared.sentence,
+        "comparison_head": ("method", "setting", *(head_text(score, dataset.units) for score in headlines())),
+        "comparison": [_comparison_row(row) for row in compared.rows],
+    }
 
 
-def _figures(tuning: Tuning) -> Iterator[go.Figure]:
-    look, sums, score = {"palette": LIGHT, "height": 300}, tuning.after.ensemble.pooled, tuning.after.scores
-    mark = {"concentration": tuning.concentration, "interval": tuning.interval[1:]}
-    titles = {name: one.title for name, one in OBJECTIVES.items()}
-    costs = {titles[name]: cost for name, cost in tuning.curves.items()}
-    optimum = {titles[name]: one.value for name, one in tuning.optima.items()}
-    yield objective_curves(tuning.grid, costs, optimum, chosen=titles[tuning.objective], subtitle="on the calibration part", palette=LIGHT)
-    yield curve.ratio_curve(tuning.grid, tuning.ratio, subtitle="on the calibration part", **mark, **look)
-    size = {"n_member": score["n_member"], "n_case": score["n"]}
-    bars = pit_histogram(sums)
-    yield pit.pit(bars.density, bars.low, bars.high, **size, **look)
-    held = coverage_curve(sums)
-    yield coverage.coverage(held.nominal, held.observed, low=held.low, high=held.high, **size, **look)
-    bins, ratio = binned_spread_error(sums), score["spread_skill_ratio"]
-    count, units = np.round(bins.n).astype(int), units_text(tuning.after.ensemble.units)
-    yield spread_skill.spread_skill(bins.spread, bins.error, count, low=bins.low, high=bins.high, ratio=ratio, units=units, **size, **look)
+def _score_rows(view: View) -> list[tuple[str, str, str]]:
+    """Every headline score with what it is worth, and the plain model's beside it."""
+    summary, rows = view.summary, []
+    for score in headlines():
+        judgement = summary.judgements.get(score.key)
+        word = f"{judgement.mark} {judgement.word}" if judgement else ""
+        rows.append((score.title, value_text(score, summary.scores[score.key]), word))
+        if score.reference in SCORES and SCORES[score.reference].unit == score.unit:
+            other = SCORES[score.reference]
+            rows.append((other.title, value_text(other, summary.scores[other.key]), ""))
+    return rows
 
 
-def page(sections: dict[str, str]) -> str:
+def _panels(view: View) -> list[dict[str, str]]:
+    drawn = [panel.draw(view, LIGHT) for panel in PANELS.values() if panel.in_report and panel.shows(view)]
+    return [{"figure": _html(one.figure), "reading": one.reading} for one in drawn if one.figure is not None]
+
+
+def _html(figure: go.Figure) -> str:
+    return str(figure.to_html(full_html=False, include_plotlyjs=False, config={"displayModeBar": False, "responsive": True}))
+
+
+def _comparison_row(row: Any) -> Sequence[str]:
+    if row.problem:
+        return (row.title, row.problem)
+    values = [value_text(score, (row.scores or {}).get(score.key, math.nan)) for score in headlines()]
+    return (row.title, row.setting.correction if row.setting else "", *values)
+
+
+def page(sections: Mapping[str, Mapping[str, Any]]) -> str:
     """One HTML page; plotly's script stands in it once."""
+    from jinja2 import Environment
     from plotly.offline import get_plotlyjs
 
-    contents = " · ".join(f"<a href='#{escape(name)}'>{escape(name)}</a>" for name in sections)
-    body = "\n".join(f"<h2 id='{escape(name)}'>{escape(name)}</h2>\n{section}" for name, section in sections.items())
-    return (
-        "<!doctype html><html lang='en'><head><meta charset='utf-8'><title>Calibration report</title>"
-        f"<style>{STYLE}</style><script>{get_plotlyjs()}</script></head><body><h1>Calibration report</h1>"
-        "<p>Stochastic attention on every dataset at hand: tuned, fitted and recommended on calibration parts, scored on test parts, whatever "
-        f"came out.</p><p>{contents}</p>{body}</body></html>\n"
-    )
-
-
-def _drawn(figure: go.Figure) -> str:
-    return f"<div>{figure.to_html(full_html=False, include_plotlyjs=False, config={'displayModeBar': False, 'responsive': True})}</div>"
-
-
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    def line(cells: tuple[str, ...], tag: str) -> str:
-        return "<tr>" + "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in cells) + "</tr>"
-
-    return f"<div class='table'><table>{line(head, 'th')}{''.join(line(row, 'td') for row in rows)}</table></div>"
-
-
-def _digits(value: float) -> str:
-    return f"{value:.3g}" if math.isfinite(value) else ""
+    template = Environment(autoescape=True).from_string(files("stochattn_core").joinpath("report.html").read_text("utf-8"))
+    return template.render(sections=sections, plotly_script=get_plotlyjs())
 
 
 def _plain(value: Any) -> Any:
@@ -180,16 +167,20 @@ def _plain(value: Any) -> Any:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m stochattn_core.report", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="stochattn report", description="The whole chain on every dataset at hand, as one page.")
     parser.add_argument("--out", type=Path, default=Path("calibration-report.html"))
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"), metavar="FOLDER", help="files to report on, where it is there")
+    parser.add_argument("--data", type=Path, metavar="FOLDER", help="also report on the files of this folder that are known")
     parser.add_argument("--only", nargs="*", metavar="NAME", help="some of the datasets")
     options = parser.parse_args(arguments)
-    known = cases(options.data if options.data.is_dir() else None)
+    if options.data is not None and not options.data.is_dir():
+        print(f"expected a folder at --data, got {options.data}; check the path", file=sys.stderr)
+        return 2
+    known = cases(options.data)
     if unknown := [name for name in options.only or () if name not in known]:
         print(f"expected names out of {', '.join(known)}, got {unknown[0]!r}", file=sys.stderr)
         return 2
-    numbers, sections = {}, {}
+    numbers: dict[str, Any] = {}
+    sections: dict[str, Any] = {}
     for name in options.only or known:
 
         def progress(done: int, total: int, what: str, name: str = name) -> None:
@@ -198,10 +189,10 @@ def main(arguments: list[str] | None = None) -> int:
         try:
             numbers[name], sections[name] = chain(known[name](), progress)
         except ValueError as error:
-            numbers[name], sections[name] = {"problem": str(error)}, f"<p>{escape(str(error))}</p>"
+            numbers[name], sections[name] = {"problem": str(error)}, {"problem": str(error)}
     try:
-        options.out.write_text(page(sections))
-        options.out.with_suffix(".json").write_text(json.dumps(_plain(numbers), indent=1, allow_nan=False) + "\n")
+        options.out.write_text(page(sections), encoding="utf-8")
+        options.out.with_suffix(".json").write_text(json.dumps(_plain(numbers), indent=1, allow_nan=False) + "\n", encoding="utf-8")
     except OSError as error:
         print(f"expected to write {options.out}, got: {error.strerror}; name a folder that can be written with --out", file=sys.stderr)
         return 2
