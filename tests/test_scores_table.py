@@ -88,8 +88,6 @@ def test_the_verdict_is_calibrated_where_the_tiles_are_good_and_only_there(sprea
     judged = verdict.judge(ensemble, at_low=False, at_high=False)
     tests = evidence(sums, level=judged.level, n_replicate=verdict.N_REPLICATE)
     assert all(judged.evidence[name] == tests[name] for name in verdict.TESTS if name != "association")
-        name: evidence(sums, level=judged.level, n_replicate=verdict.N_REPLICATE).get(name, judged.evidence[name]) for name in verdict.TESTS
-    }
     assert (judged.word == verdict.CALIBRATED) is is_calibrated
     grades = {key: one.grade for key, one in summarise(sums).judgements.items() if SCORES[key].rule.test in verdict.TESTS}
     assert (set(grades.values()) == {"good"}) is is_calibrated, grades
