@@ -7,12 +7,13 @@ import torch
 
 from stochattn_core import sample_ensemble, stochastic_attention
 from stochattn_core.datasets import load_dataset
-from stochattn_core.models import climax_grid, load_model, weights_sha256
+from stochattn_core.models import load_model, weights_sha256
 from stochattn_core.models.climax import VARIABLES, ClimaX, box_patches
+from stochattn_core.models.climax_entries import Climax
 from stochattn_core.models.climax_training import area
 from tests.small_climax import NAMES, TINY, fields, tiny
 
-EMBEDDED = climax_grid.Climax.path
+EMBEDDED = Climax.path
 
 
 # The class

@@ -13,8 +13,9 @@ from stochattn_core.datasets.base import Split, thinned
 from stochattn_core.models import climax_grid, climax_own_grid, load_model, weights_sha256
 from stochattn_core.models.climax import ClimaX
 from stochattn_core.models.climax_grid import GridNetwork
-from stochattn_core.models.climax_training import QuickClimaX, Recipe, train_climax
+from stochattn_core.models.climax_training import QuickClimaX, Recipe
 from tests.small_climax import LATITUDE, TINY, fields, grid_dataset, tiny
+from tools.climax_training import train_climax
 
 
 def test_the_quick_aggregation_is_the_same_function():

@@ -9,6 +9,9 @@ import os
 import numpy as np
 import pytest
 import torch
+from beartype import beartype
+from beartype.roar import BeartypeCallHintViolation
+from jaxtyping import TypeCheckError, jaxtyped
 from scipy import stats
 
 from stochattn_core import attention
@@ -281,6 +284,19 @@ def test_a_kernel_that_fails_or_draws_something_else_is_left_alone_with_one_warn
     gpu._works.cache_clear()
     assert gpu._works(DEVICE, torch.float32)
     gpu._works.cache_clear()
+
+
+def test_the_shapes_of_the_signature_hold_and_a_wrong_one_is_refused():
+    query, key, value = tensors((2, 5, 16), (2, 7, 16), (2, 7, 4))
+    attend = jaxtyped(typechecker=beartype)(gpu.attend)
+    assert attend(query, key, value, row_keys(2, 5), 3, 0.25).shape == (2, 5, 4)
+    for wrong in (
+        (query, key, value, row_keys(2, 4)),
+        (query, key[:, :6], value, row_keys(2, 5)),
+        (query[..., :8], key, value, row_keys(2, 5)),
+    ):
+        with pytest.raises((TypeCheckError, BeartypeCallHintViolation)):
+            attend(*wrong, 3, 0.25)
 
 
 @pytest.mark.parametrize(("dtype", "tile"), ((torch.bfloat16, gpu.TILE), (torch.float16, gpu.SMALL_TILE)))

@@ -8,7 +8,7 @@ import torch
 
 from stochattn_core import stochastic_attention
 from stochattn_core.datasets import DATASETS, load_dataset
-from stochattn_core.models import MODELS, load_model, weights, weights_sha256
+from stochattn_core.models import MODELS, load_model, weight_files, weights_sha256
 
 EMBEDDED_DATASETS = [name for name, entry in DATASETS.items() if entry.availability == "embedded"]
 PAIRS = [
@@ -70,7 +70,7 @@ def test_loading_leaves_no_trace_and_gives_the_same_weights(model, dataset):
     first, second = (load_model(model).on(dataset, device="cpu") for _ in range(2))
     assert before == (torch.get_rng_state().tolist(), random.getstate(), torch.get_num_threads())
     assert weights_sha256(first) == weights_sha256(second)
-    assert not weights.cache_folder().exists()  # embedded: nothing was trained
+    assert not weight_files.cache_folder().exists()  # embedded: nothing was trained
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -102,12 +102,16 @@ def test_a_dataset_of_another_task_is_refused(model):
 
 
 def test_weights_are_small_and_say_what_they_are_for():
-    files = [path for path in weights.EMBEDDED.rglob("*") if path.is_file()]
+    files = [path for path in weight_files.EMBEDDED.rglob("*") if path.is_file()]
     assert {path.suffix for path in files} == {".safetensors", ".json"}
     assert max(path.stat().st_size for path in files) < 5_000_000
-    named = {weights.about(path).get("dataset"): weights.about(path).get("dataset_sha256") for path in files if path.name.startswith("ft_")}
+    named = {
+        weight_files.about(path).get("dataset"): weight_files.about(path).get("dataset_sha256")
+        for path in files
+        if path.name.startswith("ft_")
+    }
     assert named == {name: load_dataset(name).sha256 for name in named}
-    about = json.loads((weights.EMBEDDED / "timesfm-synthetic-series" / "about.json").read_text())
+    about = json.loads((weight_files.EMBEDDED / "timesfm-synthetic-series" / "about.json").read_text())
     assert about["dataset_sha256"] == load_dataset("synthetic-series").sha256
 
 

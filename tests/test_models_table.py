@@ -10,8 +10,10 @@ import torch
 
 from stochattn_core.datasets.base import Dataset
 from stochattn_core.datasets.table_parts import table_dataset
-from stochattn_core.models import load_model, table_training, train, weights, weights_sha256
-from stochattn_core.models.ft_transformer import TableNetwork, cached_path
+from stochattn_core.models import load_model, table_training, weight_files, weights_sha256
+from stochattn_core.models.table_network import TableNetwork
+from stochattn_core.models.table_training import cached_path
+from tools import train_weights
 
 pytestmark = pytest.mark.usefixtures("empty_cache")
 
@@ -63,7 +65,7 @@ def test_a_stopped_training_leaves_nothing_behind(monkeypatch):
     threads = torch.get_num_threads()
     with pytest.raises(Stopped):
         load_model("ft_transformer").on(small_table(), device="cpu", progress=stop)
-    assert torch.get_num_threads() == threads and not list(weights.cache_folder().rglob("*"))
+    assert torch.get_num_threads() == threads and not list(weight_files.cache_folder().rglob("*"))
 
 
 def test_a_folder_that_cannot_be_written_costs_a_warning_only(monkeypatch, tmp_path):
@@ -95,12 +97,12 @@ def test_standardisation_is_part_of_the_network():
 def test_the_training_command_gives_the_same_weights_twice(monkeypatch, tmp_path, capsys):
     fast(monkeypatch)
     for folder in ("one", "two"):
-        assert train.main(["ft_transformer-diabetes", "--folder", str(tmp_path / folder)]) == 0
+        assert train_weights.main(["ft_transformer-diabetes", "--folder", str(tmp_path / folder)]) == 0
     one, two = (path.read_bytes() for path in sorted(tmp_path.glob("*/ft_transformer_diabetes.safetensors")))
     assert one == two
     out, err = capsys.readouterr()
     assert "100%" in err and out.count("ft_transformer_diabetes.safetensors") == 2
-    assert train.main(["ft_transformer-other"]) == 2 and "got ft_transformer-other" in capsys.readouterr().err
+    assert train_weights.main(["ft_transformer-other"]) == 2 and "got ft_transformer-other" in capsys.readouterr().err
 
 
 def test_the_tables_load_without_transformers():

@@ -12,7 +12,7 @@ from stochattn_core.datasets import load_dataset
 from stochattn_core.datasets.base import Dataset
 from stochattn_core.datasets.series_parts import series_dataset
 from stochattn_core.models import load_model, timesfm, weights_sha256
-from stochattn_core.models.timesfm_training import made_up_series, train_series, untrained
+from tools.timesfm_training import made_up_series, train_series, untrained
 
 pytestmark = pytest.mark.usefixtures("empty_cache")
 
