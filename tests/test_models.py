@@ -1,14 +1,18 @@
-"""Contract of the table of models: shapes, honest forecasts, independent rows, small files."""
+"""Contract of the table of models: cheap entries, shapes, forecasts better than the references, independent rows, small files."""
 
 import json
 import random
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
-from stochattn_core import stochastic_attention
+from stochattn_core import Setting, __main__, evaluate, stochastic_attention
 from stochattn_core.datasets import DATASETS, load_dataset
-from stochattn_core.models import MODELS, load_model, weight_files, weights_sha256
+from stochattn_core.models import MODELS, Model, load_model, weight_files, weights_sha256
 
 EMBEDDED_DATASETS = [name for name, entry in DATASETS.items() if entry.availability == "embedded"]
 PAIRS = [
@@ -118,3 +122,55 @@ def test_weights_are_small_and_say_what_they_are_for():
 def test_an_unknown_device_is_refused():
     with pytest.raises(ValueError, match="device"):
         load_model("timesfm").on(load_dataset("elnino"), device="abacus")
+
+
+class Mixed(nn.Module):
+    """Columns as tokens, one attention layer, the mean of the tokens as the forecast."""
+
+    def __init__(self):
+        super().__init__()
+        self.embed, self.attention, self.head = nn.Linear(1, 8), nn.MultiheadAttention(8, 2, batch_first=True), nn.Linear(8, 1)
+
+    def forward(self, inputs):
+        tokens = self.embed(inputs[..., None])
+        return self.head(self.attention(tokens, tokens, tokens, need_weights=False)[0].mean(1))[:, 0]
+
+
+class Mine(Model):
+    name = "mine"
+    task = "table"
+    title = "A model of a user"
+    source = "this test"
+    licence = "none"
+
+    def on(self, dataset, *, device="auto", progress=None):
+        self.check(dataset)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            return Mixed().eval()
+
+
+def test_a_model_added_to_the_table_is_loaded_evaluated_and_listed(monkeypatch, capsys, diabetes):
+    """One line in MODELS is all that a new model needs."""
+    monkeypatch.setitem(MODELS, "mine", Mine())
+    assert load_model("mine") is MODELS["mine"]
+    evaluation = evaluate(load_model("mine"), diabetes, Setting(8, 5), device="cpu")
+    assert evaluation.model == "mine" and dict(evaluation.calls) == {"attention": 1} and evaluation.scores["spread"] > 0
+    assert __main__.main(["list", "--json"]) == 0
+    listed = {entry["name"]: entry for entry in json.loads(capsys.readouterr().out)["models"]}
+    assert listed["mine"] == {"name": "mine", "task": "table", "title": "A model of a user", "availability": "embedded"}
+    options = ["--concentration", "8", "--members", "5", "--device", "cpu", "--json"]
+    assert __main__.main(["evaluate", "--model", "mine", "--dataset", "diabetes", *options]) == 0
+    assert json.loads(capsys.readouterr().out)["crps_fair"] == evaluation.scores["crps_fair"]
+
+
+def test_the_table_is_known_without_the_libraries_and_the_training_of_its_models():
+    heavy = ("transformers", "huggingface_hub", "rtdl_revisiting_models", "tools")
+    training = ("table_training", "climax_training", "climax_own_grid")
+    names = (*heavy, *(f"stochattn_core.models.{name}" for name in training))
+    code = f"""import sys
+from stochattn_core.models import MODELS
+assert all(model.title and model.task and model.need and model.layers for model in MODELS.values())
+print([name for name in {names} if name in sys.modules])"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[1])
+    assert done.stdout.strip() == "[]"
