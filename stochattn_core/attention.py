@@ -150,7 +150,7 @@ class _Weights:
         return weights
 
     def are_skipped(self, n_key: int) -> bool:
-        """Is it cheaper to add up the drawn values than to count draws and multiply? So for few draws over many keys."""
+        """Is it cheaper to add up the drawn values than to count the draws and multiply? Yes for few draws over many keys."""
         return self.draw.concentration * 4 <= n_key and self.dropout_p == 0 and self.observe is None
 
 

@@ -47,7 +47,7 @@ class Call:
         return torch.promote_types(self.query.dtype, torch.float32)
 
     def has_equal_folds(self, n_fold: int) -> bool:
-        """Are the inputs of all folds equal, so that the rows of one serve every member? Not if values require a gradient each."""
+        """Are the inputs of all folds equal, so that the rows of one serve every member? No if each fold of the values is to receive a gradient."""
         if torch.is_grad_enabled() and self.value.requires_grad:
             return False
         inputs = (self.query, self.key, self.value) if self.mask is None else (self.query, self.key, self.value, self.mask)

@@ -18,8 +18,8 @@ from stochattn_core.manual_attention import AttentionClass
 from stochattn_core.patching import Layers, Plan, answering
 from stochattn_core.torch_private import tree_leaves, tree_map
 
-# Cases x members of one pass, and numbers among their inputs: enough to keep a small model busy, and few enough that the intermediate
-# results of a large one stay near a core's cache, or enough to keep a GPU busy.
+# The size of one pass: cases x members, and the numbers in their inputs. It keeps a small model, or a GPU, busy; on the CPU it lets the
+# intermediate results of a large model stay near a core's cache.
 ROWS_PER_PASS = 1024
 INPUTS_PER_PASS = {"cpu": 3 << 16}
 INPUTS_PER_PASS_ELSEWHERE = 1 << 21

@@ -29,7 +29,7 @@ def rmse(forecast: torch.Tensor, target: torch.Tensor) -> float:
     return float((forecast - target).double().square().mean().sqrt())
 
 
-def test_an_unknown_name_is_answered_with_the_names_there_are():
+def test_an_unknown_name_is_refused_with_the_known_names():
     with pytest.raises(ValueError, match=r"one of ft_transformer, .*got 'resnet'"):
         load_model("resnet")
 
@@ -40,7 +40,7 @@ def test_every_dataset_has_a_model_and_every_model_a_dataset():
 
 
 @pytest.mark.parametrize(("model", "dataset"), PAIRS)
-def test_the_forecast_beats_what_needs_no_network(model, dataset):
+def test_the_forecast_beats_the_reference_forecasts(model, dataset):
     """On the test part: smaller RMSE than the training mean (tables), than persistence and the seasonal naive (series)."""
     dataset = load_dataset(dataset)
     network = load_model(model).on(dataset, device="cpu")
@@ -53,12 +53,12 @@ def test_the_forecast_beats_what_needs_no_network(model, dataset):
         if name in dataset.references:
             assert error < rmse(dataset.references[name](dataset.test), dataset.test.target), name
     if dataset.true_spread:
-        assert error < 1.06 * dataset.true_spread  # the noise is nearly all that is wrong
+        assert error < 1.06 * dataset.true_spread  # nearly all of the error is noise
 
 
 @pytest.mark.parametrize(("model", "dataset"), PAIRS)
-def test_rows_do_not_see_one_another(model, dataset):
-    """Members are folded into the cases: a case alone, among others, and upside down among others gives the same forecast."""
+def test_cases_are_independent(model, dataset):
+    """Members are folded into the cases, so a case must have the same forecast alone and among others."""
     dataset = load_dataset(dataset)
     network = load_model(model).on(dataset, device="cpu")
     x = dataset.test.inputs[:6]
@@ -78,7 +78,7 @@ def test_loading_leaves_no_trace_and_gives_the_same_weights(model, dataset):
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_the_layers_that_are_sampled_have_a_name_and_so_has_everything(model):
+def test_the_sampled_layers_and_all_layers_are_groups_with_a_title(model):
     groups = MODELS[model].layer_groups
     assert MODELS[model].layers in groups.values() and groups["All attention"] == "*"
 
@@ -105,7 +105,7 @@ def test_a_dataset_of_another_task_is_refused(model):
         load_model(model).on(load_dataset(other))
 
 
-def test_weights_are_small_and_say_what_they_are_for():
+def test_weights_are_small_and_name_their_dataset():
     files = [path for path in weight_files.EMBEDDED.rglob("*") if path.is_file()]
     assert {path.suffix for path in files} == {".safetensors", ".json"}
     assert max(path.stat().st_size for path in files) < 5_000_000

@@ -36,8 +36,8 @@ def test_the_training_of_timesfm_gives_the_same_weights_twice():
     small = {"hidden_size": 16, "intermediate_size": 16, "head_dim": 4, "num_hidden_layers": 1}
     before = torch.get_rng_state().tolist()
     real = [load_dataset("sunspots").train]
-    one, two, other = (weights_sha256(train_series(real, n_step=4, batch=8, seed=seed, **small)) for seed in (0, 0, 1))
-    assert one == two != other and before == torch.get_rng_state().tolist()
+    first, second, other = (weights_sha256(train_series(real, n_step=4, batch=8, seed=seed, **small)) for seed in (0, 0, 1))
+    assert first == second != other and before == torch.get_rng_state().tolist()
 
 
 def test_made_up_series_are_finite_and_varied():
@@ -47,7 +47,7 @@ def test_made_up_series_are_finite_and_varied():
 
 
 def test_a_checkpoint_saved_and_loaded_gives_the_same_forecasts(monkeypatch, tmp_path):
-    """The path of the real checkpoint, walked with a tiny one."""
+    """The code that loads the public checkpoint loads a tiny one."""
     folder = tiny_timesfm(tmp_path / "tiny")
     monkeypatch.setattr(timesfm.TimesFmCheckpoint, "place", folder)
     dataset = small_series()

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from stochattn_core.sampling import stream
 
-# Up to so many draws a row of few keys is searched, because the Poisson chain has a fixed cost.
+# Rows of few keys are searched up to so many draws, because the Poisson chain has a fixed cost.
 SEARCH_AT_LEAST = 256
 # The chain hands its last draws to the search when at most so many are left.
 LEFT_TO_SEARCH = 128
