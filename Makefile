@@ -21,7 +21,7 @@ lint: $(VENV)/.dev
 
 # Trains the embedded weights again, from nothing, with a progress bar.
 weights: $(VENV)/.app
-	$(BIN)/python -m stochattn_core.models.train
+	$(BIN)/python -m tools.train_weights
 
 # One page on how every embedded dataset is calibrated, and files of ../shared/data where there are such: minutes to an hour.
 calibration-report: $(VENV)/.app

@@ -149,7 +149,7 @@ def _tuned(options: argparse.Namespace, progress: Callable[[int, int, str], None
 def _evaluated(options: argparse.Namespace, part: str) -> Any:
     from stochattn_core.evaluate import evaluate, network_of
     from stochattn_core.models import load_model
-    from stochattn_core.models.base import weights_sha256
+    from stochattn_core.models.model import weights_sha256
     from stochattn_core.settings import Setting, TunedSetting
 
     model, dataset = load_model(options.model), _dataset(options)
