@@ -10,8 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stochattn_core.datasets import csv_file
-from stochattn_core.datasets.own_csv import columns_of, series_from_csv, table_from_csv
+from stochattn_core.readers import columns_of, csv_file, series_from_csv, table_from_csv
 
 
 def table(n_row: int = 200) -> pd.DataFrame:

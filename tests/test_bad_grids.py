@@ -10,8 +10,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from stochattn_core.datasets import grid_address
-from stochattn_core.datasets.grids import grid_from_file
+from stochattn_core.readers import grid_address, grid_from_file
 from tests.test_grids import N_TIME, fields, saved
 
 

@@ -126,8 +126,8 @@ def test_the_noise_of_the_synthetic_sets_is_what_they_say(name, sigma):
 
 
 def openml_frame(source: uci.Source) -> pd.DataFrame:
-    x = np.random.default_rng(0).normal(size=(source.n_row, source.n_feature + 1 + len(source.without)))
-    return pd.DataFrame(x, columns=[f"f{i}" for i in range(source.n_feature)] + [source.target, *source.without])
+    x = np.random.default_rng(0).normal(size=(source.n_row, source.n_feature + 1 + len(source.excluded)))
+    return pd.DataFrame(x, columns=[f"f{i}" for i in range(source.n_feature)] + [source.target, *source.excluded])
 
 
 @pytest.mark.parametrize("name", uci.SOURCES)
@@ -142,7 +142,7 @@ def test_a_table_of_openml_is_asked_for_by_its_number(name, monkeypatch):
     monkeypatch.setattr("sklearn.datasets.fetch_openml", fetch_openml)
     dataset = load_dataset(name)
     assert asked["data_id"] == source.data_id
-    assert dataset.train.inputs.shape[1] == source.n_feature and not set(source.without) & set(dataset.feature_names)
+    assert dataset.train.inputs.shape[1] == source.n_feature and not set(source.excluded) & set(dataset.feature_names)
     assert sum(len(dataset.part(part)) for part in PARTS) == source.n_row
 
 
@@ -161,7 +161,7 @@ def test_without_a_network_one_sentence_says_so(name, monkeypatch, tmp_path):
     monkeypatch.setenv("STOCHATTN_CACHE", str(tmp_path))
     monkeypatch.setattr("sklearn.datasets.fetch_openml", fails)
     monkeypatch.setattr("pooch.retrieve", fails)
-    monkeypatch.setattr("stochattn_core.datasets.grid_address.urlopen", fails)
+    monkeypatch.setattr("stochattn_core.readers.grid_address.urlopen", fails)
     with pytest.raises(
         ValueError, match=r"expected to fetch .* got ConnectionError; connect to the internet once, or pick an embedded"
     ) as caught:

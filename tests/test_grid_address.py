@@ -12,10 +12,11 @@ import pytest
 from zarr.abc.store import OffsetByteRequest, RangeByteRequest, SuffixByteRequest
 from zarr.core.buffer import default_buffer_prototype
 
-from stochattn_core.datasets import era5, grid_address, load_dataset
-from stochattn_core.datasets.grid_address import HttpStore, located
-from stochattn_core.datasets.grid_contents import contents_of
-from stochattn_core.datasets.grids import grid_from_file
+from stochattn_core.datasets import era5, load_dataset
+from stochattn_core.readers import grid_address, grid_from_file
+from stochattn_core.readers.grid_address import open_address
+from stochattn_core.readers.grid_contents import contents_of
+from stochattn_core.readers.http_store import HttpStore
 from tests.test_bad_grids import with_levels
 from tests.test_grids import fields, saved
 
@@ -57,7 +58,7 @@ def test_a_netcdf_file_on_a_server_gives_the_numbers_of_the_disk(engine, address
     path = saved(fields(), tmp_path, engine)
     assert grid_from_file(f"{address}/grid.nc", "t").sha256 == grid_from_file(path, "t").sha256
     seen = []
-    assert located(f"{address}/grid.nc", lambda *now: seen.append(now)).read() == path.read_bytes()
+    assert open_address(f"{address}/grid.nc", lambda *now: seen.append(now)).read() == path.read_bytes()
     assert seen and all("grid.nc" in stage for _, _, stage in seen)
 
 
@@ -101,12 +102,12 @@ def test_what_is_no_grid_at_an_address_is_one_sentence(address, tmp_path, monkey
 @pytest.mark.parametrize("given", ["https://", "gs://", "s3:// ", "HTTP:///", "gs:///folder", "ftp://host/file", "://"])
 def test_an_address_that_names_nothing_is_one_sentence(given):
     with pytest.raises(ValueError, match=r"expected an address that begins with https://, gs:// or s3:// and a name, got"):
-        located(given)
+        open_address(given)
 
 
 def test_an_address_is_the_same_however_its_scheme_is_written(address, tmp_path):
     path = saved(fields(), tmp_path)
-    assert located(f" {address.replace('http', 'HTTP')}/grid.nc ").read() == path.read_bytes()
+    assert open_address(f" {address.replace('http', 'HTTP')}/grid.nc ").read() == path.read_bytes()
 
 
 @pytest.mark.parametrize("length", ["{}", "abc"])
@@ -125,12 +126,12 @@ def test_a_server_may_pause_within_a_file_and_say_nothing_of_its_length(length, 
 
     monkeypatch.setattr(grid_address, "TIMEOUT", 0.4)  # for the first answer alone
     with serving(Slow) as address:
-        assert located(f"{address}/grid.nc").read() == content
+        assert open_address(f"{address}/grid.nc").read() == content
 
 
 def test_a_store_that_falls_silent_is_one_sentence(address, tmp_path, monkeypatch):
     fields().to_zarr(tmp_path / "a.zarr", zarr_format=2, consolidated=True)
-    store = located(f"{address}/a.zarr")
+    store = open_address(f"{address}/a.zarr")
     assert contents_of(store)[0].name == "t"
     lost = lambda *_, **__: (_ for _ in ()).throw(ConnectionResetError())  # noqa: E731
     real = HttpStore._content
@@ -178,7 +179,7 @@ def test_era5_is_fetched_from_the_address_of_a_public_bucket(empty_cache, addres
 
     store = weatherbench(tmp_path)
     monkeypatch.setattr(era5, "STORE", store.name)
-    monkeypatch.setattr(grid_address, "_url", lambda asked: asked.replace("gs:/", address))
+    monkeypatch.setattr(grid_address, "_https_url", lambda asked: asked.replace("gs:/", address))
     dataset = load_dataset("era5")
     assert dataset.name == "era5" and dataset.target_name == "geopotential_500" and len(dataset.feature_names) == 5
     shutil.rmtree(store)

@@ -11,8 +11,8 @@ import xarray as xr
 
 from stochattn_core.datasets import era5
 from stochattn_core.datasets.base import PARTS
-from stochattn_core.datasets.grid_values import climatology_of
-from stochattn_core.datasets.grids import grid_from_file
+from stochattn_core.readers import grid_from_file
+from stochattn_core.readers.climatology import fit_climatology
 
 REAL = Path(__file__).parents[2] / "shared" / "data" / "weather" / "air_temperature.nc"
 N_TIME = 240
@@ -159,8 +159,8 @@ def test_climatology_knows_the_season():
     target = (10 + 5 * np.cos(angle).to_numpy())[:, None, None] + np.zeros((1, 2, 3))
     later = pd.date_range("2020-03-01", periods=90, freq="D")
     expected = 10 + 5 * np.cos(2 * np.pi * later.day_of_year / 365.2425).to_numpy()
-    assert np.abs(climatology_of(target.astype(np.float32), when)(later)[:, 1, 2] - expected).max() < 0.2
-    short = climatology_of(target[:100].astype(np.float32), when[:100])(later)
+    assert np.abs(fit_climatology(target.astype(np.float32), when)(later)[:, 1, 2] - expected).max() < 0.2
+    short = fit_climatology(target[:100].astype(np.float32), when[:100])(later)
     assert np.allclose(short, target[:100].mean(), atol=1e-4)
 
 
