@@ -121,15 +121,23 @@ def test_a_bad_grid_is_one_clear_sentence(kind, tmp_path):
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 400
 
 
-def test_another_calendar_is_refused(tmp_path):
-    path = saved(fields(), tmp_path)
-    with xr.open_dataset(path, decode_times=False) as raw:
-        other = raw.load()
-    other["time"].attrs["calendar"] = "360_day"
-    with pytest.raises(
-        ValueError, match=r"expected times of the standard calendar in 'grid.nc'|expected dates on the time axis of 'grid.nc'"
-    ):
-        grid_from_file(saved(other, tmp_path), "t")
+@pytest.mark.parametrize(
+    ("calendar", "first", "message"),
+    [
+        (
+            "360_day",
+            2020,
+            "expected times of the standard calendar in 'grid.nc', or of one without leap days, got the calendar 360_day; convert",
+        ),
+        ("julian", 2020, "got the calendar julian; convert the time axis"),
+        ("noleap", 1, "expected years from 1678 to 2261 in 'grid.nc', got 1 to 1; shift the time axis"),
+    ],
+)
+def test_a_calendar_in_which_lead_times_would_be_wrong_is_refused(calendar, first, message, tmp_path):
+    hours = np.arange(N_TIME) * 6.0
+    attributes = {"units": f"hours since {first:04d}-01-01", "calendar": calendar}
+    with pytest.raises(ValueError, match=message):
+        grid_from_file(saved(fields().assign_coords(time=("time", hours, attributes)), tmp_path), "t")
 
 
 @pytest.mark.parametrize("engine", ["h5netcdf", "scipy"])

@@ -1,5 +1,6 @@
 """Contract of the table of datasets: parts that never overlap, gaps, references, units, the same numbers every time."""
 
+import json
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,13 +10,14 @@ import pandas as pd
 import pytest
 import torch
 
-from stochattn_core.datasets import DATASETS, ett, load_dataset, planet, uci
-from stochattn_core.datasets.base import PARTS, thinned
+from stochattn_core import __main__ as command_line
+from stochattn_core.datasets import DATASETS, Entry, ett, load_dataset, planet, uci
+from stochattn_core.datasets.base import PARTS, Dataset, Split, blocks_at_random, thinned
 from stochattn_core.datasets.series_parts import series_dataset
 from stochattn_core.datasets.synthetic import SERIES_SIGMA, TABLE_SIGMA
 from stochattn_core.datasets.table_parts import table_dataset
 
-EMBEDDED = [name for name, entry in DATASETS.items() if entry.availability == "embedded"]
+EMBEDDED = [name for name, entry in DATASETS.items() if entry.embedded]
 SERIES = [name for name in EMBEDDED if DATASETS[name].task == "series"]
 TABLES = [name for name in EMBEDDED if DATASETS[name].task == "table"]
 REAL_FILES = Path(__file__).parents[2] / "shared" / "data"
@@ -153,7 +155,7 @@ def test_a_table_of_openml_that_changed_is_refused(monkeypatch):
         load_dataset("yacht")
 
 
-@pytest.mark.parametrize("name", [name for name, entry in DATASETS.items() if entry.availability != "embedded"])
+@pytest.mark.parametrize("name", [name for name, entry in DATASETS.items() if not entry.embedded])
 def test_without_a_network_one_sentence_says_so(name, monkeypatch, tmp_path):
     def fails(*_, **__):
         raise ConnectionError("no route")
@@ -180,14 +182,50 @@ def test_etth1_is_cut_as_in_the_literature():
     assert dataset.calibration.target.shape[1] == 24 and len(dataset.test) <= 300
 
 
-def test_loading_the_table_imports_no_heavy_package():
+def test_importing_the_table_imports_no_dataset_and_no_heavy_package():
     import subprocess
 
-    code = (
-        "import sys; import stochattn_core.datasets; print(sorted({'sklearn', 'statsmodels', 'pooch', 'transformers'} & set(sys.modules)))"
-    )
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[1])
-    assert found.stdout.strip() == "[]"
+    code = "import sys; import stochattn_core.datasets; print(*sys.modules)"
+    imported = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[1])
+    modules = set(imported.stdout.split())
+    assert not {"sklearn", "statsmodels", "pooch", "transformers", "xarray", "zarr", "stochattn_core.readers"} & modules
+    assert {name for name in modules if name.startswith("stochattn_core.datasets.")} == {"stochattn_core.datasets.base"}
+
+
+def test_every_table_of_openml_and_every_transformer_has_its_line():
+    assert {name for name, entry in DATASETS.items() if "openml" in entry.needs} == set(uci.SOURCES)
+    assert {name for name, entry in DATASETS.items() if "github" in entry.needs} == set(ett.SHA256)
+    assert {name: DATASETS[name].title for name in uci.SOURCES} == {name: source.title for name, source in uci.SOURCES.items()}
+    assert all(entry.availability == (entry.needs or "embedded") for entry in DATASETS.values())
+
+
+def rows(first: int, n_case: int = 60) -> Split:
+    x = torch.randn(n_case, 3, generator=torch.Generator().manual_seed(first))
+    noise = torch.randn(n_case, generator=torch.Generator().manual_seed(first + 1))
+    return Split(x, x.sum(1) + noise, pd.RangeIndex(first, first + n_case), blocks_at_random(n_case))
+
+
+def mine() -> Dataset:
+    parts = {part: rows(100 * i) for i, part in enumerate(PARTS)}
+    return Dataset(
+        name="mine", task="table", title="Mine", target_name="sum", units="m", source="made here", licence="none",
+        feature_names=("a", "b", "c"), **parts,
+    )  # fmt: skip
+
+
+def test_a_dataset_is_one_function_and_one_line_in_the_table(monkeypatch, capsys, empty_cache):
+    """A line added on the fly is listed, loaded by its name and evaluated; no other file is touched."""
+    monkeypatch.setattr("stochattn_core.models.table_training._n_step", lambda *_: 30)
+    monkeypatch.setitem(DATASETS, "mine", Entry("Mine", "table", mine))
+    assert command_line.main(["list", "--json"]) in (None, 0)
+    listed = {entry["name"]: entry for entry in json.loads(capsys.readouterr().out)["datasets"]}
+    assert listed["mine"] == {"name": "mine", "task": "table", "title": "Mine", "availability": "embedded"}
+    options = ["--model", "ft_transformer", "--dataset", "mine", "--concentration", "8", "--members", "9", "--json"]
+    assert command_line.main(["evaluate", *options]) in (None, 0)
+    scores = json.loads(capsys.readouterr().out)
+    assert scores["dataset"] == "mine" and scores["n_case"] == 60 and scores["spread"] > 0
+    test_the_parts_fit_the_description("mine")
+    test_no_row_of_a_table_is_in_two_parts("mine")
 
 
 def test_a_thinned_dataset_holds_every_kth_case_of_what_is_tuned_and_tested_on():

@@ -3,6 +3,7 @@
 import io
 from pathlib import Path
 
+import cftime
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,6 +13,7 @@ import xarray as xr
 from stochattn_core.datasets import era5
 from stochattn_core.datasets.base import PARTS
 from stochattn_core.readers import grid_from_file
+from stochattn_core.readers.axis_names import FORECAST_AXIS_NAMES, rename_axes
 from stochattn_core.readers.climatology import fit_climatology
 
 REAL = Path(__file__).parents[2] / "shared" / "data" / "weather" / "air_temperature.nc"
@@ -64,6 +66,7 @@ OTHER_WAYS = {
     "short names": lambda d: d.rename(latitude="lat", longitude="lon"),
     "long names": lambda d: d.rename(latitude="nav_lat", longitude="nav_lon", time="valid_time"),
     "names from units": lambda d: _with_units(d.rename(latitude="y", longitude="x")),
+    "names from standard names": lambda d: _with_standard_names(d.rename(time="T", latitude="a", longitude="b")),
     "other order of axes": lambda d: d.transpose("longitude", "latitude", "time"),
     "a level of one": lambda d: d.expand_dims(isobaricInhPa=[500.0]),
     "one member": lambda d: d.expand_dims(number=[0]),
@@ -81,6 +84,12 @@ def _with_units(dataset: xr.Dataset) -> xr.Dataset:
     return dataset
 
 
+def _with_standard_names(dataset: xr.Dataset) -> xr.Dataset:
+    for axis, standard_name in (("T", "time"), ("a", "latitude"), ("b", "longitude")):
+        dataset[axis].attrs["standard_name"] = standard_name
+    return dataset
+
+
 @pytest.mark.parametrize("way", OTHER_WAYS)
 def test_other_names_orders_and_conventions_give_the_same_numbers(way, tmp_path):
     wanted = plain(tmp_path)
@@ -93,6 +102,49 @@ def test_other_names_orders_and_conventions_give_the_same_numbers(way, tmp_path)
         assert torch.allclose(came.part(part).inputs, wanted.part(part).inputs, atol=0.006 if way == "packed" else 1e-5)
         assert came.part(part).index.equals(wanted.part(part).index)
     assert bool(came.notes) == (way in ("times backwards", "times twice", "0 and 360"))
+
+
+def test_degrees_on_a_rotated_globe_are_not_taken_for_places(tmp_path):
+    rotated = fields().rename(latitude="rlat", longitude="rlon")
+    rotated["rlat"].attrs["standard_name"], rotated["rlon"].attrs["standard_name"] = "grid_latitude", "grid_longitude"
+    with pytest.raises(ValueError, match=r"expected an axis of latitude for 't' in 'grid.nc', got axes time, rlat, rlon"):
+        grid_from_file(saved(rotated, tmp_path), "t")
+
+
+def test_pressure_levels_are_recognised_by_their_standard_name(tmp_path):
+    levels = fields().expand_dims(p=[50000.0, 85000.0])
+    levels["p"].attrs = {"standard_name": "air_pressure", "units": "Pa"}
+    assert grid_from_file(saved(levels, tmp_path), "t_850").sha256 == plain(tmp_path).sha256
+
+
+@pytest.mark.parametrize("foreign", ["number", "realization", "ens"])
+def test_the_axes_of_an_ensemble_are_renamed_by_the_same_table(foreign):
+    values = np.zeros((3, 4, 2, 5, 6))
+    dims = (foreign, "time", "prediction_timedelta", "lat", "lon")
+    renamed = rename_axes(xr.Dataset({"forecast": (dims, values)}), FORECAST_AXIS_NAMES, dimensions_only=True)
+    assert renamed["forecast"].dims == ("member", "init_time", "lead_time", "latitude", "longitude")
+
+
+def test_in_a_calendar_without_leap_days_no_lead_time_reaches_across_one(tmp_path):
+    """Fields that count the days: each target is the field exactly one lead time later, also around 29 February 2004."""
+    n_day = 900
+    days = np.arange(n_day, dtype=np.float32)
+    field = np.linspace(0, 0.1, 132, dtype=np.float32).reshape(11, 12)
+    time = ("time", days, {"units": "days since 2003-01-01", "calendar": "noleap"})
+    counted = fields(n_day, "D").assign_coords(time=time)
+    counted["t"] = counted["t"].copy(data=days[:, None, None] + field).assign_attrs(units="m")
+    dataset = grid_from_file(saved(counted, tmp_path), "t", lead_time=48)
+    assert any("no 29 February" in note for note in dataset.notes)
+    for part in PARTS:
+        split = dataset.part(part)
+        assert torch.allclose(split.target - split.inputs[:, 0], torch.tensor(2.0), atol=1e-3)
+        assert split.index.equals(pd.DatetimeIndex([str(date) for date in _noleap_dates(split.inputs[:, 0, 0, 0].numpy())]))
+    assert dataset.train.index.max() > pd.Timestamp("2004-03-01") > dataset.train.index.min()
+    assert not dataset.train.index.isin(pd.to_datetime(["2004-02-27", "2004-02-28"])).any()
+
+
+def _noleap_dates(days: np.ndarray) -> list:
+    return list(cftime.num2date(days, "days since 2003-01-01", calendar="noleap"))
 
 
 @pytest.mark.parametrize("engine", ["h5netcdf", "scipy"])

@@ -23,11 +23,12 @@ def standard_times(values: np.ndarray, file: str) -> tuple[np.ndarray, bool]:
             f"expected dates on the time axis of {file!r}, got values of type {values.dtype}; give it units such as 'hours since 2000-01-01'"
         )
     years = [date.year for date in values]
-    if calendar not in (*NO_LEAP, *STANDARD) or min(years) < 1678 or max(years) > 2261:
-        came = f"the calendar {calendar}" if calendar not in (*NO_LEAP, *STANDARD) else f"years from {min(years)} to {max(years)}"
+    if calendar not in (*NO_LEAP, *STANDARD):
         raise ValueError(
-            f"expected times of the standard calendar in {file!r}, or of one without leap days, from 1678 to 2261, got {came}; convert the time axis"
+            f"expected times of the standard calendar in {file!r}, or of one without leap days, got the calendar {calendar}; convert the time axis"
         )
+    if min(years) < 1678 or max(years) > 2261:  # what nanoseconds in 64 bits hold
+        raise ValueError(f"expected years from 1678 to 2261 in {file!r}, got {min(years)} to {max(years)}; shift the time axis")
     return np.array([date.isoformat() for date in values], dtype="datetime64[ns]"), calendar in STANDARD
 
 
