@@ -90,8 +90,8 @@ class Identity:
 def test_conformal_half_widths_are_those_of_mapie(n):
     members, target = ensemble(2, n, 1.0)
     plain, levels = members[0], [0.5, 0.8, 0.9, 0.95]
-    other = SplitConformalRegressor(Identity(), confidence_level=levels, prefit=True).conformalize(plain.numpy()[:, None], target.numpy())
-    _, intervals = other.predict_interval(np.zeros((1, 1)))
+    mapie = SplitConformalRegressor(Identity(), confidence_level=levels, prefit=True).conformalize(plain.numpy()[:, None], target.numpy())
+    _, intervals = mapie.predict_interval(np.zeros((1, 1)))
     np.testing.assert_allclose(fit_split_conformal(plain, target, levels).half_width, intervals[0, 1], atol=1e-12)
 
 
@@ -102,10 +102,10 @@ def test_conformal_takes_the_order_statistic_for_each_lead_time_without_the_miss
     fitted = fit_split_conformal(plain, target, [0.55, 0.9, 0.975, 0.99])
     for lead in range(3):
         errors = sorted(abs(a - b) for a, b in zip(target[:, lead].tolist(), plain[:, lead].tolist(), strict=True) if not math.isnan(a))
-        for place, hundredths in enumerate((550, 900, 975, 990)):
-            rank = -((len(errors) + 1) * hundredths // -1000)  # the ceiling, in whole numbers
-            wanted = errors[rank - 1] if rank <= len(errors) else math.inf
-            assert float(fitted.half_width[place, lead]) == pytest.approx(wanted, abs=1e-6)
+        for place, thousandths in enumerate((550, 900, 975, 990)):
+            rank = -((len(errors) + 1) * thousandths // -1000)  # the ceiling, in whole numbers
+            expected = errors[rank - 1] if rank <= len(errors) else math.inf
+            assert float(fitted.half_width[place, lead]) == pytest.approx(expected, abs=1e-6)
     assert fitted.n.tolist() == [40, 32, 40]
     assert fit_split_conformal(torch.zeros(99), torch.arange(1.0, 100.0), [0.55]).half_width == 55  # 100 * 0.55 is 55.00000000000001
     without_cases = fit_split_conformal(torch.zeros(0, 3), torch.zeros(0, 3), [0.5])

@@ -1,4 +1,4 @@
-"""Gridded files: what is recognised and put in order, what is told, and one clear sentence for each that is bad."""
+"""Gridded files: which names, orders and calendars are recognised, what the notes say, and that the numbers are those of the file."""
 
 import io
 from pathlib import Path
@@ -21,7 +21,7 @@ N_TIME = 240
 
 
 def fields(n_time: int = N_TIME, step: str = "6h") -> xr.Dataset:
-    """Temperature in K that says where and when it is: 250 + latitude + longitude / 1000 + a travelling wave."""
+    """A temperature in K from which place and time can be told: 250 + latitude + longitude / 1000 + a travelling wave."""
     time = pd.date_range("2020-01-01", periods=n_time, freq=step)
     latitude, longitude = np.arange(-75.0, 76, 15), np.arange(0.0, 360, 30)
     wave = 3 * np.sin(np.deg2rad(longitude)[None, None] + np.arange(n_time)[:, None, None] / 5.0)
@@ -92,16 +92,16 @@ def _with_standard_names(dataset: xr.Dataset) -> xr.Dataset:
 
 @pytest.mark.parametrize("way", OTHER_WAYS)
 def test_other_names_orders_and_conventions_give_the_same_numbers(way, tmp_path):
-    wanted = plain(tmp_path)
+    expected = plain(tmp_path)
     changed = OTHER_WAYS[way](fields())
     if way == "packed":
         changed["t"].encoding = {"dtype": "int16", "scale_factor": 0.01, "add_offset": 250.0, "_FillValue": -32767}
-    came = grid_from_file(saved(changed, tmp_path), "t")
-    assert came.latitude == wanted.latitude and came.longitude == wanted.longitude and came.units == "K"
+    dataset = grid_from_file(saved(changed, tmp_path), "t")
+    assert dataset.latitude == expected.latitude and dataset.longitude == expected.longitude and dataset.units == "K"
     for part in PARTS:
-        assert torch.allclose(came.part(part).inputs, wanted.part(part).inputs, atol=0.006 if way == "packed" else 1e-5)
-        assert came.part(part).index.equals(wanted.part(part).index)
-    assert bool(came.notes) == (way in ("times backwards", "times twice", "0 and 360"))
+        assert torch.allclose(dataset.part(part).inputs, expected.part(part).inputs, atol=0.006 if way == "packed" else 1e-5)
+        assert dataset.part(part).index.equals(expected.part(part).index)
+    assert bool(dataset.notes) == (way in ("times backwards", "times twice", "0 and 360"))
 
 
 def test_degrees_on_a_rotated_globe_are_not_taken_for_places(tmp_path):
@@ -161,14 +161,14 @@ def test_a_zarr_folder_is_read(tmp_path):
         assert grid_from_file(tmp_path / f"{version}.zarr", "t").sha256 == plain(tmp_path).sha256
 
 
-def test_a_region_across_greenwich_goes_on_above_360(tmp_path):
+def test_longitudes_of_a_region_across_greenwich_go_on_above_360(tmp_path):
     region = fields().assign_coords(longitude=np.arange(12) * 5.0 - 20)
     dataset = grid_from_file(saved(region, tmp_path), "t")
     assert dataset.longitude == tuple(np.arange(12) * 5.0 + 340)
     assert np.array_equal(dataset.test.inputs[:, 0], region["t"].sel(time=dataset.test.index))
 
 
-def test_missing_times_are_told_and_no_target_is_taken_from_elsewhere(tmp_path):
+def test_missing_times_are_noted_and_every_target_is_one_lead_time_later(tmp_path):
     gap = fields().drop_isel(time=[20, 21, 100])
     dataset = grid_from_file(saved(gap, tmp_path), "t", lead_time=24)
     assert any("3 times are missing" in note for note in dataset.notes)
@@ -178,15 +178,15 @@ def test_missing_times_are_told_and_no_target_is_taken_from_elsewhere(tmp_path):
     assert sum(len(dataset.part(part)) for part in PARTS) < sum(len(whole.part(part)) for part in PARTS)
 
 
-def test_missing_values_are_filled_where_given_and_never_where_scored(tmp_path):
+def test_missing_values_are_filled_in_inputs_and_stay_missing_in_targets(tmp_path):
     holes = fields()
     holes["t"][:, 3, 4] = np.nan  # land, to an ocean field
     holes["t"][50:60, 5, 6] = np.nan
     holes["t"][70] = np.nan  # a time without anything
     dataset = grid_from_file(saved(holes, tmp_path), "t", lead_time=6)
-    told = " ".join(dataset.notes)
-    assert "1 of 132 cells of 't' never have a value" in told and "the mean of the cell stands in" in told
-    assert "times have no values at all and are left out" in told
+    notes = " ".join(dataset.notes)
+    assert "1 of 132 cells of 't' never have a value" in notes and "the mean of the cell stands in" in notes
+    assert "times have no values at all and are left out" in notes
     for part in PARTS:
         split = dataset.part(part)
         assert split.inputs.isfinite().all() and split.target[:, 3, 4].isnan().all()
@@ -197,15 +197,15 @@ def test_missing_values_are_filled_where_given_and_never_where_scored(tmp_path):
     assert dataset.references["climatology"](dataset.test).shape == dataset.test.target.shape
 
 
-def test_codes_for_missing_are_taken_as_such(tmp_path):
+def test_missing_codes_become_missing_values(tmp_path):
     coded = fields()
     coded["t"][50:60, 5, 6] = -9999
     dataset = grid_from_file(saved(coded, tmp_path), "t")
     assert any("-9999 stands 10 times" in note for note in dataset.notes) and dataset.train.inputs.min() > 100
 
 
-def test_climatology_knows_the_season():
-    """A year's wave and a mean, fitted on one and a half years, found again a year later."""
+def test_the_climatology_has_the_season():
+    """A yearly wave and a mean, fitted to one and a half years, are reproduced a year later."""
     when = pd.date_range("2018-01-01", periods=540, freq="D")
     angle = 2 * np.pi * (when.day_of_year / 365.2425)
     target = (10 + 5 * np.cos(angle).to_numpy())[:, None, None] + np.zeros((1, 2, 3))
@@ -217,7 +217,7 @@ def test_climatology_knows_the_season():
 
 
 def weatherbench(folder: Path) -> Path:
-    """A store of the layout of WeatherBench 2: (time, level, longitude, latitude), chunks over time, consolidated metadata, format 2."""
+    """Write a store with the layout of WeatherBench 2: (time, level, longitude, latitude), chunks over time, consolidated metadata, format 2."""
     generator = np.random.default_rng(0)
     time = pd.date_range("2015-01-01", "2018-12-31T18", freq="24h")
     latitude, longitude, level = np.arange(32) * 5.625 - 87.1875, np.arange(64) * 5.625, np.array([500, 700, 850])
@@ -265,8 +265,8 @@ def test_era5_is_read_from_a_store_of_weatherbench_layout(tmp_path):
     assert np.allclose(dataset.constants["orography"], 10.0)
     assert dataset.train.index[-1] + pd.Timedelta("72h") < pd.Timestamp("2017-01-01") <= dataset.calibration.index[0] - pd.Timedelta("72h")
     assert dataset.test.index[0] >= pd.Timestamp("2018-01-04")
-    same = grid_from_file(store, "geopotential_500", lead_time=72, ends=era5.ENDS)  # straight from the store
-    assert torch.equal(same.test.target, dataset.test.target)
+    direct = grid_from_file(store, "geopotential_500", lead_time=72, ends=era5.ENDS)  # straight from the store
+    assert torch.equal(direct.test.target, dataset.test.target)
     with pytest.raises(ValueError, match=r"expected a variable of ERA5 among geopotential_500, .*, got 'ozone'; pick one of these"):
         era5.dataset_of(tmp_path / "cache" / "era5.nc", "ozone")
 

@@ -67,7 +67,7 @@ class Split:
                 f"inputs, target, index and block must have the same number of cases, got {', '.join(map(str, lengths))}; give every case one "
                 "entry in each"
             )
-        # A sum is finite only where every term is, and is much cheaper than a look at every term; it may overflow, so terms are then counted.
+        # A finite sum proves that every value is finite and costs far less than testing each; a sum that is not finite may have overflowed.
         if not bool(self.inputs.sum().isfinite()):
             n_bad = int((~self.inputs.isfinite()).sum())
             if n_bad:
@@ -156,8 +156,9 @@ class Dataset:
         self._check_shapes()
 
     def _check_times(self) -> None:
-        leads, whole = self.lead_time, all(isinstance(lead, int) and not isinstance(lead, bool) for lead in self.lead_time)
-        if not whole or any(later <= earlier for earlier, later in zip((0, *leads), leads, strict=False)):
+        leads = self.lead_time
+        integers = all(isinstance(lead, int) and not isinstance(lead, bool) for lead in leads)
+        if not integers or any(later <= earlier for earlier, later in zip((0, *leads), leads, strict=False)):
             raise ValueError(
                 f"expected positive whole lead times that rise in {self.name!r}, got {_shown(leads)}; sort them and name each once"
             )

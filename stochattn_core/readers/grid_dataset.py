@@ -84,7 +84,7 @@ def grid_from_file(
         init, valid = (np.searchsorted(needed, position) for position in pair)
         usable = has_values[init] & has_values[valid]
         positions[part] = init[usable], valid[usable]
-        if not usable.sum() >= MIN_CASE:
+        if usable.sum() < MIN_CASE:
             raise ValueError(
                 f"expected at least {MIN_CASE} starts with a target {lead_time} h later in the {part} part of {file_name!r}, got "
                 f"{int(usable.sum())}; bring a longer period, or a shorter lead time"

@@ -33,8 +33,8 @@ def checked_values(values: np.ndarray, name: str, units: str, file: str) -> tupl
     if float(values[finite].min()) == float(values[finite].max()):
         raise ValueError(f"expected a field that varies, {name!r} in {file!r} is {values[finite][0]:g} everywhere; choose another variable")
     ever = finite.any(axis=0)  # a cell that never has a value, such as land in an ocean field, is no gap
-    some = finite.any(axis=(1, 2))
-    share = 1 - float(finite[some][:, ever].mean())
+    at_times = finite.any(axis=(1, 2))  # a time without any value is left out later: no gap either
+    share = 1 - float(finite[at_times][:, ever].mean())
     if share > MAX_MISSING:
         raise ValueError(
             f"expected at most {MAX_MISSING:.0%} of {name!r} in {file!r} to be missing where there are values at all, got {share:.0%}; fill the gaps, or "
