@@ -194,7 +194,7 @@ def test_missing_codes_become_missing_values_and_are_noted(code):
     frame = table()
     frame.loc[:4, "a"] = code
     dataset = table_from_csv(upload(frame), "y")
-    assert dataset.notes[0].startswith(f"{code:g} stands 5 times in 'a'") and dataset.train.inputs.abs().max() < 100
+    assert dataset.notes[0].startswith(f"{code:g} occurs 5 times in 'a'") and dataset.train.inputs.abs().max() < 100
     series = monthly()
     series.loc[30:32, "v"] = code
     assert "taken as missing" in series_from_csv(upload(series), "date", "v").notes[0]

@@ -185,7 +185,7 @@ def test_missing_values_are_filled_in_inputs_and_stay_missing_in_targets(tmp_pat
     holes["t"][70] = np.nan  # a time without anything
     dataset = grid_from_file(saved(holes, tmp_path), "t", lead_time=6)
     notes = " ".join(dataset.notes)
-    assert "1 of 132 cells of 't' never have a value" in notes and "the mean of the cell stands in" in notes
+    assert "1 of 132 cells of 't' never have a value" in notes and "in inputs each becomes the mean of its cell" in notes
     assert "times have no values at all and are left out" in notes
     for part in PARTS:
         split = dataset.part(part)
@@ -201,7 +201,7 @@ def test_missing_codes_become_missing_values(tmp_path):
     coded = fields()
     coded["t"][50:60, 5, 6] = -9999
     dataset = grid_from_file(saved(coded, tmp_path), "t")
-    assert any("-9999 stands 10 times" in note for note in dataset.notes) and dataset.train.inputs.min() > 100
+    assert any("-9999 occurs 10 times" in note for note in dataset.notes) and dataset.train.inputs.min() > 100
 
 
 def test_the_climatology_has_the_season():

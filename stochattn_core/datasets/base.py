@@ -285,7 +285,7 @@ def thinned(dataset: Dataset, n_case: int) -> Dataset:
     calibration, test = _evenly_spaced(dataset.calibration, n_case), _evenly_spaced(dataset.test, n_case)
     if calibration is dataset.calibration and test is dataset.test:
         return dataset
-    note = f"a part of the cases: {len(test)} of {len(dataset.test)} of the test part, evenly spaced, and as many to calibrate"
+    note = f"a part of the cases is used: {len(test)} of {len(dataset.test)} of the test part, evenly spaced, and as many of the calibration part"
     return replace(dataset, calibration=calibration, test=test, notes=(*dataset.notes, note))
 
 

@@ -72,7 +72,7 @@ def load(variable: str = "geopotential_500", lead_time: int = 24) -> Dataset:
         },
         notes=(
             f"simulated, not observed: the weather of a planet with Earth's coastlines and invented mountains; climatology is the mean of {years:.0f} "
-            "training years, of which 64 starts are shipped",
+            "training years, of which 64 init times are shipped",
         ),
         latitude=tuple(LATITUDE.tolist()),
         longitude=tuple(LONGITUDE.tolist()),

@@ -79,4 +79,4 @@ def _missing(values: pd.Series) -> tuple[str, ...]:
     count = int(np.isnan(values.to_numpy()).sum())
     if not count:
         return ()
-    return (f"{count} of {len(values)} months have no sample: inputs carry the month before on, and no forecast is scored on them",)
+    return (f"{count} of {len(values)} months have no sample: in inputs each becomes the month before it, and no forecast is scored on it",)

@@ -113,9 +113,11 @@ def _notes_on_missing(on_axis: np.ndarray, values: np.ndarray, target: str) -> l
     if share > MAX_MISSING:
         raise ValueError(
             f"expected at most {MAX_MISSING:.0%} of {target!r} to be missing, {missing} of {len(on_axis)} values ({share:.0%}) are {kind}; "
-            "fill the gaps, or bring a stretch without them"
+            "fill the gaps, or bring a period without them"
         )
-    return [f"{missing} of {len(on_axis)} values of {target!r} are {kind}: inputs carry the value before on, and none of them is scored"]
+    return [
+        f"{missing} of {len(on_axis)} values of {target!r} are {kind}: in inputs each becomes the value before it, and in targets none is scored"
+    ]
 
 
 def _lengths(n_time: int, period: int, horizon: int | None, context: int | None) -> tuple[int, int]:

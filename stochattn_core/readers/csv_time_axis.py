@@ -99,7 +99,7 @@ def even_axis(times: pd.Index, name: str) -> TimeAxis:
 
 
 def _in_file_order(order: np.ndarray, position: np.ndarray) -> np.ndarray:
-    """Return the positions, given for rows in order of time, for the rows as they stand in the file."""
+    """Return the positions, given for rows in order of time, for the rows in the order of the file."""
     by_row = np.empty_like(position)
     by_row[order] = position
     return by_row

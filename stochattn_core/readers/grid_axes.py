@@ -96,7 +96,7 @@ def standardise_axes(array: xr.DataArray, file: str) -> tuple[xr.DataArray, list
     longitude = _degrees(array, "longitude", 361, file) % 360.0
     eastward, first = np.unique(longitude.round(6), return_index=True)
     if len(eastward) < len(longitude):
-        notes.append("a meridian that stood in the file twice (0 and 360 degrees) is used once")
+        notes.append("a meridian that is in the file twice (0 and 360 degrees) is used once")
     gaps = np.diff(np.append(eastward, eastward[0] + 360))
     start = (int(np.argmax(gaps)) + 1) % len(eastward) if gaps.max() > 1.5 * np.median(gaps) else 0
     eastward = np.roll(eastward, -start)
@@ -107,7 +107,7 @@ def standardise_axes(array: xr.DataArray, file: str) -> tuple[xr.DataArray, list
         raise ValueError(f"expected a date for every time of {file!r}, got {int(np.isnat(time).sum())} without one; drop these")
     unique_time, position = np.unique(time, return_index=True)
     if len(unique_time) < len(time):
-        notes.append(f"{len(time) - len(unique_time)} times stand in the file more than once; the first of each is used")
+        notes.append(f"{len(time) - len(unique_time)} times occur more than once in the file; the first of each is used")
     elif np.any(np.diff(position) < 0):
         notes.append("the times were not in order and have been sorted")
     if not leap_days:

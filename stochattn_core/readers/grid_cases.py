@@ -40,7 +40,7 @@ def time_step(times: pd.DatetimeIndex, file: str) -> tuple[pd.Timedelta, list[st
         raise ValueError(
             f"expected most times between the first and the last in {file!r}, {n_missing} of {n_missing + len(times)} are missing; bring fewer gaps"
         )
-    return step, [f"{n_missing} times are missing; starts without a target at the lead time are left out"] if n_missing else []
+    return step, [f"{n_missing} times are missing; init times without a target at the lead time are left out"] if n_missing else []
 
 
 def checked_lead_time(lead_time: int | None, step: pd.Timedelta) -> int:

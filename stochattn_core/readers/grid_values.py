@@ -38,14 +38,12 @@ def checked_values(values: np.ndarray, name: str, units: str, file: str) -> tupl
     if share > MAX_MISSING:
         raise ValueError(
             f"expected at most {MAX_MISSING:.0%} of {name!r} in {file!r} to be missing where there are values at all, got {share:.0%}; fill the gaps, or "
-            "bring a stretch without them"
+            "bring a period without them"
         )
     if not ever.all():
         notes.append(f"{int((~ever).sum())} of {ever.size} cells of {name!r} never have a value and are not scored")
     if share > 0:
-        notes.append(
-            f"{share:.2%} of {name!r} are missing: the mean of the cell stands in where they are given, and none of them is scored"
-        )
+        notes.append(f"{share:.2%} of {name!r} are missing: in inputs each becomes the mean of its cell, and in targets none is scored")
     return values, notes
 
 

@@ -19,5 +19,5 @@ def without_missing_codes(values: np.ndarray, name: str) -> tuple[np.ndarray, li
         margin = max(high - low, 1e-9 * abs(code))
         if code < low - 2 * margin or code > high + 2 * margin:
             values = np.where(is_code, np.nan, values)
-            notes.append(f"{code:g} stands {int(is_code.sum())} times in {name!r}, far outside its other values, and is taken as missing")
+            notes.append(f"{code:g} occurs {int(is_code.sum())} times in {name!r}, far outside its other values, and is taken as missing")
     return values, notes
