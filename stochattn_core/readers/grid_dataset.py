@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -79,16 +79,7 @@ def grid_from_file(
         constants = _constants(file, target, file_name)
     raw = np.stack(values, axis=1)  # (time, variable, latitude, longitude), of the needed times alone
     has_values = np.isfinite(raw).any(axis=(2, 3)).all(axis=1)  # every variable has a value somewhere
-    positions = {}  # of init times and targets of each part, among the needed times
-    for part, pair in cases.items():
-        init, valid = (np.searchsorted(needed, position) for position in pair)
-        usable = has_values[init] & has_values[valid]
-        positions[part] = init[usable], valid[usable]
-        if usable.sum() < MIN_CASE:
-            raise ValueError(
-                f"expected at least {MIN_CASE} starts with a target {lead_time} h later in the {part} part of {file_name!r}, got "
-                f"{int(usable.sum())}; bring a longer period, or a shorter lead time"
-            )
+    positions = _usable_positions(cases, needed, has_values, lead_time, file_name)
     if not has_values.all():
         notes.append(f"{int((~has_values).sum())} of {len(has_values)} times have no values at all and are left out")
     inputs_at = fill_missing(raw, positions["train"][0])
@@ -126,6 +117,26 @@ def grid_from_file(
         longitude=tuple(target["longitude"].values.tolist()),
         constants=constants,
     )
+
+
+def _usable_positions(
+    cases: Mapping[str, tuple[np.ndarray, np.ndarray]], needed: np.ndarray, has_values: np.ndarray, lead_time: int, file_name: str
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Return the positions of init times and targets among the needed times, by part; only cases where both have values.
+
+    ValueError where a part has fewer than MIN_CASE such cases.
+    """
+    positions = {}
+    for part, pair in cases.items():
+        init, valid = (np.searchsorted(needed, position) for position in pair)
+        usable = has_values[init] & has_values[valid]
+        if usable.sum() < MIN_CASE:
+            raise ValueError(
+                f"expected at least {MIN_CASE} starts with a target {lead_time} h later in the {part} part of {file_name!r}, got "
+                f"{int(usable.sum())}; bring a longer period, or a shorter lead time"
+            )
+        positions[part] = init[usable], valid[usable]
+    return positions
 
 
 def _valid_times(split: Split, lead: pd.Timedelta) -> pd.DatetimeIndex:
