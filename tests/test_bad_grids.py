@@ -90,7 +90,11 @@ BAD = {
         "expected an axis of latitude for 't' in 'grid.nc', got latitude over 2 dimensions; put the fields on a regular grid",
     ),
     "odd lead": (fields, {"lead_time": 7}, "expected a lead time in hours that is a multiple of the step of 6 h, got 7; try 24"),
-    "too long a lead": (fields, {"lead_time": 600}, "expected at least 8 starts with a target 600 h later in the (train|calibration) part"),
+    "too long a lead": (
+        fields,
+        {"lead_time": 600},
+        "expected at least 8 init times with a target 600 h later in the (train|calibration) part",
+    ),
     "text": (lambda: fields().assign(t=fields().t.astype(str)), {}, "expected numbers in 't' of 'grid.nc', got values of type"),
 }
 

@@ -143,7 +143,7 @@ def test_a_store_whose_connection_is_lost_is_refused_in_one_sentence(address, tm
 def test_a_missing_chunk_has_missing_values(address, tmp_path):
     fields().to_zarr(tmp_path / "a.zarr", zarr_format=2, consolidated=True, encoding={"t": {"chunks": (120, 11, 12)}})
     (tmp_path / "a.zarr" / "t" / "1.0.0").unlink()
-    with pytest.raises(ValueError, match=r"expected at least 8 starts .* in the calibration part"):
+    with pytest.raises(ValueError, match=r"expected at least 8 init times .* in the calibration part"):
         grid_from_file(f"{address}/a.zarr", "t")
 
 
@@ -164,7 +164,7 @@ def test_the_contents_list_what_can_be_forecast_and_why_the_rest_cannot(tmp_path
     for lead in temperature.leads:
         grid_from_file(tmp_path / "grid.nc", "t", lead_time=lead)
     assert set(temperature.leads) == {6, 12, 24, 48, 72, 120}
-    with pytest.raises(ValueError, match="expected at least 8 starts"):
+    with pytest.raises(ValueError, match="expected at least 8 init times"):
         grid_from_file(tmp_path / "grid.nc", "t", lead_time=168)
 
 

@@ -132,7 +132,7 @@ def _usable_positions(
         usable = has_values[init] & has_values[valid]
         if usable.sum() < MIN_CASE:
             raise ValueError(
-                f"expected at least {MIN_CASE} starts with a target {lead_time} h later in the {part} part of {file_name!r}, got "
+                f"expected at least {MIN_CASE} init times with a target {lead_time} h later in the {part} part of {file_name!r}, got "
                 f"{int(usable.sum())}; bring a longer period, or a shorter lead time"
             )
         positions[part] = init[usable], valid[usable]
