@@ -166,12 +166,13 @@ def _evaluated(options: argparse.Namespace, part: str) -> Any:
 
 
 def _dataset(options: argparse.Namespace) -> Any:
-    from stochattn_core.datasets import grids, load_dataset, own_csv
+    from stochattn_core.datasets import load_dataset
+    from stochattn_core.readers import grid_from_file, series_from_csv, table_from_csv
 
     if options.grid is not None:
         if options.dataset or options.csv or not options.variable:
             raise ValueError(f"expected --variable NAME beside --grid {options.grid}, and no other dataset; name the variable to forecast")
-        return _noted(grids.grid_from_file(options.grid, options.variable))
+        return _noted(grid_from_file(options.grid, options.variable))
     if options.csv is None:
         if not options.dataset:
             raise ValueError("expected --dataset NAME, --csv FILE or --grid FILE, got none; see the command list")
@@ -183,8 +184,8 @@ def _dataset(options: argparse.Namespace) -> Any:
     if not options.target:
         raise ValueError(f"expected --target COLUMN beside --csv {options.csv}, got none; name the column to forecast")
     if options.time:
-        return _noted(own_csv.series_from_csv(options.csv, options.time, options.target))
-    return _noted(own_csv.table_from_csv(options.csv, options.target))
+        return _noted(series_from_csv(options.csv, options.time, options.target))
+    return _noted(table_from_csv(options.csv, options.target))
 
 
 def _noted(dataset: Any) -> Any:
