@@ -11,12 +11,12 @@ from torch import nn
 from benchmarks import planet
 from stochattn_core import Setting, load_dataset, load_model, tune
 from stochattn_core.compare.comparison import compare
-from stochattn_core.compare.concentration import Searched
-from stochattn_core.compare.gain import N_REPLICATE, Scored, halves, paired_gain
-from stochattn_core.corrections import CORRECTIONS, inflation
+from stochattn_core.compare.gain import N_REPLICATE, ScoredPart, paired_gain
+from stochattn_core.corrections import CORRECTIONS, SearchedConcentration, inflation
+from stochattn_core.corrections.cross_fitting import halves
 from stochattn_core.datasets.base import thinned
 from stochattn_core.evaluate import evaluate
-from stochattn_core.forecasts import ensemble_of
+from stochattn_core.forecasts import Experiment, ensemble_of
 from stochattn_core.metrics import Statistics, crps, scores
 from stochattn_core.metrics.significance import block_counts
 
@@ -25,7 +25,7 @@ SETTING = Setting(n_member=9)
 
 def at(concentration, optimum=None):
     """A search that has found its answer before it begins."""
-    return lambda setting, progress: Searched(concentration, optimum or float(concentration), 70)
+    return lambda setting, progress: SearchedConcentration(concentration, optimum or float(concentration), 70)
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def scored(values, block):
     """CRPS of single members without spread: the errors themselves."""
     target = torch.zeros(len(values), dtype=torch.float64)
     statistics = Statistics.of(torch.stack([values, values]), target, target, block, int(block.max()) + 1)
-    return Scored(statistics, statistics.crps_fair)
+    return ScoredPart(statistics, statistics.crps_fair)
 
 
 def test_a_paired_gain_is_that_of_cases_put_together_again_draw_by_draw():
@@ -144,12 +144,12 @@ def test_the_recommendation_never_looks_at_the_test_targets(too_narrow, model, t
 
 def test_the_gain_that_decides_is_scored_on_blocks_that_were_not_fitted_on(too_narrow, model, table):
     part = table.calibration
-    wide, narrow = (ensemble_of(model, table, Setting(nu, 9), part="calibration") for nu in (64, 1000))
+    wide, narrow = (ensemble_of(Experiment(model, table, Setting(nu, 9), "calibration")) for nu in (64, 1000))
     first = part.block % 2 == 0  # every block holds cases
     mean = []
     for fitted, held in ((first, ~first), (~first, first)):
         of = Statistics.of(wide.members[:, fitted], wide.target[fitted], wide.plain[fitted], np.zeros(fitted.sum(), dtype=int), 1)
-        members = wide.plain[held] + inflation.fit(of) * (wide.members[:, held] - wide.plain[held])
+        members = wide.plain[held] + inflation.fit_factor(of) * (wide.members[:, held] - wide.plain[held])
         mean.append(crps(torch.tensor(members), torch.tensor(wide.target[held])))
     plain = crps(torch.tensor(np.array(narrow.members)), torch.tensor(narrow.target)).double().mean()
     assert row(too_narrow, "inflation").gain_calibration.estimate == pytest.approx(float(plain - torch.cat(mean).double().mean()), rel=1e-4)
@@ -212,7 +212,7 @@ def test_one_calibration_case_recommends_nothing(model, table):
 
 
 def test_errors_of_zero_and_missing_targets_are_problems_of_rows(model, table):
-    plain = ensemble_of(model, table, Setting(math.inf, 2), part="calibration").plain
+    plain = ensemble_of(Experiment(model, table, Setting(math.inf, 2), "calibration")).plain
     exact = compare(model, with_calibration(table, target=torch.tensor(plain)), SETTING, search=at(64), corrections=("inflation", "shared"))
     assert "errors of the plain model above 0" in row(exact, "inflation").problem and exact.recommended is None
     missing = compare(model, with_calibration(table, target=torch.full_like(table.calibration.target, torch.nan)), SETTING, search=at(64))

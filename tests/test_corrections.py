@@ -99,7 +99,7 @@ def test_the_fitted_inflation_makes_the_ratio_one_and_is_the_root_that_a_search_
         wide = plain + c * (members - plain)
         return np.log((m + 1) / m * wide.var(0, ddof=1).mean() / np.mean((wide.mean(0) - target) ** 2))
 
-    found = inflation.fit(Statistics.of(members, target, plain, block, 10))
+    found = inflation.fit_factor(Statistics.of(members, target, plain, block, 10))
     wide = inflation.inflated(members, plain, found)
     assert scores(Statistics.of(wide, target, plain, block, 10))["spread_skill_ratio"] == pytest.approx(1, abs=1e-10)
     grid = np.geomspace(1e-3, 1e3, 4000)
@@ -112,7 +112,7 @@ def test_the_fitted_inflation_does_not_depend_on_the_number_of_members():
     plain = np.zeros(40_000)
     target = plain + rng.normal(size=40_000)
     block = np.arange(40_000) % 20
-    found = [inflation.fit(Statistics.of(0.25 * rng.normal(size=(m, 40_000)), target, plain, block, 20)) for m in (2, 20)]
+    found = [inflation.fit_factor(Statistics.of(0.25 * rng.normal(size=(m, 40_000)), target, plain, block, 20)) for m in (2, 20)]
     assert found == pytest.approx([4.0, 4.0], rel=0.02)  # error 1, spread 1/4, no drift
 
 
@@ -125,7 +125,7 @@ def test_an_inflation_that_cannot_be_is_refused():
         ((plain + 3 + 0.01 * (members - plain), target, plain), "drifts faster"),
     ):
         with pytest.raises(ValueError, match=message):
-            inflation.fit(Statistics.of(*case, block, 10))
+            inflation.fit_factor(Statistics.of(*case, block, 10))
 
 
 def test_one_factor_for_each_case_is_that_factor_in_that_case():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from stochattn_core import Setting, load_dataset, load_model
-from stochattn_core.forecasts import ensemble_of, ensemble_of_case
+from stochattn_core.forecasts import Experiment, ensemble_of, ensemble_of_case
 
 
 @pytest.mark.parametrize(("name", "data"), (("ft_transformer", "diabetes"), ("timesfm", "elnino")))
@@ -14,9 +14,10 @@ from stochattn_core.forecasts import ensemble_of, ensemble_of_case
 def test_one_case_alone_has_the_members_that_it_has_among_all(name, data, correction):
     dataset = load_dataset(data)
     network, setting = load_model(name).on(dataset, device="cpu"), Setting(2, 6, seed=5, correction=correction)
-    whole = ensemble_of(network, dataset, setting)
+    experiment = Experiment(network, dataset, setting)
+    whole = ensemble_of(experiment)
     for case in (0, 4):
-        one, only = ensemble_of_case(network, dataset, setting, case), slice(case, case + 1)
+        one, only = ensemble_of_case(experiment, case), slice(case, case + 1)
         assert one.members.shape == (6, 1, *dataset.test.target.shape[1:]) and one.dims == whole.dims and one.lead_time == whole.lead_time
         for found, known in ((one.members, whole.members[:, only]), (one.plain, whole.plain[only])):
             np.testing.assert_allclose(found, known, rtol=1e-4, atol=1e-4 * np.abs(known).max())
@@ -27,8 +28,8 @@ def test_one_case_alone_has_the_members_that_it_has_among_all(name, data, correc
 def test_the_plain_model_of_one_case_and_a_case_that_there_is_not():
     dataset = load_dataset("diabetes")
     network, n = load_model("ft_transformer").on(dataset, device="cpu"), len(dataset.test)
-    one = ensemble_of_case(network, dataset, Setting(math.inf, 3, correction="inflation 2"), n - 1)
+    one = ensemble_of_case(Experiment(network, dataset, Setting(math.inf, 3, correction="inflation 2")), n - 1)
     assert np.array_equal(one.members, np.stack([one.plain] * 3))
     for case in (-1, n):
         with pytest.raises(ValueError, match=rf"expected a case from 0 to {n - 1} of the test part of 'diabetes', got {case}"):
-            ensemble_of_case(network, dataset, Setting(2, 3), case)
+            ensemble_of_case(Experiment(network, dataset, Setting(2, 3)), case)

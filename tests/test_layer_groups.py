@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from stochattn_core import Setting, evaluate
-from stochattn_core.compare.layer_groups import layer_groups
+from stochattn_core.corrections.layers import layer_groups
 
 
 @pytest.mark.parametrize(

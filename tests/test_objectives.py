@@ -8,7 +8,7 @@ import pytest
 import torch
 from scipy import stats
 
-from stochattn_core.forecasts import Ensemble
+from stochattn_core.ensemble_data import Ensemble
 from stochattn_core.metrics.dispersion import per_sample
 from stochattn_core.tuning.interval import N_REPLICATE, Resampled, ends, error_draws, resampled, wider
 from stochattn_core.tuning.minimum import minimum
@@ -41,7 +41,7 @@ def toy(n_case=8000, n_output=1, n_pass=32, n_block=40, seed=0, grid=(4, 6, 8, 1
 
 def share_of_the_right_spread(points, name):
     """sqrt(TRUE / nu*): the spread at which the objective settles."""
-    curve = OBJECTIVES[name].curve(points, points[0].once)
+    curve = OBJECTIVES[name].curve(points, points[0].every_block)
     return math.sqrt(TRUE / float(minimum(np.array([point.concentration for point in points]), curve)[0]))
 
 
@@ -211,4 +211,4 @@ def test_counts_of_blocks_weigh_cases_like_cases_taken_again(points):
                     ),
                 )
             )
-        np.testing.assert_allclose(objective.curve(few, counts), objective.curve(again, again[0].once), err_msg=name)
+        np.testing.assert_allclose(objective.curve(few, counts), objective.curve(again, again[0].every_block), err_msg=name)

@@ -10,7 +10,7 @@ import torch
 from statsmodels.stats.meta_analysis import combine_effects
 
 from stochattn_core import load_dataset, load_model, tune
-from stochattn_core.forecasts import Ensemble
+from stochattn_core.ensemble_data import Ensemble
 from stochattn_core.settings import Setting
 from stochattn_core.tuning import Budget, groups, preview, search_concentration
 from stochattn_core.tuning.thompson import N_MOST, line_through, thompson

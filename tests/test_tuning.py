@@ -123,7 +123,7 @@ def test_the_slope_is_minus_one_half():
 def test_the_law_recovers_a_line_it_was_given():
     rng, grid = np.random.default_rng(0), np.array(GRID)
     deviation = 3 * grid[:, None] ** -0.5 * np.exp(0.02 * rng.standard_normal((len(grid), 10)))
-    law = power_law.fit(grid, deviation, error=0.5)
+    law = power_law.fit_power_law(grid, deviation, error=0.5)
     assert law.slope == pytest.approx(-0.5, abs=0.03)
     assert law.minimiser(0.5) == pytest.approx(36, rel=0.05)
     low, high = np.quantile(law.posterior_minimiser(np.full(2000, 0.5)), [0.05, 0.95])

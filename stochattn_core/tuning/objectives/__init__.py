@@ -1,4 +1,4 @@
-"""What a concentration is tuned for. An objective is one file here and one line in OBJECTIVES; all are computed from the same passes."""
+"""The objectives that a concentration can be tuned for. One is a file here and a line in OBJECTIVES; all are computed from the same passes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Curve = Callable[[Sequence[Point], Tensor], np.ndarray]
 
 
 class Objective(NamedTuple):
-    """title for a legend, description in one sentence, curve(points, counts) -> (replicate, point) costs, the least of which is sought."""
+    """title: for a legend.   description: one sentence.   curve(points, counts): costs (replicate, point), of which the least is sought."""
 
     title: str
     description: str
@@ -51,6 +51,7 @@ OBJECTIVES: dict[str, Objective] = {
 
 
 def objective_named(name: str) -> Objective:
+    """The entry of OBJECTIVES with this name; ValueError where there is none."""
     if name not in OBJECTIVES:
         raise ValueError(f"expected an objective out of {', '.join(OBJECTIVES)}, got {name!r}")
     return OBJECTIVES[name]
