@@ -23,7 +23,9 @@ def imports_by_part(graph: dict[str, set[str]]) -> dict[str, set[str]]:
     parts: dict[str, set[str]] = {}
     for name, imported in graph.items():
         if name != PACKAGE:
-            parts.setdefault(_part(name), set()).update(_part(other) for other in imported if other != PACKAGE and _part(other) != _part(name))
+            parts.setdefault(_part(name), set()).update(
+                _part(other) for other in imported if other != PACKAGE and _part(other) != _part(name)
+            )
     return parts
 
 

@@ -30,15 +30,15 @@ def known(n=2000, m=20, factor=3.0, size=0.4, seed=0):
 
 
 def test_the_two_numbers_that_made_the_errors_are_found():
-    found = noise.fit_noise(*known())
-    assert found.factor == pytest.approx(3.0, rel=0.12) and found.size == pytest.approx(0.4, rel=0.12)
+    fitted = noise.fit_noise(*known())
+    assert fitted.factor == pytest.approx(3.0, rel=0.12) and fitted.size == pytest.approx(0.4, rel=0.12)
 
 
 def test_a_spread_that_says_nothing_of_the_error_is_left_out():
     members, _, plain = known()
     target = plain + np.random.default_rng(5).standard_normal(2000)
-    found = noise.fit_noise(members, target, plain)
-    assert found.factor < 0.3 and found.size == pytest.approx(1.0, rel=0.05)
+    fitted = noise.fit_noise(members, target, plain)
+    assert fitted.factor < 0.3 and fitted.size == pytest.approx(1.0, rel=0.05)
     assert Noise(0.0, 1.0).text == "noise 0 1" and parse("noise 0 1").members(members, plain, 0).std(0) == pytest.approx(1.0, abs=0.7)
 
 
@@ -74,9 +74,9 @@ def test_it_is_recommended_where_the_target_has_a_noise_of_its_own():
 
     rng = np.random.default_rng(0)
     data, network = dataset(part(rng, 400, uneven(0.8), error), part(rng, 400, uneven(0.8), error)), OneAttention().eval()
-    found = compare(network, data, Setting(n_member=19), corrections=("inflation", "noise"))
-    rows = {row.name: row for row in found.rows}
-    assert found.recommended is rows["noise"] and rows["noise"].gain.low > 0 and rows["noise"].setting.correction.startswith("noise ")
+    comparison = compare(network, data, Setting(n_member=19), corrections=("inflation", "noise"))
+    rows = {row.name: row for row in comparison.rows}
+    assert comparison.recommended is rows["noise"] and rows["noise"].gain.low > 0 and rows["noise"].setting.correction.startswith("noise ")
     assert rows["noise"].scores["crps_fair"] < rows["inflation"].scores["crps_fair"]
     again = evaluate(network, data, rows["noise"].setting).scores
     assert again["crps_fair"] == pytest.approx(rows["noise"].scores["crps_fair"]) and 0.85 <= again["coverage_90"] <= 0.95
