@@ -45,7 +45,7 @@ def test_layers_may_be_several_patterns(model, diabetes):
 
 def test_a_comma_in_brackets_is_a_part_of_its_pattern(model, diabetes):
     name = list(evaluate(model, diabetes, Setting(4, 3)).calls)[1]
-    bracketed = f"{one[:-1]}[{one[-1]},?]"
+    bracketed = f"{name[:-1]}[{name[-1]},?]"
     first, second = (evaluate(model, diabetes, Setting(4, 3, layers=text)).ensemble.members for text in (name, bracketed))
     assert np.array_equal(first, second)
     assert "all layers" not in layer_groups({"ab": 0.5, "ac": 0.7}, "a[b,c]")
