@@ -211,7 +211,7 @@ def _sentence(alone: Row, best: Row | None, n_tried: int, n_block: int, level: f
         )
     if not n_tried:
         return (
-            "No correction that changes the members was fitted, so that there is none to recommend; conformal intervals leave the members, and so "
+            "No correction that changes the members was fitted, so that there is none to recommend; intervals on top leave the members, and so "
             "the fair CRPS, as they are."
         )
     return f"No correction lowers the fair CRPS on calibration data by more than chance may ({n_tried} tried): stay with the concentration alone."
