@@ -67,11 +67,11 @@ class Ensemble:
             )
         if self.block.dtype.kind not in "iu" or self.block.min() < 0:
             raise ValueError(f"expected block to hold whole numbers from 0, got {self.block.dtype} from {self.block.min()}")
-        if self.latitude or self.longitude:
-            cells = (len(self.latitude), len(self.longitude))
-            if self.target.shape[-2:] != cells or self.target.ndim < 3:
+        for place, name in ((-2, "latitude"), (-1, "longitude")):
+            degrees = getattr(self, name)
+            if degrees and (self.target.ndim < 3 or self.target.shape[place] != len(degrees)):
                 raise ValueError(
-                    f"expected the last two axes of the target to be latitude and longitude, of lengths {cells}, got {self.target.shape}"
+                    f"expected a target (case, ..., latitude, longitude) with {len(degrees)} values of {name}, got the shape {self.target.shape}"
                 )
         if "lead_time" in self.dims and self.lead_time and len(self.lead_time) != self.target.shape[self.dims.index("lead_time")]:
             raise ValueError(f"expected one lead time for each step of the target {self.target.shape}, got {len(self.lead_time)}")

@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 
 from pages.ui.choices import correction_text
-from stochattn_core import Setting, TunedSetting, evaluate, load_dataset, tune
+from stochattn_core import Setting, TunedSetting, evaluate, tune
 from stochattn_core.compare.comparison import compare
 from stochattn_core.compare.row_export import tuned_setting_of_row
-from stochattn_core.corrections import CORRECTIONS, Correction, Fitted, Recipe, in_words, parse
+from stochattn_core.corrections import CORRECTIONS, Correction, Fitted, Recipe, SearchedConcentration, in_words, parse
 from stochattn_core.corrections.base import four_digits, number_text, one_number
-from stochattn_core.datasets.base import thinned
 from tests.import_graph import imports_by_module
 
 
@@ -71,23 +70,22 @@ def test_a_new_entry_has_a_text_in_settings_and_words_on_the_page(shift):
         parse("move 1")
 
 
-def test_a_new_entry_is_evaluated_compared_and_exported(shift, model):
-    dataset = thinned(load_dataset("synthetic-table"), 150)
-    tuning = tune(model, dataset, n_member=9, n_pass=3)
-    row = next(row for row in compare(model, dataset, tuning, corrections=("shift",)).rows if row.name == "shift")
+def test_a_new_entry_is_evaluated_compared_and_exported(shift, model, diabetes):
+    tuning = tune(model, diabetes, n_member=9, n_pass=3)
+    row = next(row for row in compare(model, diabetes, tuning, corrections=("shift",)).rows if row.name == "shift")
     assert (row.title, row.kind, row.problem, row.passes) == ("Shift", "correction", "", 9)
-    recipe, unmoved = parse(row.setting.correction), evaluate(model, dataset, Setting(32, 9)).ensemble
-    evaluation = evaluate(model, dataset, row.setting)
+    recipe, unmoved = parse(row.setting.correction), evaluate(model, diabetes, Setting(32, 9)).ensemble
+    evaluation = evaluate(model, diabetes, row.setting)
     assert np.array_equal(evaluation.ensemble.members, unmoved.members + np.float32(recipe.by)) and evaluation.scores == row.scores
-    exported = tuned_setting_of_row(model, dataset, tuning, row)
+    exported = tuned_setting_of_row(model, diabetes, tuning, row)
     assert TunedSetting.loads(exported.dumps()).setting == row.setting
     assert exported.interval.low == exported.interval.high == exported.concentration == 32
 
 
-def test_a_new_entry_is_left_out_for_tasks_that_it_does_not_serve(shift, monkeypatch, model):
+def test_a_new_entry_is_left_out_for_tasks_that_it_does_not_serve(shift, monkeypatch, model, diabetes):
     monkeypatch.setitem(CORRECTIONS, "shift", replace(shift, tasks=("grid",)))
-    dataset = thinned(load_dataset("synthetic-table"), 150)
-    comparison = compare(model, dataset, Setting(n_member=9), search=lambda *_: (50, 50.0, 1), corrections=("shift",))
+    search = lambda *_: SearchedConcentration(50, 50.0, 1)  # noqa: E731
+    comparison = compare(model, diabetes, Setting(n_member=9), search=search, corrections=("shift",))
     assert [row.kind for row in comparison.rows if row.kind == "correction"] == []
 
 

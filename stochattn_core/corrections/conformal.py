@@ -44,7 +44,9 @@ class ConformalIntervals:
         return interval_scores(*self.intervals(members), target, self.level, weights)
 
 
-def fit_intervals(members: Tensor, target: Tensor, level: Sequence[float] = SHOWN_LEVELS, weights: Tensor | None = None) -> ConformalIntervals:
+def fit_intervals(
+    members: Tensor, target: Tensor, level: Sequence[float] = SHOWN_LEVELS, weights: Tensor | None = None
+) -> ConformalIntervals:
     """The intervals with offsets from calibration cases: of the n values max(lower - y, y - upper) of a lead time, the one of rank
     ceil((n + 1) level).
 
