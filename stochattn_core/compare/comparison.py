@@ -207,11 +207,11 @@ def _sentence(alone: Row, best: Row | None, n_tried: int, n_block: int, level: f
         return (
             f"{best.title} lowers the fair CRPS on calibration data by {gain.estimate:.3g}{unit} "
             f"({level:.1%} interval {gain.low:.3g} to {gain.high:.3g}, for {n_tried} corrections tried): it forecasts better; "
-            "whether it is calibrated, its ratio and coverage say."
+            "its ratio and coverage say whether it is calibrated."
         )
     if not n_tried:
         return (
             "No correction that changes the members was fitted, so that there is none to recommend; intervals on top leave the members, and so "
             "the fair CRPS, as they are."
         )
-    return f"No correction lowers the fair CRPS on calibration data by more than chance may ({n_tried} tried): stay with the concentration alone."
+    return f"No correction lowers the fair CRPS on calibration data by more than chance may explain ({n_tried} tried): stay with the concentration alone."

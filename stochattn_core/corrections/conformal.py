@@ -85,8 +85,8 @@ CORRECTION = Correction(
     key="conformal",
     title="Conformal intervals on top",
     description=(
-        "The intervals of the ensemble are moved out, or in, until they hold what they say on calibration data: a promise on coverage for "
-        "exchangeable cases. The members stay as they are."
+        "The intervals of the ensemble are widened, or narrowed, until they have their nominal coverage on calibration data: a promise on "
+        "coverage for exchangeable cases. The members stay as they are."
     ),
     cost="one ensemble of the calibration part",
     source="Romano, Patterson, Candes (2019), NeurIPS 32",

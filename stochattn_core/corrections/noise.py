@@ -120,7 +120,7 @@ CORRECTION = Correction(
     key="noise",
     title="Inflation and noise",
     description=(
-        "Inflation, and to each member normal noise: the part of the error that attention does not see. For tables, one number a case."
+        "Inflation, and normal noise added to each member for the part of the error that attention does not see. For tables, one number a case."
     ),
     cost="one ensemble of the calibration part, and two more numbers that are fitted",
     source="this project",
