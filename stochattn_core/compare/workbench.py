@@ -19,7 +19,7 @@ from stochattn_core.evaluate import audited
 from stochattn_core.forecasts import Experiment, ensemble_of
 from stochattn_core.metrics import scores
 from stochattn_core.settings import Setting
-from stochattn_core.tuning.concentration_search import SearchPlan, searched, share_of
+from stochattn_core.tuning.concentration_search import SearchPlan, run_search, share_of
 
 # Finds the concentration for a setting on the calibration part; it takes seed, layers and correction from the setting.
 ConcentrationSearch = Callable[[Setting, Progress | None], SearchedConcentration]
@@ -143,7 +143,7 @@ def search_as_tune(experiment: Experiment, objective: str) -> ConcentrationSearc
     """The search that `tune` makes, for settings of one experiment on the calibration part."""
 
     def find(setting: Setting, progress: Progress | None) -> SearchedConcentration:
-        result = searched(experiment.with_setting(setting), SearchPlan(objective), progress=progress)
+        result = run_search(experiment.with_setting(setting), SearchPlan(objective), progress=progress)
         return SearchedConcentration(result.concentration, result.optima["ratio"].value, result.passes)
 
     return find

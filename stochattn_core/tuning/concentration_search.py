@@ -89,11 +89,11 @@ def search_concentration(
     experiment = experiment_of(
         model, dataset, setting, part="calibration", attention_classes=attention_classes, device=device, progress=progress
     )
-    return searched(experiment, plan, progress=progress)
+    return run_search(experiment, plan, progress=progress)
 
 
-def searched(experiment: Experiment, plan: SearchPlan, *, progress: Progress | None = None) -> SearchResult:
-    """The search that a plan describes. experiment: of the calibration part; its concentration and number of members are not used."""
+def run_search(experiment: Experiment, plan: SearchPlan, *, progress: Progress | None = None) -> SearchResult:
+    """The result of the search that a plan describes. experiment: of the calibration part; its concentration and number of members are not used."""
     setting, dataset = experiment.setting, experiment.dataset
     plan.check_correction(setting.correction)
     target = experiment.split.target

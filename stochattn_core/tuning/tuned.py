@@ -22,7 +22,7 @@ from stochattn_core.manual_attention import AttentionClass
 from stochattn_core.models.model import Model
 from stochattn_core.settings import Setting
 from stochattn_core.tuned_setting import TunedSetting
-from stochattn_core.tuning.concentration_search import SearchPlan, searched, share_of
+from stochattn_core.tuning.concentration_search import SearchPlan, run_search, share_of
 from stochattn_core.tuning.points import GRID, Budget
 from stochattn_core.tuning.search_result import SearchResult
 from stochattn_core.tuning.setting_export import tuned_setting_of
@@ -91,7 +91,7 @@ def tune(
     experiment = experiment_of(
         model, dataset, setting, part="calibration", attention_classes=attention_classes, device=device, progress=progress
     )
-    result = searched(experiment, plan, progress=share_of(progress, 0, 3, 5))
+    result = run_search(experiment, plan, progress=share_of(progress, 0, 3, 5))
     plain = experiment.with_setting(Setting(math.inf, n_member, seed, layers), "test")
     tuned = experiment.with_setting(replace(setting, concentration=result.concentration), "test")
     before = evaluation_of(plain, progress=share_of(progress, 3, 4, 5))
