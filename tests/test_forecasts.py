@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from stochattn_core import Setting, load_dataset, load_model
+from stochattn_core import Setting, load_dataset, load_model, store
 from stochattn_core.forecasts import Experiment, ensemble_of, ensemble_of_case
 
 
@@ -37,3 +37,23 @@ def test_the_plain_model_of_one_case_and_a_case_that_there_is_not():
     for case in (-1, n):
         with pytest.raises(ValueError, match=rf"expected a case from 0 to {n - 1} of the test part of 'diabetes', got {case}"):
             ensemble_of_case(Experiment(network, dataset, Setting(2, 3)), case)
+
+
+def test_an_experiment_is_equal_to_its_copy_and_not_to_one_with_another_setting(model, diabetes):
+    network = model.on(diabetes, device="cpu")
+    first, copy = (Experiment(network, diabetes, Setting(4, 9), default_layers="*0*") for _ in range(2))
+    assert first == copy and len({first, copy, first.with_setting(Setting(5, 9)), first.with_setting(first.setting, "calibration")}) == 3
+    assert first.layers == "*0*" and first.with_setting(Setting(4, 9, layers="*1*")).layers == "*1*"
+
+
+def test_the_key_of_a_stored_ensemble_names_all_that_decides_it_and_nothing_else(model, diabetes, empty_cache, monkeypatch):
+    keys, key_of = [], store.key_of
+    monkeypatch.setattr(store, "key_of", lambda kind, **parts: keys.append((kind, parts)) or key_of(kind, **parts))
+    ensemble_of(Experiment(model.on(diabetes, device="cpu"), diabetes, Setting(4, 3, seed=7, correction="shared"), model_name="any"))
+    ((kind, parts),) = keys
+    assert kind == "ensemble" and parts.keys() == {
+        "weights", "network", "attention_classes", "dataset", "part", "concentration", "n_member", "seed", "layers", "device", "case_per_pass",
+        "torch", "shared",
+    }  # fmt: skip
+    decided = {"part": "test", "concentration": 4, "n_member": 3, "seed": 7, "layers": "*", "shared": True, "attention_classes": []}
+    assert {name: parts[name] for name in decided} == decided
