@@ -18,11 +18,11 @@ from benchmarks.record import record, table
 from stochattn_core import load_dataset, load_model, tune
 from stochattn_core.baselines.dressing import GaussianDressing, ResidualDressing
 from stochattn_core.compare.comparison import compare
-from stochattn_core.compare.methods import with_errors
+from stochattn_core.compare.references import dressed_ensemble
 from stochattn_core.datasets.base import thinned
 from stochattn_core.datasets.constants import STANDARD_GRAVITY
+from stochattn_core.ensemble_data import Ensemble
 from stochattn_core.evaluate import evaluate
-from stochattn_core.forecasts import Ensemble
 from stochattn_core.metrics import by_event, scores
 from stochattn_core.metrics.map_association import map_association
 from stochattn_core.metrics.spectra import spectra
@@ -92,7 +92,7 @@ def dressed(name: str, model, dataset, setting: Setting) -> Ensemble | None:
         return None
     plain = replace(setting, concentration=math.inf, n_member=2, correction="")
     calibration, test = (evaluate(model, dataset, plain, part=part).ensemble for part in ("calibration", "test"))
-    return with_errors(DRESSINGS[name], calibration, test, setting)
+    return dressed_ensemble(DRESSINGS[name], calibration, test, setting)
 
 
 def of_row(title: str, row, ensemble: Ensemble | None) -> dict:

@@ -25,7 +25,7 @@ _LATER = {
     "load_dataset": "datasets",
     "tune": "tuning",
     "Setting": "settings",
-    "TunedSetting": "settings",
+    "TunedSetting": "tuned_setting",
 }
 
 __all__ = [

@@ -150,7 +150,8 @@ def _evaluated(options: argparse.Namespace, part: str) -> Any:
     from stochattn_core.evaluate import evaluate, network_of
     from stochattn_core.models import load_model
     from stochattn_core.models.model import weights_sha256
-    from stochattn_core.settings import Setting, TunedSetting
+    from stochattn_core.settings import Setting
+    from stochattn_core.tuned_setting import TunedSetting
 
     model, dataset = load_model(options.model), _dataset(options)
     with _Bar() as progress:

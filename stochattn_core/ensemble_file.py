@@ -11,8 +11,8 @@ import pandas as pd
 import xarray as xr
 
 from stochattn_core.datasets.base import blocks_at_random, blocks_in_time
+from stochattn_core.ensemble_data import Ensemble
 from stochattn_core.evaluate import Evaluation
-from stochattn_core.forecasts import Ensemble
 
 # Other people's names of our dimensions, renamed here and nowhere else.
 RENAMED = {

@@ -10,23 +10,28 @@ from functools import cached_property
 import torch
 from torch import nn
 
-from stochattn_core.audit import audit
+from stochattn_core.audit import Audit, audit
 from stochattn_core.datasets.base import Dataset, Progress
 from stochattn_core.device import resolve_device
-from stochattn_core.forecasts import Ensemble, device_of, ensemble_of
+from stochattn_core.ensemble_data import Ensemble
+from stochattn_core.forecasts import Experiment, ensemble_of
 from stochattn_core.manual_attention import AttentionClass
 from stochattn_core.metrics import Statistics, scores
 from stochattn_core.models.model import Model, weights_sha256
 from stochattn_core.settings import Setting
 
-# Networks as they came from their entries, the last few: loading one again costs more than a forecast.
+# The last few networks that entries of MODELS gave: loading one again costs more than a forecast.
 N_NETWORK = 3
-_networks: dict[tuple, nn.Module] = {}
+_networks: dict[tuple[str, type[Model], str, str], nn.Module] = {}
 
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """What one setting does on one part of a dataset. references: RMSE of forecasts nobody needs a network for, by name."""
+    """The ensemble and the scores of one setting on one part of a dataset.
+
+    layers: the pattern that was sampled.   references: RMSE of the reference forecasts (persistence, climatology), by name.
+    calls, entropy: attention calls and mean row entropy by module name.   seconds: that the evaluation took.
+    """
 
     model: str
     dataset: str
@@ -51,7 +56,7 @@ class Evaluation:
 
     @property
     def plain(self) -> dict[str, float]:
-        """RMSE and MAE of the model's one answer; its MAE is its CRPS."""
+        """RMSE and MAE of the plain model's one forecast; its MAE is its CRPS."""
         return {"rmse": self.scores["rmse_plain"], "mae": self.scores["mae_plain"]}
 
 
@@ -65,44 +70,66 @@ def evaluate(
     device: str = "auto",
     progress: Progress | None = None,
 ) -> Evaluation:
-    """Ensemble and scores of a model on one part of a dataset; what was computed before with the same contents is read from disk.
+    """Ensemble and scores of a model on one part of a dataset; results that were computed before from the same contents are read from disk.
 
     model: an entry of MODELS, or a module of your own that maps inputs (case, *input) to (case, *event); attention_classes as in
     stochastic_attention.
     progress(done, total, what) is called after every few cases and may raise to stop: nothing half-done is kept.
     Raises ValueError when model, dataset and setting do not fit together.
     """
-    setting = setting or Setting()
     started = time.perf_counter()
+    experiment = experiment_of(model, dataset, setting, part=part, attention_classes=attention_classes, device=device, progress=progress)
+    return evaluation_of(experiment, progress=progress, started=started)
+
+
+def experiment_of(
+    model: Model | nn.Module,
+    dataset: Dataset,
+    setting: Setting | None = None,
+    *,
+    part: str = "test",
+    attention_classes: Sequence[AttentionClass] = (),
+    device: str = "auto",
+    progress: Progress | None = None,
+) -> Experiment:
+    """The experiment that a model, a dataset and a setting make; everything below takes it as it is. Arguments and errors as in `evaluate`."""
+    dataset.filled(part)
     network = network_of(model, dataset, device=device, progress=progress)
-    split = dataset.filled(part)
-    layers = layers_of(model, setting)
-    few = split.inputs[:2].to(device_of(network))
-    seen = audit(network, few, attention_classes=attention_classes)
-    ensemble = ensemble_of(network, dataset, setting, part=part, layers=layers, attention_classes=attention_classes, progress=progress)
+    # The attribute `layers` of a module, where it has one, holds its parts and is no pattern.
+    name, layers = (model.name, model.layers) if isinstance(model, Model) else (type(model).__name__, "*")
+    return Experiment(network, dataset, setting or Setting(), part, layers, tuple(attention_classes), name)
+
+
+def evaluation_of(experiment: Experiment, *, progress: Progress | None = None, started: float | None = None) -> Evaluation:
+    """Ensemble and scores of an experiment. started: time.perf_counter() when the work began, where that was before this call."""
+    started = time.perf_counter() if started is None else started
+    seen = audited(experiment)
+    ensemble, split = ensemble_of(experiment, progress=progress), experiment.split
+    references = experiment.dataset.references
     return Evaluation(
-        model=_name(model),
-        dataset=dataset.name,
-        part=part,
-        setting=setting,
-        layers=layers,
+        model=experiment.model_name,
+        dataset=experiment.dataset.name,
+        part=experiment.part,
+        setting=experiment.setting,
+        layers=experiment.layers,
         ensemble=ensemble,
-        references={name: _rmse(forecast(split), split.target, ensemble.weights) for name, forecast in dataset.references.items()},
+        references={name: _rmse(forecast(split), split.target, ensemble.weights) for name, forecast in references.items()},
         calls=seen.calls,
         entropy=seen.entropy,
-        weights_sha256=weights_sha256(network),
-        device=str(device_of(network)),
+        weights_sha256=weights_sha256(experiment.network),
+        device=str(experiment.device),
         seconds=time.perf_counter() - started,
     )
 
 
-def layers_of(model: Model | nn.Module, setting: Setting) -> str:
-    """Which layers are sampled: what the setting says, else what the entry of MODELS says. A module's own `layers` are its parts, no pattern."""
-    return setting.layers or (model.layers if isinstance(model, Model) else "*")
+def audited(experiment: Experiment) -> Audit:
+    """The audit of the network over two cases of the part."""
+    few = experiment.split.inputs[:2].to(experiment.device)
+    return audit(experiment.network, few, attention_classes=experiment.attention_classes)
 
 
 def network_of(model: Model | nn.Module, dataset: Dataset, *, device: str = "auto", progress: Progress | None = None) -> nn.Module:
-    """The module to run: what an entry of MODELS gives for this dataset, or the user's own, where it is."""
+    """The module to run: the network that an entry of MODELS gives for this dataset, or the user's own module, on its own device."""
     if isinstance(model, Model):
         model.check(dataset)
         place = str(resolve_device(device))
@@ -117,11 +144,8 @@ def network_of(model: Model | nn.Module, dataset: Dataset, *, device: str = "aut
     raise ValueError(f"model must be an entry of MODELS or a torch.nn.Module, got {type(model).__name__}; see load_model")
 
 
-def _name(model: Model | nn.Module) -> str:
-    return model.name if isinstance(model, Model) else type(model).__name__
-
-
 def _rmse(forecast: torch.Tensor, target: torch.Tensor, weights: torch.Tensor | None) -> float:
+    """Root mean square error over the elements with a target, weighted where weights (broadcast to *event) are given."""
     square = (forecast.double() - target.double()).square()
     weights = torch.ones_like(square) if weights is None else weights.expand_as(square)
     return float((square * weights).nansum().div(weights[square.isfinite()].sum()).sqrt())

@@ -1,31 +1,20 @@
-"""The setting of one evaluation, and the tuned setting that a user takes away as a file."""
+"""The setting of one evaluation: the one bundle that travels from the page to the sampler."""
 
 from __future__ import annotations
 
-import json
 import math
-import os
-import platform
-import tempfile
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from importlib.metadata import version
-from pathlib import Path
-from typing import BinaryIO
-
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from stochattn_core import corrections
 from stochattn_core.draw import check_concentration
 
-SCHEMA_VERSION = 3
-RENAMED = {"mend": "correction"}  # fields of schemas 1 and 2 by their name in schema 3
-
 
 @dataclass(frozen=True)
 class Setting:
-    """How an ensemble is drawn. concentration: draws per attention row, math.inf for the plain model. layers: "" is the model's own default.
+    """How an ensemble is drawn. Frozen and hashable; ValueError for a value that cannot be.
 
+    concentration: draws for each attention row, a positive whole number, or math.inf for the plain model.
+    n_member: at least 2.   seed: of the random stream.   layers: glob patterns with commas between; "" for the model's own default.
     correction: "" for none, or the text of one, see `stochattn_core.corrections`; it is kept in its canonical form.
     """
 
@@ -51,180 +40,5 @@ class Setting:
 
     @property
     def is_plain(self) -> bool:
+        """Is this the plain model, without sampling?"""
         return self.concentration == math.inf
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="ignore", allow_inf_nan=True, ser_json_inf_nan="null")
-
-
-class Interval(_Part):
-    level: float
-    low: float
-    high: float
-
-
-class EvidencePart(_Part):
-    """One test of the verdict: an estimate with its interval, and the rule it was held against."""
-
-    estimate: float | None
-    low: float | None
-    high: float | None
-    rule: str
-
-
-class GroupPart(_Part):
-    """nu* of one lead time, region or variable. weight: of its own value; the rest is that of the mean of all groups."""
-
-    kind: str
-    name: str
-    concentration: int = Field(ge=1)
-    optimum: float
-    own: float
-    low: float
-    high: float
-    weight: float
-
-
-class ConformalPart(_Part):
-    """Conformal intervals on top of the ensemble: [lower - offset, upper + offset]. offset: (level, lead), null where none is promised."""
-
-    level: list[float]
-    lead_time: list[int]
-    offset: list[list[float | None]]
-
-
-class ModelPart(_Part):
-    name: str
-    weights_sha256: str
-    attention_calls: dict[str, int]
-
-
-class SplitPart(_Part):
-    n_case: int
-    first: str
-    last: str
-
-
-class DatasetPart(_Part):
-    name: str
-    sha256: str
-    calibration: SplitPart
-    test: SplitPart
-
-
-class Scores(_Part):
-    before: dict[str, float | None]
-    after: dict[str, float | None]
-
-
-class TunedSetting(_Part):
-    """A tuned concentration with where it came from; saved as JSON and loaded back to the same numbers on the same device.
-
-    interval is the wider of `intervals`; evidence is what the verdict rests on. Of schema 1 there are files without correction, intervals, evidence,
-    groups, conformal, search, passes and sentence.
-    """
-
-    schema_version: int = SCHEMA_VERSION
-    concentration: int = Field(ge=1)
-    interval: Interval
-    intervals: dict[str, Interval] = Field(default_factory=dict)
-    objective: str
-    search: str = "grid"
-    passes: int | None = None
-    verdict: str
-    sentence: str = ""
-    evidence: dict[str, EvidencePart] = Field(default_factory=dict)
-    groups: list[GroupPart] = Field(default_factory=list)
-    conformal: ConformalPart | None = None
-    n_member: int = Field(ge=2)
-    seed: int = Field(ge=0)
-    layers: str = ""
-    correction: str = ""
-    model: ModelPart
-    dataset: DatasetPart
-    scores: Scores
-    at_bound: bool
-    device: str = "cpu"
-    software: dict[str, str] = Field(default_factory=lambda: software_versions())
-    created: str = Field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
-
-    @field_validator("correction")
-    @classmethod
-    def _is_a_correction(cls, text: str) -> str:
-        return corrections.parse(text).text if text else ""
-
-    @property
-    def setting(self) -> Setting:
-        return Setting(self.concentration, self.n_member, self.seed, self.layers, self.correction)
-
-    def dumps(self) -> str:
-        return self.model_dump_json(indent=2) + "\n"
-
-    def save(self, path: str | os.PathLike) -> None:
-        """Write the file in one step: a full disk or a stop leaves an older file as it was."""
-        path = Path(path)
-        try:
-            with tempfile.TemporaryDirectory(prefix=".tuned-", dir=path.parent) as folder:
-                fresh = Path(folder) / path.name
-                fresh.write_text(self.dumps(), encoding="utf-8")
-                os.replace(fresh, path)
-        except OSError as error:
-            raise ValueError(
-                f"expected to write {path}, got: {error.strerror}; give a path in a folder that exists and can be written"
-            ) from None
-
-    @classmethod
-    def load(cls, source: str | os.PathLike | BinaryIO) -> TunedSetting:
-        """Read a file or an upload. ValueError, in one sentence, for anything that is not a whole tuned setting of a known schema."""
-        name = Path(getattr(source, "name", str(source) if isinstance(source, str | os.PathLike) else "the file")).name
-        try:
-            raw = source.read() if hasattr(source, "read") else Path(source).read_bytes()
-        except OSError as error:
-            raise ValueError(f"expected a tuned setting in {name}, got: {error.strerror}; check the path") from None
-        return cls.loads(raw, name)
-
-    @classmethod
-    def loads(cls, text: str | bytes, name: str = "the file") -> TunedSetting:
-        if not text.strip():
-            raise ValueError(f"expected a tuned setting, {name} is empty; export it again from the Tune page")
-        try:
-            content = json.loads(text)
-        except (ValueError, RecursionError):
-            raise ValueError(
-                f"expected a tuned setting in JSON, {name} is not whole or not JSON; export it again from the Tune page"
-            ) from None
-        if not isinstance(content, dict) or "schema_version" not in content:
-            raise ValueError(f"expected a tuned setting, {name} is another JSON file (it has no schema_version); choose a tuned.json")
-        if type(content["schema_version"]) is not int or not 1 <= content["schema_version"] <= SCHEMA_VERSION:
-            raise ValueError(
-                f"expected a tuned setting of schema {SCHEMA_VERSION} or older, {name} has schema {content['schema_version']!r}; update this program"
-            )
-        content = {RENAMED.get(field, field): value for field, value in content.items()}
-        try:
-            return cls.model_validate(content)
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(map(str, first["loc"]))
-            raise ValueError(
-                f"expected a whole tuned setting, {name} has a problem at {where}: {first['msg']}; export it again from the Tune page"
-            ) from None
-
-    def check(self, model_name: str, weights_sha256: str, dataset_sha256: str) -> None:
-        """ValueError when this setting was tuned for another model, other weights or other data."""
-        if model_name != self.model.name:
-            raise ValueError(
-                f"this setting was tuned for model {self.model.name!r}, not {model_name!r}; choose that model, or tune this one"
-            )
-        if weights_sha256 != self.model.weights_sha256:
-            raise ValueError(
-                f"this setting was tuned for other weights of {model_name!r} (sha256 {self.model.weights_sha256[:12]}, here {weights_sha256[:12]}); tune again"
-            )
-        if dataset_sha256 != self.dataset.sha256:
-            raise ValueError(
-                f"this setting was tuned on {self.dataset.name!r}, and the data here are others; load that dataset, or tune on this one"
-            )
-
-
-def software_versions() -> dict[str, str]:
-    return {"python": platform.python_version(), **{name: version(name) for name in ("torch", "numpy", "transformers")}}

@@ -16,7 +16,7 @@ ALLOWED = {
     "compiled": {"compiled"},
     "sampling": {"sampling", "compiled", "layout", "torch_private"},
     "metrics": {"metrics", "compiled"},
-    "datasets": {"datasets", "readers"},
+    "datasets": {"datasets"},
     "readers": {"readers", "datasets"},
     "models": {"models", "datasets", "store", "device", "torch_private"},
     "baselines": {"baselines", "metrics"},

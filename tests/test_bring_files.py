@@ -8,7 +8,7 @@ import json
 import pytest
 
 from pages.ui import own_model
-from stochattn_core.settings import TunedSetting
+from stochattn_core.tuned_setting import TunedSetting
 from tests.app import opened, refusal, upload
 
 

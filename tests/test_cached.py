@@ -6,8 +6,8 @@ import numpy as np
 
 from pages.ui import cached
 from pages.ui.result_cache import N_BY_CELL, ResultCache
+from stochattn_core.ensemble_data import Ensemble
 from stochattn_core.evaluate import Evaluation
-from stochattn_core.forecasts import Ensemble
 from stochattn_core.settings import Setting
 from tests.app import Silent
 

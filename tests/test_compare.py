@@ -11,12 +11,12 @@ from torch import nn
 from benchmarks import planet
 from stochattn_core import Setting, load_dataset, load_model, tune
 from stochattn_core.compare.comparison import compare
-from stochattn_core.compare.concentration import Searched
-from stochattn_core.compare.gain import N_REPLICATE, Scored, halves, paired_gain
-from stochattn_core.corrections import CORRECTIONS, inflation
+from stochattn_core.compare.gain import N_REPLICATE, ScoredPart, paired_gain
+from stochattn_core.corrections import CORRECTIONS, SearchedConcentration, inflation
+from stochattn_core.corrections.cross_fitting import halves
 from stochattn_core.datasets.base import thinned
 from stochattn_core.evaluate import evaluate
-from stochattn_core.forecasts import ensemble_of
+from stochattn_core.forecasts import Experiment, ensemble_of
 from stochattn_core.metrics import Statistics, crps, scores
 from stochattn_core.metrics.significance import block_counts
 
@@ -25,7 +25,7 @@ SETTING = Setting(n_member=9)
 
 def at(concentration, optimum=None):
     """A search that has found its answer before it begins."""
-    return lambda setting, progress: Searched(concentration, optimum or float(concentration), 70)
+    return lambda setting, progress: SearchedConcentration(concentration, optimum or float(concentration), 70)
 
 
 @pytest.fixture(scope="module")
@@ -46,8 +46,8 @@ def too_narrow(model, table):
 
 
 def row(comparison, name):
-    (found,) = [one for one in comparison.rows if one.name == name]
-    return found
+    (match,) = [entry for entry in comparison.rows if entry.name == name]
+    return match
 
 
 # ---- gains
@@ -57,7 +57,7 @@ def scored(values, block):
     """CRPS of single members without spread: the errors themselves."""
     target = torch.zeros(len(values), dtype=torch.float64)
     statistics = Statistics.of(torch.stack([values, values]), target, target, block, int(block.max()) + 1)
-    return Scored(statistics, statistics.crps_fair)
+    return ScoredPart(statistics, statistics.crps_fair)
 
 
 def test_a_paired_gain_is_that_of_cases_put_together_again_draw_by_draw():
@@ -66,40 +66,40 @@ def test_a_paired_gain_is_that_of_cases_put_together_again_draw_by_draw():
     first = torch.rand(60, generator=generator, dtype=torch.float64)
     second = first + 0.1 * torch.randn(60, generator=generator, dtype=torch.float64) - 0.02
     a, b = scored(first, block), scored(second.abs(), block)
-    found = paired_gain(a, b, level=0.8, seed=3)
+    gain = paired_gain(a, b, level=0.8, seed=3)
     slow = []
     for counts in block_counts(a.statistics, N_REPLICATE, 3):
         cases = np.concatenate([np.flatnonzero(block == k) for k, n in enumerate(counts) for _ in range(int(n))])
         slow.append(float(first.abs()[cases].mean() - second.abs()[cases].mean()))
-    assert found.estimate == pytest.approx(float(first.abs().mean() - second.abs().mean()))
-    assert (found.low, found.high) == pytest.approx(np.quantile(slow, [0.1, 0.9]))
+    assert gain.estimate == pytest.approx(float(first.abs().mean() - second.abs().mean()))
+    assert (gain.low, gain.high) == pytest.approx(np.quantile(slow, [0.1, 0.9]))
 
 
 def test_a_gain_on_one_block_has_no_interval_and_on_other_cases_is_refused():
-    one = scored(torch.ones(4, dtype=torch.float64), np.zeros(4, dtype=int))
-    assert math.isnan(paired_gain(one, one).low) and paired_gain(one, one).estimate == 0
+    single_block = scored(torch.ones(4, dtype=torch.float64), np.zeros(4, dtype=int))
+    assert math.isnan(paired_gain(single_block, single_block).low) and paired_gain(single_block, single_block).estimate == 0
     with pytest.raises(ValueError, match="the same cases"):
-        paired_gain(one, scored(torch.ones(5, dtype=torch.float64), np.zeros(5, dtype=int)))
+        paired_gain(single_block, scored(torch.ones(5, dtype=torch.float64), np.zeros(5, dtype=int)))
     with pytest.raises(ValueError, match="at least 2 blocks"):
-        halves(one.statistics)
+        halves(single_block.statistics)
 
 
 # ---- the table
 
 
 def test_every_method_has_a_row_with_its_scores_on_the_test_part(too_narrow, model, table):
-    kinds = [one.kind for one in too_narrow.rows]
+    kinds = [entry.kind for entry in too_narrow.rows]
     assert kinds == sorted(kinds, key=("method", "correction", "reference").index) and kinds[0] == "method"
-    assert {one.name.split()[0] for one in too_narrow.rows if one.kind == "correction"} == set(CORRECTIONS)
+    assert {entry.name.split()[0] for entry in too_narrow.rows if entry.kind == "correction"} == set(CORRECTIONS)
     alone = too_narrow.rows[0]
-    for one in too_narrow.rows:
-        assert not one.problem and one.scores["n_case"] == len(table.test)
-        assert (one.setting is None) == (one.kind == "reference")
-        if one is not alone:
-            assert one.gain.estimate == pytest.approx(alone.scores["crps_fair"] - one.scores["crps_fair"], abs=1e-9)
-            assert one.gain.low <= one.gain.estimate <= one.gain.high
-        if one.setting and one.name != "conformal":
-            assert evaluate(model, table, one.setting).scores == one.scores  # a row can be taken away as its setting
+    for entry in too_narrow.rows:
+        assert not entry.problem and entry.scores["n_case"] == len(table.test)
+        assert (entry.setting is None) == (entry.kind == "reference")
+        if entry is not alone:
+            assert entry.gain.estimate == pytest.approx(alone.scores["crps_fair"] - entry.scores["crps_fair"], abs=1e-9)
+            assert entry.gain.low <= entry.gain.estimate <= entry.gain.high
+        if entry.setting and entry.name != "conformal":
+            assert evaluate(model, table, entry.setting).scores == entry.scores  # a row can be taken away as its setting
 
 
 @pytest.mark.parametrize("name", planet.DRESSINGS)
@@ -111,22 +111,22 @@ def test_the_ensemble_that_a_benchmark_shows_of_a_dressing_is_the_one_that_is_co
 
 def test_where_the_concentration_is_too_narrow_a_correction_is_recommended_and_its_ratio_is_right(too_narrow):
     assert too_narrow.rows[0].scores["spread_skill_ratio"] < 0.5
-    found = row(too_narrow, "inflation")
-    assert found.gain_calibration.low > 0 and found.scores["spread_skill_ratio"] == pytest.approx(1, abs=0.1)
-    best = max((one for one in too_narrow.rows if one.kind == "correction"), key=lambda one: one.gain_calibration.estimate)
+    inflation = row(too_narrow, "inflation")
+    assert inflation.gain_calibration.low > 0 and inflation.scores["spread_skill_ratio"] == pytest.approx(1, abs=0.1)
+    best = max((entry for entry in too_narrow.rows if entry.kind == "correction"), key=lambda entry: entry.gain_calibration.estimate)
     assert too_narrow.recommended is best and best.title in too_narrow.sentence
 
 
 def test_where_the_concentration_is_right_no_correction_is_recommended(model, table):
-    found = compare(model, table, SETTING, search=at(74), corrections=("inflation",))
-    assert found.recommended is None and "stay with the concentration alone" in found.sentence
-    assert [one.name for one in found.rows if one.kind == "correction"] == ["inflation"]
+    comparison = compare(model, table, SETTING, search=at(74), corrections=("inflation",))
+    assert comparison.recommended is None and "stay with the concentration alone" in comparison.sentence
+    assert [entry.name for entry in comparison.rows if entry.kind == "correction"] == ["inflation"]
 
 
 @pytest.mark.parametrize("corrections", ((), ("conformal",)))
 def test_where_no_correction_changes_the_members_there_is_none_to_recommend(model, table, corrections):
-    found = compare(model, table, SETTING, search=at(74), corrections=corrections)
-    assert found.recommended is None and found.sentence.startswith("No correction that changes the members was fitted")
+    comparison = compare(model, table, SETTING, search=at(74), corrections=corrections)
+    assert comparison.recommended is None and comparison.sentence.startswith("No correction that changes the members was fitted")
 
 
 def test_the_recommendation_never_looks_at_the_test_targets(too_narrow, model, table):
@@ -136,34 +136,34 @@ def test_the_recommendation_never_looks_at_the_test_targets(too_narrow, model, t
     ):
         other = compare(model, replace(table, test=replace(table.test, target=target)), SETTING, search=at(1000, 5.5))
         assert (other.recommended.name, other.sentence, other.level) == (too_narrow.recommended.name, too_narrow.sentence, too_narrow.level)
-        for one, same in zip(too_narrow.rows, other.rows, strict=True):
-            assert (one.setting, one.passes) == (same.setting, same.passes)
-            assert np.array_equal(one.gain_calibration, same.gain_calibration, equal_nan=True)
-            assert one is too_narrow.rows[0] or one.name == "conformal" or one.gain != same.gain
+        for known, again in zip(too_narrow.rows, other.rows, strict=True):
+            assert (known.setting, known.passes) == (again.setting, again.passes)
+            assert np.array_equal(known.gain_calibration, again.gain_calibration, equal_nan=True)
+            assert known is too_narrow.rows[0] or known.name == "conformal" or known.gain != again.gain
 
 
 def test_the_gain_that_decides_is_scored_on_blocks_that_were_not_fitted_on(too_narrow, model, table):
     part = table.calibration
-    wide, narrow = (ensemble_of(model, table, Setting(nu, 9), part="calibration") for nu in (64, 1000))
+    wide, narrow = (ensemble_of(Experiment(model, table, Setting(nu, 9), "calibration")) for nu in (64, 1000))
     first = part.block % 2 == 0  # every block holds cases
     mean = []
-    for fitted, held in ((first, ~first), (~first, first)):
+    for fitted, others in ((first, ~first), (~first, first)):
         of = Statistics.of(wide.members[:, fitted], wide.target[fitted], wide.plain[fitted], np.zeros(fitted.sum(), dtype=int), 1)
-        members = wide.plain[held] + inflation.fit(of) * (wide.members[:, held] - wide.plain[held])
-        mean.append(crps(torch.tensor(members), torch.tensor(wide.target[held])))
+        members = wide.plain[others] + inflation.fit_factor(of) * (wide.members[:, others] - wide.plain[others])
+        mean.append(crps(torch.tensor(members), torch.tensor(wide.target[others])))
     plain = crps(torch.tensor(np.array(narrow.members)), torch.tensor(narrow.target)).double().mean()
     assert row(too_narrow, "inflation").gain_calibration.estimate == pytest.approx(float(plain - torch.cat(mean).double().mean()), rel=1e-4)
 
 
 def test_a_tuning_is_taken_as_it_is(model, table):
     tuning = tune(model, table, n_member=9, n_pass=3)
-    found = compare(model, table, tuning, corrections=("conformal",), search=lambda *_: pytest.fail("searched again"))
-    alone = found.rows[0]
+    comparison = compare(model, table, tuning, corrections=("conformal",), search=lambda *_: pytest.fail("searched again"))
+    alone = comparison.rows[0]
     assert alone.setting.concentration == tuning.concentration and alone.passes == tuning.passes
     assert alone.scores == tuning.after.scores
     tuning = tune(model, table, n_member=9, n_pass=3, correction="shared")
-    found = compare(model, table, tuning, corrections=("shared",), search=at(33))
-    assert found.rows[0].setting.concentration == 33 and found.rows[1].setting == tuning.setting.setting
+    comparison = compare(model, table, tuning, corrections=("shared",), search=at(33))
+    assert comparison.rows[0].setting.concentration == 33 and comparison.rows[1].setting == tuning.setting.setting
 
 
 def test_a_search_of_its_own_is_that_of_tune(model, table):
@@ -205,20 +205,20 @@ def with_calibration(dataset, **changes):
 
 def test_one_calibration_case_recommends_nothing(model, table):
     part = table.calibration
-    one = replace(table, calibration=type(part)(part.inputs[:1], part.target[:1], part.index[:1], part.block[:1]))
-    found = compare(model, one, SETTING, search=at(1000))
-    assert found.recommended is None and "1 independent blocks" in found.sentence
-    assert "at least 2 blocks" in row(found, "inflation").problem and found.rows[0].scores
+    single = replace(table, calibration=type(part)(part.inputs[:1], part.target[:1], part.index[:1], part.block[:1]))
+    comparison = compare(model, single, SETTING, search=at(1000))
+    assert comparison.recommended is None and "1 independent blocks" in comparison.sentence
+    assert "at least 2 blocks" in row(comparison, "inflation").problem and comparison.rows[0].scores
 
 
 def test_errors_of_zero_and_missing_targets_are_problems_of_rows(model, table):
-    plain = ensemble_of(model, table, Setting(math.inf, 2), part="calibration").plain
+    plain = ensemble_of(Experiment(model, table, Setting(math.inf, 2), "calibration")).plain
     exact = compare(model, with_calibration(table, target=torch.tensor(plain)), SETTING, search=at(64), corrections=("inflation", "shared"))
     assert "errors of the plain model above 0" in row(exact, "inflation").problem and exact.recommended is None
     missing = compare(model, with_calibration(table, target=torch.full_like(table.calibration.target, torch.nan)), SETTING, search=at(64))
     assert missing.recommended is None and all(row(missing, name).problem for name in ("inflation", "conformal", "gaussian-dressing"))
-    for one in (*exact.rows, *missing.rows):
-        assert "\n" not in one.problem
+    for entry in (*exact.rows, *missing.rows):
+        assert "\n" not in entry.problem
 
 
 def test_an_ensemble_without_spread_leaves_the_references():
@@ -235,7 +235,7 @@ def test_an_ensemble_without_spread_leaves_the_references():
 
     diabetes = load_dataset("diabetes")
     with pytest.warns(UserWarning, match="members of Stiff are equal"):
-        found = compare(Stiff().eval(), diabetes, SETTING)
-    assert "a spread of exactly zero" in found.rows[0].problem and found.rows[0].problem in found.sentence
-    assert "members that differ" in row(found, "inflation").problem
-    assert row(found, "gaussian-dressing").scores["spread"] > 0 and found.recommended is None
+        comparison = compare(Stiff().eval(), diabetes, SETTING)
+    assert "a spread of exactly zero" in comparison.rows[0].problem and comparison.rows[0].problem in comparison.sentence
+    assert "members that differ" in row(comparison, "inflation").problem
+    assert row(comparison, "gaussian-dressing").scores["spread"] > 0 and comparison.recommended is None

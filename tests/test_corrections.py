@@ -99,12 +99,12 @@ def test_the_fitted_inflation_makes_the_ratio_one_and_is_the_root_that_a_search_
         wide = plain + c * (members - plain)
         return np.log((m + 1) / m * wide.var(0, ddof=1).mean() / np.mean((wide.mean(0) - target) ** 2))
 
-    found = inflation.fit(Statistics.of(members, target, plain, block, 10))
-    wide = inflation.inflated(members, plain, found)
+    factor = inflation.fit_factor(Statistics.of(members, target, plain, block, 10))
+    wide = inflation.inflated(members, plain, factor)
     assert scores(Statistics.of(wide, target, plain, block, 10))["spread_skill_ratio"] == pytest.approx(1, abs=1e-10)
     grid = np.geomspace(1e-3, 1e3, 4000)
     first = np.flatnonzero(np.diff(np.sign([log_ratio(c) for c in grid])))[0]
-    assert found == pytest.approx(brentq(log_ratio, grid[first], grid[first + 1], xtol=1e-12), rel=1e-8)
+    assert factor == pytest.approx(brentq(log_ratio, grid[first], grid[first + 1], xtol=1e-12), rel=1e-8)
 
 
 def test_the_fitted_inflation_does_not_depend_on_the_number_of_members():
@@ -112,8 +112,8 @@ def test_the_fitted_inflation_does_not_depend_on_the_number_of_members():
     plain = np.zeros(40_000)
     target = plain + rng.normal(size=40_000)
     block = np.arange(40_000) % 20
-    found = [inflation.fit(Statistics.of(0.25 * rng.normal(size=(m, 40_000)), target, plain, block, 20)) for m in (2, 20)]
-    assert found == pytest.approx([4.0, 4.0], rel=0.02)  # error 1, spread 1/4, no drift
+    factors = [inflation.fit_factor(Statistics.of(0.25 * rng.normal(size=(m, 40_000)), target, plain, block, 20)) for m in (2, 20)]
+    assert factors == pytest.approx([4.0, 4.0], rel=0.02)  # error 1, spread 1/4, no drift
 
 
 def test_an_inflation_that_cannot_be_is_refused():
@@ -125,7 +125,7 @@ def test_an_inflation_that_cannot_be_is_refused():
         ((plain + 3 + 0.01 * (members - plain), target, plain), "drifts faster"),
     ):
         with pytest.raises(ValueError, match=message):
-            inflation.fit(Statistics.of(*case, block, 10))
+            inflation.fit_factor(Statistics.of(*case, block, 10))
 
 
 def test_one_factor_for_each_case_is_that_factor_in_that_case():
@@ -151,8 +151,8 @@ def test_the_mixture_has_the_variance_of_the_fraction(value):
     low, chance = math.floor(value), Fractional(value).probability
     assert 0 <= chance < 1
     assert (1 - chance) / low + chance / (low + 1) == pytest.approx(1 / value, rel=1e-12)
-    taken = takes_larger(0, 40_000, chance)
-    assert abs(taken.mean() - chance) < 4.5 * math.sqrt(chance * (1 - chance) / 40_000) + 1e-12
+    upper = takes_larger(0, 40_000, chance)
+    assert abs(upper.mean() - chance) < 4.5 * math.sqrt(chance * (1 - chance) / 40_000) + 1e-12
 
 
 def test_the_variance_of_a_row_is_that_of_the_fraction():
@@ -184,13 +184,13 @@ def test_a_fractional_member_is_a_member_of_one_of_its_neighbours_and_of_any_lar
 def test_a_correction_on_the_command_line_is_that_of_python_and_goes_into_the_file(model, diabetes, capsys, tmp_path):
     case = ["--model", "ft_transformer", "--dataset", "diabetes", "--members", "9", "--correction", "inflation 2.50"]
     assert command_line.main(["evaluate", *case, "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    wanted = evaluate(model, diabetes, Setting(64, 9, correction="inflation 2.5"))
-    assert found["correction"] == "inflation 2.5" and found["crps_fair"] == wanted.scores["crps_fair"]
+    printed = json.loads(capsys.readouterr().out)
+    evaluation = evaluate(model, diabetes, Setting(64, 9, correction="inflation 2.5"))
+    assert printed["correction"] == "inflation 2.5" and printed["crps_fair"] == evaluation.scores["crps_fair"]
     assert command_line.main(["sample", *case, "--out", str(tmp_path / "e.nc")]) == 0
     with xr.open_dataset(tmp_path / "e.nc", engine="h5netcdf") as data:
         assert data.attrs["correction"] == "inflation 2.5"
-        assert np.array_equal(data.forecast, wanted.ensemble.members)
+        assert np.array_equal(data.forecast, evaluation.ensemble.members)
     capsys.readouterr()
     assert command_line.main(["evaluate", *case[:-1], "magic"]) == 2
     assert "correction must be one of 'inflation 3.2'" in capsys.readouterr().err

@@ -22,17 +22,17 @@ def narrow(n, event, m=19, seed=0, width=0.3):
 @pytest.mark.parametrize("width", (0.3, 5.0))
 def test_new_cases_are_covered_as_promised_whatever_the_ensemble(n, width):
     members, target = narrow(n + 1, (20_000,), width=width)  # 20,000 calibration sets side by side, one new case each
-    fitted = conformal.fit(members[:, :n], target[:n], [0.5, 0.8, 0.9])
-    found = fitted.scores(members[:, n:], target[n:])
+    fitted = conformal.fit_intervals(members[:, :n], target[:n], [0.5, 0.8, 0.9])
+    scores = fitted.scores(members[:, n:], target[n:])
     for level in (0.5, 0.8, 0.9):
-        assert found[f"coverage_{100 * level:g}"] == pytest.approx(guaranteed_coverage(n, level), abs=0.01)
+        assert scores[f"coverage_{100 * level:g}"] == pytest.approx(guaranteed_coverage(n, level), abs=0.01)
 
 
 def test_the_offset_of_each_lead_time_is_the_order_statistic():
     members, target = narrow(40, (3,))
     target[::5, 1] = torch.nan
     lower, upper = central_intervals(members, [0.55, 0.9, 0.99])
-    found = conformal.fit(members, target, [0.55, 0.9, 0.99])
+    fitted = conformal.fit_intervals(members, target, [0.55, 0.9, 0.99])
     for place, hundredths in enumerate((55, 90, 99)):
         for lead in range(3):
             score = sorted(
@@ -42,7 +42,7 @@ def test_the_offset_of_each_lead_time_is_the_order_statistic():
             )
             rank = -((len(score) + 1) * hundredths // -100)
             wanted = score[rank - 1] if rank <= len(score) else math.inf
-            assert float(found.offset[place, lead]) == pytest.approx(wanted, abs=1e-6)
+            assert float(fitted.offset[place, lead]) == pytest.approx(wanted, abs=1e-6)
 
 
 @pytest.mark.parametrize("shared", (0.0, 0.9, 1.0))
@@ -50,16 +50,16 @@ def test_a_map_holds_its_share_of_area_on_average_however_its_cells_hang_togethe
     """1500 worlds of 9 calibration maps and a new one; shared: how much of the error is one number for the whole map."""
     weights = cell_area_weights([-60.0, 0.0, 60.0])[:, None]
     generator = torch.Generator().manual_seed(0)
-    held = []
+    worlds = []
     for _ in range(1500):
         common, own = torch.randn(10, 1, 1, generator=generator), torch.randn(10, 3, 4, generator=generator)
         target = math.sqrt(shared) * common + math.sqrt(1 - shared) * own
         members = 0.2 * torch.randn(9, 10, 3, 4, generator=generator)
-        fitted = conformal.fit(members[:, :9], target[:9], [0.5, 0.8], weights)
-        held.append(fitted.scores(members[:, 9:], target[9:], weights))
+        fitted = conformal.fit_intervals(members[:, :9], target[:9], [0.5, 0.8], weights)
+        worlds.append(fitted.scores(members[:, 9:], target[9:], weights))
     for level in (50, 80):
-        coverage = torch.tensor([one[f"coverage_{level}"] for one in held])
-        error = float(coverage.std()) / math.sqrt(len(held))
+        coverage = torch.tensor([of_world[f"coverage_{level}"] for of_world in worlds])
+        error = float(coverage.std()) / math.sqrt(len(worlds))
         assert float(coverage.mean()) > level / 100 - 3 * error
         assert float(coverage.mean()) < (level / 100) + 0.1 + 3 * error  # at most one map in ten more
 
@@ -67,29 +67,29 @@ def test_a_map_holds_its_share_of_area_on_average_however_its_cells_hang_togethe
 def test_a_map_with_missing_cells_counts_as_much_as_a_whole_one():
     """400 worlds of 10 maps and a new one; half of all maps have one cell alone, and errors five times as large."""
     generator = torch.Generator().manual_seed(0)
-    held = []
+    coverages = []
     for _ in range(400):
         one_cell = torch.rand(11, generator=generator) < 0.5
         target = torch.randn(11, 1, 1, generator=generator) * torch.where(one_cell, 5.0, 1.0)[:, None, None] * torch.ones(11, 4, 5)
         target[one_cell] = torch.where(torch.arange(20).view(4, 5) == 7, target[one_cell], torch.nan)
         members = 0.1 * torch.randn(9, 11, 4, 5, generator=generator)
-        held.append(conformal.fit(members[:, :10], target[:10], [0.8]).scores(members[:, 10:], target[10:])["coverage_80"])
-    coverage = torch.tensor(held)
-    assert float(coverage.mean()) > 0.8 - 3 * float(coverage.std()) / math.sqrt(len(held))
+        coverages.append(conformal.fit_intervals(members[:, :10], target[:10], [0.8]).scores(members[:, 10:], target[10:])["coverage_80"])
+    coverage = torch.tensor(coverages)
+    assert float(coverage.mean()) > 0.8 - 3 * float(coverage.std()) / math.sqrt(len(coverages))
 
 
 def test_a_map_of_equal_cells_is_one_number_a_case():
     members, target = narrow(30, ())
-    one = conformal.fit(members, target, [0.5, 0.9])
-    tiled = conformal.fit(
+    single = conformal.fit_intervals(members, target, [0.5, 0.9])
+    tiled = conformal.fit_intervals(
         members[..., None, None].expand(-1, -1, 3, 4), target[:, None, None].expand(-1, 3, 4), [0.5, 0.9], torch.rand(3, 4)
     )
-    assert torch.equal(one.offset, tiled.offset)
+    assert torch.equal(single.offset, tiled.offset)
 
 
 def test_intervals_that_were_too_wide_shrink_and_never_cross():
     members, target = 3 + torch.randn(19, 200, generator=torch.Generator().manual_seed(0)), torch.full((200,), 3.0)
-    fitted = conformal.fit(members, target, [0.5, 0.9])
+    fitted = conformal.fit_intervals(members, target, [0.5, 0.9])
     assert (fitted.offset < 0).all()
     lower, upper = fitted.intervals(members)
     assert (lower <= upper).all()
@@ -100,9 +100,9 @@ def test_intervals_that_were_too_wide_shrink_and_never_cross():
 
 def test_too_few_cases_promise_nothing_finite_and_none_is_refused():
     members, target = narrow(8, ())
-    assert conformal.fit(members, target, [0.9]).offset.isinf().all()
+    assert conformal.fit_intervals(members, target, [0.9]).offset.isinf().all()
     with pytest.raises(ValueError, match="found none"):
-        conformal.fit(members, torch.full_like(target, torch.nan))
+        conformal.fit_intervals(members, torch.full_like(target, torch.nan))
 
 
 def test_the_steps_of_split_conformal_have_its_intervals_and_the_crps_of_their_law():

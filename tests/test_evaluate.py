@@ -18,27 +18,29 @@ from tests.zoo import ByHand
 
 
 def test_scores_are_those_of_the_ensemble_written_out(model, diabetes):
-    found = evaluate(model, diabetes, Setting(8, 19))
-    members, target = np.asarray(found.ensemble.members, float), diabetes.test.target.double().numpy()
+    evaluation = evaluate(model, diabetes, Setting(8, 19))
+    members, target = np.asarray(evaluation.ensemble.members, float), diabetes.test.target.double().numpy()
     mean = members.mean(0)
-    assert found.scores["rmse"] == pytest.approx(np.sqrt(np.mean((mean - target) ** 2)))
-    assert found.scores["spread"] == pytest.approx(np.sqrt(members.var(0, ddof=1).mean()))
-    assert found.scores["spread_skill_ratio"] == pytest.approx(math.sqrt(20 / 19) * found.scores["spread"] / found.scores["rmse"])
-    assert found.plain["rmse"] == pytest.approx(np.sqrt(np.mean((found.ensemble.plain - target) ** 2)), rel=1e-6)
-    assert found.scores["n_case"] == len(diabetes.test)
+    assert evaluation.scores["rmse"] == pytest.approx(np.sqrt(np.mean((mean - target) ** 2)))
+    assert evaluation.scores["spread"] == pytest.approx(np.sqrt(members.var(0, ddof=1).mean()))
+    assert evaluation.scores["spread_skill_ratio"] == pytest.approx(
+        math.sqrt(20 / 19) * evaluation.scores["spread"] / evaluation.scores["rmse"]
+    )
+    assert evaluation.plain["rmse"] == pytest.approx(np.sqrt(np.mean((evaluation.ensemble.plain - target) ** 2)), rel=1e-6)
+    assert evaluation.scores["n_case"] == len(diabetes.test)
 
 
 def test_members_do_not_depend_on_the_chunks_they_were_computed_in(model, diabetes):
-    found = evaluate(model, diabetes, Setting(8, 19))
+    evaluation = evaluate(model, diabetes, Setting(8, 19))
     whole = sample_ensemble(model.on(diabetes, device="cpu"), diabetes.test.inputs, concentration=8, n_member=19)
-    assert np.allclose(found.ensemble.members, whole.numpy(), rtol=1e-5)
+    assert np.allclose(evaluation.ensemble.members, whole.numpy(), rtol=1e-5)
 
 
 def test_the_plain_model_has_no_spread_and_its_crps_is_its_mean_absolute_error(model, diabetes):
-    found = evaluate(model, diabetes, Setting(math.inf, 5))
-    assert found.scores["spread"] == 0 and found.scores["coverage_90"] == 0
-    assert found.scores["crps_fair"] == pytest.approx(found.plain["mae"])
-    assert found.scores["rmse"] == pytest.approx(found.plain["rmse"])
+    evaluation = evaluate(model, diabetes, Setting(math.inf, 5))
+    assert evaluation.scores["spread"] == 0 and evaluation.scores["coverage_90"] == 0
+    assert evaluation.scores["crps_fair"] == pytest.approx(evaluation.plain["mae"])
+    assert evaluation.scores["rmse"] == pytest.approx(evaluation.plain["rmse"])
 
 
 def test_progress_ends_at_its_total(model, diabetes, empty_cache):
@@ -48,8 +50,8 @@ def test_progress_ends_at_its_total(model, diabetes, empty_cache):
 
 
 def test_a_network_of_ones_own_is_evaluated_as_it_is(diabetes):
-    found = evaluate(own(unit=100), diabetes, Setting(4, 9))
-    assert found.model == "Own" and found.calls == {"attention": 1} and found.scores["spread"] > 0
+    evaluation = evaluate(own(unit=100), diabetes, Setting(4, 9))
+    assert evaluation.model == "Own" and evaluation.calls == {"attention": 1} and evaluation.scores["spread"] > 0
     with pytest.raises(ValueError, match="expected a forecast of shape"):
         evaluate(nn.Sequential(own(unit=100), nn.Unflatten(0, (1, -1))).eval(), diabetes, Setting(4, 9))
 
@@ -68,8 +70,8 @@ def test_a_network_that_calls_its_parts_layers_is_sampled_whole(diabetes):
             return self.head(x.mean(1))[:, 0]
 
     network = own(kind=Own)
-    found = evaluate(network, diabetes, Setting(4, 5))
-    assert found.layers == "*" and len(found.calls) == 2 and found.scores["spread"] > 0
+    evaluation = evaluate(network, diabetes, Setting(4, 5))
+    assert evaluation.layers == "*" and len(evaluation.calls) == 2 and evaluation.scores["spread"] > 0
     assert tune(network, diabetes, n_member=5, n_pass=2).grid.size
 
 
@@ -114,19 +116,19 @@ class GridNetwork(nn.Module):
 
 def test_a_grid_is_scored_with_its_cells_by_their_area(tmp_path):
     network, grid = own(kind=GridNetwork), a_grid()
-    found = evaluate(network, grid, Setting(4, 9))
+    evaluation = evaluate(network, grid, Setting(4, 9))
     area = np.cos(np.deg2rad(grid.latitude))  # cells of equal height: the exact area is proportional to it
     weights = np.broadcast_to((area / area.mean())[:, None], (4, 6))
-    members, target = np.asarray(found.ensemble.members, float), grid.test.target.numpy()
-    assert found.ensemble.dims == ("init_time", "latitude", "longitude")
-    assert found.scores["rmse"] == pytest.approx(np.sqrt(np.mean(weights * (members.mean(0) - target) ** 2)), rel=1e-6)
-    assert found.scores["spread"] == pytest.approx(np.sqrt(np.mean(weights * members.var(0, ddof=1))), rel=1e-6)
-    assert found.references["persistence"] == pytest.approx(
+    members, target = np.asarray(evaluation.ensemble.members, float), grid.test.target.numpy()
+    assert evaluation.ensemble.dims == ("init_time", "latitude", "longitude")
+    assert evaluation.scores["rmse"] == pytest.approx(np.sqrt(np.mean(weights * (members.mean(0) - target) ** 2)), rel=1e-6)
+    assert evaluation.scores["spread"] == pytest.approx(np.sqrt(np.mean(weights * members.var(0, ddof=1))), rel=1e-6)
+    assert evaluation.references["persistence"] == pytest.approx(
         np.sqrt(np.mean(weights * (grid.test.inputs[:, 0].numpy() - target) ** 2)), rel=1e-6
     )
-    write_ensemble(found, tmp_path / "e.nc")
+    write_ensemble(evaluation, tmp_path / "e.nc")
     back = read_ensemble(tmp_path / "e.nc")
-    assert back.latitude == grid.latitude and scores(back.pooled)["rmse"] == pytest.approx(found.scores["rmse"])
+    assert back.latitude == grid.latitude and scores(back.pooled)["rmse"] == pytest.approx(evaluation.scores["rmse"])
     assert tune(network, grid, n_member=9, n_pass=3).grid.size
 
 
@@ -139,5 +141,5 @@ def test_a_network_with_attention_by_hand_is_evaluated_when_its_class_is_named(d
         def forward(self, x):
             return self.head(self.attention(self.lift(x[..., None] / 100)).mean(1))[:, 0]
 
-    found = evaluate(own(kind=Own), diabetes, Setting(4, 5), attention_classes=(ByHand,))
-    assert found.calls == {"attention": 1} and found.scores["spread"] > 0
+    evaluation = evaluate(own(kind=Own), diabetes, Setting(4, 5), attention_classes=(ByHand,))
+    assert evaluation.calls == {"attention": 1} and evaluation.scores["spread"] > 0

@@ -12,8 +12,8 @@ import pytest
 from zarr.abc.store import OffsetByteRequest, RangeByteRequest, SuffixByteRequest
 from zarr.core.buffer import default_buffer_prototype
 
-from stochattn_core.datasets import era5, load_dataset
-from stochattn_core.readers import grid_address, grid_from_file
+from stochattn_core.datasets import load_dataset
+from stochattn_core.readers import era5, grid_address, grid_from_file
 from stochattn_core.readers.grid_address import open_address
 from stochattn_core.readers.grid_contents import contents_of
 from stochattn_core.readers.http_store import HttpStore

@@ -10,9 +10,8 @@ import pytest
 import torch
 import xarray as xr
 
-from stochattn_core.datasets import era5
 from stochattn_core.datasets.base import PARTS
-from stochattn_core.readers import grid_from_file
+from stochattn_core.readers import era5, grid_from_file
 from stochattn_core.readers.axis_names import FORECAST_AXIS_NAMES, rename_axes
 from stochattn_core.readers.climatology import fit_climatology
 

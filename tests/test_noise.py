@@ -30,24 +30,24 @@ def known(n=2000, m=20, factor=3.0, size=0.4, seed=0):
 
 
 def test_the_two_numbers_that_made_the_errors_are_found():
-    found = noise.fit(*known())
-    assert found.factor == pytest.approx(3.0, rel=0.12) and found.size == pytest.approx(0.4, rel=0.12)
+    fitted = noise.fit_noise(*known())
+    assert fitted.factor == pytest.approx(3.0, rel=0.12) and fitted.size == pytest.approx(0.4, rel=0.12)
 
 
 def test_a_spread_that_says_nothing_of_the_error_is_left_out():
     members, _, plain = known()
     target = plain + np.random.default_rng(5).standard_normal(2000)
-    found = noise.fit(members, target, plain)
-    assert found.factor < 0.3 and found.size == pytest.approx(1.0, rel=0.05)
+    fitted = noise.fit_noise(members, target, plain)
+    assert fitted.factor < 0.3 and fitted.size == pytest.approx(1.0, rel=0.05)
     assert Noise(0.0, 1.0).text == "noise 0 1" and parse("noise 0 1").members(members, plain, 0).std(0) == pytest.approx(1.0, abs=0.7)
 
 
 def test_missing_targets_change_nothing_and_units_are_those_of_the_target():
     members, target, plain = known()
     holes = np.where(np.arange(len(target)) % 7 == 0, np.nan, target)
-    some, metres = noise.fit(members, holes, plain), noise.fit(1000 * members, 1000 * target, 1000 * plain)
+    some, metres = noise.fit_noise(members, holes, plain), noise.fit_noise(1000 * members, 1000 * target, 1000 * plain)
     assert some.factor == pytest.approx(3.0, rel=0.15) and some.size == pytest.approx(0.4, rel=0.15)
-    whole = noise.fit(members, target, plain)
+    whole = noise.fit_noise(members, target, plain)
     assert metres.factor == pytest.approx(whole.factor, rel=0.01) and metres.size == pytest.approx(1000 * whole.size, rel=0.01)
 
 
@@ -55,7 +55,7 @@ def test_nothing_to_fit_is_said_in_one_sentence():
     members, target, plain = known(n=30)
     for case in ((members, plain, plain), (np.stack([plain] * 5), target, plain), (members, np.full(30, np.nan), plain)):
         with pytest.raises(ValueError, match="expected errors of the plain model and members that differ"):
-            noise.fit(*case)
+            noise.fit_noise(*case)
 
 
 def test_a_noisy_member_does_not_hang_on_how_many_there_are_and_has_its_own_noise():
@@ -74,9 +74,9 @@ def test_it_is_recommended_where_the_target_has_a_noise_of_its_own():
 
     rng = np.random.default_rng(0)
     data, network = dataset(part(rng, 400, uneven(0.8), error), part(rng, 400, uneven(0.8), error)), OneAttention().eval()
-    found = compare(network, data, Setting(n_member=19), corrections=("inflation", "noise"))
-    rows = {row.name: row for row in found.rows}
-    assert found.recommended is rows["noise"] and rows["noise"].gain.low > 0 and rows["noise"].setting.correction.startswith("noise ")
+    comparison = compare(network, data, Setting(n_member=19), corrections=("inflation", "noise"))
+    rows = {row.name: row for row in comparison.rows}
+    assert comparison.recommended is rows["noise"] and rows["noise"].gain.low > 0 and rows["noise"].setting.correction.startswith("noise ")
     assert rows["noise"].scores["crps_fair"] < rows["inflation"].scores["crps_fair"]
     again = evaluate(network, data, rows["noise"].setting).scores
     assert again["crps_fair"] == pytest.approx(rows["noise"].scores["crps_fair"]) and 0.85 <= again["coverage_90"] <= 0.95

@@ -8,7 +8,7 @@ import pytest
 import torch
 from scipy import stats
 
-from stochattn_core.forecasts import Ensemble
+from stochattn_core.ensemble_data import Ensemble
 from stochattn_core.metrics.dispersion import per_sample
 from stochattn_core.tuning.interval import N_REPLICATE, Resampled, ends, error_draws, resampled, wider
 from stochattn_core.tuning.minimum import minimum
@@ -41,7 +41,7 @@ def toy(n_case=8000, n_output=1, n_pass=32, n_block=40, seed=0, grid=(4, 6, 8, 1
 
 def share_of_the_right_spread(points, name):
     """sqrt(TRUE / nu*): the spread at which the objective settles."""
-    curve = OBJECTIVES[name].curve(points, points[0].once)
+    curve = OBJECTIVES[name].curve(points, points[0].every_block)
     return math.sqrt(TRUE / float(minimum(np.array([point.concentration for point in points]), curve)[0]))
 
 
@@ -70,9 +70,9 @@ def test_w1_under_a_crps_bound_is_near_it_too(points):
 
 @pytest.mark.parametrize("k", (2, 5, 20))
 def test_the_bias_of_a_norm_fades_with_its_dimension(k):
-    found = share_of_the_right_spread(toy(n_case=4000, n_output=k, n_pass=8), "per-sample")
+    share = share_of_the_right_spread(toy(n_case=4000, n_output=k, n_pass=8), "per-sample")
     assert bias(k) == pytest.approx({2: 0.785, 5: 0.905, 20: 0.975}[k], abs=5e-4)
-    assert found == pytest.approx(bias(k), abs=0.015)
+    assert share == pytest.approx(bias(k), abs=0.015)
 
 
 def test_a_pooled_norm_of_fifty_numbers_is_one_percent_low():
@@ -85,7 +85,7 @@ def test_per_sample_sums_agree_with_their_slow_definition():
     target[2] = np.nan
     target[4, 1] = np.nan
     weights, block = np.array([0.5, 1.0, 1.5]), np.array([0, 1, 0, 1, 2, 2, 0])
-    found = per_sample(members, target, plain, block, weights=weights)
+    sums = per_sample(members, target, plain, block, weights=weights)
     cost, averaged, n = np.zeros((3, 5)), np.zeros(3), np.zeros(3)
     for i in range(7):
         seen = ~np.isnan(target[i])
@@ -97,9 +97,9 @@ def test_per_sample_sums_agree_with_their_slow_definition():
         cost[block[i]] += (d - d0) ** 2
         averaged[block[i]] += (d.mean() - d0) ** 2
         n[block[i]] += 1
-    np.testing.assert_allclose(found.cost, cost)
-    np.testing.assert_allclose(found.averaged, averaged)
-    np.testing.assert_allclose(found.n, n)
+    np.testing.assert_allclose(sums.cost, cost)
+    np.testing.assert_allclose(sums.averaged, averaged)
+    np.testing.assert_allclose(sums.n, n)
 
 
 def test_the_minimum_is_exact_for_a_squared_difference_of_spread_and_error():
@@ -127,16 +127,16 @@ def drawn_again(points):
 
 
 def test_an_interval_narrows_with_the_root_of_the_cases_and_holds_the_truth():
-    held, width = 0, {}
+    n_inside, width = 0, {}
     for n_case, n_seed in ((300, 40), (1200, 20)):
-        found = []
+        widths = []
         for seed in range(n_seed):
             points = toy(n_case=n_case, n_pass=8, n_block=50, seed=seed, grid=(4, 8, 16, 32, 64))
             low, high = drawn_again(points).ends(4.0, 64.0)
-            held += n_case == 300 and low < TRUE < high
-            found.append(math.log(high / low))
-        width[n_case] = np.mean(found)
-    assert 31 <= held <= 40  # of 40 with 90%: fewer once in a hundred
+            n_inside += n_case == 300 and low < TRUE < high
+            widths.append(math.log(high / low))
+        width[n_case] = np.mean(widths)
+    assert 31 <= n_inside <= 40  # of 40 with 90%: fewer once in a hundred
     assert width[300] / width[1200] == pytest.approx(2, rel=0.1)
     # d0 has a relative error of 1 / sqrt(2 n), so has d on every pass; nu* goes with the square.
     assert width[300] == pytest.approx(2 * 1.645 * 2 * math.sqrt((1 + 1 / 8) / (2 * 300)), rel=0.1)
@@ -149,9 +149,9 @@ def test_ends_are_those_of_another_library_where_students_t_is_normal():
     again = Resampled(x.mean(), x[draws].mean(1), (x.sum() - x) / 399)
     known = stats.bootstrap((x,), np.mean, confidence_level=0.9, n_resamples=40 * N_REPLICATE, method="BCa", rng=np.random.default_rng(3))
     plain = np.quantile(again.replicates, [0.05, 0.95])
-    found = np.array(again.ends(0.0, 100.0))
-    assert found == pytest.approx(known.confidence_interval, rel=0.01)
-    assert (found > plain).all() and found[1] - plain[1] > 0.3 * x.std() / 20  # the long tail is above
+    ends_by_t = np.array(again.ends(0.0, 100.0))
+    assert ends_by_t == pytest.approx(known.confidence_interval, rel=0.01)
+    assert (ends_by_t > plain).all() and ends_by_t[1] - plain[1] > 0.3 * x.std() / 20  # the long tail is above
 
 
 def test_ends_with_few_blocks_are_wider_than_percentiles_and_with_one_are_everything():
@@ -197,7 +197,7 @@ def test_counts_of_blocks_weigh_cases_like_cases_taken_again(points):
     """A block that is taken twice is the same as its cases standing there twice."""
     few = toy(n_case=40, n_block=4, n_pass=3, grid=(8, 16, 32))
     counts = torch.tensor([[2.0, 0.0, 1.0, 1.0]], dtype=torch.float64)
-    taken = np.concatenate([np.flatnonzero(np.arange(40) % 4 == b) for b in (0, 0, 2, 3)])
+    repeated = np.concatenate([np.flatnonzero(np.arange(40) % 4 == b) for b in (0, 0, 2, 3)])
     rng = np.random.default_rng(0)
     target, noise = rng.standard_normal(40), rng.standard_normal((3, 40))
     for name, objective in OBJECTIVES.items():
@@ -207,8 +207,13 @@ def test_counts_of_blocks_weigh_cases_like_cases_taken_again(points):
                 Point.of(
                     nu,
                     Ensemble(
-                        noise[:, taken] * math.sqrt(TRUE / nu), target[taken], np.zeros(40), pd.RangeIndex(40), np.zeros(40, int), ("case",)
+                        noise[:, repeated] * math.sqrt(TRUE / nu),
+                        target[repeated],
+                        np.zeros(40),
+                        pd.RangeIndex(40),
+                        np.zeros(40, int),
+                        ("case",),
                     ),
                 )
             )
-        np.testing.assert_allclose(objective.curve(few, counts), objective.curve(again, again[0].once), err_msg=name)
+        np.testing.assert_allclose(objective.curve(few, counts), objective.curve(again, again[0].every_block), err_msg=name)

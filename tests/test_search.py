@@ -10,7 +10,7 @@ import torch
 from statsmodels.stats.meta_analysis import combine_effects
 
 from stochattn_core import load_dataset, load_model, tune
-from stochattn_core.forecasts import Ensemble
+from stochattn_core.ensemble_data import Ensemble
 from stochattn_core.settings import Setting
 from stochattn_core.tuning import Budget, groups, preview, search_concentration
 from stochattn_core.tuning.thompson import N_MOST, line_through, thompson
@@ -33,25 +33,25 @@ def single_passes(seed=0, noise=NOISE, n_block=20):
 
 def test_single_passes_find_the_minimum_of_the_expected_cost():
     pass_at, asked = single_passes()
-    found = thompson(pass_at, np.full(20, 10.0), np.full(20, 10.0), 4096)  # d0 = 1
+    result = thompson(pass_at, np.full(20, 10.0), np.full(20, 10.0), 4096)  # d0 = 1
     right = (1 / (FACTOR * math.exp(1.5 * NOISE**2))) ** (1 / SLOPE)
-    assert found.converged and found.optimum == pytest.approx(right, rel=0.03)
+    assert result.converged and result.optimum == pytest.approx(right, rel=0.03)
     assert [member for _, member in asked] == list(range(len(asked)))  # every pass is a member of its own
-    assert 40 < len(asked) <= N_MOST and 1 in found.concentration and 4096 in found.concentration
-    late = found.concentration[40:]
+    assert 40 < len(asked) <= N_MOST and 1 in result.concentration and 4096 in result.concentration
+    late = result.concentration[40:]
     assert np.all((late > right / 2) & (late < right * 2))  # batches go where the optimum may be
-    low, high = np.quantile(found.line.optima(1.0), [0.05, 0.95])
+    low, high = np.quantile(result.line.optima(1.0), [0.05, 0.95])
     assert low < right < high and high / low < 1.2
 
 
 def test_the_posterior_of_single_passes_holds_the_truth_as_often_as_it_says():
-    rng, held = np.random.default_rng(0), 0
+    rng, n_inside = np.random.default_rng(0), 0
     nu = np.geomspace(2, 128, 30)
     for _ in range(100):
         d = FACTOR * nu**SLOPE * np.exp(0.2 * rng.standard_normal(30))
         low, high = np.quantile(line_through(nu, d, 1.0, rng).optima(1.0), [0.05, 0.95])
-        held += low < (1 / (FACTOR * math.exp(1.5 * 0.2**2))) ** (1 / SLOPE) < high
-    assert 82 <= held <= 97
+        n_inside += low < (1 / (FACTOR * math.exp(1.5 * 0.2**2))) ** (1 / SLOPE) < high
+    assert 82 <= n_inside <= 97
 
 
 def test_a_budget_ends_the_single_passes_and_a_larger_one_goes_on_with_the_same():
@@ -132,29 +132,29 @@ def series(true, n_case=400, n_pass=6, seed=0):
 
 
 def test_lead_times_that_differ_keep_their_own_concentration():
-    found = groups.by_lead_time(series([4, 8, 32]))
-    assert [group.name for group in found] == ["1 h", "2 h", "3 h"]
-    for group, true in zip(found, (4, 8, 32), strict=True):
+    by_lead = groups.by_lead_time(series([4, 8, 32]))
+    assert [group.name for group in by_lead] == ["1 h", "2 h", "3 h"]
+    for group, true in zip(by_lead, (4, 8, 32), strict=True):
         assert group.low < group.own < group.high and group.own == pytest.approx(true, rel=0.25)
         assert group.weight > 0.9 and group.optimum == pytest.approx(group.own, rel=0.1)
 
 
 def test_lead_times_that_are_alike_share_what_they_know():
-    found = groups.by_lead_time(series([8, 8, 8, 8, 8, 8], n_case=80))
-    own_spread = np.std([math.log(group.own) for group in found])
-    assert np.std([math.log(group.optimum) for group in found]) < own_spread / 2
-    assert all(group.weight < 0.5 for group in found)
+    by_lead = groups.by_lead_time(series([8, 8, 8, 8, 8, 8], n_case=80))
+    own_spread = np.std([math.log(group.own) for group in by_lead])
+    assert np.std([math.log(group.optimum) for group in by_lead]) < own_spread / 2
+    assert all(group.weight < 0.5 for group in by_lead)
 
 
 def test_shrinkage_takes_the_mean_and_the_spread_of_groups_that_another_library_finds():
     estimates = [
         groups.Estimate(str(i), math.exp(y), 1.0, 9.0, error, False) for i, (y, error) in enumerate(((1.0, 0.1), (2.0, 0.1), (3.0, 0.4)))
     ]
-    found = groups.shrunk("lead time", estimates)
+    shrunk = groups.shrunk("lead time", estimates)
     y, v = np.array([1.0, 2.0, 3.0]), np.square([0.1, 0.1, 0.4])
     known = combine_effects(y, v, method_re="dl")
     weight = known.tau2 / (known.tau2 + v)
-    np.testing.assert_allclose([math.log(group.optimum) for group in found], weight * y + (1 - weight) * known.mean_effect_re)
+    np.testing.assert_allclose([math.log(group.optimum) for group in shrunk], weight * y + (1 - weight) * known.mean_effect_re)
     assert groups.shrunk("region", estimates[:1])[0].optimum == pytest.approx(math.e)
 
 
@@ -181,27 +181,27 @@ def test_regions_that_differ_keep_their_own_concentration():
         )
         for nu in (1, 2, 4, 8, 16, 32, 64, 128, 256)
     }
-    found = {group.name: group for group in groups.by_region(ensembles)}
+    by_name = {group.name: group for group in groups.by_region(ensembles)}
     for name, expected in (("Tropics", 4), ("Mid-latitudes N", 16), ("Mid-latitudes S", 64)):
-        assert found[name].own == pytest.approx(expected, rel=0.1)
+        assert by_name[name].own == pytest.approx(expected, rel=0.1)
 
 
 def test_a_lead_time_without_targets_is_no_group_and_one_block_knows_nothing():
     known = series([8, 8, 32])
-    empty = {nu: replace(one, target=np.where([False, True, False], np.nan, one.target)) for nu, one in known.items()}
+    empty = {nu: replace(ensemble, target=np.where([False, True, False], np.nan, ensemble.target)) for nu, ensemble in known.items()}
     assert [group.name for group in groups.by_lead_time(empty)] == ["1 h", "3 h"]
-    nothing = {nu: replace(one, target=np.full_like(one.target, np.nan)) for nu, one in known.items()}
+    nothing = {nu: replace(ensemble, target=np.full_like(ensemble.target, np.nan)) for nu, ensemble in known.items()}
     with pytest.raises(ValueError, match="expected groups by lead time with calibration targets, found none"):
         groups.by_lead_time(nothing)
-    block = {nu: replace(one, block=np.zeros(len(one.block), int)) for nu, one in known.items()}
+    block = {nu: replace(ensemble, block=np.zeros(len(ensemble.block), int)) for nu, ensemble in known.items()}
     alike = groups.by_lead_time(block)
     assert all(group.weight == 0 for group in alike) and len({group.optimum for group in alike}) == 1
     assert all((group.low, group.high) == (1.0, 128.0) for group in alike)
 
 
 def test_a_group_whose_optimum_lies_beyond_the_grid_does_not_drag_the_others_there():
-    found = groups.by_lead_time(series([10, 300, 400], n_case=80))
-    assert found[1].at_bound and found[0].optimum < 40
+    by_lead = groups.by_lead_time(series([10, 300, 400], n_case=80))
+    assert by_lead[1].at_bound and by_lead[0].optimum < 40
 
 
 def test_a_grid_of_a_part_of_the_globe_has_the_regions_that_it_holds():
@@ -252,8 +252,8 @@ def test_single_passes_are_kept_for_one_network_and_one_dealing_of_blocks():
 def test_a_budget_holds_for_both_parts_of_a_search():
     network = own()
     data = dataset_of(network, a_draw_at(40), n=60)
-    found = tune(network, data, search="thompson", n_member=9, budget=Budget(passes=100))
-    assert found.passes == 100 and found.ended and found.optimum == pytest.approx(40, rel=0.5)
+    tuning = tune(network, data, search="thompson", n_member=9, budget=Budget(passes=100))
+    assert tuning.passes == 100 and tuning.ended and tuning.optimum == pytest.approx(40, rel=0.5)
 
 
 def test_passes_near_the_optimum_are_the_nearest():

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from stochattn_core import Setting, evaluate, store
-from stochattn_core.forecasts import ensemble_of
+from stochattn_core.forecasts import Experiment, ensemble_of
 from stochattn_core.models import weights_sha256
 from tests.test_tuning import own
 
@@ -71,7 +71,7 @@ def test_an_ensemble_is_kept_once_for_all_that_is_made_of_it_and_a_shared_one_by
     key_of = store.key_of
     monkeypatch.setattr(store, "key_of", lambda kind, **parts: asked.append(key_of(kind, **parts)) or asked[-1])
     for correction in ("", "inflation 2", "shared"):
-        ensemble_of(network, diabetes, Setting(4, 3, correction=correction))
+        ensemble_of(Experiment(network, diabetes, Setting(4, 3, correction=correction)))
     plain, inflated, shared = asked
     assert plain == inflated != shared
 

@@ -15,12 +15,12 @@ from pages.ui.choices import Settings, correction_text
 from pages.ui.work import duration
 from stochattn_core import TunedSetting, evaluate, tune
 from stochattn_core.compare.comparison import compare
-from stochattn_core.compare.row_export import taken
+from stochattn_core.compare.row_export import tuned_setting_of_row
 from stochattn_core.figures.theme import number
 from stochattn_core.settings import Setting
 from stochattn_core.tuning import preview
-from stochattn_core.tuning.export import with_groups
 from stochattn_core.tuning.groups import by_dataset, calibration_ensembles, estimate, shrunk
+from stochattn_core.tuning.setting_export import with_groups
 from tests.app import Silent, html, opened
 from tests.test_tuning import a_draw_at, dataset_of, own
 
@@ -134,7 +134,7 @@ def compared(model, diabetes, tuned):
 
 def test_the_file_of_a_correction_has_its_own_setting_scores_and_verdict(model, diabetes, tuned, compared):
     row = next(row for row in compared.rows if row.name == "inflation")
-    saved = TunedSetting.loads(taken(model, diabetes, tuned, row).dumps())
+    saved = TunedSetting.loads(tuned_setting_of_row(model, diabetes, tuned, row).dumps())
     assert saved.setting == row.setting and saved.scores.after["crps_fair"] == row.scores["crps_fair"]
     narrow = evaluate(model, diabetes, Setting(row.setting.concentration, 9, SEED)).ensemble
     factor = float(row.setting.correction.split()[1])
@@ -148,7 +148,7 @@ def test_the_file_of_a_fractional_concentration_has_the_interval_of_the_optimum_
     best = tuned.optima["ratio"]
     value = float(f"{best.value:.3g}")
     row = replace(compared.rows[0], name="fractional", setting=replace(compared.rows[0].setting, correction=f"fractional {value}"))
-    saved = taken(model, diabetes, tuned, row)
+    saved = tuned_setting_of_row(model, diabetes, tuned, row)
     assert saved.objective == "ratio" and (saved.interval.low, saved.interval.high) == (best.low, best.high)
     assert saved.interval.low <= value <= saved.interval.high and set(saved.intervals) == {"bootstrap"} and not saved.at_bound
 
@@ -156,14 +156,16 @@ def test_the_file_of_a_fractional_concentration_has_the_interval_of_the_optimum_
 @pytest.mark.parametrize("name", ("inflation", "noise"))
 def test_the_file_of_a_given_concentration_names_no_search_that_found_another(model, diabetes, tuned, compared, name):
     row = next(row for row in compared.rows if row.name == name)
-    saved = taken(model, diabetes, replace(tuned, thompson=tune(model, diabetes, n_member=9, seed=SEED, search="thompson").thompson), row)
+    saved = tuned_setting_of_row(
+        model, diabetes, replace(tuned, thompson=tune(model, diabetes, n_member=9, seed=SEED, search="thompson").thompson), row
+    )
     assert saved.search == "grid" and not saved.intervals and not saved.at_bound
     assert saved.interval.low == saved.interval.high == row.setting.concentration
 
 
 def test_the_file_of_shared_draws_has_the_interval_of_its_own_search(model, diabetes, tuned, compared):
     row = next(row for row in compared.rows if row.name == "shared")
-    saved = taken(model, diabetes, tuned, row)
+    saved = tuned_setting_of_row(model, diabetes, tuned, row)
     alone = tune(model, diabetes, n_member=9, seed=SEED, correction="shared").setting
     assert (saved.concentration, saved.correction, saved.interval, saved.verdict) == (
         alone.concentration,
@@ -175,7 +177,7 @@ def test_the_file_of_shared_draws_has_the_interval_of_its_own_search(model, diab
 
 def test_the_file_of_conformal_intervals_holds_how_far_they_are_moved(model, diabetes, tuned, compared):
     row = next(row for row in compared.rows if row.name == "conformal")
-    saved = taken(model, diabetes, tuned, row).conformal
+    saved = tuned_setting_of_row(model, diabetes, tuned, row).conformal
     level = saved.level.index(0.9)
     test = evaluate(model, diabetes, row.setting).ensemble
     low, high = np.quantile(np.asarray(test.members), [0.05, 0.95], axis=0)
@@ -185,8 +187,8 @@ def test_the_file_of_conformal_intervals_holds_how_far_they_are_moved(model, dia
 
 
 def test_a_reference_has_no_file(model, diabetes, tuned, compared):
-    with pytest.raises(ValueError, match="a method with a setting to take home"):
-        taken(model, diabetes, tuned, compared.rows[-1])
+    with pytest.raises(ValueError, match="a method with a setting to export"):
+        tuned_setting_of_row(model, diabetes, tuned, compared.rows[-1])
 
 
 def test_every_snippet_is_python(tuned):

@@ -64,21 +64,21 @@ def a_draw_at(concentration):
 @pytest.mark.parametrize("concentration", (6, 40, 300))
 def test_the_concentration_that_made_the_truth_is_found(concentration):
     network = own()
-    found = tune(network, dataset_of(network, a_draw_at(concentration)))
-    level, low, high = found.interval
+    tuning = tune(network, dataset_of(network, a_draw_at(concentration)))
+    level, low, high = tuning.interval
     assert level == 0.9 and low <= concentration <= high and high / low < 2
-    assert abs(math.log(found.concentration / concentration)) < 0.25
-    assert found.verdict == "calibrated" and not found.at_bound
-    assert 0.9 < found.after.scores["spread_skill_ratio"] < 1.1
-    assert abs(found.after.scores["coverage_90"] - 0.9) < 0.05
+    assert abs(math.log(tuning.concentration / concentration)) < 0.25
+    assert tuning.verdict == "calibrated" and not tuning.at_bound
+    assert 0.9 < tuning.after.scores["spread_skill_ratio"] < 1.1
+    assert abs(tuning.after.scores["coverage_90"] - 0.9) < 0.05
 
 
 @pytest.mark.parametrize(("name", "data"), (("ft_transformer", "synthetic-table"), ("timesfm", "synthetic-series")))
 def test_the_known_spread_of_the_synthetic_sets_is_recovered_on_cases_that_were_not_tuned_on(name, data):
     dataset = load_dataset(data)
-    found = tune(load_model(name), dataset, n_member=19, n_pass=3)
-    assert found.after.scores["spread"] == pytest.approx(dataset.true_spread, rel=0.1)
-    assert found.verdict == "calibrated" and not found.at_bound
+    tuning = tune(load_model(name), dataset, n_member=19, n_pass=3)
+    assert tuning.after.scores["spread"] == pytest.approx(dataset.true_spread, rel=0.1)
+    assert tuning.verdict == "calibrated" and not tuning.at_bound
 
 
 def test_noise_that_no_concentration_reaches_is_said():
@@ -88,22 +88,22 @@ def test_noise_that_no_concentration_reaches_is_said():
         noise = torch.randn(len(x), generator=torch.Generator().manual_seed(part))
         return network(x).detach() + 10 * noise
 
-    found = tune(network, dataset_of(network, far_off))
-    assert found.concentration == 1 and found.at_bound and found.setting.at_bound
-    assert found.verdict == UNDER and "no concentration calibrates this model" in found.sentence
+    tuning = tune(network, dataset_of(network, far_off))
+    assert tuning.concentration == 1 and tuning.at_bound and tuning.setting.at_bound
+    assert tuning.verdict == UNDER and "no concentration calibrates this model" in tuning.sentence
 
 
 def test_a_model_that_is_nearly_exact_ends_at_the_other_bound():
     network = own()
-    found = tune(network, dataset_of(network, lambda network, x, part: network(x).detach() + 1e-6 * torch.sin(100 * x[:, 0])))
-    assert found.concentration == GRID[-1] and found.at_bound
-    assert found.verdict == OVER
+    tuning = tune(network, dataset_of(network, lambda network, x, part: network(x).detach() + 1e-6 * torch.sin(100 * x[:, 0])))
+    assert tuning.concentration == GRID[-1] and tuning.at_bound
+    assert tuning.verdict == OVER
 
 
 def test_few_cases_are_too_few_to_tell():
     network = own()
-    found = tune(network, dataset_of(network, a_draw_at(20), n=6))
-    assert found.verdict == "too few cases to tell"
+    tuning = tune(network, dataset_of(network, a_draw_at(20), n=6))
+    assert tuning.verdict == "too few cases to tell"
 
 
 def test_the_slope_is_minus_one_half():
@@ -123,7 +123,7 @@ def test_the_slope_is_minus_one_half():
 def test_the_law_recovers_a_line_it_was_given():
     rng, grid = np.random.default_rng(0), np.array(GRID)
     deviation = 3 * grid[:, None] ** -0.5 * np.exp(0.02 * rng.standard_normal((len(grid), 10)))
-    law = power_law.fit(grid, deviation, error=0.5)
+    law = power_law.fit_power_law(grid, deviation, error=0.5)
     assert law.slope == pytest.approx(-0.5, abs=0.03)
     assert law.minimiser(0.5) == pytest.approx(36, rel=0.05)
     low, high = np.quantile(law.posterior_minimiser(np.full(2000, 0.5)), [0.05, 0.95])
@@ -148,10 +148,10 @@ def test_the_search_looks_only_near_the_optimum_and_stops_at_its_budget():
         return concentration
 
     find = lambda budget: points_about(lambda points: math.log(5), passes_at, np.array(GRID), 10, budget, time.monotonic())  # noqa: E731
-    found, ended = find(Budget())
-    assert list(found) == [1, 2, 4, 8, 16, 32, 64] and asked[0] == 64 and max(asked) == 64 and not ended
+    points, ended = find(Budget())
+    assert list(points) == [1, 2, 4, 8, 16, 32, 64] and asked[0] == 64 and max(asked) == 64 and not ended
     few, ended = find(Budget(passes=45))
-    assert len(few) == 4 and ended and set(few) < set(found)
+    assert len(few) == 4 and ended and set(few) < set(points)
     least, ended = find(Budget(seconds=1e-9))
     assert len(least) == 3 and ended
 
@@ -246,8 +246,8 @@ def test_a_search_needs_the_calibration_part_and_a_tuning_the_test_part_too():
     known = dataset_of(network, a_draw_at(40), n=40)
     nothing = Split(known.test.inputs[:0], known.test.target[:0], known.test.index[:0], known.test.block[:0])
     untested, uncalibrated = replace(known, test=nothing), replace(known, calibration=nothing)
-    found, whole = (search_concentration(network, data, Setting()) for data in (untested, known))
-    assert (found.concentration, found.interval) == (whole.concentration, whole.interval)
+    result, whole = (search_concentration(network, data, Setting()) for data in (untested, known))
+    assert (result.concentration, result.interval) == (whole.concentration, whole.interval)
     for data, part, work in (
         (untested, "test", lambda data: tune(network, data)),
         (untested, "test", lambda data: compare(network, data, Setting(n_member=9))),

@@ -12,7 +12,7 @@ from benchmarks.verdicts import KINDS, tuned
 from stochattn_core import Setting, TunedSetting, tune
 from stochattn_core.compare.comparison import compare
 from stochattn_core.datasets.base import Split
-from stochattn_core.forecasts import Ensemble
+from stochattn_core.ensemble_data import Ensemble
 from stochattn_core.metrics import scores
 from stochattn_core.metrics.association import within_by_block
 from stochattn_core.metrics.significance import bootstrap

@@ -18,7 +18,7 @@ from pages.ui.result_cache import ResultCache
 from pages.ui.work import Work
 from stochattn_core.datasets import load_dataset
 from stochattn_core.datasets.base import Dataset
-from stochattn_core.evaluate import Evaluation, evaluate, layers_of, network_of
+from stochattn_core.evaluate import Evaluation, evaluate, experiment_of
 from stochattn_core.forecasts import ensemble_of_case
 from stochattn_core.models import load_model
 from stochattn_core.panels import Drawn, Panel, View
@@ -26,7 +26,7 @@ from stochattn_core.settings import Setting
 
 if TYPE_CHECKING:
     from stochattn_core.compare import Comparison, Row
-    from stochattn_core.settings import TunedSetting
+    from stochattn_core.tuned_setting import TunedSetting
     from stochattn_core.tuning import Preview, Tuning
     from stochattn_core.tuning.groups import Group
 
@@ -114,8 +114,7 @@ def one_forecast(model: str, data: Dataset, setting: Setting, case: int, work: W
     """Members (member, *event) and the plain answer (*event) of one test case: of its evaluation, without waiting for the others."""
     entry = load_model(model)
     with _inference().for_page(work):
-        network = network_of(entry, data, progress=work)
-        found = ensemble_of_case(network, data, setting, case, layers=layers_of(entry, setting))
+        found = ensemble_of_case(experiment_of(entry, data, setting, progress=work), case)
     return found.members[:, 0], found.plain[0]
 
 
@@ -214,7 +213,7 @@ def comparison(data: Dataset, tuned: Tuning, work: Work) -> Comparison:
 
 def taken(data: Dataset, tuned: Tuning, row: Row, work: Work) -> TunedSetting:
     """The file of a row of the comparison."""
-    from stochattn_core.compare.row_export import taken as make
+    from stochattn_core.compare.row_export import tuned_setting_of_row as make
 
     key = of_tuning(tuned, "taken", row.name)
     return result_cache().get(key) or _computed(

@@ -90,8 +90,7 @@ def correction_text(correction: str) -> str:
     >>> correction_text("inflation 3.21")
     'output inflation × 3.21'
     """
-    name, _, value = correction.partition(" ")
-    return corrections.CORRECTIONS[name].title.lower() + {"inflation": f" × {value}", "fractional": f" {value}"}.get(name, "")
+    return corrections.in_words(correction)
 
 
 def models(task: str) -> dict[str, Any]:

@@ -12,9 +12,9 @@ from pages.ui.choices import Settings, correction_text
 from pages.ui.work import Work, refusals
 from stochattn_core.datasets.base import Dataset
 from stochattn_core.models import MODELS
-from stochattn_core.settings import TunedSetting
+from stochattn_core.tuned_setting import TunedSetting
 from stochattn_core.tuning import Tuning
-from stochattn_core.tuning.export import with_groups
+from stochattn_core.tuning.setting_export import with_groups
 
 
 def downloads(settings: Settings, data: Dataset, tuned: Tuning) -> None:
@@ -78,10 +78,10 @@ def snippet(setting: TunedSetting) -> str:
     said = f"ν = {setting.concentration}, {correction_text(setting.correction)}" if setting.correction else f"ν* = {setting.concentration}"
     layers = setting.layers or (MODELS[setting.model.name].layers if setting.model.name in MODELS else "*")
     if setting.correction:
-        few += "\nfrom stochattn_core.forecasts import ensemble_of"
+        few += "\nfrom stochattn_core.forecasts import Experiment, ensemble_of"
         members = f"""# the members themselves, corrected, from any torch module with attention
 network = model.on(dataset)
-members = ensemble_of(network, dataset, tuned.setting, layers={json.dumps(layers)}).members
+members = ensemble_of(Experiment(network, dataset, tuned.setting, default_layers={json.dumps(layers)})).members
 """
     else:
         members = f"""# the members themselves, from any torch module with attention

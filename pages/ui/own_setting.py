@@ -15,7 +15,7 @@ from stochattn_core.evaluate import Evaluation
 from stochattn_core.figures.theme import number
 from stochattn_core.metrics.scores import headlines
 from stochattn_core.models import MODELS
-from stochattn_core.settings import TunedSetting
+from stochattn_core.tuned_setting import TunedSetting
 from stochattn_core.tuning.verdict import GRADES
 
 

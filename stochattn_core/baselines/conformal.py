@@ -137,6 +137,3 @@ def guaranteed_coverage(n: int, level: float) -> float:
     0.9032258064516129
     """
     return min(1.0, math.ceil((n + 1) * level - 1e-9) / (n + 1))
-
-
-fit = fit_split_conformal  # older name, still used by compare/methods.py

@@ -1,35 +1,33 @@
 """Output inflation: members moved away from the plain forecast by one factor, f + c (f_nu - f).
 
 At a moderate concentration a pass is nearly linear in its noise, so that the ensemble mean hardly drifts, and c sets the spread without
-steps. It has nothing to do with the ensemble's own mean: members stretched about that depend on one another, and the fair CRPS then flatters
-them. One number more than the paper has, fitted after the fact.
+steps. The factor acts about the plain forecast, not about the ensemble mean: members stretched about their own mean depend on one another,
+and the fair CRPS then flatters them. One number more than the paper has, fitted after the fact.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stochattn_core.corrections.base import Ensembles, Recipe, number_text, one_number
+from stochattn_core.corrections.base import Correction, Fitted, Recipe, Request, Sampler, Workbench, four_digits, number_text, one_number
+from stochattn_core.corrections.cross_fitting import block_counts_of, cross_fitted
+from stochattn_core.ensemble_data import Ensemble
+from stochattn_core.metrics import Statistics
 
-if TYPE_CHECKING:
-    from stochattn_core.forecasts import Ensemble
-    from stochattn_core.metrics import Statistics
-    from stochattn_core.settings import Setting
-
-CONCENTRATION = 64  # large enough to be nearly linear; the spread it lacks is what the factor is for
+CONCENTRATION = 64  # large enough to be nearly linear; the factor makes up for the spread that is missing
 LARGEST = 1e6
 
 
 @dataclass(frozen=True)
 class Inflation(Recipe):
-    """f + factor (f_nu - f): 1 leaves an ensemble as it is, larger widens it."""
+    """f + factor (f_nu - f): a factor of 1 leaves an ensemble as it is, a larger one widens it."""
 
     factor: float
     example = "inflation 3.2"
+    concentration_is_given = True
 
     def __post_init__(self) -> None:
         if not 0 < self.factor <= LARGEST:
@@ -43,8 +41,12 @@ class Inflation(Recipe):
     def text(self) -> str:
         return f"inflation {number_text(self.factor)}"
 
-    def ensemble(self, of: Ensembles, setting: Setting) -> Ensemble:
-        narrow = of(replace(setting, correction=""))
+    @property
+    def value(self) -> str:
+        return f"× {number_text(self.factor)}"
+
+    def ensemble(self, sample: Sampler, request: Request) -> Ensemble:
+        narrow = sample(request)
         return replace(narrow, members=inflated(narrow.members, narrow.plain, self.factor))
 
 
@@ -62,14 +64,14 @@ def inflated(members: np.ndarray, plain: np.ndarray, factor: float | np.ndarray)
     return wide
 
 
-def fit(statistics: Statistics) -> float:
-    """c at which the spread-skill ratio of these cases is exactly 1, whatever the number of members.
+def fit_factor(statistics: Statistics) -> float:
+    """The factor c at which the spread-skill ratio of these cases is exactly 1, whatever the number of members.
 
-    With s2 the mean member variance (ddof 1), e2 = mean (f - y)^2, and for the mean of endlessly many members drift2 = mean (m - f)^2
-    and cross = mean (f - y)(m - f), both estimated without bias: the inflated mean errs e2 + 2 c cross + c^2 drift2, and c^2 s2 has to be
-    as much. The smallest c > 0 is taken. The finite ensemble's own error, s2 / M more, is in both sides of the ratio.
+    With s2 the mean member variance (ddof 1), e2 = mean (f - y)^2, and for the mean of infinitely many members drift2 = mean (m - f)^2
+    and cross = mean (f - y)(m - f), both estimated without bias: the mean square error of the inflated mean is e2 + 2 c cross + c^2 drift2,
+    and c^2 s2 has to equal it. The smallest c > 0 is taken. The error that the finite ensemble adds, s2 / M, is on both sides of the ratio.
 
-    statistics: of an ensemble of the calibration part, pooled.   ValueError where no c > 0 does it, or nothing spreads or errs.
+    statistics: of an ensemble of the calibration part, pooled.   ValueError where there is no such c > 0, no spread or no error.
     """
     total = statistics.total()
     n = float(total.n.sum())
@@ -91,3 +93,29 @@ def fit(statistics: Statistics) -> float:
             "spread; take a larger concentration"
         )
     return e2 / under
+
+
+def fit(workbench: Workbench, variant: str) -> Fitted:
+    """The factor at the concentration of inflation, to four digits."""
+    calibration = workbench.calibration(CONCENTRATION)
+    recipe = Inflation(four_digits(fit_factor(calibration.pooled)))
+
+    def members_of(fitted: np.ndarray, scored: np.ndarray) -> np.ndarray:
+        factor = fit_factor(calibration.pooled.resampled(block_counts_of(calibration, fitted)))
+        return inflated(calibration.members[:, scored], calibration.plain[scored], factor)
+
+    return Fitted(CONCENTRATION, workbench.n_member, recipe=recipe, calibration=cross_fitted(calibration, members_of))
+
+
+CORRECTION = Correction(
+    key="inflation",
+    title="Output inflation",
+    description=(
+        "Members at a moderate concentration are moved away from the plain forecast by one factor, so that spread matches error on "
+        "calibration data while the mean hardly drifts."
+    ),
+    cost="one ensemble of the calibration part, and one more number that is fitted",
+    source="this project",
+    fit=fit,
+    recipe=Inflation,
+)

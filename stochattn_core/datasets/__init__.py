@@ -38,7 +38,7 @@ def _from(module: str, function: str = "load", *arguments: object) -> Callable[[
     """Return a function that imports this module of the package and calls its function with these arguments."""
 
     def load() -> Dataset:
-        dataset: Dataset = getattr(import_module(f"{__name__}.{module}"), function)(*arguments)
+        dataset: Dataset = getattr(import_module(f"stochattn_core.{module}"), function)(*arguments)
         return dataset
 
     return load
@@ -49,24 +49,24 @@ _GITHUB = "a download from github.com at first use"
 _WEATHERBENCH = "a download of about 0.5 GB at first use"
 
 DATASETS: dict[str, Entry] = {
-    "diabetes": Entry("Diabetes progression", "table", _from("diabetes")),
-    "synthetic-table": Entry("Synthetic table, true spread known", "table", _from("synthetic", "load_table")),
-    "elnino": Entry("El Nino sea surface temperature", "series", _from("statsmodels_series", "load_elnino")),
-    "co2": Entry("Carbon dioxide at Mauna Loa", "series", _from("statsmodels_series", "load_co2")),
-    "sunspots": Entry("Yearly sunspot numbers", "series", _from("statsmodels_series", "load_sunspots")),
-    "synthetic-series": Entry("Synthetic tide, true spread known", "series", _from("synthetic", "load_series")),
-    "planet": Entry("Simulated planet, Z500 24 h ahead", "grid", _from("planet", "load", "geopotential_500", 24)),
-    "planet-72h": Entry("Simulated planet, Z500 72 h ahead", "grid", _from("planet", "load", "geopotential_500", 72)),
-    "energy": Entry("Heating load of buildings (UCI energy)", "table", _from("uci", "load", "energy"), _OPENML),
-    "concrete": Entry("Compressive strength of concrete (UCI concrete)", "table", _from("uci", "load", "concrete"), _OPENML),
-    "wine": Entry("Quality of red wine (UCI wine)", "table", _from("uci", "load", "wine"), _OPENML),
-    "yacht": Entry("Residuary resistance of yachts (UCI yacht)", "table", _from("uci", "load", "yacht"), _OPENML),
-    "kin8nm": Entry("Reach of a robot arm (kin8nm)", "table", _from("uci", "load", "kin8nm"), _OPENML),
-    "era5": Entry("ERA5 at 5.625 degrees, Z500 24 h ahead", "grid", _from("era5"), _WEATHERBENCH),
-    "ETTh1": Entry("Transformer oil temperature, ETTh1", "series", _from("ett", "load", "ETTh1"), _GITHUB),
-    "ETTh2": Entry("Transformer oil temperature, ETTh2", "series", _from("ett", "load", "ETTh2"), _GITHUB),
-    "ETTm1": Entry("Transformer oil temperature, ETTm1", "series", _from("ett", "load", "ETTm1"), _GITHUB),
-    "ETTm2": Entry("Transformer oil temperature, ETTm2", "series", _from("ett", "load", "ETTm2"), _GITHUB),
+    "diabetes": Entry("Diabetes progression", "table", _from("datasets.diabetes")),
+    "synthetic-table": Entry("Synthetic table, true spread known", "table", _from("datasets.synthetic", "load_table")),
+    "elnino": Entry("El Nino sea surface temperature", "series", _from("datasets.statsmodels_series", "load_elnino")),
+    "co2": Entry("Carbon dioxide at Mauna Loa", "series", _from("datasets.statsmodels_series", "load_co2")),
+    "sunspots": Entry("Yearly sunspot numbers", "series", _from("datasets.statsmodels_series", "load_sunspots")),
+    "synthetic-series": Entry("Synthetic tide, true spread known", "series", _from("datasets.synthetic", "load_series")),
+    "planet": Entry("Simulated planet, Z500 24 h ahead", "grid", _from("datasets.planet", "load", "geopotential_500", 24)),
+    "planet-72h": Entry("Simulated planet, Z500 72 h ahead", "grid", _from("datasets.planet", "load", "geopotential_500", 72)),
+    "energy": Entry("Heating load of buildings (UCI energy)", "table", _from("datasets.uci", "load", "energy"), _OPENML),
+    "concrete": Entry("Compressive strength of concrete (UCI concrete)", "table", _from("datasets.uci", "load", "concrete"), _OPENML),
+    "wine": Entry("Quality of red wine (UCI wine)", "table", _from("datasets.uci", "load", "wine"), _OPENML),
+    "yacht": Entry("Residuary resistance of yachts (UCI yacht)", "table", _from("datasets.uci", "load", "yacht"), _OPENML),
+    "kin8nm": Entry("Reach of a robot arm (kin8nm)", "table", _from("datasets.uci", "load", "kin8nm"), _OPENML),
+    "era5": Entry("ERA5 at 5.625 degrees, Z500 24 h ahead", "grid", _from("readers.era5"), _WEATHERBENCH),
+    "ETTh1": Entry("Transformer oil temperature, ETTh1", "series", _from("datasets.ett", "load", "ETTh1"), _GITHUB),
+    "ETTh2": Entry("Transformer oil temperature, ETTh2", "series", _from("datasets.ett", "load", "ETTh2"), _GITHUB),
+    "ETTm1": Entry("Transformer oil temperature, ETTm1", "series", _from("datasets.ett", "load", "ETTm1"), _GITHUB),
+    "ETTm2": Entry("Transformer oil temperature, ETTm2", "series", _from("datasets.ett", "load", "ETTm2"), _GITHUB),
 }
 
 

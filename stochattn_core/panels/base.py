@@ -13,9 +13,9 @@ import plotly.graph_objects as go
 
 from stochattn_core.compare import Comparison
 from stochattn_core.datasets.base import Dataset, Task
+from stochattn_core.ensemble_data import Ensemble
 from stochattn_core.evaluate import Evaluation
 from stochattn_core.figures.theme import BROWSER, Palette
-from stochattn_core.forecasts import Ensemble
 from stochattn_core.metrics import Statistics, scores
 from stochattn_core.metrics.regions import Region
 from stochattn_core.metrics.summary import Summary, summarise

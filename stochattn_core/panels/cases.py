@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from stochattn_core.ensemble_data import Ensemble
 from stochattn_core.figures.fan import central
-from stochattn_core.forecasts import Ensemble
 from stochattn_core.panels.base import Panel, View
 
 

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from stochattn_core.ensemble_data import Ensemble
 from stochattn_core.figures.fan import central
 from stochattn_core.figures.fitted import fitted
 from stochattn_core.figures.theme import Palette
-from stochattn_core.forecasts import Ensemble
 from stochattn_core.panels.base import Panel, View
 from stochattn_core.panels.cases import rows_of
 from stochattn_core.panels.text import quantity_text

@@ -1,8 +1,9 @@
-"""nu* by group (lead time, region, variable), drawn towards the mean of all groups where one knows little.
+"""nu* by group (lead time, region, variable), shrunk towards the mean of all groups where a group has few cases.
 
-Each group's log nu* is an estimate with a standard error from the block bootstrap. Groups are taken to differ by a normal spread of their
-own, found by moments; the estimate that is offered lies between the group's and the mean of all, by how sure each is. A group with few cases
-takes the mean of all groups, one with many keeps its own. Source: DerSimonian and Laird (1986), Controlled Clinical Trials 7, 177.
+Each group's log nu* is an estimate with a standard error from the block bootstrap. The true values of the groups are taken to be normal about
+their mean, with a variance that is estimated by moments. The estimate that is offered lies between the group's own and the mean of all, by the
+precision of each: a group with few cases takes the mean of all groups, a group with many cases keeps its own value.
+Source: DerSimonian and Laird (1986), Controlled Clinical Trials 7, 177.
 """
 
 from __future__ import annotations
@@ -15,26 +16,30 @@ import numpy as np
 from torch import Tensor
 
 from stochattn_core.datasets.base import Dataset, Progress
-from stochattn_core.evaluate import layers_of, network_of
-from stochattn_core.forecasts import Ensemble, ensemble_of
+from stochattn_core.ensemble_data import Ensemble
+from stochattn_core.evaluate import experiment_of
+from stochattn_core.forecasts import ensemble_of
 from stochattn_core.metrics import Statistics
 from stochattn_core.metrics.regions import REGIONS, region_weights
 from stochattn_core.models.model import Model
 from stochattn_core.settings import Setting
-from stochattn_core.tuning.found import Found
+from stochattn_core.tuning.concentration_search import search_concentration, share_of
 from stochattn_core.tuning.interval import resampled
 from stochattn_core.tuning.minimum import minimum
 from stochattn_core.tuning.objectives import objective_named
 from stochattn_core.tuning.points import Point
-from stochattn_core.tuning.search import search_concentration, share_of
+from stochattn_core.tuning.search_result import SearchResult
 
-OF_STATISTICS = ("pooled", "ratio", "crps", "w1")  # objectives that a group's sums suffice for
+OF_STATISTICS = ("pooled", "ratio", "crps", "w1")  # objectives that can be computed from the sums of a group
 
 
 @dataclass(frozen=True)
 class Group:
-    """kind: "lead time", "region", ...   own: the group's nu* alone, with low and high at 90%.   weight: of its own value, 0 to 1, the rest being
-    that of the mean of all groups.   optimum: drawn in; concentration: the same as a whole number.
+    """nu* of one group.
+
+    kind: "lead time", "region", ...   own: nu* from the cases of this group alone, with low and high at 90%.
+    weight: of its own value, 0 to 1; the rest is the weight of the mean of all groups.   optimum: the weighted mean of the two.
+    concentration: the optimum as a whole number.   at_bound: is `own` at an end of the grid?
     """
 
     kind: str
@@ -50,7 +55,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What one group says by itself. error: standard error of log nu*."""
+    """nu* from the cases of one group alone, with its interval. error: standard error of log nu*."""
 
     name: str
     own: float
@@ -61,20 +66,16 @@ class Estimate:
 
 
 def calibration_ensembles(
-    model: Model, dataset: Dataset, found: Found, setting: Setting, *, progress: Progress | None = None
+    model: Model, dataset: Dataset, result: SearchResult, setting: Setting, *, progress: Progress | None = None
 ) -> dict[int, Ensemble]:
-    """The ensembles of the calibration part that a search made, by concentration, read back. setting: of its passes."""
-    network, layers, n_pass = network_of(model, dataset, progress=progress), layers_of(model, setting), found.deviation.shape[1]
+    """The ensembles of the calibration part that a search made, by concentration, read back from the store. setting: of its passes."""
+    experiment, n_pass = experiment_of(model, dataset, setting, part="calibration", progress=progress), result.deviation.shape[1]
     return {
         int(nu): ensemble_of(
-            network,
-            dataset,
-            replace(setting, concentration=int(nu), n_member=n_pass),
-            part="calibration",
-            layers=layers,
-            progress=share_of(progress, done, done + 1, len(found.grid), "reading the passes back"),
+            experiment.with_setting(replace(setting, concentration=int(nu), n_member=n_pass)),
+            progress=share_of(progress, done, done + 1, len(result.grid), "reading the passes back"),
         )
-        for done, nu in enumerate(found.grid)
+        for done, nu in enumerate(result.grid)
     }
 
 
@@ -87,42 +88,42 @@ def by_dataset(
     *,
     progress: Progress | None = None,
 ) -> list[Group]:
-    """Groups that are datasets by themselves, by name: other lead times or variables of a planet. Each is searched as `tune` does."""
-    found = []
+    """Groups that are datasets of their own, by name: other lead times or variables of a planet. Each is searched as `tune` searches."""
+    estimates = []
     for done, (name, dataset) in enumerate(datasets.items()):
         step = share_of(progress, done, done + 1, len(datasets), name)
         points = search_concentration(model, dataset, setting, objective=objective, progress=step).points
-        found.append(estimate(name, list(points), [one.statistics for one in points.values()], objective, seed=setting.seed))
-    return shrunk(kind, found)
+        estimates.append(estimate(name, list(points), [point.statistics for point in points.values()], objective, seed=setting.seed))
+    return shrunk(kind, estimates)
 
 
 def by_lead_time(ensembles: Mapping[int, Ensemble], objective: str = "pooled", *, seed: int = 0) -> list[Group]:
-    """Groups of the lead times of a series, from the calibration ensembles at every concentration of the grid."""
+    """One group for each lead time of a series, from the calibration ensembles at every concentration of the grid."""
     first = next(iter(ensembles.values()))
     unit = f" {first.lead_unit}" if first.lead_unit else ""
     names = [f"{lead}{unit}" for lead in first.lead_time]
-    parts = [[one.statistics.select(place) for one in ensembles.values()] for place in range(len(names))]
+    parts = [[ensemble.statistics.select(place) for ensemble in ensembles.values()] for place in range(len(names))]
     return shrunk(
         "lead time", [estimate(name, list(ensembles), part, objective, seed=seed) for name, part in zip(names, parts, strict=True)]
     )
 
 
 def by_region(ensembles: Mapping[int, Ensemble], objective: str = "pooled", *, seed: int = 0) -> list[Group]:
-    """Groups of the regions of a grid; the globe is no group."""
+    """One group for each region of a grid, without the globe."""
     first = next(iter(ensembles.values()))
-    found = []
+    estimates = []
     for region in list(REGIONS.values())[1:]:
         try:
             weights = region_weights(region, first.latitude, first.longitude)
-        except ValueError:  # a grid of a part of the globe has no cell there
+        except ValueError:  # the grid covers a part of the globe, and has no cell there
             continue
-        parts = [_within(one, weights) for one in ensembles.values()]
-        found.append(estimate(region.label, list(ensembles), parts, objective, seed=seed))
-    return shrunk("region", found)
+        parts = [_within(ensemble, weights) for ensemble in ensembles.values()]
+        estimates.append(estimate(region.label, list(ensembles), parts, objective, seed=seed))
+    return shrunk("region", estimates)
 
 
 def _within(ensemble: Ensemble, weights: Tensor) -> Statistics:
-    """The sums of one part of the map. Those of the deviations pool the map when they are made, so they are made again for its cells."""
+    """The sums over one part of the map. The sums of the deviations pool the map when they are made, so that all are made again for its cells."""
     cells = (..., (weights > 0).any(1).nonzero().flatten().numpy()[:, None], (weights > 0).any(0).nonzero().flatten().numpy())
     members, target, plain, inside = ensemble.members[cells], ensemble.target[cells], ensemble.plain[cells], weights[cells]
     return Statistics.of(members, target, plain, ensemble.block, int(ensemble.block.max()) + 1, weights=inside).pooled(inside)
@@ -140,36 +141,38 @@ def estimate(name: str, grid: Sequence[int], parts: Sequence[Statistics], object
     draws = np.log(again.replicates[np.isfinite(again.replicates)])
     error = float(draws.std(ddof=1)) if len(again.without) > 1 and len(draws) > 1 else math.inf
     at_bound = own in (nu[0], nu[-1])
-    if at_bound:  # draws pile up at the end of the grid, which is no knowledge
+    if at_bound:  # the draws pile up at the end of the grid, so that their scatter is no measure of the error
         error = max(error, 0.5 * math.log(nu[1] / nu[0]))
     return Estimate(name, own, min(low, own), max(high, own), error, at_bound)
 
 
 def shrunk(kind: str, estimates: Sequence[Estimate]) -> list[Group]:
-    """Every group's own value drawn towards the mean of all by empirical Bayes. One group alone keeps its own, one without targets is left out.
+    """Every group's own value shrunk towards the mean of all groups by empirical Bayes.
 
-    A group whose error is infinite (one block) says nothing and takes the mean.
+    A single group keeps its own value, and a group without targets is left out. A group whose error is infinite (one block) takes the mean.
     """
-    estimates = [one for one in estimates if math.isfinite(one.own)]
+    estimates = [entry for entry in estimates if math.isfinite(entry.own)]
     if not estimates:
         raise ValueError(f"expected groups by {kind} with calibration targets, found none; choose a dataset that has them")
-    y = np.log([one.own for one in estimates])
-    variance = np.maximum(np.square([one.error for one in estimates]), 1e-8)
+    y = np.log([entry.own for entry in estimates])
+    variance = np.maximum(np.square([entry.error for entry in estimates]), 1e-8)
     sure = np.isfinite(variance)
     between = between_groups(y[sure], variance[sure]) if sure.sum() > 1 else 0.0
     precision = 1 / (variance + between) if sure.any() else np.ones(len(y))
     mean = float(precision @ y / precision.sum())
     weight = between / (between + variance) if len(estimates) > 1 else np.ones(1)
     groups = []
-    for one, share in zip(estimates, weight, strict=True):
-        optimum = math.exp(share * math.log(one.own) + (1 - share) * mean)
+    for entry, share in zip(estimates, weight, strict=True):
+        optimum = math.exp(share * math.log(entry.own) + (1 - share) * mean)
         whole = max(1, round(optimum))
-        groups.append(Group(kind, one.name, one.own, one.low, one.high, float(share), optimum, whole, one.at_bound))
+        groups.append(Group(kind, entry.name, entry.own, entry.low, entry.high, float(share), optimum, whole, entry.at_bound))
     return groups
 
 
 def between_groups(y: np.ndarray, variance: np.ndarray) -> float:
-    """The variance of the groups' true values, by moments: max(0, (Q - (k - 1)) / (S1 - S2 / S1)).
+    """The variance of the true values of the groups, by moments: max(0, (Q - (k - 1)) / (S1 - S2 / S1)).
+
+    y: (group,) estimates.   variance: (group,) of each estimate.
 
     >>> between_groups(np.array([1.0, 1.0, 1.0]), np.array([0.1, 0.1, 0.1]))
     0.0

@@ -1,4 +1,4 @@
-"""The lowest point of a curve over the concentration, between the points of a grid."""
+"""The minimum of a curve over the concentration, between the points of a grid."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import numpy as np
 def minimum(concentration: np.ndarray, cost: np.ndarray) -> np.ndarray:
     """The concentration at the vertex of the parabola through the lowest point and its neighbours.
 
-    In x = nu ** -0.5, in which a spread is a straight line, the squared difference of spread and error is a parabola: that objective's
-    minimum is found exactly, and a smooth one's to third order in the spacing.
+    In x = nu ** -0.5, in which a spread is a straight line, the squared difference of spread and error is a parabola: the minimum of that
+    objective is exact, and that of another smooth objective is accurate to third order in the spacing.
 
-    concentration: (point,) ascending, at least 3.   cost: (..., point); inf is out of bounds.   Returns (...) within the range of the
-    points; a curve that falls to the end ends there, and one that does not curve upwards at its lowest point has it there. NaN without a number.
+    concentration: (point,) ascending, at least 3.   cost: (..., point); inf is out of bounds.
+    Returns (...) within the range of the points. The minimum of a curve that falls up to the last point is that point; the minimum of a curve
+    that does not bend upwards at its lowest point is that point. NaN where no cost is a number.
 
     >>> nu = np.array([1.0, 4.0, 16.0, 64.0])
     >>> minimum(nu, (nu**-0.5 - 0.3) ** 2)  # 0.3 ** -2
@@ -29,7 +30,7 @@ def minimum(concentration: np.ndarray, cost: np.ndarray) -> np.ndarray:
         slope_left, slope_right = (centre - left) / (b - a), (right - centre) / (c - b)
         curvature = (slope_right - slope_left) / (c - a)
         vertex = (a + b) / 2 - slope_left / (2 * curvature)
-        # Beyond an end the end itself, not a rounding beside it.
+        # Beyond an end the result is that end to the bit, not a number that rounds to it.
         within = np.where(vertex <= x[-1], nu[-1], np.where(vertex >= x[0], nu[0], vertex**-2.0))
-    found = np.where(np.isfinite(vertex) & (curvature > 0), within, nu[lowest])
-    return np.where(np.isfinite(cost).any(-1), found, np.nan)
+    lowest_point = np.where(np.isfinite(vertex) & (curvature > 0), within, nu[lowest])
+    return np.where(np.isfinite(cost).any(-1), lowest_point, np.nan)

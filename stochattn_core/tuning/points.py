@@ -1,4 +1,4 @@
-"""The calibration part at some concentrations: what every objective is computed from, and which concentrations are worth their passes."""
+"""The calibration part at some concentrations, from which every objective is computed, and the choice of those concentrations."""
 
 from __future__ import annotations
 
@@ -11,18 +11,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stochattn_core.forecasts import Ensemble
+from stochattn_core.ensemble_data import Ensemble
 from stochattn_core.metrics import Statistics
 from stochattn_core.metrics.dispersion import PerSample, deviation_by_block, per_sample
 
 GRID = tuple(2**k for k in range(13))
-N_NEAR = 7  # grid points that are computed, the nearest to the crossing
-N_LEAST = 3  # a parabola has three
+N_NEAR = 7  # points of the grid that are computed, those nearest to the crossing
+N_LEAST = 3  # a parabola needs three
 
 
 @dataclass(frozen=True, eq=False)
 class Point:
-    """The sums of the passes at one concentration, by block. statistics: all outputs pooled; per_sample: a norm for each case by itself."""
+    """The sums of the passes at one concentration, by block.
+
+    statistics: all outputs pooled.   per_sample: a norm for each case by itself; None where no objective needs it.
+    """
 
     concentration: int
     statistics: Statistics
@@ -30,27 +33,28 @@ class Point:
 
     @classmethod
     def of(cls, concentration: int, ensemble: Ensemble) -> Point:
-        found = per_sample(ensemble.members, ensemble.target, ensemble.plain, ensemble.block, weights=ensemble.weights)
+        """The sums of an ensemble of the calibration part."""
+        by_case = per_sample(ensemble.members, ensemble.target, ensemble.plain, ensemble.block, weights=ensemble.weights)
         pooled = ensemble.pooled
         ensemble.forget_elements()
-        return cls(concentration, pooled, found)
+        return cls(concentration, pooled, by_case)
 
     def pooled(self, counts: Tensor) -> tuple[np.ndarray, np.ndarray]:
-        """d of every pass and d0 with blocks taken so many times: (replicate, pass), (replicate,)."""
-        found = deviation_by_block(self.statistics.resampled(counts))
-        return found.member.numpy(), found.error.numpy()
+        """d of every pass (replicate, pass) and d0 (replicate,). counts: (replicate, block), how often each block is taken."""
+        deviation = deviation_by_block(self.statistics.resampled(counts))
+        return deviation.member.numpy(), deviation.error.numpy()
 
     @property
-    def once(self) -> Tensor:
-        """Every block taken once."""
+    def every_block(self) -> Tensor:
+        """The counts that take every block once: (1, block)."""
         return torch.ones(1, self.statistics.n_block, dtype=torch.float64)
 
 
 @dataclass(frozen=True)
 class Budget:
-    """What a search may cost: stochastic passes over the calibration part, seconds, or both. None is no bound.
+    """The most that a search may cost: stochastic passes over the calibration part, seconds, or both. None is no bound.
 
-    A search that it ends says so and reports what it has; it goes on from there with a larger one, since passes are kept.
+    A search that the budget ends says so, and reports the result so far. With a larger budget it goes on from there, since passes are stored.
     """
 
     passes: int | None = None
@@ -63,6 +67,7 @@ class Budget:
                 raise ValueError(f"expected a budget of {name} above 0, or None for no bound, got {value!r}")
 
     def spent(self, passes: int, started: float) -> bool:
+        """Would so many passes, or the time since `started` (time.monotonic), exceed the budget?"""
         return (self.passes is not None and passes > self.passes) or (
             self.seconds is not None and time.monotonic() - started > self.seconds
         )
@@ -76,10 +81,11 @@ def points_about(
     budget: Budget,
     started: float,
 ) -> tuple[dict[int, Point], bool]:
-    """Points at the concentrations of the grid nearest the optimum, found from the middle outwards; ascending. And whether the budget ended it.
+    """The points at the concentrations of the grid nearest to the optimum, ascending; and whether the budget ended the search.
 
-    best(points) is the logarithm of where the optimum seems to be by the points so far. Large concentrations cost most and tell nothing when
-    it is at small ones: they are left out then. started: when the search began (time.monotonic).
+    The search starts in the middle of the grid and moves to the optimum. best(points): the logarithm of where the optimum seems to be, from
+    the points so far. Large concentrations cost most and say nothing of an optimum at small ones, so that they are then left out.
+    passes_at(concentration, n_done): computes a point.   started: time.monotonic() when the search began.
     """
     points: dict[int, Point] = {}
     log_grid, n_point = np.log(grid), min(len(grid), N_NEAR)
@@ -89,16 +95,16 @@ def points_about(
         missing = [int(grid[i]) for i in nearest if int(grid[i]) not in points]
         ended = bool(missing) and len(points) >= N_LEAST and budget.spent((len(points) + 1) * n_pass, started)
         if not missing or ended:
-            kept = points if ended else {nu: point for nu, point in points.items() if nu in grid[nearest]}
-            return dict(sorted(kept.items())), ended
+            near = points if ended else {nu: point for nu, point in points.items() if nu in grid[nearest]}
+            return dict(sorted(near.items())), ended
         points[missing[0]] = passes_at(missing[0], len(points))
         centre = best(points)
 
 
 def crossing(points: Mapping[int, Point]) -> float:
-    """The logarithm of the concentration where the deviation equals the error, by the points so far; slope -1/2 beyond them."""
+    """The logarithm of the concentration where the deviation equals the error: interpolated between the points, with slope -1/2 beyond them."""
     known = np.array(sorted(points))
-    member, error = zip(*(points[int(nu)].pooled(points[int(nu)].once) for nu in known), strict=True)
+    member, error = zip(*(points[int(nu)].pooled(points[int(nu)].every_block) for nu in known), strict=True)
     excess = np.log(np.maximum([x.mean() for x in member], 1e-300)) - math.log(max(float(error[0][0]), 1e-300))
     log_known = np.log(known)
     if excess[0] <= 0:

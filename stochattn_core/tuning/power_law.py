@@ -1,4 +1,4 @@
-"""How the deviation of a stochastic pass depends on the concentration, and the concentration at which it equals the error.
+"""The power law by which the deviation of a stochastic pass falls with the concentration, and the concentration at which it equals the error.
 
     log d = log b + a log nu + eps,  eps ~ N(0, s^2),  a about -1/2
 
@@ -11,12 +11,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-WINDOW = 5  # grid points, nearest the crossing, through which the law is fitted: it bends at small concentrations
+WINDOW = 5  # points of the grid nearest to the crossing, to which the law is fitted: at small concentrations it bends
 
 
 @dataclass(frozen=True)
 class PowerLaw:
-    """A fitted law: one line for every member (slopes, intercepts), their mean, and the noise of a single pass about its mean line."""
+    """A fitted power law.
+
+    slopes, intercepts: (member,), one line for every member.   noise: standard deviation of log d of a single pass about the mean line.
+    """
 
     slopes: np.ndarray
     intercepts: np.ndarray
@@ -30,15 +33,15 @@ class PowerLaw:
     def intercept(self) -> float:
         return float(self.intercepts.mean())
 
-    def minimiser(self, error: float | np.ndarray) -> float | np.ndarray:
-        """nu* of the mean line; real-valued, not yet a whole number."""
-        return optimum(error, self.slope, self.intercept, self.noise)
+    def minimiser(self, error: float) -> float:
+        """nu* of the mean line, not yet a whole number."""
+        return float(optimum(error, self.slope, self.intercept, self.noise))
 
     def posterior_minimiser(self, error: np.ndarray, seed: int = 0) -> np.ndarray:
         """Draws of nu* from the posterior of (a, log b) given the members, one for each draw of the error: (n_draw,).
 
-        Members share their random numbers between concentrations, so that a member is one observation, a line, not one per
-        concentration. With a flat prior the mean line is multivariate t with n_member - 1 degrees of freedom.
+        A member uses the same random numbers at every concentration, so that it is one observation, a line, and not one observation for each
+        concentration. With a flat prior the mean line is multivariate t with n_member - 1 degrees of freedom. NaN for fewer than 3 members.
         """
         lines = np.stack([self.slopes, self.intercepts], axis=1)
         n, n_draw = len(lines), len(error)
@@ -48,12 +51,12 @@ class PowerLaw:
         normal = rng.multivariate_normal(np.zeros(2), np.cov(lines.T) / n, size=n_draw, method="svd")
         t = normal * np.sqrt((n - 1) / rng.chisquare(n - 1, size=n_draw))[:, None]
         draws = lines.mean(0) + t
-        slopes = np.minimum(draws[:, 0], -1e-3)  # a flat or rising line has no crossing: its draw goes to the far end
+        slopes = np.minimum(draws[:, 0], -1e-3)  # a flat or rising line has no crossing: its draw goes to the end of the range
         return optimum(error, slopes, draws[:, 1], self.noise)
 
 
-def fit(grid: np.ndarray, deviation: np.ndarray, error: float) -> PowerLaw:
-    """The law through the grid points nearest the crossing with the error.
+def fit_power_law(grid: np.ndarray, deviation: np.ndarray, error: float) -> PowerLaw:
+    """The power law through the points of the grid nearest to the crossing with the error.
 
     grid: (point,) concentrations, ascending.   deviation: (point, member), positive.   error: d0.
     """
@@ -70,9 +73,8 @@ def fit(grid: np.ndarray, deviation: np.ndarray, error: float) -> PowerLaw:
     return PowerLaw(slopes, intercepts, noise)
 
 
-def optimum(
-    error: float | np.ndarray, slope: float | np.ndarray, intercept: float | np.ndarray, noise: float | np.ndarray
-) -> float | np.ndarray:
-    """nu* = (d0 / exp(log b + 1.5 s^2)) ** (1 / a), the minimum of E[(d - d0)^2]; of numbers, or of arrays that broadcast."""
+def optimum(error: float | np.ndarray, slope: float | np.ndarray, intercept: float | np.ndarray, noise: float | np.ndarray) -> np.ndarray:
+    """nu* = (d0 / exp(log b + 1.5 s^2)) ** (1 / a), the minimum of E[(d - d0)^2]: of the shape to which the arguments broadcast."""
     with np.errstate(over="ignore"):
-        return np.exp(np.clip((np.log(np.maximum(error, 1e-300)) - intercept - 1.5 * noise**2) / slope, -50, 50))
+        log_optimum = np.clip((np.log(np.maximum(error, 1e-300)) - intercept - 1.5 * noise**2) / slope, -50, 50)
+        return np.asarray(np.exp(log_optimum))

@@ -1,114 +1,123 @@
-"""The single passes of the authors' search over the calibration part, each kept on disk, and what they say beside the grid."""
+"""The single passes of the authors' search over the calibration part, each kept in the store, and the search result they give."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor
 
 from stochattn_core import store
-from stochattn_core.datasets.base import Dataset, Progress
+from stochattn_core.datasets.base import Progress
 from stochattn_core.ensemble import rows_per_pass, sample_ensemble
-from stochattn_core.forecasts import device_of, fingerprint
-from stochattn_core.manual_attention import AttentionClass
+from stochattn_core.forecasts import Experiment, fingerprint
 from stochattn_core.metrics import cell_area_weights
 from stochattn_core.models.model import weights_sha256
-from stochattn_core.tuning.found import Found, whole_beside
 from stochattn_core.tuning.interval import ends, error_draws, resampled, wider
 from stochattn_core.tuning.points import Budget
-from stochattn_core.tuning.thompson import thompson
+from stochattn_core.tuning.search_result import SearchResult, whole_beside
+from stochattn_core.tuning.thompson import PassAt, thompson
 
 
 def single_pass_search(
-    found: Found,
-    network: nn.Module,
-    dataset: Dataset,
-    layers: str,
-    largest: int,
-    seed: int,
-    *,
-    budget: Budget,
-    started: float,
-    attention_classes: Sequence[AttentionClass],
-    progress: Progress | None,
-) -> Found:
-    """The same finding with nu*, its intervals and the number of passes from single passes; the curves stay those of the grid."""
-    split = dataset.calibration
-    device = device_of(network)
-    statistics = next(iter(found.points.values())).statistics
+    result: SearchResult, experiment: Experiment, largest: int, *, budget: Budget, started: float, progress: Progress | None
+) -> SearchResult:
+    """The result with nu*, its intervals and the number of passes from single passes; the curves stay those of the grid.
+
+    result: of the grid.   largest: concentrations go from 1 to it.   started: time.monotonic() when the search began.
+    """
+    statistics, seed = next(iter(result.points.values())).statistics, experiment.setting.seed
     error_sq, weight = statistics.pooled_error_sq.numpy(), statistics.weight.numpy()
+    search = thompson(
+        passes_of(experiment),
+        error_sq,
+        weight,
+        largest,
+        seed=seed,
+        budget=budget,
+        spent=result.passes,
+        started=started,
+        progress=progress,
+    )
+    again = resampled(statistics, lambda counts: search.resampled_optima(counts.numpy(), error_sq, weight), seed=seed)
+    errors = error_draws(error_sq, weight, n_draw=len(search.line.draws), seed=seed)
+    intervals = {
+        "bootstrap": again.ends(1.0, float(largest)),
+        "posterior": ends(search.line.optima(errors), 1.0, float(largest)),
+    }
+    low, high = wider(intervals)
+    return replace(
+        result,
+        concentration=whole_beside(search.optimum, result.grid, result.ratio),
+        optimum=search.optimum,
+        interval=(result.interval[0], low, high),
+        intervals=intervals,
+        at_low=search.optimum <= 1,
+        at_high=search.optimum >= largest,
+        passes=result.passes + len(search.concentration),
+        ended=not search.converged,
+        thompson=search,
+    )
+
+
+def passes_of(experiment: Experiment) -> PassAt:
+    """A function from (concentration, member) to the squared deviations of that pass by block, (block,); from the store where they are kept."""
+    network, dataset, split, device = experiment.network, experiment.dataset, experiment.split, experiment.device
     area = cell_area_weights(torch.tensor(dataset.latitude, dtype=torch.float64))[:, None] if dataset.latitude else torch.ones(())
     seen = torch.isfinite(split.target)
-    digest, print_of_network = weights_sha256(network), fingerprint(network, split.inputs[:4].clone().to(device))
+    weights_digest, network_digest = weights_sha256(network), fingerprint(network, split.inputs[:4].clone().to(device))
     step = rows_per_pass(split.inputs, device)
     block = torch.as_tensor(split.block, dtype=torch.int64)
 
-    def by_block(squares: torch.Tensor) -> np.ndarray:
+    def by_block(squares: Tensor) -> np.ndarray:
         each = (torch.where(seen, squares.double(), 0.0) * area).flatten(1).sum(1) if squares.ndim > 1 else squares.double() * seen
         return torch.zeros(split.n_block, dtype=torch.float64).index_add_(0, block, each).numpy()
 
-    def forecast(one) -> torch.Tensor:
+    def forecast(forecast_of: Callable[[Tensor, int], Tensor]) -> Tensor:
+        """All cases in chunks. forecast_of(inputs, first_case): of one chunk."""
         with torch.no_grad():
-            parts = [one(split.inputs[i : i + step].clone().to(device), i) for i in range(0, len(split), step)]
+            parts = [forecast_of(split.inputs[i : i + step].clone().to(device), i) for i in range(0, len(split), step)]
         return torch.cat(parts).cpu()
 
-    plain = forecast(lambda inputs, first: network(inputs))
+    plain = forecast(lambda inputs, first_case: network(inputs))
 
     def pass_at(concentration: int, member: int) -> np.ndarray:
         key = store.key_of(
             "pass",
-            weights=digest,
+            weights=weights_digest,
             dataset=dataset.sha256,
             concentration=concentration,
             member=member,
-            seed=seed,
-            layers=layers,
-            attention_classes=[str(name) for name in attention_classes],
+            seed=experiment.setting.seed,
+            layers=experiment.layers,
+            attention_classes=[str(name) for name in experiment.attention_classes],
             device=device.type,
             case_per_pass=step,
             torch=torch.__version__,
-            network=print_of_network,
-            block=split.block.tolist(),  # what is kept are sums by block, cells by their area
+            network=network_digest,
+            block=split.block.tolist(),  # the sums that are kept are by block, with cells weighted by their area
             latitude=dataset.latitude,
         )
 
-        def fill(folder) -> None:
+        def fill(folder: Path) -> None:
             sampled = forecast(
-                lambda inputs, first: sample_ensemble(
+                lambda inputs, first_case: sample_ensemble(
                     network,
                     inputs,
                     concentration=concentration,
                     n_member=1,
                     first_member=member,
-                    seed=seed,
-                    layers=layers,
-                    attention_classes=attention_classes,
-                    first_case=first,
+                    seed=experiment.setting.seed,
+                    layers=experiment.layers,
+                    attention_classes=experiment.attention_classes,
+                    first_case=first_case,
                 )[0]
             )
             np.save(folder / "deviation_sq.npy", by_block((sampled - plain).square()))
 
         return np.array((store.load(key) or store.save(key, fill))["deviation_sq"])
 
-    result = thompson(pass_at, error_sq, weight, largest, seed=seed, budget=budget, spent=found.passes, started=started, progress=progress)
-    again = resampled(statistics, lambda counts: result.resampled_optima(counts.numpy(), error_sq, weight), seed=seed)
-    intervals = {
-        "bootstrap": again.ends(1.0, float(largest)),
-        "posterior": ends(result.line.optima(error_draws(error_sq, weight, n_draw=len(result.line.draws), seed=seed)), 1.0, float(largest)),
-    }
-    low, high = wider(intervals)
-    return replace(
-        found,
-        concentration=whole_beside(result.optimum, found.grid, found.ratio),
-        optimum=result.optimum,
-        interval=(found.interval[0], low, high),
-        intervals=intervals,
-        at_low=result.optimum <= 1,
-        at_high=result.optimum >= largest,
-        passes=found.passes + len(result.concentration),
-        ended=not result.converged,
-        thompson=result,
-    )
+    return pass_at

@@ -20,16 +20,16 @@ from stochattn_core.tuning.points import Budget
 from stochattn_core.tuning.power_law import optimum
 
 N_START, N_BATCH, N_MOST = 40, 10, 400
-N_LEAST = 6  # passes, whatever the budget and however far from the optimum: a line and its noise
+N_LEAST = 6  # passes that a line and its noise need, whatever the budget and however far from the optimum
 TOLERANCE, QUANTILE, N_AGREE = 1.03, 0.98, 3
-REACH = 16.0  # passes within this factor of the optimum say where it is
+REACH = 16.0  # the line is fitted to the passes within this factor of the optimum
 N_DRAW = 2000
 PassAt = Callable[[int, int], np.ndarray]  # (concentration, member) -> (block,) sum of squared deviations
 
 
 @dataclass(frozen=True, eq=False)
 class Line:
-    """The posterior of the law under a flat prior. slope, intercept, noise: the estimate.   draws: (draw, 3) of the same."""
+    """The posterior of the power law under a flat prior. slope, intercept, noise: the estimate.   draws: (draw, 3) of the three."""
 
     slope: float
     intercept: float
@@ -37,22 +37,25 @@ class Line:
     draws: np.ndarray = field(repr=False)
 
     def optimum(self, error: float) -> float:
+        """nu* of the estimate."""
         return float(optimum(error, self.slope, self.intercept, self.noise))
 
     def optima(self, error: float | np.ndarray) -> np.ndarray:
-        """Of every draw. error: d0, or a draw of it for each."""
+        """nu* of every draw. error: d0, or one draw of it for each."""
         return optimum(error, *self.draws.T)
 
     def cost(self, concentration: np.ndarray, error: float) -> np.ndarray:
-        """E[(d - d0)^2] under the estimate."""
+        """E[(d - d0)^2] of the estimate at these concentrations."""
         log_mean = self.intercept + self.slope * np.log(concentration)
         return np.exp(2 * log_mean + 2 * self.noise**2) - 2 * error * np.exp(log_mean + self.noise**2 / 2) + error**2
 
 
 @dataclass(frozen=True, eq=False)
 class Thompson:
-    """concentration: (pass,).   deviation: (pass,) d.   deviation_sq: (pass, block) sums.   converged: whether the rule of
-    the source ended it, and not the budget.
+    """The result of the single-pass search.
+
+    concentration: (pass,).   deviation: (pass,) d.   deviation_sq: (pass, block) sums.   optimum: nu*, not rounded.
+    converged: did the stopping rule of the source end the search, and not the budget?
     """
 
     concentration: np.ndarray
@@ -63,7 +66,7 @@ class Thompson:
     converged: bool
 
     def resampled_optima(self, counts: np.ndarray, error_sq: np.ndarray, weight: np.ndarray) -> np.ndarray:
-        """nu* with blocks taken so many times: counts (replicate, block); error_sq, weight (block,) as in Statistics."""
+        """nu* of resampled blocks, (replicate,). counts: (replicate, block), how often each is taken.   error_sq, weight: (block,), as in Statistics."""
         total = counts @ weight
         deviation, error = np.sqrt(counts @ self.deviation_sq.T / total[:, None]), np.sqrt(counts @ error_sq / total)
         return np.array([line_through(self.concentration, d, e).optimum(e) for d, e in zip(deviation, error, strict=True)])
@@ -81,17 +84,18 @@ def thompson(
     started: float | None = None,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> Thompson:
-    """nu* from single passes. pass_at(concentration, member): the squared deviations of one pass by block; every member is asked for once.
+    """nu* from single passes.
 
-    error_sq, weight: (block,) squared errors of the plain model, and outputs, by block.   largest: concentrations go from 1 to it.
-    spent, started: what the search has cost of its budget before, in passes, and when it began (time.monotonic).
+    pass_at(concentration, member): the squared deviations of one pass by block, (block,); every member is asked for once.
+    error_sq, weight: (block,) sums of squared errors of the plain model, and their weights.   largest: concentrations go from 1 to it.
+    spent, started: passes that the search has already taken from its budget, and time.monotonic() when it began.
     """
     rng, started = np.random.default_rng(seed), time.monotonic() if started is None else started
     error = math.sqrt(error_sq.sum() / weight.sum())
     wanted = np.geomspace(1, largest, N_START).round().astype(int)
     wanted = wanted[np.argsort(np.arange(N_START) * 0.618034 % 1)]  # spread over the range, wherever a budget ends it
     asked: list[int] = []
-    found: list[np.ndarray] = []
+    squares: list[np.ndarray] = []
     agreed = 0
     while True:
         for concentration in wanted:
@@ -99,9 +103,9 @@ def thompson(
                 break
             if progress:
                 progress(len(asked), N_MOST, f"pass {len(asked) + 1}, concentration {concentration}")
-            found.append(pass_at(int(concentration), len(asked)))
+            squares.append(pass_at(int(concentration), len(asked)))
             asked.append(int(concentration))
-        concentration, sums = np.array(asked), np.stack(found)
+        concentration, sums = np.array(asked), np.stack(squares)
         deviation = np.sqrt(sums.sum(1) / weight.sum())
         line = line_through(concentration, deviation, error, rng)
         best = float(np.clip(line.optimum(error), 1, largest))
@@ -115,10 +119,10 @@ def thompson(
 
 
 def line_through(concentration: np.ndarray, deviation: np.ndarray, error: float, rng: np.random.Generator | None = None) -> Line:
-    """Bayesian linear regression of log d on log nu. concentration, deviation: (pass,).   Draws of the posterior only with an rng."""
+    """Bayesian linear regression of log d on log nu. concentration, deviation: (pass,).   rng: for draws of the posterior; None for no draws."""
     x, y = np.log(concentration), np.log(np.maximum(deviation, 1e-300))
     near = np.ones(len(x), dtype=bool)
-    for _ in range(3):  # the optimum decides which passes are near it
+    for _ in range(3):  # the line gives the optimum, and the optimum decides which passes the line is fitted to
         slope, intercept, noise, inverse = _regression(x[near], y[near])
         centre = np.clip(np.log(optimum(error, slope, intercept, noise)), x.min(), x.max())
         near = np.abs(x - centre) <= math.log(REACH)

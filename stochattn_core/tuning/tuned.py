@@ -1,9 +1,9 @@
-"""Tuning: the concentration at which one stochastic pass strays from the plain output as far as the plain output errs.
+"""Tuning: the concentration at which a stochastic pass strays from the plain output as far as the plain output errs.
 
     d0 = || y - f ||,  d = || f_nu - f ||,  nu* = argmin E[(d - d0)^2]
 
-That is the default objective; the others are computed from the same passes and shown beside it. Everything here is computed on the
-calibration part; what is reported as a result is from the test part.
+That is the default objective; the others are computed from the same passes and shown beside it. The search uses the calibration part alone;
+the scores that are reported as results are of the test part.
 # DIFFERS: the authors search with one pass at each of 40 concentrations (search="thompson" does); the default runs ten passes (four of maps)
 with common random numbers at each of the points of a log grid that are nearest the crossing: smooth curves of every objective.
 """
@@ -12,25 +12,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 
 from torch import nn
 
 from stochattn_core.datasets.base import Dataset, Progress
-from stochattn_core.evaluate import Evaluation, evaluate, network_of
+from stochattn_core.evaluate import Evaluation, evaluation_of, experiment_of
 from stochattn_core.manual_attention import AttentionClass
 from stochattn_core.models.model import Model
-from stochattn_core.settings import Setting, TunedSetting
-from stochattn_core.tuning.export import exported
-from stochattn_core.tuning.found import Found
+from stochattn_core.settings import Setting
+from stochattn_core.tuned_setting import TunedSetting
+from stochattn_core.tuning.concentration_search import SearchPlan, run_search, share_of
 from stochattn_core.tuning.points import GRID, Budget
-from stochattn_core.tuning.search import search_concentration, share_of
+from stochattn_core.tuning.search_result import SearchResult
+from stochattn_core.tuning.setting_export import tuned_setting_of
 from stochattn_core.tuning.verdict import Verdict, judge
 
 
 @dataclass(frozen=True, eq=False)
-class Tuning(Found):
-    """What was found, and what it is worth: before and after are of the test part."""
+class Tuning(SearchResult):
+    """The result of a search, with the verdict on it, and the evaluations of the test part before and after."""
 
     judged: Verdict
     before: Evaluation = field(repr=False)
@@ -47,7 +48,13 @@ class Tuning(Found):
 
     @property
     def slope(self) -> float:
+        """The slope of the power law, about -1/2."""
         return self.law.slope
+
+    @property
+    def result(self) -> SearchResult:
+        """What the calibration part alone says."""
+        return SearchResult(**{entry.name: getattr(self, entry.name) for entry in fields(SearchResult)})
 
 
 def tune(
@@ -69,33 +76,26 @@ def tune(
 ) -> Tuning:
     """Tune the concentration of a model on dataset.calibration, and score it on dataset.test.
 
-    objective: one of OBJECTIVES.   search: "grid", or "thompson" for single passes as the authors search (pooled dispersion only; the curves of
-    the others come from a few grid points all the same).   n_member, seed, layers and correction ("" or "shared") are those of the ensembles that
-    are scored; the search takes n_pass passes at each concentration of the grid, 10 when not given, 4 for the many outputs of maps.
-    budget: what the search may cost at most.
-    progress(done, total, what) may raise to stop; what was computed until then is kept and found again.
+    objective: a key of OBJECTIVES.   search: "grid", or "thompson" for single passes as the authors search (pooled dispersion only; the curves
+    of the other objectives still come from a few points of the grid).
+    n_member, seed, layers, correction ("", or one that the search can use, such as "shared"): of the ensembles that are scored.
+    n_pass: passes of the search at each concentration of the grid; 10 when not given, 4 for maps with many outputs.
+    budget: the most that the search may cost.
+    progress(done, total, what) may raise to stop; results that were computed until then are stored and found again.
     Raises ValueError when the parts hold nothing to tune on.
     """
+    plan = SearchPlan(objective, search, grid, n_pass, budget or Budget())
     setting = Setting(n_member=n_member, seed=seed, layers=layers, correction=correction)
+    plan.check_correction(setting.correction)
     dataset.filled("test")
-    network = network_of(model, dataset, device=device, progress=progress)
-    found = search_concentration(
-        model,
-        dataset,
-        setting,
-        objective=objective,
-        search=search,
-        grid=grid,
-        n_pass=n_pass,
-        budget=budget or Budget(),
-        attention_classes=attention_classes,
-        device=device,
-        progress=share_of(progress, 0, 3, 5),
+    experiment = experiment_of(
+        model, dataset, setting, part="calibration", attention_classes=attention_classes, device=device, progress=progress
     )
-    best = replace(setting, concentration=found.concentration)
-    target = model if isinstance(model, Model) else network
-    common = {"attention_classes": attention_classes, "device": device}
-    before = evaluate(target, dataset, Setting(math.inf, n_member, seed, layers), progress=share_of(progress, 3, 4, 5), **common)
-    after = evaluate(target, dataset, best, progress=share_of(progress, 4, 5, 5), **common)
-    judged = judge(after.ensemble, at_low=found.at_low, at_high=found.at_high)
-    return Tuning(**vars(found), judged=judged, before=before, after=after, setting=exported(found, best, before, after, dataset, judged))
+    result = run_search(experiment, plan, progress=share_of(progress, 0, 3, 5))
+    plain = experiment.with_setting(Setting(math.inf, n_member, seed, layers), "test")
+    tuned = experiment.with_setting(replace(setting, concentration=result.concentration), "test")
+    before = evaluation_of(plain, progress=share_of(progress, 3, 4, 5))
+    after = evaluation_of(tuned, progress=share_of(progress, 4, 5, 5))
+    judged = judge(after.ensemble, at_low=result.at_low, at_high=result.at_high)
+    exported = tuned_setting_of(result, before, after, dataset, judged)
+    return Tuning(**vars(result), judged=judged, before=before, after=after, setting=exported)

@@ -14,7 +14,7 @@ from statistics import NormalDist
 import torch
 from torch import Tensor
 
-from stochattn_core.forecasts import Ensemble
+from stochattn_core.ensemble_data import Ensemble
 from stochattn_core.metrics import Statistics
 from stochattn_core.metrics.association import within_by_block
 from stochattn_core.metrics.scores import SCORES, Evidence, Grade, Rule, rules

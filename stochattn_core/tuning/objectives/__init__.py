@@ -1,4 +1,4 @@
-"""What a concentration is tuned for. An objective is one file here and one line in OBJECTIVES; all are computed from the same passes."""
+"""The objectives that a concentration can be tuned for. One is a file here and a line in OBJECTIVES; all are computed from the same passes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Curve = Callable[[Sequence[Point], Tensor], np.ndarray]
 
 
 class Objective(NamedTuple):
-    """title for a legend, description in one sentence, curve(points, counts) -> (replicate, point) costs, the least of which is sought."""
+    """title: for a legend.   description: one sentence.   curve(points, counts): costs (replicate, point), of which the least is sought."""
 
     title: str
     description: str
@@ -25,12 +25,12 @@ class Objective(NamedTuple):
 OBJECTIVES: dict[str, Objective] = {
     "pooled": Objective(
         "Pooled dispersion",
-        "A pass strays from the plain answer as far as that errs, over all outputs together: the default.",
+        "A stochastic pass deviates from the plain forecast as much as the plain forecast errs, over all outputs together: the default.",
         pooled.curve,
     ),
     "per-sample": Objective(
         "Per-sample dispersion",
-        "The same case by case, the other way to read the paper: too narrow by design, 0.64 of the right spread for one number a case.",
+        "The same for each case by itself, the other way to read the paper: too narrow by design, 0.64 of the right spread where a case is one number.",
         per_sample.curve,
     ),
     "averaged": Objective(
@@ -38,19 +38,22 @@ OBJECTIVES: dict[str, Objective] = {
     ),
     "ratio": Objective(
         "Spread-skill ratio",
-        "The spread equals the error of the ensemble mean: counts the drift of the mean as error, not as spread.",
+        "The spread equals the error of the ensemble mean: the drift of the mean counts as error, not as spread.",
         ratio.curve,
     ),
-    "crps": Objective("Fair CRPS", "The best probabilistic forecast by its score; sharpness counts beside calibration.", fair_crps.curve),
+    "crps": Objective(
+        "Fair CRPS", "The best probabilistic forecast by its score: sharpness counts as well as calibration.", fair_crps.curve
+    ),
     "w1": Objective(
         "W1 under a CRPS bound",
-        f"The flattest PIT among concentrations whose fair CRPS is within {100 * (w1.BOUND - 1):.0f}% of the best.",
+        f"The flattest PIT among the concentrations whose fair CRPS is within {100 * (w1.BOUND - 1):.0f}% of the best.",
         w1.curve,
     ),
 }
 
 
 def objective_named(name: str) -> Objective:
+    """The entry of OBJECTIVES with this name; ValueError where there is none."""
     if name not in OBJECTIVES:
         raise ValueError(f"expected an objective out of {', '.join(OBJECTIVES)}, got {name!r}")
     return OBJECTIVES[name]

@@ -1,4 +1,4 @@
-"""Fair CRPS: the ensemble whose members, were there infinitely many, would make the best probabilistic forecast."""
+"""Fair CRPS: the score that the ensemble would have with infinitely many members, as a probabilistic forecast."""
 
 from __future__ import annotations
 

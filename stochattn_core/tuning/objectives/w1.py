@@ -1,4 +1,4 @@
-"""PIT distance W1 under a CRPS bound: the flattest rank histogram among concentrations that forecast about as well as the best."""
+"""PIT distance W1 under a CRPS bound: the flattest rank histogram among concentrations whose fair CRPS is nearly the best."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from stochattn_core.metrics.ranks import w1
 from stochattn_core.tuning.objectives import fair_crps
 from stochattn_core.tuning.points import Point
 
-BOUND = 1.05  # times the least fair CRPS: W1 alone is won by a forecast that knows nothing
+BOUND = 1.05  # times the least fair CRPS: by W1 alone, climatology would win
 
 
 def curve(points: Sequence[Point], counts: Tensor) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""What the calibration part says of nu*: every objective's curve and optimum, the intervals, and the whole number to use."""
+"""The result of a search for nu* on the calibration part: every objective's curve and optimum, the intervals, and the whole number to use."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ from stochattn_core.tuning.thompson import Thompson
 
 @dataclass(frozen=True)
 class Optimum:
-    """Where one objective is least. value: not rounded.   low, high: by drawing blocks of cases again.   at_bound: at an end of what was computed."""
+    """Where one objective is least.
+
+    value: not rounded.   low, high: its interval, by resampling blocks of cases.   at_bound: is it at an end of the points computed?
+    """
 
     value: float
     low: float
@@ -28,11 +31,14 @@ class Optimum:
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
-    """What the calibration part says. concentration: nu*, a whole number.   optimum: before it is rounded.   interval: (level, low, high), the
-    wider of `intervals` by name.   grid: (point,).   curves: cost (point,) by objective.   optima: by objective.   deviation: (point, pass) d.
-    error: d0.   ratio: (point,) spread-skill.   law: through the grid.   passes: over the calibration part.   ended: by the budget.
-    thompson: the single-pass search where that was asked for.   points: the sums themselves.
+class SearchResult:
+    """What the calibration part says of nu*.
+
+    concentration: nu*, a whole number.   optimum: nu* before it is rounded.   interval: (level, low, high), the wider of `intervals`.
+    grid: (point,) concentrations.   curves: cost (point,) by objective.   optima: by objective.
+    deviation: (point, pass) d.   error: d0.   ratio: (point,) spread-skill ratio.   law: the power law through the grid.
+    at_low, at_high: is nu* at the lower or upper end of the range?   passes: stochastic passes over the calibration part.
+    ended: did the budget end the search?   thompson: the single-pass search, where that was asked for.   points: the sums themselves.
     """
 
     objective: str
@@ -61,28 +67,28 @@ class Found:
 
 def from_points(
     points: Mapping[int, Point], objective: str, *, full: tuple[int, int], seed: int, passes: int, ended: bool = False
-) -> Found:
-    """Everything that the sums at some concentrations say. full: the ends of the range that could have been searched."""
+) -> SearchResult:
+    """The result that the sums at some concentrations give. full: the ends of the range that could have been searched."""
     nu, at = np.array(list(points)), list(points.values())
-    lengths = [point.pooled(point.once) for point in at]
+    lengths = [point.pooled(point.every_block) for point in at]
     deviation, error = np.stack([member[0] for member, _ in lengths]), float(lengths[0][1][0])
     if not deviation.any():
         raise ValueError(
             "expected passes that differ from the plain model, got a spread of exactly zero at every concentration; see the layers sampled"
         )
-    curves = {name: one.curve(at, at[0].once)[0] for name, one in OBJECTIVES.items()}
+    curves = {name: entry.curve(at, at[0].every_block)[0] for name, entry in OBJECTIVES.items()}
     optima = {name: _optimum(at, nu, name, curves[name], seed) for name in OBJECTIVES}
     best = optima[objective]
-    law = power_law.fit(nu, deviation, error)
-    # Where a budget ended the search, an interval that reaches the end of what was computed is open on that side.
+    law = power_law.fit_power_law(nu, deviation, error)
+    # Where a budget ended the search, an interval that reaches the end of the points computed is open on that side.
     open_low, open_high = ended and best.low <= nu[0], ended and best.high >= nu[-1]
     intervals = {"bootstrap": (float(full[0]) if open_low else best.low, float(full[1]) if open_high else best.high)}
     if objective == "pooled":
         errors = error_draws(at[0].statistics.pooled_error_sq.numpy(), at[0].statistics.weight.numpy(), seed=seed)
         intervals["posterior"] = ends(law.posterior_minimiser(errors, seed=seed), *map(float, full))
-    ratio = ratio_of(at, at[0].once)[0]
+    ratio = ratio_of(at, at[0].every_block)[0]
     low, high = wider(intervals)
-    return Found(
+    return SearchResult(
         objective=objective,
         concentration=whole_beside(best.value, nu, ratio),
         optimum=best.value,
@@ -112,10 +118,10 @@ def _optimum(points: Sequence[Point], nu: np.ndarray, name: str, curve: np.ndarr
 
 
 def whole_beside(optimum: float, grid: np.ndarray, ratio: np.ndarray) -> int:
-    """The whole number beside nu* at which the spread-skill ratio of the calibration part is nearer one.
+    """The whole number beside nu* at which the spread-skill ratio of the calibration part is nearer 1.
 
-    The objective is nearly flat between two neighbours, while at small concentrations the spread is not; and it counts the drift of the
-    mean as deviation, so that rounding it alone errs towards too narrow.
+    Rounding nu* itself would err towards too narrow: the objective counts the drift of the mean as deviation, and it is nearly flat between
+    two neighbours, while the spread at small concentrations is not.
     """
     around = np.maximum([math.floor(optimum), math.ceil(optimum)], 1)
     off = np.abs(np.interp(np.log(around), np.log(grid), np.log(np.maximum(ratio, 1e-300))))  # a power law is a line in logarithms

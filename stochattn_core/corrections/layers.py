@@ -1,4 +1,4 @@
-"""Which groups of a network's attention layers are worth a try: few, so that the best of them is no accident."""
+"""A group of layers: only some of the attention layers are sampled. Few groups are tried, so that the best of them is not best by chance."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from stochattn_core.corrections.base import Correction, Fitted, Workbench
 from stochattn_core.patching import sampled_by
 
 
 def layer_groups(entropy: Mapping[str, float], current: str = "*") -> dict[str, str]:
-    """What a group is, in words, and its pattern for Setting.layers; without the group that is sampled now, and no group twice.
+    """The pattern of each group for Setting.layers, by the title of the group. The group that is sampled now is left out, and no group comes twice.
 
     entropy: mean row entropy by name of the attention layer, in the order of the pass (`audit`). Blocks are the layers whose names differ
-    in a number alone. Rows of high entropy carry the most noise.
+    only in a number. Rows of high entropy carry the most noise.
 
     >>> layer_groups({"lift": 0.9, "blocks.0.attn": 0.5, "blocks.1.attn": 0.7})
     {'blocks only': 'blocks.*.attn', 'last half of the blocks': 'blocks.1.attn'}
@@ -29,12 +30,12 @@ def layer_groups(entropy: Mapping[str, float], current: str = "*") -> dict[str, 
         "last half of the blocks": last,
         "blocks of highest entropy": [name for name in blocks if name in diffuse],
     }
-    found, known = {}, [set(_matching(current, names))]
+    patterns, known = {}, [set(_matching(current, names))]
     for title, group in groups.items():
         if group and set(group) not in known:
             known.append(set(group))
-            found[title] = _pattern(group, names)
-    return found
+            patterns[title] = _pattern(group, names)
+    return patterns
 
 
 def _form(name: str) -> str:
@@ -49,3 +50,25 @@ def _pattern(group: Sequence[str], names: Sequence[str]) -> str:
 
 def _matching(pattern: str, names: Sequence[str]) -> list[str]:
     return list(filter(sampled_by(pattern), names))
+
+
+def variants(workbench: Workbench) -> Mapping[str, str]:
+    """The title of each group, by its pattern."""
+    return {pattern: title for title, pattern in layer_groups(workbench.entropy(), workbench.layers).items()}
+
+
+def fit(workbench: Workbench, variant: str) -> Fitted:
+    """The concentration that a search with these layers finds."""
+    searched = workbench.search(layers=variant)
+    return Fitted(searched.whole, searched.passes, layers=variant)
+
+
+CORRECTION = Correction(
+    key="layers",
+    title="Group of layers",
+    description="Only a group of the attention layers is sampled; the others stay plain.",
+    cost="one search of the concentration for each group",
+    source="this project",
+    fit=fit,
+    variants=variants,
+)
