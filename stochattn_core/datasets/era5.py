@@ -6,7 +6,6 @@ Service information. Nothing is shipped: the years asked for are fetched (about 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from stochattn_core.datasets.grid_address import located
 from stochattn_core.datasets.grid_axes import renamed
 from stochattn_core.datasets.grid_file import PathOrFile, open_grid, read_values
 from stochattn_core.datasets.grids import CONSTANTS, grid_from_file
+from stochattn_core.store import cache_folder
 
 STORE = "weatherbench2/datasets/era5/1959-2023_01_10-6h-64x32_equiangular_conservative.zarr"
 PERIOD = ("2015-01-01", "2018-12-31T18")
@@ -26,7 +26,7 @@ INPUTS = {"geopotential": (500,), "temperature": (850,), "2m_temperature": (), "
 
 def load(variable: str = "geopotential_500", lead_time: int = 24) -> Dataset:
     """Z500 (or another of Z500, T850, T2m, U10, V10) at one lead time in hours, from these five at the start."""
-    kept = Path(os.environ.get("STOCHATTN_CACHE") or Path.home() / ".cache" / "stochattn") / "era5" / "2015-2018_5.625deg.nc"
+    kept = cache_folder() / "era5" / "2015-2018_5.625deg.nc"
     if not kept.exists():
         try:
             store = located(f"gs://{STORE}")

@@ -6,13 +6,13 @@ SHA-256 and kept in the cache folder. Source: Zhou et al. (2021), "Informer", AA
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pandas as pd
 
 from stochattn_core.datasets.base import Dataset
 from stochattn_core.datasets.series_parts import series_dataset
+from stochattn_core.store import cache_folder
 
 AVAILABILITY = "a download from github.com at first use"
 FOLDER = "https://raw.githubusercontent.com/zhouhaoyi/ETDataset/1d16c8f4f943005d613b5bc962e9eeb06058cf07/ETT-small/"
@@ -54,7 +54,7 @@ def dataset_of(path: Path, name: str) -> Dataset:
 def _fetched(name: str) -> Path:
     import pooch
 
-    folder = Path(os.environ.get("STOCHATTN_CACHE") or Path.home() / ".cache" / "stochattn") / "ett"
+    folder = cache_folder() / "ett"
     try:
         return Path(pooch.retrieve(FOLDER + f"{name}.csv", known_hash=SHA256[name], fname=f"{name}.csv", path=folder))
     except Exception as error:  # requests has a dozen kinds for a network that fails; a wrong hash is a ValueError

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import hashlib
 from functools import cache, partial
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
 
+from stochattn_core.data_files import data_file
 from stochattn_core.datasets.base import Dataset, Split, blocks_in_time
-from stochattn_core.datasets.geography import FOLDER, land_sea_mask, orography
+from stochattn_core.datasets.geography import land_sea_mask, orography
 from stochattn_core.datasets.quasi_geostrophic.archive import HOURS
 from stochattn_core.datasets.quasi_geostrophic.archive import load as load_archive
 from stochattn_core.datasets.quasi_geostrophic.fields import LATITUDE, LONGITUDE, UNITS, VARIABLES, decode
@@ -113,11 +113,11 @@ def constants() -> dict[str, np.ndarray]:
 @cache
 def _archive(part: str) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Streamfunctions (..., level, coefficient) float32 of a part and the other arrays of its file."""
-    path = FOLDER / f"planet_{part}.npz"
+    path = data_file(f"planet_{part}.npz")
     digest = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "no file"
     if digest != SHA256[part]:
         raise ValueError(
-            f"expected {path.name} of SHA-256 {SHA256[part][:12]}... in {str(Path(path.parent))!r}, got {digest[:12]}; take the file from the project "
+            f"expected {path.name} of SHA-256 {SHA256[part][:12]}... in {str(path.parent)!r}, got {digest[:12]}; take the file from the project "
             "again (data/README.md says how it was made)"
         )
     packing, arrays = load_archive(path)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stochattn_core.datasets.geography import FOLDER
+from stochattn_core.data_files import DATA_FOLDER
 from stochattn_core.datasets.quasi_geostrophic.archive import HOURS, Packing, load
 from stochattn_core.datasets.quasi_geostrophic.training import trajectories
 
@@ -15,7 +15,7 @@ N_START = 64  # of the training years
 LEADS = (6, 12, 24, 48, 72, 96, 120)  # h, that the training starts are shipped with
 
 
-def ship(folder: Path, target: Path = FOLDER) -> list[Path]:
+def ship(folder: Path, target: Path = DATA_FOLDER) -> list[Path]:
     """Writes planet_train.npz, planet_calibration.npz and planet_test.npz and gives their paths."""
     packing, _ = load(Path(folder) / "train_000.npz")
     paths = []
