@@ -11,7 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from pages.ui.prefetch import GiveWay
 from pages.ui.work import Work
-from stochattn_core.device import use_half_the_cores
+from stochattn_core.commands.threads import use_half_the_cores
 
 
 class Inference:
