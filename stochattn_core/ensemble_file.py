@@ -8,11 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 
 from stochattn_core.datasets.base import blocks_at_random, blocks_in_time
 from stochattn_core.evaluate import Evaluation
+from stochattn_core.extras import explained_extras
 from stochattn_core.forecasts import Ensemble
+
+with explained_extras():
+    import xarray as xr
 
 # Other people's names of our dimensions, renamed here and nowhere else.
 RENAMED = {

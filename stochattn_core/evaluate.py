@@ -13,6 +13,7 @@ from torch import nn
 from stochattn_core.audit import audit
 from stochattn_core.datasets.base import Dataset, Progress
 from stochattn_core.device import resolve_device
+from stochattn_core.extras import explained_extras
 from stochattn_core.forecasts import Ensemble, device_of, ensemble_of
 from stochattn_core.manual_attention import AttentionClass
 from stochattn_core.metrics import Statistics, scores
@@ -110,7 +111,8 @@ def network_of(model: Model | nn.Module, dataset: Dataset, *, device: str = "aut
         if key not in _networks:
             while len(_networks) >= N_NETWORK:
                 _networks.pop(next(iter(_networks)), None)
-            _networks[key] = model.on(dataset, device=place, progress=progress)
+            with explained_extras():
+                _networks[key] = model.on(dataset, device=place, progress=progress)
         return _networks[key]
     if isinstance(model, nn.Module):
         return model

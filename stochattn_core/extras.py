@@ -17,7 +17,7 @@ EXTRA_OF = {
     "transformers": "series",
     "h5netcdf": "files",
     "h5py": "files",
-    "huggingface_hub": "files",
+    "huggingface_hub": "series",
     "pooch": "files",
     "xarray": "files",
     "zarr": "files",

@@ -8,6 +8,7 @@ from functools import partial
 
 from stochattn_core.datasets import diabetes, ett, planet, statsmodels_series, synthetic, uci
 from stochattn_core.datasets.base import Dataset, Task
+from stochattn_core.extras import explained_extras
 
 
 @dataclass(frozen=True)
@@ -49,4 +50,5 @@ def load_dataset(name: str) -> Dataset:
         return planet.load(*choice)
     if name not in DATASETS:
         raise ValueError(f"expected the name of a dataset, one of {', '.join(DATASETS)}, got {name!r}; pick one of these")
-    return DATASETS[name].load()
+    with explained_extras():
+        return DATASETS[name].load()
