@@ -21,7 +21,10 @@ def dashboard() -> Path:
 def _run(arguments: list[str]) -> int:
     from streamlit.web import cli
 
-    cli.main(["run", str(dashboard()), *arguments], prog_name="stochattn app")  # ends with SystemExit, as command lines do
+    try:
+        cli.main(["run", str(dashboard()), *arguments], standalone_mode=False)
+    except cli.click.ClickException as error:
+        raise ValueError(f"expected options of streamlit run, got: {error.format_message()} See streamlit run --help") from None
     return 0
 
 
