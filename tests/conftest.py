@@ -11,6 +11,10 @@ if not torch.cuda.is_available():
 torch.set_num_threads(1)  # small operations are slower, and sometimes different in the last bit, on several
 
 
+def pytest_addoption(parser):
+    parser.addoption("--uncompiled", action="store_true", help="torch answers for compiled code, so that nothing is compiled")
+
+
 @pytest.fixture(autouse=True, scope="session")
 def own_cache(tmp_path_factory):
     """A test run starts with an empty cache. All tests share one folder, so that one may read what another computed."""
@@ -20,16 +24,19 @@ def own_cache(tmp_path_factory):
 
 
 @pytest.fixture(autouse=True, scope="session")
-def compiled_sums():
+def compiled_sums(pytestconfig):
     """Compiled or in torch, sums differ in their last bits: no test begins with the one and ends with the other.
 
-    The first test that needs sums waits for the compiled code; a test that needs none does not. `make test` compiles before it starts.
+    The first test that needs sums waits for the compiled code; a test that needs none does not. `make test` compiles before it starts,
+    and --uncompiled lets torch answer in all tests.
     """
     from stochattn_core.compiled import Kernels  # after the line on Triton
 
     loaded = Kernels.loaded
 
     def loaded_after_waiting(kernels):
+        if pytestconfig.getoption("uncompiled"):
+            return None
         code = loaded(kernels)
         if code is None and kernels.compiling is not None and kernels.module.startswith("stochattn_core.metrics."):
             kernels.compiling.wait()
