@@ -169,28 +169,35 @@ def test_imports_run_as_the_documentation_says(chain):
         assert set(chain[place + 1 : place + 2]) <= imported[part] and not imported[part] & set(chain[:place]), part
 
 
-def fresh(code):
-    """What a new Python prints, as JSON."""
+@pytest.fixture(scope="module")
+def imported():
+    """What a new Python process has loaded before and after `import stochattn_core`, and what the public names then are in it."""
+    code = """
+import json, sys
+before = sorted(sys.modules)
+import stochattn_core as package
+after = sorted(sys.modules)
+import stochattn_core.evaluate, stochattn_core.audit
+from stochattn_core import audit, evaluate
+functions = [callable(function) for function in (audit, evaluate, package.audit, package.evaluate)]
+print(json.dumps([before, after, [name for name in package.__all__ if hasattr(package, name)], functions]))
+"""
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     return json.loads(done.stdout)
 
 
-def test_the_package_loads_torch_and_what_sampling_needs_and_nothing_else():
-    before = fresh("import json, sys; print(json.dumps(sorted(sys.modules)))")
-    loaded = fresh("import json, sys, stochattn_core; print(json.dumps(sorted(sys.modules)))")
-    packages = {name.split(".")[0] for name in set(loaded) - set(before) if not name.startswith("_")}
+def test_the_package_loads_torch_and_what_sampling_needs_and_nothing_else(imported):
+    before, after, _, _ = imported
+    packages = {name.split(".")[0] for name in set(after) - set(before) if not name.startswith("_")}
     assert packages - set(sys.stdlib_module_names) - TORCH == {"stochattn_core"}
-    parts = {part_of(name) for name in loaded if name.split(".")[0] == "stochattn_core"}
+    parts = {part_of(name) for name in after if name.split(".")[0] == "stochattn_core"}
     assert not parts & {"datasets", "models", "metrics", "settings", "evaluate", "tuning", "corrections", "figures", "store"}
 
 
-def test_every_public_name_is_there_and_a_function_keeps_its_name_beside_the_module():
-    public, functions = fresh(
-        "import json, stochattn_core.evaluate, stochattn_core.audit, stochattn_core as package; from stochattn_core import evaluate, audit\n"
-        "print(json.dumps([[name for name in package.__all__ if hasattr(package, name)], [callable(f) for f in (evaluate, audit, package.evaluate)]]))"
-    )
-    assert public == stochattn_core.__all__ and set(stochattn_core._MODULE_OF) < set(public) and set(public) <= set(dir(stochattn_core))
-    assert functions == [True, True, True]
+def test_every_public_name_exists_and_is_a_function_where_a_module_has_the_same_name(imported):
+    _, _, public, are_functions = imported
+    assert public == stochattn_core.__all__ and set(stochattn_core._MODULE_OF) < set(public) <= set(dir(stochattn_core))
+    assert all(are_functions)
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
         _ = stochattn_core.nothing
 
