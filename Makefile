@@ -6,7 +6,11 @@ BIN := $(VENV)/bin
 QUICK := tests/test_architecture.py tests/test_attention.py tests/test_bad_files.py tests/test_command_line.py tests/test_ensemble.py \
 	tests/test_ensemble_file.py tests/test_metrics_ranks.py tests/test_package.py tests/test_patching.py
 
-.PHONY: run test test-browser check lint types docs weights screenshots calibration-report clean
+# The modules and packages of the core, by name.
+MODULES := $(patsubst stochattn_core/%.py,stochattn_core.%,$(wildcard stochattn_core/[a-z]*.py)) \
+	$(patsubst stochattn_core/%/__init__.py,stochattn_core.%,$(wildcard stochattn_core/[a-z]*/__init__.py))
+
+.PHONY: run test test-browser check lint types quick docs weights screenshots calibration-report clean
 
 run: $(VENV)/.app
 	$(BIN)/python -m streamlit run app.py
@@ -39,7 +43,7 @@ lint: $(VENV)/.tools
 
 # The reference of the public names and modules, as HTML in site/.
 docs: $(VENV)/.tools
-	$(BIN)/pdoc --docformat google --output-directory site stochattn_core
+	$(BIN)/pdoc --docformat google --output-directory site stochattn_core $(MODULES)
 
 # Trains the embedded weights again, from nothing, with a progress bar.
 weights: $(VENV)/.app
