@@ -49,9 +49,9 @@ docs: $(VENV)/.tools
 weights: $(VENV)/.app
 	$(BIN)/python -m stochattn_core.models.train
 
-# One page on how every embedded dataset is calibrated, and files of ../shared/data where there are such: minutes to an hour.
+# One page on how every embedded dataset is calibrated, and with DATA=FOLDER the files of that folder: minutes to an hour.
 calibration-report: $(VENV)/.app
-	$(BIN)/python -m stochattn_core report --out calibration-report.html
+	$(BIN)/python -m stochattn_core report --out calibration-report.html $(if $(DATA),--data $(DATA))
 
 screenshots: $(VENV)/.dev
 	$(BIN)/python -m tests.browser.screenshots screenshots
