@@ -47,7 +47,7 @@ docs: $(VENV)/.tools
 
 # Trains the embedded weights again, from nothing, with a progress bar.
 weights: $(VENV)/.app
-	$(BIN)/python -m stochattn_core.models.train
+	$(BIN)/python -m tools.train_weights
 
 # One page on how every embedded dataset is calibrated, and with DATA=FOLDER the files of that folder: minutes to an hour.
 calibration-report: $(VENV)/.app

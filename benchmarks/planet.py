@@ -20,6 +20,7 @@ from stochattn_core.baselines.dressing import GaussianDressing, ResidualDressing
 from stochattn_core.compare.comparison import compare
 from stochattn_core.compare.methods import with_errors
 from stochattn_core.datasets.base import thinned
+from stochattn_core.datasets.constants import STANDARD_GRAVITY
 from stochattn_core.evaluate import evaluate
 from stochattn_core.forecasts import Ensemble
 from stochattn_core.metrics import by_event, scores
@@ -27,7 +28,6 @@ from stochattn_core.metrics.map_association import map_association
 from stochattn_core.metrics.spectra import spectra
 from stochattn_core.settings import Setting
 
-GRAVITY = 9.80665  # m s-2
 LEADS = {24: "planet", 72: "planet-72h"}
 DRESSINGS = {kind.name: kind for kind in (GaussianDressing, ResidualDressing)}
 METHODS = ("inflation", "shared", "fractional", "conformal")
@@ -77,8 +77,8 @@ def at_lead(dataset, n_member: int) -> dict:
     }
     return {
         "starts": len(dataset.test),
-        "rmse_plain": tuned.after.scores["rmse_plain"] / GRAVITY,
-        "references": {name: value / GRAVITY for name, value in tuned.after.references.items()},
+        "rmse_plain": tuned.after.scores["rmse_plain"] / STANDARD_GRAVITY,
+        "references": {name: value / STANDARD_GRAVITY for name, value in tuned.after.references.items()},
         "tunings": tunings,
         "recommended": found.recommended.title if found.recommended else None,
         "sentence": found.sentence,
@@ -99,10 +99,10 @@ def of_row(title: str, row, ensemble: Ensemble | None) -> dict:
     """Heights in metres. spectrum: power of a member over that of the truth, by bands of zonal wavenumber."""
     score = row.scores if row else scores(ensemble.pooled)
     kept = {name: score.get(name) for name in ("spread_skill_ratio", "w1", "coverage_90")}
-    kept |= {name: score[name] / GRAVITY for name in ("crps_fair", "rmse", "width_90") if name in score}
+    kept |= {name: score[name] / STANDARD_GRAVITY for name in ("crps_fair", "rmse", "width_90") if name in score}
     found = {"title": title, **kept}
     if row and row.gain.estimate == row.gain.estimate:
-        found["gain"] = [value / GRAVITY for value in row.gain]
+        found["gain"] = [value / STANDARD_GRAVITY for value in row.gain]
     if ensemble is None:
         return found
     cells, m = by_event(ensemble.statistics), len(ensemble.members)

@@ -1,38 +1,41 @@
-"""The law: scores and values in, sampled attention out.
+"""Sampled attention: queries, keys and values in, the mean of sampled values out.
 
-Every attention row p = softmax(q k^T scale + mask) is replaced by counts / nu with counts ~ Multinomial(nu, p), nu the concentration,
-independently for each row, head, batch element and member. E[output] is the plain output; Var[output] is the attention-weighted
-covariance of the values divided by nu; nu -> infinity is the plain layer.
+Every attention row p = softmax(q k^T scale + mask) is replaced by counts / nu with counts ~ Multinomial(nu, p), where nu is the
+concentration, independently for each row, head, batch element and member. E[output] is the plain output; Var[output] is the
+attention-weighted covariance of the values divided by nu; nu -> infinity is the plain layer.
 Source: Yadav, Adebiyi, Zhang (2026), arXiv 2604.19530.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from types import ModuleType
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
+from jaxtyping import Bool, Float
 from torch import Tensor
 
-from stochattn_core.draw import Draw, check_concentration
-from stochattn_core.layout import by_head, empty_in_memory_order_of, folds_are_equal, grouped, in_memory_order_of
+from stochattn_core.attention_call import Call, chunks_of
+from stochattn_core.draw import Draw, checked_draw
+from stochattn_core.layout import Layout, by_head, empty_in_memory_order_of, grouped, in_memory_order_of
 from stochattn_core.sampling import cpu, eager, gpu, stream
+from stochattn_core.sampling.sampler import Sampler
 
-# Elements of the largest temporary: about what stays in a core's cache, and what keeps a GPU busy.
+# Elements of the largest temporary: about what stays in a core's cache, and enough to keep a GPU busy.
 CHUNK = {"cpu": 1 << 18}
 CHUNK_ELSEWHERE = 1 << 26
 
-Observer = Callable[[Tensor], None]  # is handed (row, key) attention rows
+Observer = Callable[[Tensor], None]  # is called with (row, key) attention rows
 
 
 def stochastic_scaled_dot_product_attention(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
+    query: Float[Tensor, "*query_lead row width"],
+    key: Float[Tensor, "*key_lead key width"],
+    value: Float[Tensor, "*value_lead key feature"],
     concentration: int | float,
     *,
-    attn_mask: Tensor | None = None,
+    attn_mask: Bool[Tensor, " ..."] | Float[Tensor, " ..."] | None = None,
     is_causal: bool = False,
     scale: float | None = None,
     enable_gqa: bool = False,
@@ -40,42 +43,42 @@ def stochastic_scaled_dot_product_attention(
     seed: int = 0,
     layer: int = 0,
     shared: bool = False,
-) -> Tensor:
+) -> Float[Tensor, "*lead row feature"]:
     """torch's scaled_dot_product_attention with every attention row replaced by the mean of `concentration` draws from it.
 
     query: (*lead, L, E), key: (*lead, S, E), value: (*lead, S, Ev); lead[0] holds len(members) folds, member-major.
-    attn_mask: bool (True is attended) or float (added), broadcast to (*lead, L, S). Returns (*lead, L, Ev) in value's dtype, laid out in
-    memory as query is. A row with every key masked gives zeros. Member m's draws depend on (seed, m, layer) and the row alone;
-    shared: on the entry of dim 0 in place of the row, so that all rows and heads of an entry take the same numbers.
-    math.inf gives torch's own result. Raises ValueError for a concentration that is no positive whole number.
+    attn_mask: bool (True is attended) or float (added), broadcast to (*lead, L, S).
+    Returns (*lead, L, Ev) in value's dtype, with the memory layout of query. A row with every key masked gives zeros.
+    The draws of member m depend on (seed, m, layer) and on the row alone. shared: they depend on the entry of dim 0 instead of the row,
+    so that all rows and heads of an entry use the same numbers.
+    A concentration of math.inf gives torch's own result. Raises ValueError for a concentration that is not a positive whole number.
     """
-    concentration = check_concentration(concentration)
-    if concentration == math.inf:
+    draw = checked_draw(concentration, members, seed, call=layer, shared=shared)
+    if draw.is_exact:
         return torch.nn.functional.scaled_dot_product_attention(
             query, key, value, attn_mask=attn_mask, is_causal=is_causal, scale=scale, enable_gqa=enable_gqa
         )
-    draw = Draw(concentration, tuple(members), seed, layer, shared=shared)
     return attend(query, key, value, draw, attn_mask=attn_mask, is_causal=is_causal, scale=scale, enable_gqa=enable_gqa)
 
 
 def attend(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
+    query: Float[Tensor, "*query_lead row width"],
+    key: Float[Tensor, "*key_lead key width"],
+    value: Float[Tensor, "*value_lead key feature"],
     draw: Draw,
     *,
-    attn_mask: Tensor | None = None,
+    attn_mask: Bool[Tensor, " ..."] | Float[Tensor, " ..."] | None = None,
     dropout_p: float = 0.0,
     is_causal: bool = False,
     scale: float | None = None,
     enable_gqa: bool = False,
     observe: Observer | None = None,
-) -> Tensor:
-    """`stochastic_scaled_dot_product_attention` at one place of the stream; a Draw of inf answers with the exact rows.
+) -> Float[Tensor, "*lead row feature"]:
+    """`stochastic_scaled_dot_product_attention` at one place of the random stream; a Draw of inf uses the exact rows.
 
-    dropout_p drops entries of the sampled rows as torch's function does, with numbers of the same stream; `observe` sees the rows.
-    Where all folds of the inputs are equal, as before the first sampled layer, scores are computed for one and every member draws from
-    them. Only at the first call of a pass is this looked for.
+    dropout_p drops entries of the sampled rows as torch's function does, with numbers of the same stream; observe is called with the
+    exact rows. Where the inputs of all folds are equal, as before the first sampled layer, scores are computed for one fold and every
+    member draws from them. This is checked only on the first sampled call of a pass.
     """
     if torch.is_autocast_enabled(query.device.type):
         low = torch.get_autocast_dtype(query.device.type)
@@ -86,117 +89,127 @@ def attend(
         raise ValueError(f"expected attn_mask of bool or float, got {attn_mask.dtype}; a bool mask is True where a key is attended")
     if enable_gqa:
         key, value = grouped(key, value, query.shape[-3])
-    n_head_per_key = query.shape[-3] // key.shape[-3] if enable_gqa else 1
-    n_row, n_key = query.shape[-2], key.shape[-2]
-    lead_key = key.shape[:-2] if n_head_per_key == 1 else (*key.shape[:-3], query.shape[-3])
-    lead = torch.broadcast_shapes(query.shape[:-2], lead_key)
-    if not math.prod(lead) * n_row * n_key:
-        return value.new_zeros(*lead, n_row, value.shape[-1])  # no case, no query, or no key to attend
-    scale = query.shape[-1] ** -0.5 if scale is None else scale
-    row_keys = draw.row_keys(lead, n_row, query.device)
-    wide = torch.promote_types(query.dtype, torch.float32)
-    lead_key = lead if n_head_per_key == 1 else (*lead[:-1], key.shape[-3])
-    all_query, all_key, all_value = by_head(query, lead), by_head(key, lead_key), by_head(value, lead_key)
-    if attn_mask is not None:
-        attn_mask = attn_mask.expand(*lead, n_row, n_key)
-    if observe is None and dropout_p == 0 and gpu.usable(all_query, all_key, all_value, draw.concentration):
-        flat = [x.flatten(0, 1) for x in (all_query, all_key, all_value)]
-        options = {"is_causal": is_causal, "mask": attn_mask, "n_head_per_key": n_head_per_key}
-        found = gpu.attend(*flat, row_keys.view(-1, n_row), draw.concentration, scale, **options)
-        return in_memory_order_of(found.view(*lead, n_row, value.shape[-1]), query)
-    inputs = (all_query, all_key, all_value) if attn_mask is None else (all_query, all_key, all_value, attn_mask)
-    asks_gradient = torch.is_grad_enabled() and value.requires_grad  # which every fold's own values are to receive
-    # Where the members' folds are equal, one fold's rows are drawn from for each; otherwise all rows are those of a single fold.
-    n_fold = len(draw.members)
-    may_share = draw.is_first and not asks_gradient
-    n_fold = n_fold if may_share and all(folds_are_equal(x, n_fold) for x in inputs) else 1
-    out = empty_in_memory_order_of(all_query, value.shape[-1], value.dtype)
-    row_keys = row_keys.view(n_fold, -1, *out.shape[1:-1])
-    of_fold = out.unflatten(0, (n_fold, -1))
-
-    sampler = _sampler(value, wide)
-    is_mean = draw.concentration * 4 <= n_key and dropout_p == 0 and observe is None
-    width = _width(n_key, draw.concentration)
-    chunks = list(_chunks(*of_fold.shape[1:-1], width, query.device))
-    # Taken once: memory that is given back and taken again for every chunk is paid for again by the page.
-    spaces = query.new_empty(2, math.prod(part.stop - part.start for part in chunks[0]) * n_key, dtype=wide)
-    with torch.autocast(query.device.type, enabled=False):
-        for batch, heads, rows in chunks:
-            of_key = torch.arange(heads.start, heads.stop, device=query.device) // n_head_per_key if n_head_per_key > 1 else heads
-            shape = *of_fold[0, batch, heads, rows].shape[:-1], n_key
-            scores, mass = spaces[:, : math.prod(shape)].view(2, -1, *shape[-2:])
-            with torch.no_grad():
-                part = (all_query[batch, heads, rows].to(wide) * scale).reshape(-1, shape[2], query.shape[-1])
-                torch.bmm(part, all_key[batch, of_key].to(wide).reshape(-1, *key.shape[-2:]).mT, out=scores)
-                _mask_(scores.view(shape), attn_mask, is_causal, batch, heads, rows, lead)
-            _mass(scores.view(-1, n_key), mass.view(-1, n_key))
-            values = all_value[batch, of_key].to(wide).reshape(-1, *value.shape[-2:])
-            # Means of draws are taken for as many members at once as keep their results in the cache, counts for one.
-            at_once = max(1, _chunk(query.device) // (scores[..., 0].numel() * max(draw.concentration, value.shape[-1]))) if is_mean else 1
-            for first in range(0, n_fold, at_once):
-                folds = slice(first, first + at_once)
-                keys = row_keys[folds, batch, heads, rows].flatten(1)
-                if is_mean:
-                    found = sampler.mean_of_draws(mass.view(-1, n_key), keys, draw.concentration, values)
-                else:
-                    found = _weigh(mass, scores, values, keys[0], draw, sampler, dropout_p, observe)
-                of_fold[folds, batch, heads, rows] = found.view(-1, *shape[:-1], value.shape[-1])
-    return in_memory_order_of(out.reshape(*lead, n_row, value.shape[-1]), query)
+    layout = Layout.of(query, key, enable_gqa=enable_gqa)
+    if layout.is_empty:
+        return value.new_zeros(*layout.lead, layout.n_row, value.shape[-1])
+    row_keys = draw.row_keys(layout.lead, layout.n_row, query.device)
+    call = Call(
+        query=by_head(query, layout.lead),
+        key=by_head(key, layout.lead_key),
+        value=by_head(value, layout.lead_key),
+        mask=None if attn_mask is None else attn_mask.expand(*layout.lead, layout.n_row, layout.n_key),
+        is_causal=is_causal,
+        scale=query.shape[-1] ** -0.5 if scale is None else scale,
+        layout=layout,
+    )
+    if observe is None and dropout_p == 0 and gpu.usable(call.query, call.key, call.value, draw.concentration):
+        out = _on_gpu(call, draw, row_keys)
+    else:
+        out = _in_chunks(call, row_keys, _Weights(draw, _sampler(call.value, call.wide), dropout_p, observe))
+    return in_memory_order_of(out.reshape(*layout.lead, layout.n_row, value.shape[-1]), query)
 
 
-def sampled_rows(scores: Tensor, draw: Draw, *, observe: Observer | None = None) -> Tensor:
-    """softmax(scores, dim=-1) with every row replaced by counts / concentration; same shape, dtype float32 at least."""
+def sampled_rows(scores: Float[Tensor, "*lead key"], draw: Draw, *, observe: Observer | None = None) -> Float[Tensor, "*lead key"]:
+    """Return softmax(scores, dim=-1) with every row replaced by counts / concentration; same shape, dtype at least float32."""
     n_key = scores.shape[-1]
-    if scores.ndim == 2:  # (case, key): one row a case
+    if scores.ndim == 2:  # (case, key): each case has one row
         return sampled_rows(scores[:, None], draw, observe=observe)[:, 0]
     n_row = scores.shape[-2] if scores.ndim > 1 else 1
     wide = torch.promote_types(scores.dtype, torch.float32)
     flat = scores.detach().reshape(-1, n_key)
-    keys = draw.row_keys(scores.shape[:-2], n_row, scores.device)
-    step = max(1, _chunk(scores.device) // _width(n_key, draw.concentration))
-    sampler = _sampler(flat, wide)
+    row_keys = draw.row_keys(scores.shape[:-2], n_row, scores.device)
+    weights = _Weights(draw, _sampler(flat, wide), observe=observe)
+    step = max(1, _chunk_size(scores.device) // _row_width(n_key, draw))
     rows = torch.empty_like(flat, dtype=wide)
     for i in range(0, len(flat), step):
         part = flat[i : i + step].to(wide, copy=True)
-        rows[i : i + step] = _rows(_mass(part, torch.empty_like(part)), part, keys[i : i + step], draw, sampler, observe)
+        rows[i : i + step] = weights.of(_mass(part, torch.empty_like(part)), part, row_keys[i : i + step])
     return rows.view(scores.shape)
 
 
-def _weigh(
-    mass: Tensor,
-    space: Tensor,
-    values: Tensor,
-    keys: Tensor,
-    draw: Draw,
-    sampler: ModuleType,
-    dropout_p: float,
-    observe: Observer | None,
-) -> Tensor:
-    """(head, row, key) mass and (head, key, feature) values -> (head, row, feature); the space is overwritten."""
-    n_head, n_row, n_key = mass.shape
-    weights = _rows(mass.view(-1, n_key), space.view(-1, n_key), keys, draw, sampler, observe)
-    if dropout_p > 0:
-        kept = stream.uniforms(stream.purpose_keys(keys, stream.DROPOUT), n_key) >= dropout_p
-        weights = weights * kept / (1 - dropout_p) if dropout_p < 1 else torch.zeros_like(weights)
-    return torch.bmm(weights.view(n_head, n_row, n_key), values)
+@dataclass(frozen=True)
+class _Weights:
+    """How the mass of attention rows becomes weights: exact or sampled, with or without dropout, seen by an observer or not."""
+
+    draw: Draw
+    sampler: Sampler
+    dropout_p: float = 0.0
+    observe: Observer | None = None
+
+    def of(self, mass: Tensor, space: Tensor, row_keys: Tensor) -> Tensor:
+        """Return (row, key) weights for (row, key) mass; they may be stored in space, or be the mass itself."""
+        if self.observe is not None:
+            self.observe(mass.clone())
+        weights = mass
+        if not self.draw.is_exact:
+            weights = self.sampler.sample_counts(mass, row_keys, self.draw.n_draw, out=space).div_(self.draw.n_draw)
+        if self.dropout_p > 0:
+            uniforms = stream.uniforms(stream.purpose_keys(row_keys, stream.DROPOUT), mass.shape[-1])
+            is_left = uniforms >= self.dropout_p
+            weights = weights * is_left / (1 - self.dropout_p) if self.dropout_p < 1 else torch.zeros_like(weights)
+        return weights
+
+    def are_skipped(self, n_key: int) -> bool:
+        """Is it cheaper to add up the drawn values than to count the draws and multiply? Yes for few draws over many keys."""
+        return self.draw.concentration * 4 <= n_key and self.dropout_p == 0 and self.observe is None
 
 
-def _rows(mass: Tensor, space: Tensor, keys: Tensor, draw: Draw, sampler: ModuleType, observe: Observer | None) -> Tensor:
-    """(row, key) mass -> (row, key) weights, which may lie in the space, or be the mass."""
-    if observe is not None:
-        observe(mass.clone())
-    if draw.concentration == math.inf:
-        return mass
-    return sampler.sample_counts(mass, keys, draw.concentration, out=space).div_(draw.concentration)
+def _on_gpu(call: Call, draw: Draw, row_keys: Tensor) -> Tensor:
+    """Return the mean of the drawn values, (batch * head, row, feature)."""
+    return gpu.attend(
+        call.query.flatten(0, 1),
+        call.key.flatten(0, 1),
+        call.value.flatten(0, 1),
+        row_keys.view(-1, call.layout.n_row),
+        draw.n_draw,
+        call.scale,
+        is_causal=call.is_causal,
+        mask=call.mask,
+        n_head_per_key=call.layout.n_head_per_key,
+    )
 
 
-def _sampler(values: Tensor, wide: torch.dtype) -> ModuleType:
-    """The compiled sampler where it is there and can work on such values, else the reference. Both give the same bits."""
+def _in_chunks(call: Call, row_keys: Tensor, weights: _Weights) -> Tensor:
+    """Return the mean of the drawn values, (batch, head, row, feature), computed a chunk at a time."""
+    draw, device = weights.draw, call.query.device
+    n_key = call.layout.n_key
+    # With equal folds the rows of one fold are drawn from for every member; otherwise all rows form a single fold.
+    n_fold = len(draw.members) if draw.is_first and call.has_equal_folds(len(draw.members)) else 1
+    out = empty_in_memory_order_of(call.query, call.n_feature, call.value.dtype)
+    by_fold = out.unflatten(0, (n_fold, -1))
+    row_keys = row_keys.view(n_fold, -1, *out.shape[1:-1])
+    chunks = list(chunks_of(by_fold.shape[1:4], max(1, _chunk_size(device) // _row_width(n_key, draw))))
+    # Allocated once for all chunks: memory that is returned and requested again has to be mapped page by page again.
+    space = call.query.new_empty(2, math.prod(part.stop - part.start for part in chunks[0]) * n_key, dtype=call.wide)
+    with torch.autocast(device.type, enabled=False):
+        for chunk in chunks:
+            shape = (*by_fold[0][chunk].shape[:-1], n_key)
+            scores, mass = space[:, : math.prod(shape)].view(2, -1, n_key)
+            call.write_scores(chunk, scores.view(shape))
+            _mass(scores, mass)
+            values = call.values(chunk)
+            # Means are taken for as many members at once as keep their results in the cache, weights for one member at a time.
+            n_at_once = 1
+            if weights.are_skipped(n_key):
+                n_at_once = max(1, _chunk_size(device) // (len(mass) * max(draw.n_draw, call.n_feature)))
+            for first in range(0, n_fold, n_at_once):
+                folds = slice(first, first + n_at_once)
+                keys = row_keys[(folds, *chunk)].flatten(1)
+                if weights.are_skipped(n_key):
+                    means = weights.sampler.mean_of_draws(mass, keys, draw.n_draw, values)
+                else:
+                    means = torch.bmm(weights.of(mass, scores, keys[0]).view(-1, shape[2], n_key), values)
+                by_fold[(folds, *chunk)] = means.view(-1, *shape[:-1], call.n_feature)
+    return out
+
+
+def _sampler(values: Tensor, wide: torch.dtype) -> Sampler:
+    """Return the compiled sampler if it is available and can use such values, else the reference. Both give the same bits."""
     return cpu if wide == torch.float32 and cpu.takes(values) else eager
 
 
 def _mass(scores: Tensor, space: Tensor) -> Tensor:
-    """torch's own softmax, but a row of -inf has no mass; a row with NaN or +inf is NaN."""
+    """Write torch's softmax of (row, key) scores into space and return it; a row of -inf has no mass, a row with NaN or +inf is NaN."""
     with torch.no_grad():
         torch.softmax(scores, -1, out=space)
         if bool(space[:, 0].isnan().any()):
@@ -204,44 +217,11 @@ def _mass(scores: Tensor, space: Tensor) -> Tensor:
         return space
 
 
-def _mask_(scores: Tensor, mask: Tensor | None, is_causal: bool, batch: slice, heads: slice, rows: slice, lead: Sequence[int]) -> None:
-    """Apply the mask to a chunk of scores, in place."""
-    if is_causal:
-        row = torch.arange(rows.start, rows.stop, device=scores.device)[:, None]
-        scores.masked_fill_(row < torch.arange(scores.shape[-1], device=scores.device), -math.inf)
-    if mask is not None:
-        if len(lead) > 2:  # an expanded mask would be copied whole to have its leading dims flat
-            where = torch.unravel_index(torch.arange(batch.start, batch.stop, device=scores.device), tuple(lead[:-1]))
-            mask = mask[where][:, heads, rows]
-        else:
-            mask = by_head(mask, lead)[batch, heads, rows]
-        if mask.dtype == torch.bool:
-            scores.masked_fill_(~mask, -math.inf)
-        else:
-            scores += mask
+def _row_width(n_key: int, draw: Draw) -> int:
+    """Return the elements that one row needs at once: its scores, and its draws if they are searched one by one."""
+    is_searched = not draw.is_exact and eager.draws_by_search(draw.n_draw, n_key)
+    return max(n_key, draw.n_draw if is_searched else 1)
 
 
-def _width(n_key: int, concentration: int | float) -> int:
-    """Elements that one row needs at once: its scores, and its draws where they are searched one by one."""
-    searched = concentration != math.inf and eager.draws_by_search(concentration, n_key)
-    return max(n_key, concentration if searched else 1)
-
-
-def _chunk(device: torch.device) -> int:
+def _chunk_size(device: torch.device) -> int:
     return CHUNK.get(device.type, CHUNK_ELSEWHERE)
-
-
-def _chunks(n_batch: int, n_head: int, n_row: int, width: int, device: torch.device) -> Iterator[tuple[slice, slice, slice]]:
-    """Batch entries as long as they fit, else heads of one entry, else rows of one head; the first chunk is as large as any."""
-    budget = max(1, _chunk(device) // max(width, 1))
-    n_row_in = min(n_row, budget)
-    n_head_in = min(n_head, max(1, budget // n_row))
-    n_batch_in = min(n_batch, max(1, budget // (n_row * n_head)))
-    for b in range(0, n_batch, n_batch_in):
-        for h in range(0, n_head, n_head_in):
-            for r in range(0, n_row, n_row_in):
-                yield (
-                    slice(b, min(b + n_batch_in, n_batch)),
-                    slice(h, min(h + n_head_in, n_head)),
-                    slice(r, min(r + n_row_in, n_row)),
-                )

@@ -1,4 +1,4 @@
-"""The audit: one pass with sampling off, to see which attention a model has and that it is what we take it for."""
+"""The audit: one pass with sampling off, which shows the attention of a model and that answering it changes nothing."""
 
 from __future__ import annotations
 
@@ -14,15 +14,20 @@ from torch import Tensor, nn
 from stochattn_core.draw import Draw
 from stochattn_core.guard import UnansweredAttentionError
 from stochattn_core.manual_attention import AttentionClass
-from stochattn_core.patching import answering
+from stochattn_core.patching import Plan, answering
+from stochattn_core.torch_private import tree_leaves
 
-# The largest relative difference of two passes that round differently.
+# The largest relative difference between two passes that round differently; 1e-4 for any other dtype.
 TOLERANCE = {torch.bfloat16: 1e-1, torch.float16: 2e-2}
 
 
 @dataclass(frozen=True)
 class Audit:
-    """One pass with sampling off. calls: attention calls by module name; entropy: mean row entropy over log(keys), 0 one key, 1 even."""
+    """What one pass with sampling off shows.
+
+    calls: attention calls by module name. entropy: mean entropy of the rows over log(keys), 0 for a single key, 1 for even weights.
+    relative_error: largest difference between the answered and the plain output, over the largest value of the plain one.
+    """
 
     calls: Mapping[str, int]
     entropy: Mapping[str, float]
@@ -34,8 +39,8 @@ def audit(
 ) -> Audit:
     """Run the model plainly and with every attention answered by its exact rows, and compare the outputs.
 
-    Raises what `stochastic_attention` raises, and UnansweredAttentionError when the two outputs differ by more than `tolerance` of the
-    largest output: then some attention here means something else than we take it for.
+    Raises what `stochastic_attention` raises, and UnansweredAttentionError if the two outputs differ by more than `tolerance` of the
+    largest output: some softmax of this model is then not the attention that it was taken for.
     """
     sums: dict[str, list[float]] = {}
 
@@ -47,10 +52,10 @@ def audit(
 
     with torch.no_grad(), _without_fast_path():
         plain = model(*inputs, **kwargs)
-        with answering(model, Draw(math.inf), "*", tuple(attention_classes), observe) as run:
+        with answering(model, Plan(Draw(math.inf), "*", tuple(attention_classes), observe)) as run:
             answered = model(*inputs, **kwargs)
     tolerance = TOLERANCE.get(_narrowest(model, plain, answered), 1e-4) if tolerance is None else tolerance
-    pairs = list(zip(_tensors(plain), _tensors(answered), strict=True))
+    pairs = list(zip(_float_tensors(plain), _float_tensors(answered), strict=True))
     errors = [float((a - b).abs().nan_to_num(0.0).max() / b.abs().nan_to_num(0.0).max().clamp_min(1e-30)) for b, a in pairs if b.numel()]
     error = max(errors, default=0.0)
     if error > tolerance:
@@ -65,7 +70,7 @@ def audit(
 
 @contextlib.contextmanager
 def _without_fast_path() -> Iterator[None]:
-    """torch's fused encoder gives zeros at padded positions, where its own slow path, and so any answered pass, gives numbers."""
+    """Keep torch's fused encoder off: it gives zeros at padded positions, where torch's own slow path and answered passes give numbers."""
     enabled = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:
@@ -75,12 +80,13 @@ def _without_fast_path() -> Iterator[None]:
 
 
 def _narrowest(model: nn.Module, *outputs: Any) -> torch.dtype:
-    """The least precise type that the pass has used: of the weights, of the outputs, or of autocast."""
-    found = {leaf.dtype for output in outputs for leaf in _tensors(output)} | {x.dtype for x in model.parameters() if x.is_floating_point()}
-    kinds = {x.device.type for x in model.parameters()} or {"cpu"}
-    found |= {torch.get_autocast_dtype(kind) for kind in kinds if torch.is_autocast_enabled(kind)}
-    return max(found, key=lambda dtype: torch.finfo(dtype).eps, default=torch.float32)
+    """Return the least precise dtype of the pass: of the weights, of the outputs, or of autocast."""
+    dtypes = {leaf.dtype for output in outputs for leaf in _float_tensors(output)}
+    dtypes |= {x.dtype for x in model.parameters() if x.is_floating_point()}
+    devices = {x.device.type for x in model.parameters()} or {"cpu"}
+    dtypes |= {torch.get_autocast_dtype(device) for device in devices if torch.is_autocast_enabled(device)}
+    return max(dtypes, key=lambda dtype: torch.finfo(dtype).eps, default=torch.float32)
 
 
-def _tensors(output: Any) -> list[Tensor]:
-    return [leaf for leaf in torch.utils._pytree.tree_leaves(output) if isinstance(leaf, Tensor) and leaf.is_floating_point()]
+def _float_tensors(output: Any) -> list[Tensor]:
+    return [leaf for leaf in tree_leaves(output) if isinstance(leaf, Tensor) and leaf.is_floating_point()]

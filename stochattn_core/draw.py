@@ -1,4 +1,4 @@
-"""A draw: how many numbers a row takes, and which of the random stream."""
+"""A draw: how many numbers are drawn for an attention row, and which numbers of the random stream they are."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from torch import Tensor
 
 from stochattn_core.sampling import stream
 
-LARGEST = 10**9  # concentrations beyond it differ from the plain model by less than rounding does
+LARGEST = 10**9  # above this concentration, sampling changes the plain model by less than rounding does
 
 
 def check_concentration(concentration: int | float) -> int | float:
-    """The concentration as an int, or math.inf for the plain model. ValueError for anything else."""
+    """Return the concentration as an int, or math.inf for the plain model. Raises ValueError for anything else."""
     if isinstance(concentration, str | bool) or not isinstance(concentration, numbers.Real):
         message = f"concentration must be a positive whole number or inf, got {concentration!r}; try 64"
         raise ValueError(message)
@@ -31,13 +31,18 @@ def check_concentration(concentration: int | float) -> int | float:
 
 @dataclass(frozen=True)
 class Draw:
-    """One attention call's place in the random stream.
+    """What the attention calls of one pass draw, and the place of one call in the random stream.
 
-    members: the members folded, member-major, into dim 0. call: the index of the attention call in one pass of the model.
-    n_case and first_case place the fold's cases among all cases, so that chunking over cases changes no number; n_case None: unknown.
-    shared: all rows and heads of one case in one call take the same numbers; each row's own law stays exact. Where n_case is unknown,
-    dim 0 of the call is the case.
-    is_first: no attention of the pass was sampled before, so the members may still be the same numbers.
+    The public functions check their arguments and then pass this on; nothing below them checks it again. See `checked_draw`.
+
+    concentration: draws per attention row; math.inf gives the exact row.
+    members: the members that are folded, member-major, into dim 0.
+    call: the index of the attention call in one pass of the model.
+    n_case, first_case: how many cases a fold holds, and the number of its first case among all cases, so that splitting the cases into
+    chunks changes no number. n_case None: not known.
+    shared: all rows and heads of one case use the same numbers in one call; each row keeps its exact law. Where n_case is not known,
+    each entry of dim 0 counts as a case.
+    is_first: no attention of this pass was sampled before, so the members' tensors may still be equal.
     """
 
     concentration: int | float
@@ -49,11 +54,19 @@ class Draw:
     shared: bool = False
     is_first: bool = True
 
+    @property
+    def is_exact(self) -> bool:
+        """Are rows left as they are, without sampling?"""
+        return self.concentration == math.inf
+
+    @property
+    def n_draw(self) -> int:
+        """Draws per row of a finite concentration."""
+        return int(self.concentration)
+
     def row_keys(self, lead: Sequence[int], n_row: int, device: torch.device) -> Tensor:
-        """Keys of all rows of a call: (*lead, n_row) flattened, lead[0] holding the folds."""
+        """Return the keys of all rows of a call, (*lead, n_row) flattened; lead[0] holds the folds."""
         n_fold = len(self.members)
-        if not n_fold:
-            raise ValueError("expected at least one member, got none; pass members=(0,)")
         batch = lead[0] if lead else 1
         if batch % n_fold:
             raise ValueError(
@@ -61,10 +74,29 @@ class Draw:
                 f"repeat the inputs {n_fold} times along dim 0 (member-major), or let sample_ensemble do it"
             )
         rows_in_fold = math.prod(lead) // n_fold * n_row
-        is_known = bool(self.n_case) and (batch // n_fold) % self.n_case == 0
-        n_case, first_case = (self.n_case, self.first_case) if is_known else (batch // n_fold, 0)
-        row_per_case = rows_in_fold // max(n_case, 1)
+        entries_in_fold = batch // n_fold
+        n_case, first_case = entries_in_fold, 0
+        if self.n_case and entries_in_fold % self.n_case == 0:
+            n_case, first_case = self.n_case, self.first_case
+        rows_in_case = rows_in_fold // max(n_case, 1)
         if self.shared:
             keys = stream.row_keys(self.seed, self.members, self.call, first_case, n_case, device)
-            return keys.repeat_interleave(row_per_case, 1).flatten()
-        return stream.row_keys(self.seed, self.members, self.call, first_case * row_per_case, rows_in_fold, device).flatten()
+            return keys.repeat_interleave(rows_in_case, 1).flatten()
+        return stream.row_keys(self.seed, self.members, self.call, first_case * rows_in_case, rows_in_fold, device).flatten()
+
+
+def checked_draw(
+    concentration: int | float,
+    members: Sequence[int],
+    seed: int,
+    *,
+    call: int = 0,
+    n_case: int | None = None,
+    first_case: int = 0,
+    shared: bool = False,
+) -> Draw:
+    """Return the Draw for arguments that come from outside. Raises ValueError for a bad concentration or for no member."""
+    concentration = check_concentration(concentration)
+    if not len(members):
+        raise ValueError("expected at least one member, got none; pass members=(0,)")
+    return Draw(concentration, tuple(members), seed, call, n_case, first_case, shared)

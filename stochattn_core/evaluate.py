@@ -17,7 +17,7 @@ from stochattn_core.extras import explained_extras
 from stochattn_core.forecasts import Ensemble, device_of, ensemble_of
 from stochattn_core.manual_attention import AttentionClass
 from stochattn_core.metrics import Statistics, scores
-from stochattn_core.models.base import Model, weights_sha256
+from stochattn_core.models.model import Model, weights_sha256
 from stochattn_core.settings import Setting
 
 # Networks as they came from their entries, the last few: loading one again costs more than a forecast.

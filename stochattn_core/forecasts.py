@@ -18,8 +18,9 @@ from stochattn_core.datasets.base import Dataset, Progress, Split
 from stochattn_core.ensemble import rows_per_pass, sample_ensemble
 from stochattn_core.manual_attention import AttentionClass
 from stochattn_core.metrics import Statistics, cell_area_weights
-from stochattn_core.models.base import weights_sha256
+from stochattn_core.models.model import weights_sha256
 from stochattn_core.settings import Setting
+from stochattn_core.torch_private import tree_leaves
 
 DIMS = {"table": ("case",), "series": ("init_time", "lead_time"), "grid": ("init_time", "latitude", "longitude")}
 
@@ -230,7 +231,7 @@ def fingerprint(network: nn.Module, inputs: torch.Tensor) -> str:
     """What the weights do not tell of a network: its structure, and what it makes of a few cases. Code that was edited changes it."""
     with torch.no_grad():
         output = network(inputs)
-    tensors = [x.float().cpu().numpy().tobytes() for x in torch.utils._pytree.tree_leaves(output) if isinstance(x, torch.Tensor)]
+    tensors = [x.float().cpu().numpy().tobytes() for x in tree_leaves(output) if isinstance(x, torch.Tensor)]
     return hashlib.sha256(b"".join([repr(network).encode(), *tensors])).hexdigest()
 
 

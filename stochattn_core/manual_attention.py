@@ -1,10 +1,12 @@
-"""The registry of places that compute attention by hand, softmax and matmul, rather than through torch's attention functions.
+"""The classes and functions that compute attention by hand, with softmax and matmul instead of torch's attention functions.
 
-A class is named by module and qualified name, so that nothing has to be imported to be known. Never by a part of a name: a gate called
-"...GatedAttention" is no attention. Each entry was checked: every softmax in it makes attention rows.
+A class is named by its module and qualified name, so it is recognised without being imported; never by a part of its name, because a gate
+called "...GatedAttention" is not attention. Every entry was checked: each softmax in it makes attention rows.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 AttentionClass = type | str
 
@@ -20,12 +22,12 @@ BY_HAND_CLASSES = frozenset(
     }
 )
 
-# Hugging Face models set to "eager" share one function name for softmax and matmul, one copy in every modeling file.
+# Hugging Face models set to "eager" share one function name for softmax and matmul; every modeling file holds a copy of it.
 BY_HAND_FUNCTION, BY_HAND_PACKAGE = "eager_attention_forward", "transformers."
 
 
-def is_by_hand_class(cls: type, also: tuple[AttentionClass, ...] = ()) -> bool:
-    """Whether a class, or one it derives from, is registered or named in `also` (classes, or their qualified names)."""
+def is_by_hand_class(cls: type, also: Sequence[AttentionClass] = ()) -> bool:
+    """Is this class, or one that it derives from, registered here or named in `also` (classes, or their qualified names)?"""
     for base in cls.__mro__:
         name = f"{base.__module__}.{base.__qualname__}"
         if base in also or name in also or name in BY_HAND_CLASSES:
@@ -34,4 +36,5 @@ def is_by_hand_class(cls: type, also: tuple[AttentionClass, ...] = ()) -> bool:
 
 
 def is_by_hand_function(function: str, module: str) -> bool:
+    """Is this the function in which an eager Hugging Face model computes attention?"""
     return function == BY_HAND_FUNCTION and module.startswith(BY_HAND_PACKAGE)

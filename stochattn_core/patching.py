@@ -1,47 +1,41 @@
-"""The patch: a `with` block in which a model's attention is sampled, whoever wrote the model.
+"""The patch: a `with` block in which the attention of a model is sampled, without any change to the model.
 
 One TorchFunctionMode answers torch's attention functions wherever they are called from, and softmax inside classes that are known to
-compute attention by hand (`manual_attention.py`). The model is not changed, so nothing has to be put back. The first block of a model also
-watches every operation below torch's Python surface (`guard.py`): attention that was not answered is an error, never a silent plain layer.
+compute attention by hand (`manual_attention.py`). The model is not changed, so there is nothing to restore. The first block of a model also
+runs under a guard that sees every operation below torch's Python surface (`guard.py`): attention that was not answered is an error,
+never a silent plain layer.
 """
 
 from __future__ import annotations
 
 import contextlib
 import fnmatch
-import math
 import re
 import sys
-import types
 import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from types import FrameType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.overrides import TorchFunctionMode, _get_current_function_mode_stack
+from torch.overrides import TorchFunctionMode
 
 from stochattn_core.attention import Observer, attend, sampled_rows
-from stochattn_core.draw import Draw, check_concentration
+from stochattn_core.clearance import clearance_of
+from stochattn_core.draw import Draw, checked_draw
 from stochattn_core.guard import Guard, refuse_what_cannot_be_answered
 from stochattn_core.manual_attention import AttentionClass, is_by_hand_class, is_by_hand_function
 from stochattn_core.shared_prefix import compute_shared
+from stochattn_core.torch_private import function_modes, is_compiled, multi_head_attention_forward, opaque_attention_configs
 
 SOFTMAX = (F.softmax, torch.softmax, Tensor.softmax, torch.special.softmax)
-# What nn.MultiheadAttention computes, run as if no mode were active: an active mode is otherwise handed this whole function, and the
-# attention inside it is never seen. Only the copy's globals differ; the code is torch's own.
-_MULTI_HEAD = types.FunctionType(
-    F.multi_head_attention_forward.__code__,
-    {**vars(F), "has_torch_function": lambda *_: False},
-    argdefs=F.multi_head_attention_forward.__defaults__,
-)
-_MULTI_HEAD.__kwdefaults__ = F.multi_head_attention_forward.__kwdefaults__
 
 Layers = str | Callable[[str], bool]
-_guarded: weakref.WeakKeyDictionary[nn.Module, set] = weakref.WeakKeyDictionary()
+ModuleObserver = Callable[[str, Tensor], None]  # is called with a module's name and its (row, key) attention rows
 
 
 class NoAttentionError(ValueError):
@@ -60,6 +54,20 @@ class Run:
         return self.calls.total() + self.plain.total()
 
 
+@dataclass(frozen=True)
+class Plan:
+    """What a block is to do, checked: the draw of its calls, the layers that are sampled, further attention classes, and an observer."""
+
+    draw: Draw
+    layers: Layers = "*"
+    attention_classes: tuple[AttentionClass, ...] = ()
+    observe: ModuleObserver | None = None
+
+    def for_members(self, members: Sequence[int]) -> Plan:
+        """Return the same plan for other members."""
+        return replace(self, draw=replace(self.draw, members=tuple(members)))
+
+
 @contextlib.contextmanager
 def stochastic_attention(
     model: nn.Module,
@@ -72,13 +80,14 @@ def stochastic_attention(
     n_case: int | None = None,
     first_case: int = 0,
     shared: bool = False,
-    observe: Callable[[str, Tensor], None] | None = None,
+    observe: ModuleObserver | None = None,
 ) -> Iterator[Run]:
     """Sample the attention of `model` inside the block, in this thread: each row p becomes counts / concentration.
 
-    The inputs given to the model must hold len(members) copies along dim 0, member-major, and so does its output. `layers` is a glob over
-    module names, several with commas between, or a callable; the other layers stay plain. attention_classes: further classes whose softmax
-    is attention computed by hand. n_case, first_case and shared: see Draw. math.inf is the plain model, untouched.
+    The inputs given to the model must hold len(members) copies along dim 0, member-major; its output then does as well.
+    layers: a glob over module names, several with commas between them, or a callable; the other layers stay plain.
+    attention_classes: further classes whose softmax is attention computed by hand. n_case, first_case and shared: see Draw.
+    A concentration of math.inf is the plain model, untouched.
 
     >>> model = nn.MultiheadAttention(8, 2, batch_first=True).eval()
     >>> x = torch.randn(1, 5, 8)
@@ -87,33 +96,34 @@ def stochastic_attention(
     >>> y.shape, dict(run.calls)
     (torch.Size([3, 5, 8]), {'': 1})
 
-    Raises NoAttentionError when no attention was met, UnansweredAttentionError when some was met that cannot be answered,
-    ValueError for a concentration that is no positive whole number.
+    Raises NoAttentionError if no attention was met, UnansweredAttentionError if some was met that cannot be answered,
+    ValueError for a concentration that is not a positive whole number.
     """
-    concentration = check_concentration(concentration)
-    if concentration == math.inf:
+    draw = checked_draw(concentration, members, seed, n_case=n_case, first_case=first_case, shared=shared)
+    if draw.is_exact:
         yield Run()
         return
-    draw = Draw(concentration, tuple(members), seed, n_case=n_case, first_case=first_case, shared=shared)
-    with answering(model, draw, layers, tuple(attention_classes), observe) as run:
+    with answering(model, Plan(draw, layers, tuple(attention_classes), observe)) as run:
         yield run
 
 
 @contextlib.contextmanager
-def answering(model: nn.Module, draw: Draw, layers: Layers, classes: tuple, observe: Callable[[str, Tensor], None] | None) -> Iterator[Run]:
+def answering(model: nn.Module, plan: Plan) -> Iterator[Run]:
+    """Answer the attention of `model` inside the block as the plan says; a draw of inf answers with the exact rows."""
     if not isinstance(model, nn.Module):
         raise ValueError(f"expected a torch.nn.Module, got {type(model).__name__}; wrap the function in a module whose forward calls it")
     refuse_what_cannot_be_answered(model)
-    if any(isinstance(mode, _Mode) and mode.model() is model for mode in _get_current_function_mode_stack()):
+    if any(isinstance(mode, _Mode) and mode.model() is model for mode in function_modes()):
         raise ValueError(
             f"a block of this {type(model).__name__} is open in this thread already, and would be left unanswered; leave it first"
         )
-    mode = _Mode(model, draw, layers, classes, observe)
-    signature = (classes, torch.is_grad_enabled())
+    mode = _Mode(model, plan)
+    conditions = (plan.attention_classes, torch.is_grad_enabled())
+    clearance = clearance_of(model)
     with contextlib.ExitStack() as stack:
         stack.enter_context(_through_torch_functions(model))
-        if signature not in _guarded.get(model, ()):
-            mode.watch = stack.enter_context(Guard(model, mode.where))
+        if conditions not in clearance.watched:
+            mode.guard = stack.enter_context(Guard(model, lambda: mode.where()[0]))
         stack.enter_context(mode)
         yield mode.run
     if not mode.run.n_call:
@@ -123,13 +133,15 @@ def answering(model: nn.Module, draw: Draw, layers: Layers, classes: tuple, obse
         )
     if not mode.run.calls:
         raise NoAttentionError(
-            f"no attention layer of {type(model).__name__} matches layers={layers!r}; its attention layers are: {', '.join(mode.run.plain)}"
+            f"no attention layer of {type(model).__name__} matches layers={plan.layers!r}; its attention layers are: {', '.join(mode.run.plain)}"
         )
-    _guarded.setdefault(model, set()).add(signature)
+    clearance.watched.add(conditions)
 
 
 def sampled_by(layers: Layers) -> Callable[[str], bool]:
-    """Whether the layer of a name is sampled. layers: as in stochastic_attention; a comma in brackets is a part of its glob.
+    """Return a predicate: is the layer with this name sampled? layers: as in stochastic_attention.
+
+    A comma inside brackets belongs to its glob.
 
     >>> [name for name in ("query", "key", "value") if sampled_by("quer[x,y], k*")(name)]
     ['query', 'key']
@@ -141,25 +153,27 @@ def sampled_by(layers: Layers) -> Callable[[str], bool]:
 
 
 class _Mode(TorchFunctionMode):
-    """Answers attention calls of one model; everything else passes."""
+    """Answers the attention calls of one model; every other function is called as it is."""
 
-    def __init__(self, model: nn.Module, draw: Draw, layers: Layers, classes: tuple, observe: Callable[[str, Tensor], None] | None):
+    def __init__(self, model: nn.Module, plan: Plan):
         super().__init__()
         self.model = weakref.ref(model)
         self.names = {id(module): name.replace("_orig_mod.", "").replace("_orig_mod", "") for name, module in model.named_modules()}
-        self.draw, self.classes, self.observe = draw, classes, observe
-        self.is_sampled = sampled_by(layers)
+        self.plan = plan
+        self.is_sampled = sampled_by(plan.layers)
         self.run = Run()
-        self.watch: Guard | None = None
+        self.guard: Guard | None = None
         self.other_softmax: Counter[str] = Counter()
         self.n_function = 0
 
-    def __torch_function__(self, func: Callable, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
         kwargs = kwargs or {}
         self.n_function += 1
         if func is F.multi_head_attention_forward:
             with self:
-                return _MULTI_HEAD(*args, **kwargs)
+                return multi_head_attention_forward(*args, **kwargs)
         if func is F.scaled_dot_product_attention:
             name, _ = self.where()
             return self._plain(func, args, kwargs) if name is None else self._answer(name, func, _attend, args, kwargs)
@@ -170,41 +184,48 @@ class _Mode(TorchFunctionMode):
             self.other_softmax[name or "outside the model"] += 1
         return self._plain(func, args, kwargs)
 
-    def _plain(self, func: Callable, args: tuple, kwargs: dict) -> Any:
-        """The function itself. Before the first sampled attention of the block it may be computed for one member only."""
-        output = None if self.run.calls else compute_shared(func, args, kwargs, len(self.draw.members))
+    def _plain(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Return what the function itself gives. Before the first sampled attention of the block, one member may stand for all."""
+        output = None if self.run.calls else compute_shared(func, args, kwargs, len(self.plan.draw.members))
         return func(*args, **kwargs) if output is None else output
 
-    def _answer(self, name: str, func: Callable, answer: Callable, args: tuple, kwargs: dict) -> Any:
+    def _answer(
+        self, name: str, func: Callable[..., Any], answer: Callable[..., Tensor], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
         call = self.run.n_call
-        pause = self.watch.pause() if self.watch else contextlib.nullcontext()
+        pause = self.guard.pause() if self.guard else contextlib.nullcontext()
         with pause:
             if not self.is_sampled(name):
                 self.run.plain[name] += 1
                 return self._plain(func, args, kwargs)
             self.run.calls[name] += 1
-            draw = replace(self.draw, call=call, is_first=self.run.calls.total() == 1)
-            observe = None if self.observe is None else lambda rows: self.observe(name, rows)
-            output = answer(draw, observe, *args, **kwargs)
-        if self.watch:
-            self.watch.answered(output)
+            draw = replace(self.plan.draw, call=call, is_first=self.run.calls.total() == 1)
+            output = answer(draw, self._observer(name), *args, **kwargs)
+        if self.guard:
+            self.guard.answered(output)
         return output
 
+    def _observer(self, name: str) -> Observer | None:
+        observe = self.plan.observe
+        return None if observe is None else lambda rows: observe(name, rows)
+
     def where(self) -> tuple[str | None, bool]:
-        """The name of the innermost module of the model that is running, and whether a softmax here is attention by hand."""
+        """Return the name of the innermost running module of the model, and whether a softmax here is attention by hand."""
         by_hand = False
-        frame = sys._getframe(1)
+        frame: FrameType | None = sys._getframe(1)
         while frame is not None:
             code = frame.f_code
-            by_hand = by_hand or code is _MULTI_HEAD.__code__ or is_by_hand_function(code.co_name, frame.f_globals.get("__name__", ""))
+            is_torchs_own = code is multi_head_attention_forward.__code__
+            by_hand = by_hand or is_torchs_own or is_by_hand_function(code.co_name, frame.f_globals.get("__name__", ""))
             if code.co_argcount and code.co_varnames[0] == "self":
                 owner = frame.f_locals.get("self")
                 if isinstance(owner, nn.Module) and id(owner) in self.names and not isinstance(owner, nn.Softmax):
-                    return self.names[id(owner)], by_hand or is_by_hand_class(type(owner), self.classes)
+                    return self.names[id(owner)], by_hand or is_by_hand_class(type(owner), self.plan.attention_classes)
             frame = frame.f_back
         return None, False
 
     def seen_instead(self) -> str:
+        """Return in words what ran in a block in which no attention was met."""
         if not self.n_function:
             return "nothing; the model was not called in this block and thread"
         softmax = [f"softmax in {name or 'the model itself'} ({count} calls)" for name, count in self.other_softmax.items()]
@@ -223,6 +244,7 @@ def _attend(
     scale: float | None = None,
     enable_gqa: bool = False,
 ) -> Tensor:
+    """Answer torch's scaled_dot_product_attention, whose signature follows draw and observe."""
     return attend(
         query,
         key,
@@ -245,26 +267,25 @@ def _softmax(
     _stacklevel: int = 3,
     dtype: torch.dtype | None = None,
 ) -> Tensor:
+    """Answer torch's softmax, whose signature follows draw and observe."""
     if dim is None:
         raise ValueError("softmax without a dim cannot be taken for attention: its rows are ambiguous; give it dim=-1")
     if dtype is None:
-        # Under autocast torch's softmax returns float32, as it is listed among the functions that need the range.
+        # Under autocast torch's softmax returns float32, because it is on the list of functions that need the range.
         dtype = torch.float32 if torch.is_autocast_enabled(input.device.type) and input.dtype != torch.float64 else input.dtype
     return sampled_rows(input.movedim(dim, -1), draw, observe=observe).movedim(-1, dim).to(dtype)
 
 
 @contextlib.contextmanager
 def _through_torch_functions(model: nn.Module) -> Iterator[None]:
-    """For the time of the block, compiled modules run eagerly and Hugging Face models on flash or flex attention use sdpa."""
-    configs = {id(config): config for module in model.modules() if (config := getattr(module, "config", None)) is not None}
-    chosen = {key: getattr(config, "_attn_implementation", None) for key, config in configs.items()}
-    switched = {key: name for key, name in chosen.items() if isinstance(name, str) and name.startswith(("flash", "flex", "kernels"))}
-    compiled = any(type(m).__name__ == "OptimizedModule" or getattr(m, "_compiled_call_impl", None) is not None for m in model.modules())
+    """Inside the block, compiled modules run eagerly, and Hugging Face models on flash or flex attention use torch's function."""
+    opaque = opaque_attention_configs(model)
+    chosen = {key: config._attn_implementation for key, config in opaque.items()}
     try:
-        for key in switched:
-            configs[key]._attn_implementation = "sdpa"
-        with torch.compiler.set_stance("force_eager") if compiled else contextlib.nullcontext():
+        for config in opaque.values():
+            config._attn_implementation = "sdpa"
+        with torch.compiler.set_stance("force_eager") if any(map(is_compiled, model.modules())) else contextlib.nullcontext():
             yield
     finally:
-        for key, name in switched.items():
-            configs[key]._attn_implementation = name
+        for key, name in chosen.items():
+            opaque[key]._attn_implementation = name

@@ -22,14 +22,13 @@ import plotly.graph_objects as go
 from stochattn_core.compare import Comparison, compare
 from stochattn_core.datasets import DATASETS, load_dataset
 from stochattn_core.datasets.base import Dataset, Progress, thinned
-from stochattn_core.datasets.grids import grid_from_file
-from stochattn_core.datasets.own_csv import series_from_csv
 from stochattn_core.datasets.table_parts import table_dataset
 from stochattn_core.figures.theme import LIGHT, number, units_text
 from stochattn_core.metrics.scores import SCORES, headlines
 from stochattn_core.models import MODELS, load_model
 from stochattn_core.panels import PANELS, View
 from stochattn_core.panels.text import head_text, value_text
+from stochattn_core.readers import grid_from_file, series_from_csv
 from stochattn_core.tuning import OBJECTIVES, Preview, Tuning, preview, tune
 
 N_CASE = {"table": 2000, "series": 300, "grid": 40}  # of each part, at most: enough to see

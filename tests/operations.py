@@ -1,8 +1,8 @@
-"""What a computation costs whatever machine it runs on: how many operations of torch it takes, and how many numbers they make."""
+"""The cost of a computation, independent of the machine: how many torch operations it runs, and how many numbers they return."""
 
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
+
+from stochattn_core.torch_private import TorchDispatchMode, tree_leaves
 
 
 class Operations(TorchDispatchMode):
@@ -11,7 +11,7 @@ class Operations(TorchDispatchMode):
         self.n = self.n_number = 0
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        made = func(*args, **(kwargs or {}))
+        output = func(*args, **(kwargs or {}))
         self.n += 1
-        self.n_number += sum(x.numel() for x in tree_leaves(made) if isinstance(x, torch.Tensor))
-        return made
+        self.n_number += sum(x.numel() for x in tree_leaves(output) if isinstance(x, torch.Tensor))
+        return output

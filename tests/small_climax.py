@@ -1,4 +1,4 @@
-"""ClimaX with random weights on a coarse grid, and data for it."""
+"""A ClimaX with random weights on a coarse grid, and data for it."""
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,7 @@ LATITUDE = (-60.0, -36.0, -12.0, 12.0, 36.0, 60.0, 72.0, 84.0)
 
 
 def tiny(variables=NAMES, grid=(8, 16), kind=ClimaX, seed=0, **changes):
-    """Random weights of every tensor, biases and embeddings too, so that each of them matters."""
+    """Every tensor has random weights, biases and embeddings included, so that each of them matters."""
     generator = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(devices=[]):
         network = kind(variables, grid=grid, **{**TINY, **changes}).eval()
@@ -28,7 +28,7 @@ def fields(*shape, seed=1):
 
 
 def grid_dataset(n_case=12, variables=NAMES[1:], lead_time=24, lead_unit="h", target="geopotential_500", n_column=16):
-    """Fields in units of their own, tomorrow a little east of today."""
+    """Fields whose target is the same field, shifted by one cell to the east."""
     values = fields(n_case, len(variables), len(LATITUDE), n_column) * 10 + 300
     target_map = values[:, variables.index(target) if target in variables else 0].roll(1, -1)
     parts = {}

@@ -1,4 +1,4 @@
-"""What torch's attention accepts, ours accepts, with the same meaning."""
+"""Sampled attention accepts the arguments of torch's attention, with the same meaning."""
 
 import math
 
@@ -68,7 +68,7 @@ def test_a_row_with_every_key_masked_gives_zeros_and_a_row_with_nan_gives_nan():
         assert out[0].isfinite().all() and not out[1].any() and out[2].isnan().all()
 
 
-def test_the_result_is_laid_out_in_memory_as_the_query_is():
+def test_the_result_has_the_memory_layout_of_the_query():
     query, key, value = (x.transpose(1, 2) for x in tensors((2, 5, 4, 8), (2, 7, 4, 8), (2, 7, 4, 8)))
     out = stochastic_scaled_dot_product_attention(query, key, value, 3)
     assert out.stride() == query.stride()
@@ -102,7 +102,7 @@ def test_folds_that_do_not_divide_the_batch_are_refused():
         stochastic_scaled_dot_product_attention(query, key, value, 6, members=(0, 1))
 
 
-def test_dropout_asked_for_at_inference_is_applied_with_the_same_stream():
+def test_dropout_at_inference_is_applied_with_the_same_stream():
     query, key = tensors((1, 400, 8), (1, 20, 8))
     value = torch.ones(1, 20, 1)
     state = torch.random.get_rng_state()
@@ -134,7 +134,7 @@ def test_sampled_rows_are_counts_over_the_concentration():
     assert torch.allclose(sampled_rows(scores, EXACT), scores.softmax(-1))
 
 
-def test_what_torch_accepts_at_the_edges_is_accepted_and_what_it_refuses_is_refused():
+def test_edge_cases_are_accepted_and_refused_as_by_torch():
     query, key, value = tensors((2, 6, 5, 8), (2, 2, 7, 8), (2, 3, 7, 8))
     expected = F.scaled_dot_product_attention(query, key, value, enable_gqa=True)
     assert torch.allclose(attend(query, key, value, EXACT, enable_gqa=True), expected, atol=1e-6)

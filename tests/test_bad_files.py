@@ -1,4 +1,4 @@
-"""Bad files: each is one ValueError of one sentence (expected, got, what to do), or is read and the remark is in the notes."""
+"""Bad text files: each is refused in one ValueError of one sentence (expected, got, what to do), or is read with a note."""
 
 import gzip
 import io
@@ -10,8 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stochattn_core.datasets import csv_file
-from stochattn_core.datasets.own_csv import columns_of, series_from_csv, table_from_csv
+from stochattn_core.readers import columns_of, csv_file, series_from_csv, table_from_csv
 
 
 def table(n_row: int = 200) -> pd.DataFrame:
@@ -61,7 +60,7 @@ NOT_TEXT = {
 
 
 @pytest.mark.parametrize("kind", NOT_TEXT)
-def test_what_is_no_text_is_refused_by_its_kind(kind):
+def test_a_file_that_is_no_text_is_refused_by_its_kind(kind):
     content, message = NOT_TEXT[kind]
     for read in (lambda file: table_from_csv(file, "y"), lambda file: series_from_csv(file, "date", "v"), columns_of):
         with pytest.raises(ValueError, match=message):
@@ -169,7 +168,7 @@ def test_rows_with_missing_or_infinite_numbers_are_left_out_and_counted():
     assert used == 193
 
 
-def test_missing_values_of_a_series_are_carried_on_and_never_scored():
+def test_missing_values_of_a_series_are_filled_in_inputs_and_never_scored():
     frame = monthly()
     frame.loc[[150, 151, 300], "v"] = np.nan
     dataset = series_from_csv(upload(frame), "date", "v")
@@ -190,14 +189,14 @@ def test_rows_from_newest_to_oldest_are_turned_round():
     assert turned.sha256 == plain.sha256 and "turned round" in turned.notes[0]
 
 
-@pytest.mark.parametrize("sentinel", [-9999, -999, 1e20])
-def test_codes_for_missing_are_found_and_told(sentinel):
+@pytest.mark.parametrize("code", [-9999, -999, 1e20])
+def test_missing_codes_become_missing_values_and_are_noted(code):
     frame = table()
-    frame.loc[:4, "a"] = sentinel
+    frame.loc[:4, "a"] = code
     dataset = table_from_csv(upload(frame), "y")
-    assert dataset.notes[0].startswith(f"{sentinel:g} stands 5 times in 'a'") and dataset.train.inputs.abs().max() < 100
+    assert dataset.notes[0].startswith(f"{code:g} occurs 5 times in 'a'") and dataset.train.inputs.abs().max() < 100
     series = monthly()
-    series.loc[30:32, "v"] = sentinel
+    series.loc[30:32, "v"] = code
     assert "taken as missing" in series_from_csv(upload(series), "date", "v").notes[0]
 
 
@@ -255,22 +254,22 @@ def test_the_step_and_the_season_are_found(times, unit, period):
     assert (dataset.lead_unit, dataset.period) == (unit, period)
 
 
-def test_an_upload_is_neither_closed_nor_used_up():
+def test_an_upload_stays_open_and_can_be_read_again():
     file = upload(table())
     first = table_from_csv(file, "y")
     assert columns_of(file) == ("a", "b", "y")
     assert table_from_csv(file, "y").sha256 == first.sha256 and not file.closed
 
 
-def test_many_rows_are_read_in_pieces_and_drawn_at_random(monkeypatch):
-    """The draw is the same whatever the piece, every row is as likely, and the note says it."""
+def test_many_rows_are_read_in_chunks_and_drawn_at_random(monkeypatch):
+    """The draw does not depend on the size of a chunk, every row is equally likely, and a note says that rows were drawn."""
     content = table(50_000).assign(row=np.arange(50_000))
-    whole = table_from_csv(upload(content), "y")
+    at_once = table_from_csv(upload(content), "y")
     monkeypatch.setattr(csv_file, "CHUNK", 7_000)
-    pieces = table_from_csv(upload(content), "y")
-    assert pieces.sha256 == whole.sha256
-    assert "the file has 50,000 rows, 10,000 of them are used, drawn at random with seed 0" in whole.notes
-    drawn = whole.train.inputs[:, 2]
+    in_chunks = table_from_csv(upload(content), "y")
+    assert in_chunks.sha256 == at_once.sha256
+    assert "the file has 50,000 rows, 10,000 of them are used, drawn at random with seed 0" in at_once.notes
+    drawn = at_once.train.inputs[:, 2]
     assert abs(float(drawn.mean()) - 25_000) < 4 * 50_000 / np.sqrt(12 * len(drawn))
 
 

@@ -1,4 +1,4 @@
-"""Bad gridded files: no axis, two, too many, the wrong units, nothing there. Each is one ValueError of one sentence."""
+"""Bad gridded files: a missing axis, two of them, wrong units, no file at all. Each is one ValueError of one sentence."""
 
 import io
 import json
@@ -10,8 +10,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from stochattn_core.datasets import grid_address
-from stochattn_core.datasets.grids import grid_from_file
+from stochattn_core.readers import grid_address, grid_from_file
 from tests.test_grids import N_TIME, fields, saved
 
 
@@ -91,7 +90,11 @@ BAD = {
         "expected an axis of latitude for 't' in 'grid.nc', got latitude over 2 dimensions; put the fields on a regular grid",
     ),
     "odd lead": (fields, {"lead_time": 7}, "expected a lead time in hours that is a multiple of the step of 6 h, got 7; try 24"),
-    "too long a lead": (fields, {"lead_time": 600}, "expected at least 8 starts with a target 600 h later in the (train|calibration) part"),
+    "too long a lead": (
+        fields,
+        {"lead_time": 600},
+        "expected at least 8 init times with a target 600 h later in the (train|calibration) part",
+    ),
     "text": (lambda: fields().assign(t=fields().t.astype(str)), {}, "expected numbers in 't' of 'grid.nc', got values of type"),
 }
 
@@ -107,14 +110,14 @@ def _shifted(dataset: xr.Dataset) -> xr.Dataset:
     return dataset.assign_coords(time=time)
 
 
-def test_inputs_that_lie_elsewhere_are_refused(tmp_path):
+def test_inputs_at_other_times_than_the_target_are_refused(tmp_path):
     both = fields().assign(other=fields().t.isel(time=slice(None, -1)).rename(time="valid_time"))
     with pytest.raises(ValueError, match="expected 'other' and 't' at the same times and places, they differ; choose"):
         grid_from_file(saved(both, tmp_path), "t", inputs=["other"])
 
 
 @pytest.mark.parametrize("kind", BAD)
-def test_a_bad_grid_is_one_clear_sentence(kind, tmp_path):
+def test_a_bad_grid_is_refused_in_one_sentence(kind, tmp_path):
     make, options, message = BAD[kind]
     options = dict(options)
     with pytest.raises(ValueError, match=message) as caught:
@@ -122,15 +125,23 @@ def test_a_bad_grid_is_one_clear_sentence(kind, tmp_path):
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 400
 
 
-def test_another_calendar_is_refused(tmp_path):
-    path = saved(fields(), tmp_path)
-    with xr.open_dataset(path, decode_times=False) as raw:
-        other = raw.load()
-    other["time"].attrs["calendar"] = "360_day"
-    with pytest.raises(
-        ValueError, match=r"expected times of the standard calendar in 'grid.nc'|expected dates on the time axis of 'grid.nc'"
-    ):
-        grid_from_file(saved(other, tmp_path), "t")
+@pytest.mark.parametrize(
+    ("calendar", "first", "message"),
+    [
+        (
+            "360_day",
+            2020,
+            "expected times of the standard calendar in 'grid.nc', or of one without leap days, got the calendar 360_day; convert",
+        ),
+        ("julian", 2020, "got the calendar julian; convert the time axis"),
+        ("noleap", 1, "expected years from 1678 to 2261 in 'grid.nc', got 1 to 1; shift the time axis"),
+    ],
+)
+def test_a_calendar_in_which_lead_times_would_be_wrong_is_refused(calendar, first, message, tmp_path):
+    hours = np.arange(N_TIME) * 6.0
+    attributes = {"units": f"hours since {first:04d}-01-01", "calendar": calendar}
+    with pytest.raises(ValueError, match=message):
+        grid_from_file(saved(fields().assign_coords(time=("time", hours, attributes)), tmp_path), "t")
 
 
 @pytest.mark.parametrize("engine", ["h5netcdf", "scipy"])
@@ -153,14 +164,14 @@ NOT_GRIDS = {
 
 
 @pytest.mark.parametrize("kind", NOT_GRIDS)
-def test_what_is_no_grid_is_refused_by_its_kind(kind, tmp_path):
+def test_a_file_that_is_no_grid_is_refused_by_its_kind(kind, tmp_path):
     content, message = NOT_GRIDS[kind]
     (tmp_path / "grid.nc").write_bytes(content)
     with pytest.raises(ValueError, match=rf"expected a NetCDF file or a Zarr folder, 'grid.nc' {message}"):
         grid_from_file(tmp_path / "grid.nc", "t")
 
 
-def test_a_path_without_anything_and_a_folder_that_is_no_zarr(tmp_path):
+def test_a_path_to_nothing_and_a_folder_that_is_no_zarr_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r"expected a NetCDF file or a Zarr folder at .* found nothing there; check the path"):
         grid_from_file(tmp_path / "none.nc", "t")
     with pytest.raises(ValueError, match=r"expected a Zarr store, the folder .* holds none of zarr.json, .zmetadata, .zgroup"):
@@ -168,16 +179,16 @@ def test_a_path_without_anything_and_a_folder_that_is_no_zarr(tmp_path):
 
 
 def test_a_zarr_with_pickles_is_never_opened(tmp_path):
-    """A chunk that would make a file when unpickled: the store is refused by its metadata, and no file is made."""
+    """Unpickling its chunks would create a file: the store is refused because of its metadata, and no file is created."""
     store = tmp_path / "bad.zarr"
     fields().to_zarr(store, zarr_format=2, consolidated=False)
     table = json.loads((store / "t" / ".zarray").read_text()) | {"compressor": {"id": "pickle", "protocol": 4}, "filters": None}
     (store / "t" / ".zarray").write_text(json.dumps(table))
     for chunk in (store / "t").glob("[0-9]*"):
-        chunk.write_bytes(pickle.dumps(Opens(str(tmp_path / "made"))))
+        chunk.write_bytes(pickle.dumps(Opens(str(tmp_path / "created"))))
     with pytest.raises(ValueError, match=r"expected numbers in 'bad.zarr', it holds Python pickles, which are never opened"):
         grid_from_file(store, "t")
-    assert not (tmp_path / "made").exists()
+    assert not (tmp_path / "created").exists()
 
 
 class Opens:
@@ -188,7 +199,7 @@ class Opens:
         return open, (self.path, "w")
 
 
-def test_a_zarr_that_lost_a_chunk_file_reads_it_as_missing_or_damaged(tmp_path):
+def test_a_zarr_with_a_damaged_chunk_is_refused(tmp_path):
     fields().to_zarr(tmp_path / "a.zarr", zarr_format=2)
     chunk = next(path for path in sorted((tmp_path / "a.zarr" / "t").iterdir()) if path.name[0].isdigit())
     chunk.write_bytes(chunk.read_bytes()[:20])

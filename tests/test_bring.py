@@ -12,8 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from pages.ui import export, own_data
 from pages.ui.work import Work, patiently
-from stochattn_core.datasets import grid_address
-from stochattn_core.datasets.grids import grid_from_file
+from stochattn_core.readers import grid_address, grid_from_file
 from tests.app import html, opened, upload
 from tests.test_bad_grids import two_time_axes, units, with_levels, without
 from tests.test_grids import fields, saved

@@ -1,4 +1,4 @@
-"""ClimaX: the public layout key for key, its attention, and the embedded network on the planet."""
+"""ClimaX: the state dict of the public class, its attention, and the embedded network on the planet."""
 
 import math
 
@@ -7,12 +7,13 @@ import torch
 
 from stochattn_core import sample_ensemble, stochastic_attention
 from stochattn_core.datasets import load_dataset
-from stochattn_core.models import climax_grid, load_model, weights_sha256
+from stochattn_core.models import load_model, weights_sha256
 from stochattn_core.models.climax import VARIABLES, ClimaX, box_patches
+from stochattn_core.models.climax_entries import Climax
 from stochattn_core.models.climax_training import area
 from tests.small_climax import NAMES, TINY, fields, tiny
 
-EMBEDDED = climax_grid.Climax.path
+EMBEDDED = Climax.path
 
 
 # The class
@@ -173,4 +174,4 @@ def test_the_embedded_network_is_small_and_knows_its_lead_time():
     networks = [load_model("climax").on(load_dataset(name), device="cpu") for name in ("planet", "planet-72h")]
     assert 400_000 < sum(values.numel() for values in networks[0].parameters()) < 2_000_000
     assert [float(network.lead_time) for network in networks] == [24.0, 72.0]
-    assert weights_sha256(networks[0]) != weights_sha256(networks[1])  # or stored ensembles of one would serve the other
+    assert weights_sha256(networks[0]) != weights_sha256(networks[1])  # otherwise a stored ensemble of one would be read for the other

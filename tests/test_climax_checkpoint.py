@@ -1,4 +1,4 @@
-"""Checkpoints of ClimaX in all their spellings, and what is refused."""
+"""Checkpoints of ClimaX in all their spellings, and files that are refused."""
 
 import pytest
 import torch
@@ -20,7 +20,7 @@ def checkpoint(tmp_path, network, prefix="net.", old=False, parallel=False, **ch
 
 
 @pytest.mark.parametrize("old", [False, True], ids=["var", "channel"])
-@pytest.mark.parametrize("parallel", [False, True], ids=["one embedding each", "parallel"])
+@pytest.mark.parametrize("parallel", [False, True], ids=["embedding by variable", "parallel"])
 def test_a_checkpoint_gives_back_the_network_in_every_spelling(tmp_path, old, parallel):
     network, x, lead = tiny(), fields(2, 5, 8, 16), torch.tensor([24.0, 72.0])
     path = checkpoint(tmp_path, network, old=old, parallel=parallel)
@@ -45,7 +45,7 @@ def test_for_another_grid_the_position_embedding_is_interpolated(tmp_path):
     assert climax_checkpoint.interpolated(row, (4, 8), (4, 8)) is row
 
 
-def test_files_that_are_no_climax_are_refused_in_one_sentence(tmp_path):
+def test_files_without_a_climax_are_refused_with_a_reason(tmp_path):
     path = tmp_path / "other.ckpt"
     path.write_bytes(b"not a checkpoint")
     with pytest.raises(ValueError, match=r"expected a ClimaX checkpoint .* that holds tensors and plain values only"):

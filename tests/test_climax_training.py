@@ -1,4 +1,4 @@
-"""Training of ClimaX: what it learns, on the planet's kind of fields and on a grid of the user's own."""
+"""Training of ClimaX, on fields like the planet's and on a grid of the user."""
 
 import dataclasses
 import math
@@ -13,8 +13,9 @@ from stochattn_core.datasets.base import Split, thinned
 from stochattn_core.models import climax_grid, climax_own_grid, load_model, weights_sha256
 from stochattn_core.models.climax import ClimaX
 from stochattn_core.models.climax_grid import GridNetwork
-from stochattn_core.models.climax_training import QuickClimaX, Recipe, train_climax
+from stochattn_core.models.climax_training import QuickClimaX, Recipe
 from tests.small_climax import LATITUDE, TINY, fields, grid_dataset, tiny
+from tools.climax_training import train_climax
 
 
 def test_the_quick_aggregation_is_the_same_function():
@@ -24,7 +25,7 @@ def test_the_quick_aggregation_is_the_same_function():
 
 
 def drifting(n_time=200, n_column=16):
-    """A wave that moves one cell east a step and forgets itself slowly, and its picture a quarter wave behind."""
+    """A wave that moves one cell east per step and slowly changes its amplitude, and a second variable a quarter wave behind it."""
     t, column = torch.arange(float(n_time))[:, None, None], torch.arange(float(n_column))
     amplitude = 5 + fields(n_time, 1, 1).cumsum(0) * 0.2
     wave = lambda phase: amplitude * torch.cos(2 * math.pi * 2 * (column - t) / n_column + phase)  # noqa: E731
@@ -33,7 +34,7 @@ def drifting(n_time=200, n_column=16):
 
 
 def test_training_learns_a_drift_and_goes_on_where_it_was_stopped(tmp_path):
-    trajectory, kept = drifting(), tmp_path / "state.pt"
+    trajectory, resume_file = drifting(), tmp_path / "state.pt"
     make = lambda n_step, resume=None: train_climax(  # noqa: E731
         [trajectory], ("a", "b"), LATITUDE, {}, leads=(6, 12), recipe=Recipe(n_step=n_step, batch=8, rate=3e-3), resume=resume, **TINY
     )
@@ -44,19 +45,19 @@ def test_training_learns_a_drift_and_goes_on_where_it_was_stopped(tmp_path):
     with torch.no_grad():
         error = (network.for_target("a", 12)(now) - later[:, 0]).square().mean().sqrt()
     assert float(error) < 0.6 * float((now[:, 0] - later[:, 0]).square().mean().sqrt())
-    make(20, kept)
-    assert torch.load(kept, weights_only=True)["step"] == 20
-    again, whole = make(30, kept), make(30)
-    assert torch.load(kept, weights_only=True)["step"] == 30
+    make(20, resume_file)
+    assert torch.load(resume_file, weights_only=True)["step"] == 20
+    again, whole = make(30, resume_file), make(30)
+    assert torch.load(resume_file, weights_only=True)["step"] == 30
     assert again.state_dict().keys() == whole.state_dict().keys()
     climax_grid.save(tmp_path / "a.safetensors", network, {})
     with torch.no_grad():
         served = climax_grid.load(tmp_path / "a.safetensors").for_target("a", 12)
         torch.testing.assert_close(served(now), network(now), rtol=1e-5, atol=1e-3)
-    assert type(served.network) is ClimaX  # the quick one hides its aggregation from the patch
+    assert type(served.network) is ClimaX  # QuickClimaX would hide its aggregation from the patch
 
 
-def test_at_a_lead_time_in_between_damping_and_step_are_interpolated():
+def test_between_known_lead_times_damping_and_step_are_interpolated():
     network = GridNetwork(tiny(("a",)), ("a",), ("a",), (), (6.0, 12.0, 24.0))
     network.step.copy_(torch.tensor([[1.0], [2.0], [4.0]]))
     assert network.at(network.step, torch.tensor([6.0, 9.0, 12.0, 18.0, 24.0]))[:, 0].tolist() == [1.0, 1.5, 2.0, 3.0, 4.0]
@@ -78,7 +79,7 @@ def own_dataset(n_column=15):
     return dataclasses.replace(grid_dataset(variables=("a", "b"), target="a", lead_time=12, n_column=n_column), **parts)
 
 
-def test_on_a_grid_of_the_users_own_a_network_is_trained_once_and_kept(empty_cache, monkeypatch):
+def test_on_a_grid_of_the_users_own_a_network_is_trained_once_and_stored(empty_cache, monkeypatch):
     dataset = own_dataset()
     real, runs = climax_own_grid.train_own, []
     monkeypatch.setattr(
@@ -100,11 +101,11 @@ def test_on_a_grid_of_the_users_own_a_network_is_trained_once_and_kept(empty_cac
     assert members.shape == (5, 3, 8, 15) and float(members.std(0).mean()) > 0
 
 
-def test_a_look_at_fewer_cases_trains_nothing_again(empty_cache, monkeypatch):
-    """The weights hang on the train part alone: another number of test cases finds them, another train part does not."""
+def test_an_evaluation_on_fewer_cases_trains_nothing_again(empty_cache, monkeypatch):
+    """The weights depend on the train part alone: another number of test cases uses them again, another train part does not."""
     dataset, runs, real = own_dataset(), [], climax_own_grid.train_own
     monkeypatch.setattr(climax_own_grid, "train_own", lambda dataset, progress: runs.append(1) or real(dataset, n_step=2))
-    networks = [climax_own_grid.stored_or_trained(one) for one in (dataset, thinned(dataset, 8))]
+    networks = [climax_own_grid.stored_or_trained(data) for data in (dataset, thinned(dataset, 8))]
     assert len(runs) == 1 and weights_sha256(networks[0]) == weights_sha256(networks[1])
     for other in (
         {"target_name": "b"},

@@ -1,4 +1,4 @@
-"""The compiled samplers give the bits of the reference, on any number of threads, and nothing breaks where they are missing."""
+"""The compiled samplers give the bits of the reference, on any number of threads, and the reference answers where they are missing."""
 
 import subprocess
 import sys
@@ -24,7 +24,7 @@ def compiled():
 
 
 def rows(n_row, n_key, seed=0):
-    """Attention rows flat and sharp, with masked keys, and two that cannot be drawn from; and their keys."""
+    """Flat and sharp attention rows with masked keys, two of which cannot be drawn from, and the keys of the rows in the stream."""
     generator = torch.Generator().manual_seed(seed)
     scores = torch.randn(n_row, n_key, generator=generator) * torch.logspace(-1, 1.5, n_row)[:, None]
     scores[torch.rand(n_row, n_key, generator=generator) < 0.2] = -torch.inf
@@ -106,25 +106,25 @@ def test_threads_change_nothing(concentration):
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(3)
-        found = [both()]
+        results = [both()]
     finally:
         torch.set_num_threads(before)
-    callers = [threading.Thread(target=lambda: found.extend(both() for _ in range(5))) for _ in range(2)]
+    callers = [threading.Thread(target=lambda: results.extend(both() for _ in range(5))) for _ in range(2)]
     for caller in callers:
         caller.start()
     for caller in callers:
         caller.join()
-    assert len(found) == 11 and all(same(counts, alone[0]) and same(means, alone[1]) for counts, means in found)
+    assert len(results) == 11 and all(same(counts, alone[0]) and same(means, alone[1]) for counts, means in results)
 
 
-def test_what_a_gradient_is_asked_of_is_left_to_the_reference():
+def test_values_that_require_a_gradient_are_left_to_the_reference():
     value = torch.randn(2, 3, requires_grad=True)
     assert not cpu.takes(value) and cpu.takes(value.detach())
     with torch.no_grad():
         assert cpu.takes(value)
 
 
-def test_without_numba_the_reference_answers_in_silence(monkeypatch, recwarn):
+def test_without_numba_the_reference_answers_without_a_warning(monkeypatch, recwarn):
     monkeypatch.setattr(cpu, "_kernels", Kernels("stochattn_core.sampling.kernels"))
     monkeypatch.setattr(compiled_code.importlib.util, "find_spec", lambda name: None)
     assert not cpu.takes(torch.zeros(1)) and not cpu.wait() and not recwarn.list
@@ -136,7 +136,7 @@ def test_without_numba_the_reference_answers_in_silence(monkeypatch, recwarn):
 
 @pytest.fixture
 def one_kernel(monkeypatch, tmp_path):
-    """A module of one kernel, which Numba keeps beside it; called, it is imported anew, as by another process."""
+    """A module with one kernel, whose machine code Numba stores beside it; calling the fixture imports it again, as another process would."""
     source = """
 import numpy as np
 from stochattn_core.compiled import compiled
@@ -161,7 +161,7 @@ def warm():
 
 
 class Compiling:
-    """In place of the process that compiles; `ended` is its exit status."""
+    """A stand-in for the process that compiles; `ended` is its exit status."""
 
     def __init__(self, ended):
         self.ended, self.commands = ended, []
@@ -174,7 +174,7 @@ class Compiling:
         return self.ended
 
 
-def test_until_it_is_compiled_the_reference_answers_and_nobody_waits(one_kernel, monkeypatch):
+def test_until_it_is_compiled_the_reference_answers_and_nothing_waits(one_kernel, monkeypatch):
     compiling, kernels = Compiling(ended=None), one_kernel()
     monkeypatch.setattr(compiled_code.subprocess, "Popen", compiling)
     assert kernels.loaded() is None and kernels.loaded() is None
@@ -201,12 +201,12 @@ def edited(kernels, monkeypatch):
 
 
 def of_another_processor(kernels, monkeypatch):
-    """Of the same name, with fewer features."""
+    """A processor of the same name with fewer features."""
     monkeypatch.setattr(JITCPUCodegen, "magic_tuple", lambda self: ("triple", "name", "-avx512f"))
 
 
 @pytest.mark.parametrize("happened", (gone, edited, of_another_processor))
-def test_what_is_kept_no_longer_is_not_compiled_here(one_kernel, happened, monkeypatch):
+def test_machine_code_that_is_no_longer_valid_is_not_compiled_here(one_kernel, happened, monkeypatch):
     one_kernel().compile()
     assert one_kernel().loaded() is not None
     happened(sys.modules["one_kernel"], monkeypatch)
@@ -218,21 +218,21 @@ def test_what_is_kept_no_longer_is_not_compiled_here(one_kernel, happened, monke
 
 def test_other_threads_compile_meanwhile():
     with compiled_code._without_compiling():
-        other = threading.Thread(target=lambda: found.append(njit(lambda x: x + 1)(1)))
-        found = []
+        other = threading.Thread(target=lambda: results.append(njit(lambda x: x + 1)(1)))
+        results = []
         other.start()
         other.join()
-    assert found == [2]
+    assert results == [2]
 
 
-def test_what_was_compiled_and_not_kept_is_not_compiled_again(one_kernel, monkeypatch):
+def test_code_that_could_not_be_stored_is_not_compiled_again(one_kernel, monkeypatch):
     compiling, kernels = Compiling(ended=0), one_kernel()
     monkeypatch.setattr(compiled_code.subprocess, "Popen", compiling)
     assert [kernels.loaded() for _ in range(3)] == [None] * 3 and len(compiling.commands) == 1
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_what_is_kept_is_loaded_by_another_process_without_compiling(module):
+def test_stored_machine_code_is_loaded_by_another_process_without_compiling(module):
     Kernels(module).wait()
     command = f"from stochattn_core.compiled import Kernels; k = Kernels({module!r}); print(k.loaded() is not None, k.compiling)"
     assert subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=True).stdout == "True None\n"

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from stochattn_core.baselines import conformal as split_conformal
-from stochattn_core.baselines.conformal import promised_coverage
+from stochattn_core.baselines.conformal import guaranteed_coverage
 from stochattn_core.corrections import conformal
 from stochattn_core.metrics import cell_area_weights, central_intervals, crps
 
@@ -25,7 +25,7 @@ def test_new_cases_are_covered_as_promised_whatever_the_ensemble(n, width):
     fitted = conformal.fit(members[:, :n], target[:n], [0.5, 0.8, 0.9])
     found = fitted.scores(members[:, n:], target[n:])
     for level in (0.5, 0.8, 0.9):
-        assert found[f"coverage_{100 * level:g}"] == pytest.approx(promised_coverage(n, level), abs=0.01)
+        assert found[f"coverage_{100 * level:g}"] == pytest.approx(guaranteed_coverage(n, level), abs=0.01)
 
 
 def test_the_offset_of_each_lead_time_is_the_order_statistic():

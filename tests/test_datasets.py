@@ -1,5 +1,6 @@
-"""Contract of the table of datasets: parts that never overlap, gaps, references, units, the same numbers every time."""
+"""Contract of DATASETS: parts that never overlap, gaps in time, reference forecasts, units, and the same numbers at every load."""
 
+import json
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,19 +10,20 @@ import pandas as pd
 import pytest
 import torch
 
-from stochattn_core.datasets import DATASETS, ett, load_dataset, planet, uci
-from stochattn_core.datasets.base import PARTS, thinned
+from stochattn_core import __main__ as command_line
+from stochattn_core.datasets import DATASETS, Entry, ett, load_dataset, planet, uci
+from stochattn_core.datasets.base import PARTS, Dataset, Split, blocks_at_random, thinned
 from stochattn_core.datasets.series_parts import series_dataset
 from stochattn_core.datasets.synthetic import SERIES_SIGMA, TABLE_SIGMA
 from stochattn_core.datasets.table_parts import table_dataset
 
-EMBEDDED = [name for name, entry in DATASETS.items() if entry.availability == "embedded"]
+EMBEDDED = [name for name, entry in DATASETS.items() if entry.embedded]
 SERIES = [name for name in EMBEDDED if DATASETS[name].task == "series"]
 TABLES = [name for name in EMBEDDED if DATASETS[name].task == "table"]
 REAL_FILES = Path(__file__).parents[2] / "shared" / "data"
 
 
-def test_an_unknown_name_is_answered_with_the_names_there_are():
+def test_the_error_for_an_unknown_name_lists_the_known_names():
     with pytest.raises(ValueError, match=r"one of diabetes, .*got 'diabetis'"):
         load_dataset("diabetis")
 
@@ -73,7 +75,7 @@ def test_targets_of_a_series_never_overlap_and_keep_a_gap(name):
         assert dataset.part(part).index.is_monotonic_increasing
 
 
-def test_a_window_is_what_it_says():
+def test_the_target_of_a_window_follows_its_context():
     """The slow definition, on the numbers 0, 1, 2, ...: each target follows its context, init_time is the last value seen."""
     values = np.arange(400.0)
     dataset = series_dataset(values, pd.RangeIndex(400), context=10, horizon=3, period=4, **about())
@@ -83,13 +85,13 @@ def test_a_window_is_what_it_says():
             assert inputs == [init - 9 + i for i in range(10)] and target == [init + 1, init + 2, init + 3]
     assert dataset.train.target.max() == 239 and dataset.calibration.target.min() == 243
     assert dataset.calibration.target.max() == 319 and dataset.test.target.min() == 323
-    ahead = dataset.references["seasonal naive"](dataset.test) - dataset.test.target
-    assert torch.equal(ahead, torch.full_like(ahead, -4.0))  # the value of one season before is 4 smaller
-    still = dataset.references["persistence"](dataset.test) - dataset.test.target
-    assert torch.equal(still, torch.tensor([[-1.0, -2.0, -3.0]]).expand_as(still))
+    error = dataset.references["seasonal naive"](dataset.test) - dataset.test.target
+    assert torch.equal(error, torch.full_like(error, -4.0))  # the value of one season before is 4 smaller
+    error = dataset.references["persistence"](dataset.test) - dataset.test.target
+    assert torch.equal(error, torch.tensor([[-1.0, -2.0, -3.0]]).expand_as(error))
 
 
-def test_windows_do_not_keep_to_the_same_phase_of_the_season():
+def test_windows_fall_on_every_phase_of_the_season():
     dataset = series_dataset(
         np.random.default_rng(0).normal(size=20_000), pd.RangeIndex(20_000), context=24, horizon=6, period=24, **about()
     )
@@ -109,40 +111,40 @@ def test_references_are_fitted_on_train_alone():
 
 
 @pytest.mark.parametrize(("name", "sigma"), [("synthetic-table", TABLE_SIGMA), ("synthetic-series", SERIES_SIGMA)])
-def test_the_noise_of_the_synthetic_sets_is_what_they_say(name, sigma):
-    """Against g computed here: what is left of the target has standard deviation true_spread, within 3%."""
+def test_the_noise_of_the_synthetic_datasets_has_their_true_spread(name, sigma):
+    """Target minus g, computed here, has the standard deviation true_spread within its sampling error."""
     dataset = load_dataset(name)
     assert dataset.true_spread == sigma
     if name == "synthetic-table":
         x = dataset.test.inputs.double()
         truth = torch.sin(2 * x[:, 0]) + x[:, 1] * x[:, 2] + x[:, 3] ** 2 / 2 + x[:, 4]
-        rest = dataset.test.target - truth
+        noise = dataset.test.target - truth
     else:
         hours = (dataset.test.index - pd.Timestamp("2000-01-01")) // pd.Timedelta("1h")
         t = torch.tensor(np.asarray(hours), dtype=torch.float64)[:, None] + torch.arange(1, 13)
-        rest = dataset.test.target - (20 + 5 * torch.sin(2 * torch.pi * t / 12) + 2 * torch.cos(2 * torch.pi * t / 6))
+        noise = dataset.test.target - (20 + 5 * torch.sin(2 * torch.pi * t / 12) + 2 * torch.cos(2 * torch.pi * t / 6))
     tolerance = 4 / np.sqrt(2 * len(dataset.test)) if name == "synthetic-table" else 4 / np.sqrt(2 * 1200)
-    assert abs(float(rest.std()) / sigma - 1) < tolerance and abs(float(rest.mean())) < 0.1 * sigma
+    assert abs(float(noise.std()) / sigma - 1) < tolerance and abs(float(noise.mean())) < 0.1 * sigma
 
 
 def openml_frame(source: uci.Source) -> pd.DataFrame:
-    x = np.random.default_rng(0).normal(size=(source.n_row, source.n_feature + 1 + len(source.without)))
-    return pd.DataFrame(x, columns=[f"f{i}" for i in range(source.n_feature)] + [source.target, *source.without])
+    x = np.random.default_rng(0).normal(size=(source.n_row, source.n_feature + 1 + len(source.excluded)))
+    return pd.DataFrame(x, columns=[f"f{i}" for i in range(source.n_feature)] + [source.target, *source.excluded])
 
 
 @pytest.mark.parametrize("name", uci.SOURCES)
-def test_a_table_of_openml_is_asked_for_by_its_number(name, monkeypatch):
+def test_a_table_of_openml_is_requested_by_its_number(name, monkeypatch):
     source = uci.SOURCES[name]
-    asked = {}
+    request = {}
 
     def fetch_openml(**options):
-        asked.update(options)
+        request.update(options)
         return SimpleNamespace(frame=openml_frame(source))
 
     monkeypatch.setattr("sklearn.datasets.fetch_openml", fetch_openml)
     dataset = load_dataset(name)
-    assert asked["data_id"] == source.data_id
-    assert dataset.train.inputs.shape[1] == source.n_feature and not set(source.without) & set(dataset.feature_names)
+    assert request["data_id"] == source.data_id
+    assert dataset.train.inputs.shape[1] == source.n_feature and not set(source.excluded) & set(dataset.feature_names)
     assert sum(len(dataset.part(part)) for part in PARTS) == source.n_row
 
 
@@ -153,15 +155,15 @@ def test_a_table_of_openml_that_changed_is_refused(monkeypatch):
         load_dataset("yacht")
 
 
-@pytest.mark.parametrize("name", [name for name, entry in DATASETS.items() if entry.availability != "embedded"])
-def test_without_a_network_one_sentence_says_so(name, monkeypatch, tmp_path):
+@pytest.mark.parametrize("name", [name for name, entry in DATASETS.items() if not entry.embedded])
+def test_without_a_network_the_error_is_one_sentence(name, monkeypatch, tmp_path):
     def fails(*_, **__):
         raise ConnectionError("no route")
 
     monkeypatch.setenv("STOCHATTN_CACHE", str(tmp_path))
     monkeypatch.setattr("sklearn.datasets.fetch_openml", fails)
     monkeypatch.setattr("pooch.retrieve", fails)
-    monkeypatch.setattr("stochattn_core.datasets.grid_address.urlopen", fails)
+    monkeypatch.setattr("stochattn_core.readers.grid_address.urlopen", fails)
     with pytest.raises(
         ValueError, match=r"expected to fetch .* got ConnectionError; connect to the internet once, or pick an embedded"
     ) as caught:
@@ -170,7 +172,7 @@ def test_without_a_network_one_sentence_says_so(name, monkeypatch, tmp_path):
 
 
 @pytest.mark.skipif(not (REAL_FILES / "ett" / "ETTh1.csv").exists(), reason="ETTh1.csv is not on this machine and may not be shipped")
-def test_etth1_is_cut_as_in_the_literature():
+def test_etth1_has_the_parts_of_the_literature():
     import hashlib
 
     path = REAL_FILES / "ett" / "ETTh1.csv"
@@ -180,31 +182,67 @@ def test_etth1_is_cut_as_in_the_literature():
     assert dataset.calibration.target.shape[1] == 24 and len(dataset.test) <= 300
 
 
-def test_loading_the_table_imports_no_heavy_package():
+def test_importing_the_table_imports_no_dataset_and_no_heavy_package():
     import subprocess
 
-    code = (
-        "import sys; import stochattn_core.datasets; print(sorted({'sklearn', 'statsmodels', 'pooch', 'transformers'} & set(sys.modules)))"
-    )
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[1])
-    assert found.stdout.strip() == "[]"
+    code = "import sys; import stochattn_core.datasets; print(*sys.modules)"
+    imported = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[1])
+    modules = set(imported.stdout.split())
+    assert not {"sklearn", "statsmodels", "pooch", "transformers", "xarray", "zarr", "stochattn_core.readers"} & modules
+    assert {name for name in modules if name.startswith("stochattn_core.datasets.")} == {"stochattn_core.datasets.base"}
 
 
-def test_a_thinned_dataset_holds_every_kth_case_of_what_is_tuned_and_tested_on():
+def test_every_table_of_openml_and_every_transformer_has_its_line():
+    assert {name for name, entry in DATASETS.items() if "openml" in entry.needs} == set(uci.SOURCES)
+    assert {name for name, entry in DATASETS.items() if "github" in entry.needs} == set(ett.SHA256)
+    assert {name: DATASETS[name].title for name in uci.SOURCES} == {name: source.title for name, source in uci.SOURCES.items()}
+    assert all(entry.availability == (entry.needs or "embedded") for entry in DATASETS.values())
+
+
+def rows(first: int, n_case: int = 60) -> Split:
+    x = torch.randn(n_case, 3, generator=torch.Generator().manual_seed(first))
+    noise = torch.randn(n_case, generator=torch.Generator().manual_seed(first + 1))
+    return Split(x, x.sum(1) + noise, pd.RangeIndex(first, first + n_case), blocks_at_random(n_case))
+
+
+def mine() -> Dataset:
+    parts = {part: rows(100 * i) for i, part in enumerate(PARTS)}
+    return Dataset(
+        name="mine", task="table", title="Mine", target_name="sum", units="m", source="made here", licence="none",
+        feature_names=("a", "b", "c"), **parts,
+    )  # fmt: skip
+
+
+def test_a_dataset_is_one_function_and_one_line_in_the_table(monkeypatch, capsys, empty_cache):
+    """A line added on the fly is listed, loaded by its name and evaluated; no other file is touched."""
+    monkeypatch.setattr("stochattn_core.models.table_training._n_step", lambda *_: 30)
+    monkeypatch.setitem(DATASETS, "mine", Entry("Mine", "table", mine))
+    assert command_line.main(["list", "--json"]) in (None, 0)
+    listed = {entry["name"]: entry for entry in json.loads(capsys.readouterr().out)["datasets"]}
+    assert listed["mine"] == {"name": "mine", "task": "table", "title": "Mine", "availability": "embedded"}
+    options = ["--model", "ft_transformer", "--dataset", "mine", "--concentration", "8", "--members", "9", "--json"]
+    assert command_line.main(["evaluate", *options]) in (None, 0)
+    scores = json.loads(capsys.readouterr().out)
+    assert scores["dataset"] == "mine" and scores["n_case"] == 60 and scores["spread"] > 0
+    test_the_parts_fit_the_description("mine")
+    test_no_row_of_a_table_is_in_two_parts("mine")
+
+
+def test_a_thinned_dataset_has_evenly_spaced_cases_of_calibration_and_test():
     whole = load_dataset("planet")
     few = thinned(whole, 20)
     for part in ("calibration", "test"):
-        mine, all_of = few.part(part), whole.part(part)
-        place = all_of.index.get_indexer(mine.index)
-        assert len(mine) == 20 and place[0] == 0 and place[-1] == len(all_of) - 1 and set(np.diff(place)) <= {8, 9}
-        assert torch.equal(mine.inputs, all_of.inputs[place]) and torch.equal(mine.target, all_of.target[place])
-        assert set(mine.block) == set(range(mine.n_block))  # dense
-        same = lambda block: block[:, None] == block[None]  # noqa: E731
-        assert np.array_equal(same(mine.block), same(all_of.block[place]))
+        chosen, complete = few.part(part), whole.part(part)
+        position = complete.index.get_indexer(chosen.index)
+        assert len(chosen) == 20 and position[0] == 0 and position[-1] == len(complete) - 1 and set(np.diff(position)) <= {8, 9}
+        assert torch.equal(chosen.inputs, complete.inputs[position]) and torch.equal(chosen.target, complete.target[position])
+        assert set(chosen.block) == set(range(chosen.n_block))  # numbered without a gap
+        same_block = lambda block: block[:, None] == block[None]  # noqa: E731
+        assert np.array_equal(same_block(chosen.block), same_block(complete.block[position]))
     assert few.train is whole.train and few.sha256 != whole.sha256 and "20 of 170" in few.notes[-1]
 
 
-def test_thinning_to_more_than_there_is_changes_nothing_and_to_nothing_is_refused():
+def test_thinning_to_all_cases_changes_nothing_and_to_0_cases_is_refused():
     whole = load_dataset("planet")
     assert thinned(whole, 170) is whole
     with pytest.raises(ValueError, match="positive whole number, got 0"):

@@ -34,7 +34,7 @@ def test_gaussian_dressing_of_normal_errors_is_calibrated_with_the_crps_of_its_l
     assert float(spread_skill_ratio(members, target)) == pytest.approx(1, abs=0.04)
 
 
-def test_gaussian_dressing_knows_each_element_and_not_their_joint_structure():
+def test_gaussian_dressing_has_the_spread_of_each_element_without_their_joint_structure():
     plain, target = case(3000, (2,))
     target[:, 1] = plain[:, 1] + 3 * (target[:, 0] - plain[:, 0])
     target[::7, 1] = torch.nan
@@ -54,8 +54,8 @@ def test_residual_dressing_draws_whole_events_of_calibration_cases_at_random():
     target[5, 2] = torch.nan
     fitted = ResidualDressing.fit(plain, target)
     assert len(fitted.residual) == 29
-    at = torch.zeros(200, 4, dtype=torch.float64)
-    members = fitted.members(at, 50)
+    plain_zero = torch.zeros(200, 4, dtype=torch.float64)
+    members = fitted.members(plain_zero, 50)
     known = {tuple(row) for row in (target - plain)[[i for i in range(30) if i != 5]].tolist()}
     drawn = [tuple(row) for row in members.flatten(0, 1).tolist()]
     assert set(drawn) == known
@@ -66,8 +66,8 @@ def test_residual_dressing_has_the_crps_of_all_its_residuals():
     plain, target = case(25)
     new, truth = case(300, seed=1)
     exact = crps(new + (target - plain)[:, None], truth, fair=False)
-    found = crps(ResidualDressing.fit(plain, target).members(new, 3000), truth)
-    assert torch.allclose(found, exact, atol=0.05) and float(found.mean()) == pytest.approx(float(exact.mean()), rel=5e-3)
+    score = crps(ResidualDressing.fit(plain, target).members(new, 3000), truth)
+    assert torch.allclose(score, exact, atol=0.05) and float(score.mean()) == pytest.approx(float(exact.mean()), rel=5e-3)
 
 
 @pytest.mark.parametrize("kind", (GaussianDressing, ResidualDressing))
@@ -80,7 +80,7 @@ def test_dressing_is_seeded_and_members_of_a_map_are_finite_where_a_cell_has_no_
     assert torch.equal(members, fitted.members(plain, 5, seed=3)) and not torch.equal(members, fitted.members(plain, 5, seed=4))
 
 
-def test_what_cannot_be_dressed_is_refused():
+def test_calibration_data_without_a_usable_error_are_refused():
     plain, target = case(4, (2,))
     for kind in (GaussianDressing, ResidualDressing):
         with pytest.raises(ValueError, match="found none that is a number"):

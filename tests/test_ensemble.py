@@ -1,4 +1,4 @@
-"""Members: the same in every fold, chunk and ensemble, of any model, and refused in a sentence where they cannot be made."""
+"""Members are the same in every fold, chunk and ensemble, for any model; models that cannot be sampled are refused with a reason."""
 
 import copy
 import warnings
@@ -21,7 +21,7 @@ def test_a_member_is_the_same_alone_in_a_fold_and_in_a_larger_ensemble(name):
     assert torch.allclose(alone, whole[:4], atol=1e-5, rtol=1e-5)
 
 
-def test_member_three_is_one_member_whatever_the_ensemble():
+def test_member_three_is_the_same_in_every_ensemble():
     model, inputs = make("nn.TransformerEncoder")
     with torch.no_grad(), stochastic_attention(model, 5, members=(3,)):
         alone = model(*inputs)
@@ -83,7 +83,7 @@ def test_a_model_that_mixes_the_batch_is_run_member_by_member():
         assert torch.equal(model(x), ensemble[5])
 
 
-def test_memory_that_does_not_hold_two_members_is_no_verdict_on_the_model(recwarn):
+def test_running_out_of_memory_with_two_members_says_nothing_about_the_model(recwarn):
     model, x = nn.TransformerEncoderLayer(16, 2, batch_first=True).eval(), torch.randn(2, 5, 16)
     seen, largest = [], 2
 
@@ -101,7 +101,7 @@ def test_memory_that_does_not_hold_two_members_is_no_verdict_on_the_model(recwar
     assert torch.allclose(one_by_one, together, atol=1e-6)
 
 
-def test_memory_that_does_not_hold_two_cases_is_not_asked_for_all():
+def test_after_running_out_of_memory_with_two_cases_all_cases_are_not_tried():
     model, seen = nn.TransformerEncoderLayer(16, 2, batch_first=True).eval(), []
 
     def full(module, inputs):
@@ -149,7 +149,7 @@ def test_wrong_options_are_refused(options, message):
         sample_ensemble(model, *inputs, **{"concentration": 4, "n_member": 2, **options})
 
 
-def test_an_output_that_is_no_tensor_and_a_model_that_is_no_module_are_refused():
+def test_outputs_other_than_a_tensor_and_models_other_than_a_module_are_refused():
     model = Picked(nn.MultiheadAttention(16, 2, batch_first=True), lambda m, x: m(x, x, x)).eval()
     with pytest.raises(ValueError, match="to return one tensor, got tuple; wrap it"):
         sample_ensemble(model, torch.randn(2, 5, 16), concentration=4, n_member=2)
@@ -157,7 +157,7 @@ def test_an_output_that_is_no_tensor_and_a_model_that_is_no_module_are_refused()
         sample_ensemble(lambda x: x, torch.randn(2, 5), concentration=4, n_member=2)
 
 
-def test_a_batch_that_is_not_the_first_dim_gives_members_that_do_not_see_one_another():
+def test_a_batch_that_is_not_the_first_dim_gives_independent_members():
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         layers = nn.TransformerEncoder(nn.TransformerEncoderLayer(16, 4), 2).eval()  # (token, case, feature), torch's own default
@@ -178,13 +178,13 @@ def test_low_precision_and_padded_models_are_sampled():
     assert sample_ensemble(copy.deepcopy(model).bfloat16(), x.bfloat16(), concentration=4, n_member=3).dtype == torch.bfloat16
 
 
-def test_a_model_in_training_mode_is_told_so():
+def test_a_model_in_training_mode_is_refused():
     model, (x,) = encoder()
     with pytest.raises(ValueError, match=r"in training mode .* call \.eval\(\) on it first"):
         sample_ensemble(model.train(), x, concentration=4, n_member=2)
 
 
-def test_a_tensor_that_is_as_long_as_there_are_cases_but_is_none_is_passed_on():
+def test_a_tensor_with_as_many_entries_as_cases_that_holds_no_cases_is_passed_on():
     model = Picked(nn.MultiheadAttention(16, 2, batch_first=True), lambda m, x, mask: m(x, x, x, attn_mask=mask, need_weights=False)[0])
     with pytest.warns(UserWarning, match="mixes the rows of a batch"):
         ensemble = sample_ensemble(model.eval(), torch.randn(7, 7, 16), torch.zeros(7, 7), concentration=4, n_member=3)

@@ -1,6 +1,6 @@
-"""The GPU kernels against the eager sampler: on a CUDA device where there is one, else through Triton's interpreter on the CPU.
+"""The GPU kernels against the eager sampler: on a CUDA device if there is one, else through Triton's interpreter on the CPU.
 
-That they compile for a device that is not here: test_gpu_compile.py.
+test_gpu_compile.py compiles them for devices that need not be present.
 """
 
 import math
@@ -9,6 +9,9 @@ import os
 import numpy as np
 import pytest
 import torch
+from beartype import beartype
+from beartype.roar import BeartypeCallHintViolation
+from jaxtyping import TypeCheckError, jaxtyped
 from scipy import stats
 
 from stochattn_core import attention
@@ -18,12 +21,12 @@ from stochattn_core.sampling import eager, gpu, stream
 pytest.importorskip("triton", reason="Triton is not installed; it is in requirements-dev.txt, for Linux")
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 TINY = {torch.float32: 1e-6, torch.float16: 1e-3, torch.bfloat16: 8e-3}  # one rounding of an output of size 1
-pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of the interpreter's NumPy, where a GPU says nothing
+pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # from the interpreter's NumPy, where a GPU warns of nothing
 
 
 @pytest.fixture(autouse=True)
 def interpreter(monkeypatch):
-    """Triton's interpreter, whose products take bfloat16 for integers, and which sorts and reduces element by element."""
+    """Correct Triton's interpreter, which multiplies bfloat16 as integers, and speed up its sort and reduction, which go element by element."""
     if DEVICE.type == "cuda":
         return
     import triton.language as tl
@@ -58,7 +61,7 @@ def row_keys(n_head, n_row, seed=0):
 
 
 def counts(query, key, concentration, **options):
-    """What the kernel draws: counts of every key, (head, row, key)."""
+    """The counts of every key that the kernel draws, (head, row, key)."""
     value = torch.eye(key.shape[1], device=DEVICE, dtype=query.dtype).expand(len(key), -1, -1)
     drawn = gpu.attend(query, key, value, row_keys(*query.shape[:2]), concentration, query.shape[-1] ** -0.5, **options)
     return drawn.double() * concentration
@@ -72,8 +75,8 @@ def expected_counts(query, key, concentration, allowed=None):
     return eager.sample_counts(mass, row_keys(*query.shape[:2]).view(-1), concentration).view(scores.shape)
 
 
-def moved(found, expected):
-    return float((found - expected).abs().sum()) / 2
+def moved(drawn, expected):
+    return float((drawn - expected).abs().sum()) / 2
 
 
 @pytest.mark.parametrize("concentration", (1, 3, 16, 64, 200))
@@ -81,21 +84,21 @@ def moved(found, expected):
 def test_the_draws_are_those_of_the_eager_sampler(concentration, is_causal):
     query, key = tensors((1, 70, 16), (1, 96, 16))
     allowed = torch.ones(70, 96, device=DEVICE, dtype=torch.bool).tril() if is_causal else None
-    found = counts(query, key, concentration, is_causal=is_causal)
-    assert moved(found.round(), expected_counts(query, key, concentration, allowed)) <= 1
-    assert (found - found.round()).abs().max() < 1e-4
-    assert torch.equal(found.round().sum(-1), torch.full((1, 70), float(concentration), device=DEVICE).double())
+    drawn = counts(query, key, concentration, is_causal=is_causal)
+    assert moved(drawn.round(), expected_counts(query, key, concentration, allowed)) <= 1
+    assert (drawn - drawn.round()).abs().max() < 1e-4
+    assert torch.equal(drawn.round().sum(-1), torch.full((1, 70), float(concentration), device=DEVICE).double())
 
 
 @pytest.mark.parametrize("n_row", (1, 15, 16, 17, 64, 70))
 @pytest.mark.parametrize("n_key", (1, 31, 33))
 def test_sizes_that_fill_no_tile_are_cut_where_they_end(n_row, n_key):
     query, key, value = tensors((2, n_row, 5), (2, n_key, 5), (2, n_key, 3))
-    found = counts(query, key, 7)
-    assert moved(found.round(), expected_counts(query, key, 7)) <= 1
+    drawn = counts(query, key, 7)
+    assert moved(drawn.round(), expected_counts(query, key, 7)) <= 1
     out = gpu.attend(query, key, value, row_keys(2, n_row), 7, 5**-0.5)
     assert out.shape == (2, n_row, 3)
-    assert torch.allclose(out, torch.bmm(found.float().round() / 7, value), atol=1e-5)
+    assert torch.allclose(out, torch.bmm(drawn.float().round() / 7, value), atol=1e-5)
 
 
 @pytest.mark.parametrize("dtype", gpu.DTYPES)
@@ -117,23 +120,23 @@ def test_grouped_queries_read_the_keys_of_their_group():
     assert torch.equal(out, gpu.attend(query, *spread, row_keys(6, 20), 5, 0.25))
 
 
-def test_tensors_that_lie_in_memory_as_a_projection_left_them_need_no_copy():
+def test_strided_tensors_need_no_copy():
     query, key, value = (x.transpose(0, 1) for x in tensors((20, 4, 16), (40, 4, 16), (40, 4, 16)))
     out = gpu.attend(query, key, value, row_keys(4, 20), 9, 0.25)
     assert torch.equal(out, gpu.attend(*(x.contiguous() for x in (query, key, value)), row_keys(4, 20), 9, 0.25))
 
 
 @pytest.mark.parametrize("shape", ((2, 2, 24, 40), (2, 1, 24, 40), (1, 2, 1, 40), (24, 1)))
-def test_a_mask_of_any_shape_is_the_eager_ones(shape):
+def test_a_mask_of_any_shape_acts_as_in_the_eager_sampler(shape):
     query, key = tensors((4, 24, 16), (4, 40, 16))
     mask = torch.rand(shape, generator=torch.Generator().manual_seed(1)).to(DEVICE) < 0.6
     allowed = mask.expand(2, 2, 24, 40)
-    found = counts(query, key, 9, mask=allowed).round()
+    drawn = counts(query, key, 9, mask=allowed).round()
     whole = allowed.reshape(4, 24, 40)
-    assert not found[~whole].any()
-    assert moved(found, expected_counts(query, key, 9, whole)) <= 1
+    assert not drawn[~whole].any()
+    assert moved(drawn, expected_counts(query, key, 9, whole)) <= 1
     added = torch.zeros(shape, device=DEVICE).masked_fill(~mask, -math.inf).expand(2, 2, 24, 40)
-    assert torch.equal(counts(query, key, 9, mask=added).round(), found)
+    assert torch.equal(counts(query, key, 9, mask=added).round(), drawn)
 
 
 def test_a_float_mask_is_added_to_the_scores():
@@ -162,44 +165,44 @@ def test_no_masked_key_is_drawn_whatever_the_scores():
     mask = torch.rand(2, 64, 70, generator=torch.Generator().manual_seed(2)).to(DEVICE) < 0.3
     mask[..., -1] = False
     mask[..., 0] = True
-    found = counts(query, key, 40, mask=mask).round()
-    assert not found[~mask].any()
-    assert (found.sum(-1) == 40).all()
+    drawn = counts(query, key, 40, mask=mask).round()
+    assert not drawn[~mask].any()
+    assert (drawn.sum(-1) == 40).all()
 
 
 def test_the_edges_of_a_block_are_drawn_in_proportion():
-    """Chi-square of all draws against the law, keys on both sides of the edges of blocks and a block of small keys after a large one."""
+    """Chi-square of all draws, with keys on both sides of the edges of blocks and a block of small keys after a large one."""
     logits = torch.zeros(96)
     logits[[0, 31, 32, 63, 64, 95]] = torch.tensor([3.0, 2.0, 4.0, 1.0, 2.5, 3.5])
     logits[33:60] = -6.0
     query, key = torch.ones(1, 800, 1, device=DEVICE), logits.to(DEVICE)[None, :, None]
-    found = counts(query, key, 20).sum((0, 1)).cpu()
-    wanted = torch.softmax(logits.double(), 0) * found.sum()
-    seen = torch.cat([found[wanted >= 5], found[wanted < 5].sum()[None]])
-    wanted = torch.cat([wanted[wanted >= 5], wanted[wanted < 5].sum()[None]])
-    assert stats.chisquare(seen.numpy(), wanted.numpy(), sum_check=False).pvalue > 1e-3
+    drawn = counts(query, key, 20).sum((0, 1)).cpu()
+    expected = torch.softmax(logits.double(), 0) * drawn.sum()
+    observed = torch.cat([drawn[expected >= 5], drawn[expected < 5].sum()[None]])
+    expected = torch.cat([expected[expected >= 5], expected[expected < 5].sum()[None]])
+    assert stats.chisquare(observed.numpy(), expected.numpy(), sum_check=False).pvalue > 1e-3
 
 
 def test_every_outcome_of_the_multinomial_is_as_frequent_as_it_should_be():
-    """Chi-square of the joint counts of three keys, and so of their mean and covariance, in rows of seven draws."""
+    """Chi-square of the joint counts of three keys in rows of seven draws."""
     p, nu = torch.tensor([0.5, 0.3, 0.2]), 7
     query, key = torch.ones(1, 3000, 1, device=DEVICE), p.log().to(DEVICE)[None, :, None]
-    found = counts(query, key, nu).round().long()[0].cpu()
-    assert (found.sum(-1) == nu).all()
+    drawn = counts(query, key, nu).round().long()[0].cpu()
+    assert (drawn.sum(-1) == nu).all()
     outcomes = [(i, j, nu - i - j) for i in range(nu + 1) for j in range(nu + 1 - i)]
-    wanted = stats.multinomial(nu, p.double().numpy() / float(p.double().sum())).pmf(outcomes) * len(found)
-    seen = np.array([int((found == torch.tensor(outcome)).all(-1).sum()) for outcome in outcomes])
-    seen, wanted = ([*x[wanted >= 5], x[wanted < 5].sum()] for x in (seen, wanted))
-    assert 1e-3 < stats.chisquare(seen, wanted, sum_check=False).pvalue < 0.999
+    expected = stats.multinomial(nu, p.double().numpy() / float(p.double().sum())).pmf(outcomes) * len(drawn)
+    observed = np.array([int((drawn == torch.tensor(outcome)).all(-1).sum()) for outcome in outcomes])
+    observed, expected = ([*x[expected >= 5], x[expected < 5].sum()] for x in (observed, expected))
+    assert 1e-3 < stats.chisquare(observed, expected, sum_check=False).pvalue < 0.999
 
 
 def test_keys_far_below_the_resolution_of_float32_keep_their_share():
-    """A million draws of a key of 4e-6 and of two thousand keys of 1e-9 each, behind a large one in its own block and in the blocks after."""
+    """Two thousand keys of 1e-9 each, in the block of a large key and in those behind it, are drawn as often as by the reference."""
     n_key, tiny = 2048, 1e-9
     p = torch.full((n_key,), tiny, dtype=torch.float64)
     p[0] = 1.0
     query, key = torch.ones(1, 1, 1, device=DEVICE), p.log().float().to(DEVICE)[None, :, None]
-    # The numbers of the stream that fall behind the large key: one row whose draws are all there, chosen among very many.
+    # Among a million rows, those whose number falls behind the large key.
     keys = stream.row_keys(0, (0,), 0, 0, 1_000_000, torch.device("cpu"))[0]
     first = stream.uniforms(stream.purpose_keys(keys, stream.DRAW), 1)[:, 0]
     chosen = keys[first * p.sum() > 1][:12]
@@ -208,7 +211,7 @@ def test_keys_far_below_the_resolution_of_float32_keep_their_share():
     query = query.expand(1, len(chosen), 1)
     out = gpu.attend(query, key, value, chosen.to(DEVICE)[None], 1, 1.0)[0, :, 0].cpu()
     expected = eager.search(p.expand(len(chosen), -1).contiguous(), chosen, 1)[:, 0]
-    # float32 scores of log(1e-9) = -20.7 shift every share by at most 1e-6 of itself, 2e-3 of a key over 2048 of them
+    # Scores of log(1e-9) = -20.7 in float32 shift every share by at most 1e-6 of itself: 2e-3 of a key over 2048 keys.
     assert (out - expected).abs().max() <= 1 and (out > 0).all()
 
 
@@ -220,7 +223,7 @@ def test_heads_in_parts_and_draws_in_runs_change_nothing(monkeypatch):
     assert torch.allclose(gpu.attend(query, key, value, row_keys(3, 12), 40, 0.25), whole, atol=1e-6)
 
 
-def test_attention_hands_over_what_the_kernel_answers_and_keeps_the_rest(monkeypatch):
+def test_attention_uses_the_kernel_where_it_can_answer_and_only_there(monkeypatch):
     query, key, value = tensors((2, 4, 24, 16), (2, 2, 40, 16), (2, 2, 40, 8))
     draw = Draw(6, members=(3, 8), seed=5, call=2)
     mask = torch.rand(2, 1, 24, 40, generator=torch.Generator().manual_seed(1)).to(DEVICE) < 0.7
@@ -240,47 +243,17 @@ def test_attention_hands_over_what_the_kernel_answers_and_keeps_the_rest(monkeyp
     assert len(asked) == len(cases)
 
 
-def test_only_what_the_kernel_can_do_is_handed_to_it(monkeypatch):
-    monkeypatch.setattr(gpu, "_works", lambda device, dtype: True)
-
-    class OnDevice:
-        is_cuda, device = True, torch.device("cuda")
-
-        def __init__(self, *shape, dtype=torch.bfloat16, requires_grad=False):
-            self.shape, self.dtype, self.requires_grad = torch.Size(shape), dtype, requires_grad
-
-    query, key = OnDevice(2, 40, 64), OnDevice(2, 512, 64)
-    assert gpu.usable(query, key, key, 64) and gpu.usable(query, key, key, 1024)
-    assert not gpu.usable(query, key, key, 1025) and not gpu.usable(query, key, key, math.inf)
-    assert not gpu.usable(query, key, OnDevice(2, 512, 64, dtype=torch.float32), 64)
-    assert not gpu.usable(query, key, OnDevice(2, 512, 257), 64)
-    learned = OnDevice(2, 512, 64, requires_grad=True)
-    assert not gpu.usable(query, key, learned, 64)
-    with torch.no_grad():
-        assert gpu.usable(query, key, learned, 64)
-    double = OnDevice(2, 40, 64, dtype=torch.float64)
-    assert not gpu.usable(double, double, double, 64)
-    assert not gpu.usable(*tensors((1, 3, 4), (1, 6, 4), (1, 6, 4)), 2) or DEVICE.type == "cuda"
-
-
-def test_a_kernel_that_fails_or_draws_something_else_is_left_alone_with_one_warning(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
-    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "a GPU")
-    for found, said in ((0.3, "30.00% of its draws differ"), (RuntimeError("no C compiler\nat all"), r"RuntimeError: no C compiler\)")):
-
-        def moved_draws(*_, found=found):
-            if isinstance(found, Exception):
-                raise found
-            return found
-
-        monkeypatch.setattr(gpu, "moved_draws", moved_draws)
-        gpu._works.cache_clear()
-        with pytest.warns(UserWarning, match=said):
-            assert not gpu._works(DEVICE, torch.float32)
-    monkeypatch.setattr(gpu, "moved_draws", lambda *_: 0.0)
-    gpu._works.cache_clear()
-    assert gpu._works(DEVICE, torch.float32)
-    gpu._works.cache_clear()
+def test_the_shapes_of_the_signature_hold_and_a_wrong_one_is_refused():
+    query, key, value = tensors((2, 5, 16), (2, 7, 16), (2, 7, 4))
+    attend = jaxtyped(typechecker=beartype)(gpu.attend)
+    assert attend(query, key, value, row_keys(2, 5), 3, 0.25).shape == (2, 5, 4)
+    for wrong in (
+        (query, key, value, row_keys(2, 4)),
+        (query, key[:, :6], value, row_keys(2, 5)),
+        (query[..., :8], key, value, row_keys(2, 5)),
+    ):
+        with pytest.raises((TypeCheckError, BeartypeCallHintViolation)):
+            attend(*wrong, 3, 0.25)
 
 
 @pytest.mark.parametrize(("dtype", "tile"), ((torch.bfloat16, gpu.TILE), (torch.float16, gpu.SMALL_TILE)))

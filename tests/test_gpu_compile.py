@@ -1,4 +1,4 @@
-"""The GPU kernels are compiled for two devices that need not be here, down to machine code, which Triton can do anywhere."""
+"""The GPU kernels compile to machine code for two devices that need not be present; Triton can do this anywhere."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ def test_the_kernels_compile_to_machine_code(tmp_path):
     environment = {name: value for name, value in os.environ.items() if name != "TRITON_INTERPRET"}
     environment |= {"TRITON_CACHE_DIR": str(tmp_path), "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent.parent), *sys.path])}
     code = """from tests.gpu_compile import compiled
-for made in (compiled(90, "bf16"), compiled(80, "fp16", causal=True)):
-    print(*(name for name, kernel in made.items() if kernel.asm["cubin"]))"""
+for kernels in (compiled(90, "bf16"), compiled(80, "fp16", causal=True)):
+    print(*(name for name, kernel in kernels.items() if kernel.asm["cubin"]))"""
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
     assert done.stdout.splitlines() == ["sort_uniforms sampled_attention"] * 2, done.stderr[-2000:]

@@ -1,4 +1,4 @@
-"""Grids on a server: the same numbers as from the disk, and one clear sentence for every answer that is none."""
+"""Grids on a server: the same numbers as from the disk, and one sentence for every address that gives no grid."""
 
 import asyncio
 import shutil
@@ -12,10 +12,11 @@ import pytest
 from zarr.abc.store import OffsetByteRequest, RangeByteRequest, SuffixByteRequest
 from zarr.core.buffer import default_buffer_prototype
 
-from stochattn_core.datasets import era5, grid_address, load_dataset
-from stochattn_core.datasets.grid_address import HttpStore, located
-from stochattn_core.datasets.grid_contents import contents_of
-from stochattn_core.datasets.grids import grid_from_file
+from stochattn_core.datasets import era5, load_dataset
+from stochattn_core.readers import grid_address, grid_from_file
+from stochattn_core.readers.grid_address import open_address
+from stochattn_core.readers.grid_contents import contents_of
+from stochattn_core.readers.http_store import HttpStore
 from tests.test_bad_grids import with_levels
 from tests.test_grids import fields, saved
 
@@ -27,7 +28,7 @@ class Quiet(SimpleHTTPRequestHandler):
 
 @contextmanager
 def serving(handler):
-    """The address of a server."""
+    """Run a server on this machine; yields its address."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
@@ -37,31 +38,31 @@ def serving(handler):
 
 @pytest.fixture
 def address(tmp_path):
-    """Of a server of this folder that, as Python's does, knows no ranges."""
-    with serving(partial(Quiet, directory=str(tmp_path))) as found:
-        yield found
+    """The address of a server of this folder. It is Python's own, which knows no ranges."""
+    with serving(partial(Quiet, directory=str(tmp_path))) as url:
+        yield url
 
 
 @pytest.mark.parametrize("version", [2, 3])
 @pytest.mark.filterwarnings("ignore:Consolidated metadata")
 def test_a_zarr_store_on_a_server_gives_the_numbers_of_the_disk(version, address, tmp_path):
     fields().to_zarr(tmp_path / "a.zarr", zarr_format=version, consolidated=True)
-    seen = []
-    dataset = grid_from_file(f"{address}/a.zarr/", "t", progress=lambda *now: seen.append(now))
+    calls = []
+    dataset = grid_from_file(f"{address}/a.zarr/", "t", progress=lambda *call: calls.append(call))
     assert dataset.sha256 == grid_from_file(tmp_path / "a.zarr", "t").sha256 and dataset.name == "a"
-    assert seen[-1][0] == seen[-1][1] and "reading" in seen[-1][2]
+    assert calls[-1][0] == calls[-1][1] and "reading" in calls[-1][2]
 
 
 @pytest.mark.parametrize("engine", ["h5netcdf", "scipy"])
 def test_a_netcdf_file_on_a_server_gives_the_numbers_of_the_disk(engine, address, tmp_path):
     path = saved(fields(), tmp_path, engine)
     assert grid_from_file(f"{address}/grid.nc", "t").sha256 == grid_from_file(path, "t").sha256
-    seen = []
-    assert located(f"{address}/grid.nc", lambda *now: seen.append(now)).read() == path.read_bytes()
-    assert seen and all("grid.nc" in stage for _, _, stage in seen)
+    calls = []
+    assert open_address(f"{address}/grid.nc", lambda *call: calls.append(call)).read() == path.read_bytes()
+    assert calls and all("grid.nc" in stage for _, _, stage in calls)
 
 
-def test_a_part_of_a_chunk_is_that_part_where_the_server_knows_no_ranges(address, tmp_path):
+def test_a_range_of_a_chunk_is_right_where_the_server_knows_no_ranges(address, tmp_path):
     (tmp_path / "c").write_bytes(bytes(range(100)))
     store = HttpStore(address)
     for part, wanted in (
@@ -74,7 +75,7 @@ def test_a_part_of_a_chunk_is_that_part_where_the_server_knows_no_ranges(address
     assert asyncio.run(store.exists("c")) and not asyncio.run(store.exists("d"))
 
 
-def test_what_is_no_grid_at_an_address_is_one_sentence(address, tmp_path, monkeypatch):
+def test_an_address_without_a_grid_is_refused_in_one_sentence(address, tmp_path, monkeypatch):
     (tmp_path / "page.html").write_text("<html>")
     with pytest.raises(ValueError, match=r"expected a Zarr store or a NetCDF file at '.*/none.nc', got the answer 404; check the address"):
         grid_from_file(f"{address}/none.nc", "t")
@@ -99,18 +100,18 @@ def test_what_is_no_grid_at_an_address_is_one_sentence(address, tmp_path, monkey
 
 
 @pytest.mark.parametrize("given", ["https://", "gs://", "s3:// ", "HTTP:///", "gs:///folder", "ftp://host/file", "://"])
-def test_an_address_that_names_nothing_is_one_sentence(given):
+def test_an_address_without_a_name_is_refused_in_one_sentence(given):
     with pytest.raises(ValueError, match=r"expected an address that begins with https://, gs:// or s3:// and a name, got"):
-        located(given)
+        open_address(given)
 
 
-def test_an_address_is_the_same_however_its_scheme_is_written(address, tmp_path):
+def test_the_scheme_of_an_address_may_be_in_capitals(address, tmp_path):
     path = saved(fields(), tmp_path)
-    assert located(f" {address.replace('http', 'HTTP')}/grid.nc ").read() == path.read_bytes()
+    assert open_address(f" {address.replace('http', 'HTTP')}/grid.nc ").read() == path.read_bytes()
 
 
 @pytest.mark.parametrize("length", ["{}", "abc"])
-def test_a_server_may_pause_within_a_file_and_say_nothing_of_its_length(length, tmp_path, monkeypatch):
+def test_a_server_may_pause_within_a_file_and_need_not_state_its_length(length, tmp_path, monkeypatch):
     content = saved(fields(), tmp_path).read_bytes()
 
     class Slow(Quiet):
@@ -123,14 +124,14 @@ def test_a_server_may_pause_within_a_file_and_say_nothing_of_its_length(length, 
             time.sleep(0.8)
             self.wfile.write(content[2000:])
 
-    monkeypatch.setattr(grid_address, "TIMEOUT", 0.4)  # for the first answer alone
+    monkeypatch.setattr(grid_address, "TIMEOUT", 0.4)  # limits the first answer only
     with serving(Slow) as address:
-        assert located(f"{address}/grid.nc").read() == content
+        assert open_address(f"{address}/grid.nc").read() == content
 
 
-def test_a_store_that_falls_silent_is_one_sentence(address, tmp_path, monkeypatch):
+def test_a_store_whose_connection_is_lost_is_refused_in_one_sentence(address, tmp_path, monkeypatch):
     fields().to_zarr(tmp_path / "a.zarr", zarr_format=2, consolidated=True)
-    store = located(f"{address}/a.zarr")
+    store = open_address(f"{address}/a.zarr")
     assert contents_of(store)[0].name == "t"
     lost = lambda *_, **__: (_ for _ in ()).throw(ConnectionResetError())  # noqa: E731
     real = HttpStore._content
@@ -139,14 +140,14 @@ def test_a_store_that_falls_silent_is_one_sentence(address, tmp_path, monkeypatc
         grid_from_file(store, "t")
 
 
-def test_a_lost_chunk_is_missing_values(address, tmp_path):
+def test_a_missing_chunk_has_missing_values(address, tmp_path):
     fields().to_zarr(tmp_path / "a.zarr", zarr_format=2, consolidated=True, encoding={"t": {"chunks": (120, 11, 12)}})
     (tmp_path / "a.zarr" / "t" / "1.0.0").unlink()
-    with pytest.raises(ValueError, match=r"expected at least 8 starts .* in the calibration part"):
+    with pytest.raises(ValueError, match=r"expected at least 8 init times .* in the calibration part"):
         grid_from_file(f"{address}/a.zarr", "t")
 
 
-def test_the_contents_tell_what_can_be_forecast_and_why_the_rest_cannot(tmp_path):
+def test_the_contents_list_what_can_be_forecast_and_why_the_rest_cannot(tmp_path):
     both = fields().assign(
         z=with_levels().t.rename("z").assign_attrs(units="m**2 s**-2", long_name="Geopotential"), lsm=fields().t.isel(time=0, drop=True)
     )
@@ -163,11 +164,11 @@ def test_the_contents_tell_what_can_be_forecast_and_why_the_rest_cannot(tmp_path
     for lead in temperature.leads:
         grid_from_file(tmp_path / "grid.nc", "t", lead_time=lead)
     assert set(temperature.leads) == {6, 12, 24, 48, 72, 120}
-    with pytest.raises(ValueError, match="expected at least 8 starts"):
+    with pytest.raises(ValueError, match="expected at least 8 init times"):
         grid_from_file(tmp_path / "grid.nc", "t", lead_time=168)
 
 
-def test_era5_without_a_network_is_one_sentence(empty_cache, monkeypatch):
+def test_era5_without_a_network_is_refused_in_one_sentence(empty_cache, monkeypatch):
     monkeypatch.setattr(grid_address, "urlopen", lambda *_, **__: (_ for _ in ()).throw(OSError("no network")))
     with pytest.raises(ValueError, match=r"expected to fetch ERA5 .* got OSError; connect to the internet once, or pick an embedded"):
         load_dataset("era5")
@@ -178,8 +179,8 @@ def test_era5_is_fetched_from_the_address_of_a_public_bucket(empty_cache, addres
 
     store = weatherbench(tmp_path)
     monkeypatch.setattr(era5, "STORE", store.name)
-    monkeypatch.setattr(grid_address, "_url", lambda asked: asked.replace("gs:/", address))
+    monkeypatch.setattr(grid_address, "_https_url", lambda url: url.replace("gs:/", address))
     dataset = load_dataset("era5")
     assert dataset.name == "era5" and dataset.target_name == "geopotential_500" and len(dataset.feature_names) == 5
     shutil.rmtree(store)
-    assert load_dataset("era5").sha256 == dataset.sha256  # kept
+    assert load_dataset("era5").sha256 == dataset.sha256  # from the cache

@@ -1,8 +1,9 @@
-"""Gridded files: what is recognised and put in order, what is told, and one clear sentence for each that is bad."""
+"""Gridded files: which names, orders and calendars are recognised, what the notes say, and that the numbers are those of the file."""
 
 import io
 from pathlib import Path
 
+import cftime
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,15 +12,16 @@ import xarray as xr
 
 from stochattn_core.datasets import era5
 from stochattn_core.datasets.base import PARTS
-from stochattn_core.datasets.grid_values import climatology_of
-from stochattn_core.datasets.grids import grid_from_file
+from stochattn_core.readers import grid_from_file
+from stochattn_core.readers.axis_names import FORECAST_AXIS_NAMES, rename_axes
+from stochattn_core.readers.climatology import fit_climatology
 
 REAL = Path(__file__).parents[2] / "shared" / "data" / "weather" / "air_temperature.nc"
 N_TIME = 240
 
 
 def fields(n_time: int = N_TIME, step: str = "6h") -> xr.Dataset:
-    """Temperature in K that says where and when it is: 250 + latitude + longitude / 1000 + a travelling wave."""
+    """A temperature in K from which place and time can be told: 250 + latitude + longitude / 1000 + a travelling wave."""
     time = pd.date_range("2020-01-01", periods=n_time, freq=step)
     latitude, longitude = np.arange(-75.0, 76, 15), np.arange(0.0, 360, 30)
     wave = 3 * np.sin(np.deg2rad(longitude)[None, None] + np.arange(n_time)[:, None, None] / 5.0)
@@ -64,6 +66,7 @@ OTHER_WAYS = {
     "short names": lambda d: d.rename(latitude="lat", longitude="lon"),
     "long names": lambda d: d.rename(latitude="nav_lat", longitude="nav_lon", time="valid_time"),
     "names from units": lambda d: _with_units(d.rename(latitude="y", longitude="x")),
+    "names from standard names": lambda d: _with_standard_names(d.rename(time="T", latitude="a", longitude="b")),
     "other order of axes": lambda d: d.transpose("longitude", "latitude", "time"),
     "a level of one": lambda d: d.expand_dims(isobaricInhPa=[500.0]),
     "one member": lambda d: d.expand_dims(number=[0]),
@@ -81,18 +84,67 @@ def _with_units(dataset: xr.Dataset) -> xr.Dataset:
     return dataset
 
 
+def _with_standard_names(dataset: xr.Dataset) -> xr.Dataset:
+    for axis, standard_name in (("T", "time"), ("a", "latitude"), ("b", "longitude")):
+        dataset[axis].attrs["standard_name"] = standard_name
+    return dataset
+
+
 @pytest.mark.parametrize("way", OTHER_WAYS)
 def test_other_names_orders_and_conventions_give_the_same_numbers(way, tmp_path):
-    wanted = plain(tmp_path)
+    expected = plain(tmp_path)
     changed = OTHER_WAYS[way](fields())
     if way == "packed":
         changed["t"].encoding = {"dtype": "int16", "scale_factor": 0.01, "add_offset": 250.0, "_FillValue": -32767}
-    came = grid_from_file(saved(changed, tmp_path), "t")
-    assert came.latitude == wanted.latitude and came.longitude == wanted.longitude and came.units == "K"
+    dataset = grid_from_file(saved(changed, tmp_path), "t")
+    assert dataset.latitude == expected.latitude and dataset.longitude == expected.longitude and dataset.units == "K"
     for part in PARTS:
-        assert torch.allclose(came.part(part).inputs, wanted.part(part).inputs, atol=0.006 if way == "packed" else 1e-5)
-        assert came.part(part).index.equals(wanted.part(part).index)
-    assert bool(came.notes) == (way in ("times backwards", "times twice", "0 and 360"))
+        assert torch.allclose(dataset.part(part).inputs, expected.part(part).inputs, atol=0.006 if way == "packed" else 1e-5)
+        assert dataset.part(part).index.equals(expected.part(part).index)
+    assert bool(dataset.notes) == (way in ("times backwards", "times twice", "0 and 360"))
+
+
+def test_degrees_on_a_rotated_globe_are_not_taken_for_places(tmp_path):
+    rotated = fields().rename(latitude="rlat", longitude="rlon")
+    rotated["rlat"].attrs["standard_name"], rotated["rlon"].attrs["standard_name"] = "grid_latitude", "grid_longitude"
+    with pytest.raises(ValueError, match=r"expected an axis of latitude for 't' in 'grid.nc', got axes time, rlat, rlon"):
+        grid_from_file(saved(rotated, tmp_path), "t")
+
+
+def test_pressure_levels_are_recognised_by_their_standard_name(tmp_path):
+    levels = fields().expand_dims(p=[50000.0, 85000.0])
+    levels["p"].attrs = {"standard_name": "air_pressure", "units": "Pa"}
+    assert grid_from_file(saved(levels, tmp_path), "t_850").sha256 == plain(tmp_path).sha256
+
+
+@pytest.mark.parametrize("foreign", ["number", "realization", "ens"])
+def test_the_axes_of_an_ensemble_are_renamed_by_the_same_table(foreign):
+    values = np.zeros((3, 4, 2, 5, 6))
+    dims = (foreign, "time", "prediction_timedelta", "lat", "lon")
+    renamed = rename_axes(xr.Dataset({"forecast": (dims, values)}), FORECAST_AXIS_NAMES, dimensions_only=True)
+    assert renamed["forecast"].dims == ("member", "init_time", "lead_time", "latitude", "longitude")
+
+
+def test_in_a_calendar_without_leap_days_no_lead_time_reaches_across_one(tmp_path):
+    """Fields that count the days: each target is the field exactly one lead time later, also around 29 February 2004."""
+    n_day = 900
+    days = np.arange(n_day, dtype=np.float32)
+    field = np.linspace(0, 0.1, 132, dtype=np.float32).reshape(11, 12)
+    time = ("time", days, {"units": "days since 2003-01-01", "calendar": "noleap"})
+    counted = fields(n_day, "D").assign_coords(time=time)
+    counted["t"] = counted["t"].copy(data=days[:, None, None] + field).assign_attrs(units="m")
+    dataset = grid_from_file(saved(counted, tmp_path), "t", lead_time=48)
+    assert any("no 29 February" in note for note in dataset.notes)
+    for part in PARTS:
+        split = dataset.part(part)
+        assert torch.allclose(split.target - split.inputs[:, 0], torch.tensor(2.0), atol=1e-3)
+        assert split.index.equals(pd.DatetimeIndex([str(date) for date in _noleap_dates(split.inputs[:, 0, 0, 0].numpy())]))
+    assert dataset.train.index.max() > pd.Timestamp("2004-03-01") > dataset.train.index.min()
+    assert not dataset.train.index.isin(pd.to_datetime(["2004-02-27", "2004-02-28"])).any()
+
+
+def _noleap_dates(days: np.ndarray) -> list:
+    return list(cftime.num2date(days, "days since 2003-01-01", calendar="noleap"))
 
 
 @pytest.mark.parametrize("engine", ["h5netcdf", "scipy"])
@@ -109,14 +161,14 @@ def test_a_zarr_folder_is_read(tmp_path):
         assert grid_from_file(tmp_path / f"{version}.zarr", "t").sha256 == plain(tmp_path).sha256
 
 
-def test_a_region_across_greenwich_goes_on_above_360(tmp_path):
+def test_longitudes_of_a_region_across_greenwich_go_on_above_360(tmp_path):
     region = fields().assign_coords(longitude=np.arange(12) * 5.0 - 20)
     dataset = grid_from_file(saved(region, tmp_path), "t")
     assert dataset.longitude == tuple(np.arange(12) * 5.0 + 340)
     assert np.array_equal(dataset.test.inputs[:, 0], region["t"].sel(time=dataset.test.index))
 
 
-def test_missing_times_are_told_and_no_target_is_taken_from_elsewhere(tmp_path):
+def test_missing_times_are_noted_and_every_target_is_one_lead_time_later(tmp_path):
     gap = fields().drop_isel(time=[20, 21, 100])
     dataset = grid_from_file(saved(gap, tmp_path), "t", lead_time=24)
     assert any("3 times are missing" in note for note in dataset.notes)
@@ -126,15 +178,15 @@ def test_missing_times_are_told_and_no_target_is_taken_from_elsewhere(tmp_path):
     assert sum(len(dataset.part(part)) for part in PARTS) < sum(len(whole.part(part)) for part in PARTS)
 
 
-def test_missing_values_are_filled_where_given_and_never_where_scored(tmp_path):
+def test_missing_values_are_filled_in_inputs_and_stay_missing_in_targets(tmp_path):
     holes = fields()
     holes["t"][:, 3, 4] = np.nan  # land, to an ocean field
     holes["t"][50:60, 5, 6] = np.nan
     holes["t"][70] = np.nan  # a time without anything
     dataset = grid_from_file(saved(holes, tmp_path), "t", lead_time=6)
-    told = " ".join(dataset.notes)
-    assert "1 of 132 cells of 't' never have a value" in told and "the mean of the cell stands in" in told
-    assert "times have no values at all and are left out" in told
+    notes = " ".join(dataset.notes)
+    assert "1 of 132 cells of 't' never have a value" in notes and "in inputs each becomes the mean of its cell" in notes
+    assert "times have no values at all and are left out" in notes
     for part in PARTS:
         split = dataset.part(part)
         assert split.inputs.isfinite().all() and split.target[:, 3, 4].isnan().all()
@@ -145,27 +197,27 @@ def test_missing_values_are_filled_where_given_and_never_where_scored(tmp_path):
     assert dataset.references["climatology"](dataset.test).shape == dataset.test.target.shape
 
 
-def test_codes_for_missing_are_taken_as_such(tmp_path):
+def test_missing_codes_become_missing_values(tmp_path):
     coded = fields()
     coded["t"][50:60, 5, 6] = -9999
     dataset = grid_from_file(saved(coded, tmp_path), "t")
-    assert any("-9999 stands 10 times" in note for note in dataset.notes) and dataset.train.inputs.min() > 100
+    assert any("-9999 occurs 10 times" in note for note in dataset.notes) and dataset.train.inputs.min() > 100
 
 
-def test_climatology_knows_the_season():
-    """A year's wave and a mean, fitted on one and a half years, found again a year later."""
+def test_the_climatology_has_the_season():
+    """A yearly wave and a mean, fitted to one and a half years, are reproduced a year later."""
     when = pd.date_range("2018-01-01", periods=540, freq="D")
     angle = 2 * np.pi * (when.day_of_year / 365.2425)
     target = (10 + 5 * np.cos(angle).to_numpy())[:, None, None] + np.zeros((1, 2, 3))
     later = pd.date_range("2020-03-01", periods=90, freq="D")
     expected = 10 + 5 * np.cos(2 * np.pi * later.day_of_year / 365.2425).to_numpy()
-    assert np.abs(climatology_of(target.astype(np.float32), when)(later)[:, 1, 2] - expected).max() < 0.2
-    short = climatology_of(target[:100].astype(np.float32), when[:100])(later)
+    assert np.abs(fit_climatology(target.astype(np.float32), when)(later)[:, 1, 2] - expected).max() < 0.2
+    short = fit_climatology(target[:100].astype(np.float32), when[:100])(later)
     assert np.allclose(short, target[:100].mean(), atol=1e-4)
 
 
 def weatherbench(folder: Path) -> Path:
-    """A store of the layout of WeatherBench 2: (time, level, longitude, latitude), chunks over time, consolidated metadata, format 2."""
+    """Write a store with the layout of WeatherBench 2: (time, level, longitude, latitude), chunks over time, consolidated metadata, format 2."""
     generator = np.random.default_rng(0)
     time = pd.date_range("2015-01-01", "2018-12-31T18", freq="24h")
     latitude, longitude, level = np.arange(32) * 5.625 - 87.1875, np.arange(64) * 5.625, np.array([500, 700, 850])
@@ -213,8 +265,8 @@ def test_era5_is_read_from_a_store_of_weatherbench_layout(tmp_path):
     assert np.allclose(dataset.constants["orography"], 10.0)
     assert dataset.train.index[-1] + pd.Timedelta("72h") < pd.Timestamp("2017-01-01") <= dataset.calibration.index[0] - pd.Timedelta("72h")
     assert dataset.test.index[0] >= pd.Timestamp("2018-01-04")
-    same = grid_from_file(store, "geopotential_500", lead_time=72, ends=era5.ENDS)  # straight from the store
-    assert torch.equal(same.test.target, dataset.test.target)
+    direct = grid_from_file(store, "geopotential_500", lead_time=72, ends=era5.ENDS)  # straight from the store
+    assert torch.equal(direct.test.target, dataset.test.target)
     with pytest.raises(ValueError, match=r"expected a variable of ERA5 among geopotential_500, .*, got 'ozone'; pick one of these"):
         era5.dataset_of(tmp_path / "cache" / "era5.nc", "ozone")
 

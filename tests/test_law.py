@@ -1,4 +1,4 @@
-"""The law of sampled attention against exact small cases, for every sampler."""
+"""The probability law of sampled attention, against exact results for small cases, for every sampler."""
 
 import itertools
 import math
@@ -68,11 +68,11 @@ def test_every_outcome_of_the_multinomial_is_as_frequent_as_it_should_be(sampler
     observed = torch.bincount(counts[:, 0] * (concentration + 1) + counts[:, 1], minlength=(concentration + 1) ** 2)
     observed = torch.tensor([observed[i * (concentration + 1) + j] for i, j in outcomes]).double()
     many = expected >= 5
-    seen = torch.cat([observed[many], observed[~many].sum()[None]])
-    wanted = torch.cat([expected[many], expected[~many].sum()[None]])
-    keep = wanted > 0
-    statistic = float(((seen - wanted)[keep] ** 2 / wanted[keep]).sum())
-    assert stats.chi2.sf(statistic, int(keep.sum()) - 1) > 1e-4
+    pooled_observed = torch.cat([observed[many], observed[~many].sum()[None]])
+    pooled_expected = torch.cat([expected[many], expected[~many].sum()[None]])
+    is_used = pooled_expected > 0
+    statistic = float(((pooled_observed - pooled_expected)[is_used] ** 2 / pooled_expected[is_used]).sum())
+    assert stats.chi2.sf(statistic, int(is_used.sum()) - 1) > 1e-4
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
@@ -99,7 +99,7 @@ def test_poisson_counts_follow_their_law(mean):
 
 
 def test_no_masked_key_is_ever_drawn():
-    """At least ten million draws through the public function, masks of every kind, trailing masked keys among them."""
+    """At least ten million draws through the public function, with masks of many kinds that also hide the last keys."""
     n_draw = 0
     for concentration, n_row in ((1, 40_000), (7, 20_000), (100, 20_000), (1000, 10_000)):
         generator = torch.Generator().manual_seed(concentration)
@@ -165,5 +165,5 @@ def test_a_wrong_concentration_is_refused_in_one_sentence(wrong):
         check_concentration(wrong)
 
 
-def test_a_whole_float_is_taken_as_the_number_it_is():
+def test_a_whole_float_is_accepted_as_an_int():
     assert check_concentration(64.0) == 64 and isinstance(check_concentration(64.0), int)

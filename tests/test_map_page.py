@@ -11,10 +11,11 @@ from pages.ui import tabs
 from pages.ui.choices import Settings, region_of
 from stochattn_core.datasets import load_dataset
 from stochattn_core.datasets.base import thinned
+from stochattn_core.datasets.constants import STANDARD_GRAVITY
 from stochattn_core.figures.projection import PROJECTIONS
 from stochattn_core.panels import PANELS, OneForecast, View, field_map
 from stochattn_core.panels.field_map import FIELDS
-from stochattn_core.panels.map_text import GRAVITY, projection_of
+from stochattn_core.panels.map_text import projection_of
 from stochattn_core.panels.spaghetti import contour_levels
 from tests.app import PLANET, html, opened, title_of
 
@@ -83,7 +84,7 @@ def test_a_box_drawn_on_the_map_is_a_region_of_the_globe(monkeypatch):
 
 def test_geopotential_tells_the_height_in_metres():
     data = thinned(load_dataset("planet"), 20)
-    members = np.full((9, 32, 64), 5500 * GRAVITY, dtype=np.float32)
+    members = np.full((9, 32, 64), 5500 * STANDARD_GRAVITY, dtype=np.float32)
     figure, _ = PANELS["map"].draw(View(dataset=data, first=OneForecast(members, members[0])))
     heat = figure.data[0]
     seen = np.isfinite(np.asarray(heat.z, dtype=float))
@@ -106,6 +107,6 @@ def test_contours_are_round_and_within_the_field_in_any_units():
         levels, text = contour_levels(factor * height, rows, "kg")
         assert len(levels) == 2 and len(set(text)) == 2
         assert factor * height[rows >= 20].min() < levels[0] < levels[1] < factor * height[rows <= 70].max()
-    levels, text = contour_levels(GRAVITY * height, rows, "m2 s-2")
-    np.testing.assert_allclose(np.array(levels) / GRAVITY, [5120, 5140])
+    levels, text = contour_levels(STANDARD_GRAVITY * height, rows, "m2 s-2")
+    np.testing.assert_allclose(np.array(levels) / STANDARD_GRAVITY, [5120, 5140])
     assert text == ["5,120 m", "5,140 m"]

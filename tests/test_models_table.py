@@ -1,8 +1,6 @@
-"""FT-Transformer: trained on tables of the user once, kept, and never served for another."""
+"""FT-Transformer: trained once on a table of the user, stored, and never used for another table."""
 
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,8 +8,10 @@ import torch
 
 from stochattn_core.datasets.base import Dataset
 from stochattn_core.datasets.table_parts import table_dataset
-from stochattn_core.models import load_model, table_training, train, weights, weights_sha256
-from stochattn_core.models.ft_transformer import TableNetwork, cached_path
+from stochattn_core.models import load_model, table_training, weight_files, weights_sha256
+from stochattn_core.models.table_network import TableNetwork
+from stochattn_core.models.table_training import cached_path
+from tools import train_weights
 
 pytestmark = pytest.mark.usefixtures("empty_cache")
 
@@ -26,7 +26,7 @@ def fast(monkeypatch) -> None:
     monkeypatch.setattr(table_training, "_n_step", lambda *_: 30)
 
 
-def test_a_table_of_your_own_is_trained_once_and_kept(monkeypatch):
+def test_the_network_of_a_users_table_is_trained_once_and_stored(monkeypatch):
     fast(monkeypatch)
     dataset, calls = small_table(), []
     before = torch.get_rng_state().tolist(), torch.get_num_threads()
@@ -37,11 +37,11 @@ def test_a_table_of_your_own_is_trained_once_and_kept(monkeypatch):
         assert (network(dataset.test.inputs) - target).square().mean() < (mean - target).square().mean()
     again = load_model("ft_transformer").on(dataset, device="cpu", progress=lambda *_: pytest.fail("trained twice"))
     assert weights_sha256(again) == weights_sha256(network)
-    cached_path(dataset).write_bytes(cached_path(dataset).read_bytes()[:1000])  # a damaged file is no file
+    cached_path(dataset).write_bytes(cached_path(dataset).read_bytes()[:1000])  # a damaged file counts as missing
     assert weights_sha256(load_model("ft_transformer").on(dataset, device="cpu")) == weights_sha256(network)
 
 
-def test_weights_of_another_dataset_are_never_served(monkeypatch):
+def test_weights_of_another_dataset_are_never_used(monkeypatch):
     fast(monkeypatch)
     dataset, other = small_table(), small_table("another one")
     load_model("ft_transformer").on(other, device="cpu")
@@ -63,7 +63,7 @@ def test_a_stopped_training_leaves_nothing_behind(monkeypatch):
     threads = torch.get_num_threads()
     with pytest.raises(Stopped):
         load_model("ft_transformer").on(small_table(), device="cpu", progress=stop)
-    assert torch.get_num_threads() == threads and not list(weights.cache_folder().rglob("*"))
+    assert torch.get_num_threads() == threads and not list(weight_files.cache_folder().rglob("*"))
 
 
 def test_a_folder_that_cannot_be_written_costs_a_warning_only(monkeypatch, tmp_path):
@@ -80,7 +80,7 @@ def test_too_many_columns_are_refused():
 
 
 def test_standardisation_is_part_of_the_network():
-    """Other units of the columns and of the target change the units of the forecast alone: raw numbers go in and come out."""
+    """Other units of the columns and of the target change only the units of the forecast: inputs and forecasts are raw numbers."""
     train = small_table().train
     other = replace(train, inputs=train.inputs * torch.tensor([1000.0, 0.01, 1.0]) + 7, target=1000 * train.target - 3)
     first, second = (TableNetwork.for_train(split).eval() for split in (train, other))
@@ -94,18 +94,10 @@ def test_standardisation_is_part_of_the_network():
 
 def test_the_training_command_gives_the_same_weights_twice(monkeypatch, tmp_path, capsys):
     fast(monkeypatch)
-    for folder in ("one", "two"):
-        assert train.main(["ft_transformer-diabetes", "--folder", str(tmp_path / folder)]) == 0
-    one, two = (path.read_bytes() for path in sorted(tmp_path.glob("*/ft_transformer_diabetes.safetensors")))
-    assert one == two
+    for folder in ("first", "second"):
+        assert train_weights.main(["ft_transformer-diabetes", "--folder", str(tmp_path / folder)]) == 0
+    first, second = (path.read_bytes() for path in sorted(tmp_path.glob("*/ft_transformer_diabetes.safetensors")))
+    assert first == second
     out, err = capsys.readouterr()
     assert "100%" in err and out.count("ft_transformer_diabetes.safetensors") == 2
-    assert train.main(["ft_transformer-other"]) == 2 and "got ft_transformer-other" in capsys.readouterr().err
-
-
-def test_the_tables_load_without_transformers():
-    import subprocess
-
-    code = "import sys; import stochattn_core.models; print('transformers' in sys.modules)"
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[1])
-    assert found.stdout.strip() == "False"
+    assert train_weights.main(["ft_transformer-other"]) == 2 and "got ft_transformer-other" in capsys.readouterr().err

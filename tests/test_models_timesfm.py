@@ -12,7 +12,7 @@ from stochattn_core.datasets import load_dataset
 from stochattn_core.datasets.base import Dataset
 from stochattn_core.datasets.series_parts import series_dataset
 from stochattn_core.models import load_model, timesfm, weights_sha256
-from stochattn_core.models.timesfm_training import made_up_series, train_series, untrained
+from tools.timesfm_training import made_up_series, train_series, untrained
 
 pytestmark = pytest.mark.usefixtures("empty_cache")
 
@@ -36,8 +36,8 @@ def test_the_training_of_timesfm_gives_the_same_weights_twice():
     small = {"hidden_size": 16, "intermediate_size": 16, "head_dim": 4, "num_hidden_layers": 1}
     before = torch.get_rng_state().tolist()
     real = [load_dataset("sunspots").train]
-    one, two, other = (weights_sha256(train_series(real, n_step=4, batch=8, seed=seed, **small)) for seed in (0, 0, 1))
-    assert one == two != other and before == torch.get_rng_state().tolist()
+    first, second, other = (weights_sha256(train_series(real, n_step=4, batch=8, seed=seed, **small)) for seed in (0, 0, 1))
+    assert first == second != other and before == torch.get_rng_state().tolist()
 
 
 def test_made_up_series_are_finite_and_varied():
@@ -47,7 +47,7 @@ def test_made_up_series_are_finite_and_varied():
 
 
 def test_a_checkpoint_saved_and_loaded_gives_the_same_forecasts(monkeypatch, tmp_path):
-    """The path of the real checkpoint, walked with a tiny one."""
+    """The code that loads the public checkpoint loads a tiny one."""
     folder = tiny_timesfm(tmp_path / "tiny")
     monkeypatch.setattr(timesfm.TimesFmCheckpoint, "place", folder)
     dataset = small_series()

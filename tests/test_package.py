@@ -27,7 +27,7 @@ def wheel(tmp_path_factory):
     tracked = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, check=True
     )
-    for name in filter(None, tracked.stdout.decode().split("\0")):
+    for name in set(filter(None, tracked.stdout.decode().split("\0"))):
         if (ROOT / name).is_file():
             (copy / name).parent.mkdir(parents=True, exist_ok=True)
             (copy / name).symlink_to(ROOT / name)

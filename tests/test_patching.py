@@ -1,4 +1,4 @@
-"""The patch answers every kind of attention, refuses what it cannot answer, and leaves no trace."""
+"""The patch answers every kind of attention, refuses attention that it cannot answer, and leaves no trace in the model."""
 
 import copy
 import math
@@ -100,7 +100,7 @@ def test_attention_by_hand_is_refused_by_name_until_its_class_is_given():
         assert sample_ensemble(model, x, concentration=4, n_member=3, attention_classes=classes).std(0).min() > 0
 
 
-def test_attention_by_hand_beside_attention_that_is_answered_is_refused_too():
+def test_attention_by_hand_next_to_answered_attention_is_refused_too():
     class Both(nn.Module):
         def __init__(self):
             super().__init__()
@@ -139,7 +139,7 @@ def test_an_exported_model_is_refused():
         sample_ensemble(exported, torch.randn(2, 2, 5, 8), concentration=4, n_member=2)
 
 
-def test_gates_and_decision_heads_with_softmax_are_no_attention():
+def test_gates_and_decision_heads_with_softmax_are_not_attention():
     class Gated(nn.Module):
         def __init__(self):
             super().__init__()

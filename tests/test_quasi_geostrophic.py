@@ -1,4 +1,4 @@
-"""The quasi-geostrophic model: its transform, its dynamics against exact answers, the fields that follow from it."""
+"""The quasi-geostrophic model: its transform and its dynamics against exact answers, and the fields computed from it."""
 
 import numpy as np
 import pytest
@@ -37,7 +37,7 @@ def test_the_transform_there_and_back_is_exact():
     assert torch.allclose(transform.analysis(transform.synthesis(coefficient)), coefficient, rtol=0, atol=1e-10)
 
 
-def test_the_functions_are_those_of_the_handbooks():
+def test_the_spherical_harmonics_of_degree_2_are_those_of_handbooks():
     """The spherical harmonics of degree 2, s = sin(latitude), scaled to a mean square of 1."""
     s = np.linspace(-0.9, 0.9, 7)
     values, slope = legendre(3, s)
@@ -84,12 +84,12 @@ def test_a_rossby_haurwitz_wave_moves_at_its_analytic_speed(order, degree):
     assert others.abs().max() < 1e-6 * 5e7
 
 
-def test_without_forcing_and_friction_energy_and_enstrophy_are_kept():
+def test_without_forcing_and_friction_energy_and_enstrophy_are_conserved():
     model = QuasiGeostrophicModel(SphericalTransform.gaussian(21, torch.float64), FREE)
     psi = random_coefficients(21, 6) * 1e6
     psi[:, :, 9:] = 0
     state = model.vorticity(psi)
-    planetary = wave(21, 0, 1, 2 * ROTATION / np.sqrt(3), column=6)  # f; what is kept is the enstrophy of the whole q
+    planetary = wave(21, 0, 1, 2 * ROTATION / np.sqrt(3), column=6)  # f; conserved is the enstrophy of q with f
     energy, enstrophy = model.energy(state), model.enstrophy(state + planetary)
     for _ in range(5 * 72):
         state = model.step(state)
@@ -114,23 +114,23 @@ def test_energy_and_enstrophy_are_bounded_over_100_days():
         assert ((late / early - 1).abs() < 0.4).all()
 
 
-def test_members_do_not_know_of_each_other():
+def test_members_are_independent():
     model = build(21, Physics(diffusion=2.0))
     both = simulate.beginning(model, seed=0, n_member=2)
-    one = both.view(*both.shape[:3], 3, 2)[..., 1].contiguous()
+    alone = both.view(*both.shape[:3], 3, 2)[..., 1].contiguous()
     for _ in range(5):
         both = model.step(both)
     model.forget()
     for _ in range(5):
-        one = model.step(one)
-    assert torch.allclose(both.view(*both.shape[:3], 3, 2)[..., 1], one, rtol=1e-4, atol=1e-10)
+        alone = model.step(alone)
+    assert torch.allclose(both.view(*both.shape[:3], 3, 2)[..., 1], alone, rtol=1e-4, atol=1e-10)
 
 
-def test_relaxation_draws_a_planet_at_rest_to_its_climate():
-    """dq_1/dt = -climate_12 / (R_1^2 tau) and so on down, when nothing moves yet."""
+def test_relaxation_pulls_a_planet_at_rest_towards_its_climate():
+    """At rest, dq_1/dt = -climate_12 / (R_1^2 tau), and likewise at the levels below."""
     transform = SphericalTransform.gaussian(10, torch.float64)
     climate = torch.zeros(11, 2, 11, 2, dtype=torch.float64)
-    climate[0, 0, 3] = torch.tensor([3e7, 2e7])  # zonal: nothing is moved
+    climate[0, 0, 3] = torch.tensor([3e7, 2e7])  # zonal, so that there is no advection
     physics = Physics(friction=float("inf"), diffusion=float("inf"))
     model = QuasiGeostrophicModel(transform, physics, thickness=climate)
     state = torch.zeros(11, 2, 11, 3, dtype=torch.float64)
@@ -141,14 +141,14 @@ def test_relaxation_draws_a_planet_at_rest_to_its_climate():
     assert torch.allclose(change, expected, rtol=1e-12)
 
 
-def test_a_blown_up_run_says_so():
+def test_a_run_that_blows_up_is_refused():
     model = build(31, Physics(dt=86400.0 / 4))
     with pytest.raises(ValueError, match="expected finite vorticity, got NaN within 40 days; take a shorter time step"):
         simulate._run(model, 50 * simulate.beginning(model, 0, 1), 40, tqdm(disable=True))
 
 
 def test_geopotential_balances_the_wind():
-    """lap Phi = div(f grad psi), taken on the grid by the transform's own derivatives."""
+    """lap Phi = div(f grad psi), computed on the grid with the derivatives of the transform."""
     transform = SphericalTransform.gaussian(31, torch.float64)
     psi = random_coefficients(31, 1) * 1e6
     psi[:, :, 16:] = 0

@@ -1,4 +1,4 @@
-"""Before the first sampled attention heavy functions run for one member of a fold, after it for all, and no member is changed by it."""
+"""Before the first sampled attention, heavy functions run for one member of a fold and afterwards for all; no member changes by it."""
 
 import pytest
 import torch
@@ -53,7 +53,7 @@ def normal(*shape, seed=0):
 # The linear layers in their order: start, projections of the first attention, its end, head, projections of the second, its end. An end
 # is given (token, member, case) in one dim, which has no blocks of members.
 @pytest.mark.parametrize(("layers", "n_member"), (("*", [1, 1, 6, 6, 6, 6]), ("second", [1, 1, 6, 1, 1, 6])))
-def test_what_comes_before_the_first_sampled_attention_runs_for_one_member(layers, n_member):
+def test_functions_before_the_first_sampled_attention_run_for_one_member(layers, n_member):
     model, x = net(), normal(2, 5, 8)
     sample_ensemble(model, x, concentration=4, n_member=2, layers=layers)  # audits and watches once
     with Rows(F.linear) as rows:
@@ -142,7 +142,7 @@ def test_a_function_of_folds_that_differ_is_left_alone(name):
 
 
 @torch.no_grad()
-def test_what_could_be_wrong_is_left_alone():
+def test_calls_whose_entries_may_depend_on_one_another_are_left_alone():
     x, weight = normal(3, 5, 8).repeat(4, 1, 1), normal(4, 8)
     attention = tuple(normal(3, 2, 5, 8).repeat(4, 1, 1, 1) for _ in range(3))
     assert compute_shared(F.linear, (x, weight), {}, 4) is not None
@@ -166,7 +166,7 @@ class Own(torch.Tensor):
 
 @pytest.mark.parametrize("kind", (lambda x: x.to("meta"), lambda x: x.as_subclass(Own), lambda x: x.to_sparse(), nn.Parameter))
 @torch.no_grad()
-def test_only_plain_tensors_are_looked_at(kind):
+def test_only_plain_tensors_are_compared(kind):
     x, weight = normal(3, 5, 8).repeat(4, 1, 1), normal(4, 8)
     assert is_plain(x) and not is_plain(kind(x)) and not is_plain(None)
     assert compute_shared(F.linear, (kind(x), weight), {}, 4) is None
@@ -174,7 +174,7 @@ def test_only_plain_tensors_are_looked_at(kind):
 
 
 @torch.no_grad()
-def test_what_is_vmapped_is_not_looked_at():
+def test_vmapped_tensors_are_not_compared():
     seen = []
 
     def mapped(x):
@@ -201,10 +201,10 @@ def test_equality_is_asked_for_up_to_the_first_sampled_attention_only(layers, mo
     assert "equal" in before and "equal" not in after
 
 
-def test_a_fold_that_memory_does_not_hold_is_halved(monkeypatch):
+def test_a_fold_too_large_for_the_memory_is_halved(monkeypatch):
     model, x = net(), normal(2, 5, 8)
     expected = sample_ensemble(model, x, concentration=4, n_member=11, first_member=3, fold=2)
-    seen, told = [], []
+    seen, reported = [], []
 
     def full(module, inputs):
         seen.append(len(inputs[0]) // 2)
@@ -213,14 +213,14 @@ def test_a_fold_that_memory_does_not_hold_is_halved(monkeypatch):
 
     model.register_forward_pre_hook(full)
     ours = sample_ensemble(
-        model, x, concentration=4, n_member=11, first_member=3, fold=11, progress=lambda done, of, what: told.append((done, of))
+        model, x, concentration=4, n_member=11, first_member=3, fold=11, progress=lambda done, of, what: reported.append((done, of))
     )
     assert seen == [11, 5, 2, 2, 2, 2, 2, 1]
-    assert told == [(2, 11), (4, 11), (6, 11), (8, 11), (10, 11), (11, 11)]
+    assert reported == [(2, 11), (4, 11), (6, 11), (8, 11), (10, 11), (11, 11)]
     assert torch.allclose(ours, expected, atol=1e-6)
 
 
-def test_one_member_that_memory_does_not_hold_is_an_error():
+def test_running_out_of_memory_for_one_member_is_an_error():
     model, x = net(), normal(2, 5, 8)
     sample_ensemble(model, x, concentration=4, n_member=2)
 

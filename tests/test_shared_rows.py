@@ -1,4 +1,4 @@
-"""Rows that all members of a fold have in common are computed once, and every member draws what it draws alone."""
+"""Rows that are equal for all members of a fold are computed once, and every member draws the same numbers as when it is alone."""
 
 import pytest
 import torch
@@ -63,7 +63,7 @@ def test_a_member_is_the_same_bits_alone_and_in_any_fold(sampler, multiplied, co
 
 
 @pytest.mark.parametrize("which", ("query", "key", "value", "mask"))
-def test_what_differs_in_one_number_of_one_member_is_not_shared(sampler, multiplied, which):
+def test_inputs_that_differ_in_one_number_are_not_shared(sampler, multiplied, which):
     inputs = dict(zip(("query", "key", "value"), tensors(), strict=True), mask=torch.zeros(3, 2, N_ROW, N_KEY))
     folded = {name: fold(x, 4) for name, x in inputs.items()}
     folded[which][-1, -1, -1, -1] += 1.0
@@ -74,7 +74,7 @@ def test_what_differs_in_one_number_of_one_member_is_not_shared(sampler, multipl
         assert torch.allclose(out.chunk(4)[member], alone, atol=1e-6)
 
 
-def test_an_expanded_fold_is_known_without_a_look_at_its_numbers(monkeypatch):
+def test_an_expanded_fold_is_recognised_without_comparing_its_numbers(monkeypatch):
     query, key, value = (x[:1] for x in tensors())
     monkeypatch.setattr(torch, "equal", None)
     assert folds_are_equal(query.expand(7, -1, -1, -1), 7)
@@ -111,7 +111,7 @@ def test_every_fold_of_the_values_receives_its_gradient():
     assert torch.allclose(value.grad.sum((1, 2, 3)), torch.full((6,), 2.0 * N_ROW * 5))
 
 
-def test_members_taken_in_several_parts_are_the_members_taken_at_once(sampler, monkeypatch):
+def test_members_drawn_in_several_parts_are_the_members_drawn_at_once(sampler, monkeypatch):
     inputs = [fold(x, 9) for x in tensors()]
     whole = stochastic_scaled_dot_product_attention(*inputs, 4, members=range(9))
     monkeypatch.setattr(attention, "CHUNK", {"cpu": 3 * 2 * N_ROW * N_KEY})  # rows of all cases, results of few members
@@ -119,7 +119,7 @@ def test_members_taken_in_several_parts_are_the_members_taken_at_once(sampler, m
 
 
 @pytest.mark.parametrize("draws", (1, 4, 7))
-def test_a_row_drawn_from_for_many_is_drawn_from_for_each(draws):
+def test_drawing_for_many_members_at_once_equals_drawing_for_each(draws):
     generator = torch.Generator().manual_seed(0)
     mass, values = torch.rand(3 * 9, 70, generator=generator), torch.randn(3, 70, 6, generator=generator)
     mass[4], mass[8] = 0.0, torch.nan

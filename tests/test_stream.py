@@ -1,6 +1,6 @@
 """The random stream: uniform, uncorrelated between neighbouring addresses, a function of the address alone.
 
-`python -m benchmarks.stream` asks a battery for more than 10^9 numbers; here is what a fault in the code would break.
+`python -m benchmarks.stream` puts more than 10^9 numbers through test batteries; these tests find faults of the code.
 """
 
 import functools
@@ -18,7 +18,7 @@ N_BIT = 52  # of a number
 
 
 def of_rows(n, *, seed=0, member=0, call=0, row=0, purpose=stream.DRAW, draw=0):
-    """The bits of one number of each of n rows from one on: (n,) int64."""
+    """The bits of one number from each of n rows, beginning with `row`: (n,) int64."""
     keys = stream.row_keys(seed, (member,), call, row, n, CPU)[0]
     return as_bits(stream.uniforms(stream.purpose_keys(keys, purpose), 1, first=draw)[:, 0])
 
@@ -29,7 +29,7 @@ def as_bits(u):
 
 @functools.cache
 def along(word):
-    """The bits of N numbers whose addresses differ in one word, counted up from 0."""
+    """The bits of N numbers whose addresses differ in one word, which counts up from 0."""
     if word == "row":
         return of_rows(N)
     key = stream.row_keys(0, range(N) if word == "member" else (0,), 0, 0, 1, CPU)[:, 0]
@@ -45,14 +45,14 @@ def ones_and_minus_ones(bits):
 
 
 def is_chance(statistic, degrees):
-    """Neither too far from what is expected nor too near."""
+    """Is this statistic neither too large nor too small for chance?"""
     return 1e-4 < stats.chi2.sf(float(statistic), degrees) < 1 - 1e-4
 
 
 def test_numbers_are_those_that_splitmix64_is_known_to_give():
     published = (6457827717110365317, 3203168211198807973, 9817491932198370423, 4593380528125082431, 16408922859458223821)
-    found = as_bits(stream.uniforms(torch.tensor([1234567]), 5)[0])
-    assert found.tolist() == [word >> 12 for word in published]
+    bits = as_bits(stream.uniforms(torch.tensor([1234567]), 5)[0])
+    assert bits.tolist() == [word >> 12 for word in published]
 
 
 def test_numbers_are_uniform_on_the_open_interval():
@@ -123,8 +123,8 @@ def test_no_generator_is_read_or_moved():
 
 def test_purposes_do_not_share_numbers():
     keys = stream.row_keys(0, (0,), 0, 0, 50, CPU)[0]
-    found = [stream.uniforms(stream.purpose_keys(keys, purpose, attempt), 20) for purpose in range(5) for attempt in range(3)]
-    values = torch.stack(found).flatten()
+    numbers = [stream.uniforms(stream.purpose_keys(keys, purpose, attempt), 20) for purpose in range(5) for attempt in range(3)]
+    values = torch.stack(numbers).flatten()
     assert len(values.unique()) == len(values)
 
 

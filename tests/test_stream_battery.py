@@ -1,4 +1,4 @@
-"""What the battery is fed: the compiled stream in the order that it says, all the bits and no other."""
+"""The batteries receive the compiled stream in the order that they name, with all its bits and no others."""
 
 import ctypes
 
@@ -14,11 +14,11 @@ CPU = torch.device("cpu")
 
 
 def address(order, index):
-    """The words of one number's address, as ORDERS reads: the lowest bits of the index are the first word's."""
-    found = dict.fromkeys(battery.ADDRESS, 0)
+    """The words of one number's address, in the order of ORDERS: the lowest bits of the index belong to the first word."""
+    words = dict.fromkeys(battery.ADDRESS, 0)
     for word, n_bit in battery.ORDERS[order].items():
-        found[word], index = index % 2**n_bit, index >> n_bit
-    return found
+        words[word], index = index % 2**n_bit, index >> n_bit
+    return words
 
 
 def reference(seed, member, call, row, purpose, draw):
@@ -29,16 +29,16 @@ def reference(seed, member, call, row, purpose, draw):
 @pytest.mark.parametrize("order", battery.ORDERS)
 @pytest.mark.parametrize("first", (0, 7, 2**20 - 40, battery.ELSEWHERE))
 def test_the_compiled_words_are_the_numbers_of_the_reference(order, first):
-    found = np.empty(80, np.uint64)
-    battery.words(battery.layout(order), np.uint64(first), found)
-    assert [int(word) >> 12 for word in found] == [reference(**address(order, first + i)) for i in range(80)]
+    words = np.empty(80, np.uint64)
+    battery.words(battery.layout(order), np.uint64(first), words)
+    assert [int(word) >> 12 for word in words] == [reference(**address(order, first + i)) for i in range(80)]
 
 
 @pytest.mark.parametrize("purpose", (stream.DRAW, stream.POISSON, stream.REJECTION, stream.TOP_UP))
 def test_the_samplers_compiled_numbers_are_those_of_the_reference(purpose):
     keys = stream.purpose_keys(stream.row_keys(3, (5,), 2, 0, 40, CPU)[0], purpose)
-    found = [[kernels._uniform(np.uint64(key), np.uint64(draw)) for draw in range(50)] for key in keys.numpy().view(np.uint64)]
-    assert torch.equal(torch.tensor(found, dtype=torch.float64), stream.uniforms(keys, 50))
+    numbers = [[kernels._uniform(np.uint64(key), np.uint64(draw)) for draw in range(50)] for key in keys.numpy().view(np.uint64)]
+    assert torch.equal(torch.tensor(numbers, dtype=torch.float64), stream.uniforms(keys, 50))
 
 
 @pytest.mark.parametrize(

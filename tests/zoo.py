@@ -7,7 +7,7 @@ from torch import nn
 
 
 class Picked(nn.Module):
-    """A model with the call and the pick of its output that make it a function of tensors to one tensor."""
+    """A model as a function from tensors to one tensor; `call` calls it and picks the output."""
 
     def __init__(self, model: nn.Module, call: Callable):
         super().__init__()
@@ -18,7 +18,7 @@ class Picked(nn.Module):
 
 
 class ByHand(nn.Module):
-    """Attention with softmax and matmul, in a class that nobody registered."""
+    """Attention with softmax and matmul, in a class that is not registered."""
 
     def __init__(self, width: int = 16):
         super().__init__()
@@ -131,7 +131,7 @@ def ft_transformer():
     return Picked(model, lambda m, x: m(x, None)), (_normal(3, 5),)
 
 
-# name -> (how it is made, attention calls in one pass)
+# name -> (function that makes it, attention calls in one pass)
 ZOO = {
     "nn.MultiheadAttention, weights": (multi_head(True), 1),
     "nn.MultiheadAttention, no weights": (multi_head(False), 1),
@@ -150,7 +150,7 @@ ZOO = {
 
 
 def make(name: str, seed: int = 0) -> tuple[nn.Module, tuple]:
-    """The model in eval mode and its inputs; the global random state is as it was."""
+    """The model in eval mode and its inputs; the global random state does not change."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model, inputs = ZOO[name][0]()

@@ -62,12 +62,12 @@ def _dataset_lines(name: str) -> tuple[str, str]:
     file, target = json.dumps(data.source.removeprefix("your file "), ensure_ascii=False), json.dumps(data.target_name, ensure_ascii=False)
     if data.task == "grid":
         return (
-            "\nfrom stochattn_core.datasets.grids import grid_from_file",
+            "\nfrom stochattn_core.readers import grid_from_file",
             f"grid_from_file({file}, {target}, lead_time={data.lead_time[0]})",
         )
     if data.task == "series":
-        return "\nfrom stochattn_core.datasets.own_csv import series_from_csv", f'series_from_csv({file}, "the column of times", {target})'
-    return "\nfrom stochattn_core.datasets.own_csv import table_from_csv", f"table_from_csv({file}, {target})"
+        return "\nfrom stochattn_core.readers import series_from_csv", f'series_from_csv({file}, "the column of times", {target})'
+    return "\nfrom stochattn_core.readers import table_from_csv", f"table_from_csv({file}, {target})"
 
 
 def snippet(setting: TunedSetting) -> str:

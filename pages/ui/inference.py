@@ -7,11 +7,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from torch.utils._python_dispatch import TorchDispatchMode
-
 from pages.ui.prefetch import GiveWay
 from pages.ui.work import Work
 from stochattn_core.commands.threads import use_half_the_cores
+from stochattn_core.torch_private import TorchDispatchMode
 
 
 class Inference:

@@ -13,9 +13,11 @@ from pages.ui.own_csv import OpenedCsv, first_rows
 from pages.ui.own_grid import OpenedGrid
 from pages.ui.work import Work, patiently, refusals
 from stochattn_core.datasets.base import Progress
-from stochattn_core.datasets.grid_address import is_address, located, name_of
-from stochattn_core.datasets.grid_contents import contents_of
-from stochattn_core.datasets.grid_file import is_grid
+from stochattn_core.readers.file_kinds import is_grid
+from stochattn_core.readers.grid_address import file_name_of as name_of
+from stochattn_core.readers.grid_address import is_address
+from stochattn_core.readers.grid_address import open_address as located
+from stochattn_core.readers.grid_contents import contents_of
 
 LIMIT = "CSV or NetCDF, told apart by what is in it. Up to 200 MB; for more, give its path. No Excel, and a pickle is never opened."
 ADDRESS = (

@@ -12,9 +12,9 @@ import streamlit as st
 from pages.ui import state, widgets
 from pages.ui.own_csv import own_name
 from pages.ui.work import Work, patiently
-from stochattn_core.datasets.grid_address import HttpStore
-from stochattn_core.datasets.grid_contents import GridVariable
-from stochattn_core.datasets.grids import grid_from_file
+from stochattn_core.readers import grid_from_file
+from stochattn_core.readers.grid_contents import GridVariable
+from stochattn_core.readers.http_store import HttpStore
 
 SHOWN = 30  # rows of the table of contents
 NEXT = (

@@ -38,7 +38,7 @@ print(members.shape)          # member first: 49, 8, 16, 32
 print(members.std(0).mean())  # how far the members differ
 """
 
-ENTRY = '''from stochattn_core.models.base import Model
+ENTRY = '''from stochattn_core.models.model import Model
 
 class Mine(Model):
     """What it is, in one line."""

@@ -1,8 +1,8 @@
-"""Other ways to say how sure a trained model is. A baseline is one file here and one line in BASELINES."""
+"""BASELINES: other ways to tell how uncertain the answer of a trained model is. A new one is one file here and one line in the table."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from stochattn_core.baselines import conformal, dressing, temperature
 from stochattn_core.baselines.conformal import SplitConformal
@@ -23,11 +23,11 @@ __all__ = [
 
 
 class Baseline(NamedTuple):
-    """title for a select box, description in one line, gives: "members" (an ensemble) or "intervals"."""
+    """One line of the table. title is for a select box, description for the reader; gives is "members" (an ensemble) or "intervals"."""
 
     title: str
     description: str
-    gives: str
+    gives: Literal["members", "intervals"]
 
 
 BASELINES: dict[str, Baseline] = {
@@ -38,7 +38,7 @@ BASELINES: dict[str, Baseline] = {
     ),
     "conformal": Baseline(
         "Split conformal",
-        "An interval about the plain answer, as wide as its errors on calibration data: a promise on coverage, but no members.",
+        "An interval about the plain answer, as wide as its errors on calibration data: it guarantees coverage, but has no members.",
         "intervals",
     ),
     "gaussian-dressing": Baseline(

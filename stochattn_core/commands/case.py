@@ -26,14 +26,13 @@ def dataset_of(options: argparse.Namespace) -> Dataset:
 
 
 def _named_or_read(options: argparse.Namespace) -> Dataset:
-    from stochattn_core.datasets import load_dataset, own_csv
+    from stochattn_core.datasets import load_dataset
+    from stochattn_core.readers import grid_from_file, series_from_csv, table_from_csv
 
     if options.grid is not None:
-        from stochattn_core.datasets import grids
-
         if options.dataset or options.csv or not options.variable:
             raise ValueError(f"expected --variable NAME beside --grid {options.grid}, and no other dataset; name the variable to forecast")
-        return grids.grid_from_file(options.grid, options.variable)
+        return grid_from_file(options.grid, options.variable)
     if options.csv is None:
         if not options.dataset:
             raise ValueError("expected --dataset NAME, --csv FILE or --grid FILE, got none; see the command list")
@@ -45,8 +44,8 @@ def _named_or_read(options: argparse.Namespace) -> Dataset:
     if not options.target:
         raise ValueError(f"expected --target COLUMN beside --csv {options.csv}, got none; name the column to forecast")
     if options.time:
-        return own_csv.series_from_csv(options.csv, options.time, options.target)
-    return own_csv.table_from_csv(options.csv, options.target)
+        return series_from_csv(options.csv, options.time, options.target)
+    return table_from_csv(options.csv, options.target)
 
 
 def evaluation_of(options: argparse.Namespace, part: str) -> Evaluation:

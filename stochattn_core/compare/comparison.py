@@ -23,7 +23,7 @@ from stochattn_core.datasets.base import Dataset, Progress
 from stochattn_core.evaluate import layers_of, network_of
 from stochattn_core.forecasts import device_of
 from stochattn_core.manual_attention import AttentionClass
-from stochattn_core.models.base import Model
+from stochattn_core.models.model import Model
 from stochattn_core.settings import Setting
 from stochattn_core.tuning import Tuning
 from stochattn_core.tuning.search import share_of

@@ -15,7 +15,7 @@ from stochattn_core.corrections.shared import Shared
 from stochattn_core.datasets.base import Dataset, Progress
 from stochattn_core.evaluate import evaluate, layers_of, network_of
 from stochattn_core.forecasts import ensemble_of
-from stochattn_core.models.base import Model
+from stochattn_core.models.model import Model
 from stochattn_core.settings import ConformalPart, Setting, TunedSetting
 from stochattn_core.tuning import Found, Tuning, search_concentration
 from stochattn_core.tuning.export import exported

@@ -1,9 +1,9 @@
-"""Code that Numba compiles: where it is kept, who waits for it, and what answers until it is there.
+"""Code that Numba compiles: where its machine code is stored, who waits for it, and what answers until it is available.
 
-The compiled code of a module is kept by Numba beside its source, or in the user's cache where that cannot be written. Compiling takes
-seconds, once on a machine, in a process of its own: until it has ended, and without Numba, or where nothing can be kept, `Kernels.loaded()`
-is None and the caller's own torch code answers, so nobody waits.
-`python -m stochattn_core.compiled` compiles ahead.
+Numba stores the machine code of a module beside its source, or in the user's cache if that folder cannot be written. Compiling takes
+seconds, once on a machine, and runs in a process of its own. Until it has ended, without Numba, or where nothing can be stored,
+`Kernels.loaded()` is None and the caller's torch code answers, so nothing waits.
+`python -m stochattn_core.compiled` compiles everything ahead.
 """
 
 from __future__ import annotations
@@ -15,55 +15,65 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any, TypeVar
 
 MODULES = ("stochattn_core.sampling.kernels", "stochattn_core.metrics.kernels", "stochattn_core.metrics.energy_kernels")
 
+Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 
-def compiled(function):
-    """The decorator of a kernel: kept on disk, and other threads run meanwhile."""
+
+def compiled(function: Kernel) -> Kernel:
+    """Return the function as a kernel: Numba compiles it and stores its machine code, and other threads run while it runs."""
     from numba import njit
 
-    return njit(nogil=True, cache=True, error_model="numpy")(function)
+    # A Dispatcher is not the function, but is called like it.
+    return njit(nogil=True, cache=True, error_model="numpy")(function)  # type: ignore[return-value]
 
 
 class Kernels:
-    """The compiled functions of one module, which has a function warm() that calls each of them once."""
+    """The compiled functions of one module, which has a function warm() that calls each of them once.
+
+    The module is loaded at most once; is_hopeless says that it never will be here.
+    """
 
     def __init__(self, module: str) -> None:
         self.module = module
         self.lock = threading.Lock()
-        self.found: ModuleType | None = None
-        self.compiling: subprocess.Popen | None = None
+        self.code: ModuleType | None = None
+        self.compiling: subprocess.Popen[bytes] | None = None
         self.is_hopeless = False
 
     def loaded(self) -> ModuleType | None:
-        """The module, or None as long as its compiled code is not there; the first call has it compiled."""
-        if self.found is not None or self.is_hopeless:
-            return self.found
-        if self.compiling is not None and self.compiling.poll() is None:
+        """Return the module, or None as long as its machine code is not available; the first call starts its compilation."""
+        if self.code is not None or self.is_hopeless:
+            return self.code
+        if self._is_compiling():
             return None
         with self.lock:
-            if self.found is None and not self.is_hopeless and (self.compiling is None or self.compiling.poll() is not None):
+            if self.code is None and not self.is_hopeless and not self._is_compiling():
                 try:
                     self._load_or_compile()
                 except Exception:  # whatever keeps Numba from working here, torch works
                     self.is_hopeless = True
-        return self.found
+        return self.code
 
     def wait(self) -> bool:
-        """Compile or load now, in this process; whether there is compiled code. For programs that measure, and for tests."""
+        """Load the module, after waiting for its compilation; return whether it is available. For benchmarks and tests."""
         if self.loaded() is None and importlib.util.find_spec("numba") is not None:
             if self.compiling is not None:
                 self.compiling.wait()
             self.loaded()
-        return self.found is not None
+        return self.code is not None
 
     def compile(self) -> None:
-        """Compile in this process, or load what was compiled."""
+        """Compile in this process, or load the machine code that is stored."""
         importlib.import_module(self.module).warm()
+
+    def _is_compiling(self) -> bool:
+        return self.compiling is not None and self.compiling.poll() is None
 
     def _load_or_compile(self) -> None:
         if importlib.util.find_spec("numba") is None:
@@ -73,36 +83,39 @@ class Kernels:
         try:
             with _without_compiling():
                 kernels.warm()
-            self.found = kernels
-        except _NotKept:
+            self.code = kernels
+        except _NotStored:
             if self.compiling is not None:
-                self.is_hopeless = True  # it was compiled, and nothing was kept
+                self.is_hopeless = True  # the module was compiled, but its machine code could not be stored
                 return
             root = str(Path(__file__).parents[2])
             path = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
-            silent = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
             self.compiling = subprocess.Popen(
-                [sys.executable, "-m", __name__, self.module], env={**os.environ, "PYTHONPATH": path}, **silent
+                [sys.executable, "-m", __name__, self.module],
+                env={**os.environ, "PYTHONPATH": path},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
             )
 
 
-class _NotKept(Exception):
-    """A kernel of this source was not kept for this Python, Numba and processor."""
+class _NotStored(Exception):
+    """No machine code is stored for this source, this Python, this Numba and this processor."""
 
 
 @contextlib.contextmanager
 def _without_compiling() -> Iterator[None]:
-    """What Numba has kept is loaded, and _NotKept raised where it would begin to compile. Other threads may compile."""
+    """Let this thread load stored machine code, and raise _NotStored where Numba would begin to compile. Other threads may compile."""
     from numba.core import event
 
     thread = threading.get_ident()
 
     class Refusing(event.Listener):
-        def on_start(self, event):
+        def on_start(self, event: object) -> None:
             if threading.get_ident() == thread:
-                raise _NotKept
+                raise _NotStored
 
-        def on_end(self, event):
+        def on_end(self, event: object) -> None:
             pass
 
     with event.install_listener("numba:compile", Refusing()):

@@ -1,4 +1,4 @@
-"""python -m stochattn_core.compiled [MODULE ...]: compile now, all that is compiled or these modules, so that nobody waits for it later."""
+"""python -m stochattn_core.compiled [MODULE ...]: compile these modules, or all, so that nothing has to wait for it later."""
 
 import contextlib
 import os
@@ -6,7 +6,7 @@ import sys
 
 from stochattn_core.compiled import MODULES, Kernels
 
-with contextlib.suppress(AttributeError, OSError):  # a system without priorities
+with contextlib.suppress(AttributeError, OSError):  # this system has no priorities
     os.nice(10)
 for module in sys.argv[1:] or MODULES:
     Kernels(module).compile()

@@ -1,4 +1,7 @@
-"""What a dataset is: three parts that never overlap, each a set of cases with inputs and targets."""
+"""The containers of data: a Dataset has three parts that never overlap; each part is a Split, a set of cases with inputs and targets.
+
+Both check themselves when they are made, so that no model, metric or page has to check them again.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Literal
+from typing import Literal, NotRequired, TypedDict, get_args
 
 import numpy as np
 import pandas as pd
@@ -17,15 +20,33 @@ Progress = Callable[[int, int, str], None]  # (done, total, what); may raise to 
 PARTS = ("train", "calibration", "test")
 
 
+class Description(TypedDict):
+    """The fields of a Dataset that describe it, for functions that cut the parts themselves and pass these on."""
+
+    name: str
+    title: str
+    target_name: str
+    units: str
+    source: str
+    licence: str
+    feature_names: NotRequired[tuple[str, ...]]
+    lead_unit: NotRequired[str]
+    true_spread: NotRequired[float]
+    notes: NotRequired[tuple[str, ...]]
+
+
 @dataclass(frozen=True, eq=False)
 class Split:
     """One part of a dataset.
 
-    inputs: (case, *input) float32, in the data's own units; what the model is given. A grid's is (case, variable, latitude, longitude).
-    target: (case, *event) float32, in the units of the target; () for a table, (lead_time,) for a series, (latitude, longitude)
-    for a grid. NaN is missing.
-    index: (case,) row number of a table, init_time of a series or a grid (the time of the last value the model sees).
-    block: (case,) int, 0-based and dense; cases of one block depend on one another and are resampled together.
+    inputs: (case, *input) float32, finite, in the data's own units; this is what the model is given. For a grid it is
+        (case, variable, latitude, longitude).
+    target: (case, *event) float32, in the units of the target; the event is () for a table, (lead_time,) for a series and
+        (latitude, longitude) for a grid. NaN where the value is missing, never infinite.
+    index: (case,) row number of a table, init_time of a series or a grid (the time of the last value that the model sees).
+    block: (case,) integers from 0 without a gap; cases of one block depend on one another and are resampled together.
+
+    Raises ValueError where one of these does not hold.
     """
 
     inputs: torch.Tensor
@@ -34,9 +55,47 @@ class Split:
     block: np.ndarray
 
     def __post_init__(self) -> None:
-        lengths = {len(self.inputs), len(self.target), len(self.index), len(self.block)}
-        if len(lengths) != 1:
-            raise ValueError(f"inputs, target, index and block must have the same number of cases, got {sorted(lengths)}")
+        for name, values in (("inputs", self.inputs), ("target", self.target)):
+            if not isinstance(values, torch.Tensor) or values.dtype != torch.float32:
+                came = f"a tensor of {values.dtype}" if isinstance(values, torch.Tensor) else type(values).__name__
+                raise ValueError(
+                    f"expected {name} as a float32 torch tensor, got {came}; convert it with torch.as_tensor(..., dtype=torch.float32)"
+                )
+        lengths = [len(values) if values.ndim else 0 for values in (self.inputs, self.target)] + [len(self.index), len(self.block)]
+        if len(set(lengths)) != 1:
+            raise ValueError(
+                f"inputs, target, index and block must have the same number of cases, got {', '.join(map(str, lengths))}; give every case one "
+                "entry in each"
+            )
+        # A finite sum proves that every value is finite and costs far less than testing each; a sum that is not finite may have overflowed.
+        if not bool(self.inputs.sum().isfinite()):
+            n_bad = int((~self.inputs.isfinite()).sum())
+            if n_bad:
+                raise ValueError(
+                    f"expected finite inputs, got {n_bad} of {self.inputs.numel()} values that are NaN or infinite; fill them, or leave "
+                    "their cases out"
+                )
+        if not bool(self.target.nansum().isfinite()):
+            n_bad = int(self.target.isinf().sum())
+            if n_bad:
+                raise ValueError(
+                    f"expected targets without infinity, got {n_bad} of {self.target.numel()} values that are infinite; write NaN where a value is "
+                    "missing"
+                )
+        self._check_block()
+
+    def _check_block(self) -> None:
+        block = self.block
+        if not isinstance(block, np.ndarray) or block.ndim != 1 or not np.issubdtype(block.dtype, np.integer):
+            came = f"an array of {block.dtype} with shape {block.shape}" if isinstance(block, np.ndarray) else type(block).__name__
+            raise ValueError(
+                f"expected block as a NumPy array of integers, one for each case, got {came}; use blocks_in_time or blocks_at_random"
+            )
+        if len(block) and (block.min() != 0 or not np.bincount(block).all()):
+            raise ValueError(
+                f"expected blocks numbered 0, 1, 2, ... without a gap, got {len(np.unique(block))} blocks with numbers from {block.min()} to "
+                f"{block.max()}; number them with numpy.unique(block, return_inverse=True)[1]"
+            )
 
     def __len__(self) -> int:
         return len(self.inputs)
@@ -51,11 +110,14 @@ class Dataset:
     """Named data with its three parts, ready for a model of the same task.
 
     units is "" when the target has none. lead_time (series and grids) is in steps of lead_unit ("month", "h", ...).
-    period is the length of the season in steps, 1 when there is none. references are forecasts nobody needs a network
-    for, by name: each takes a Split and returns (case, *event). true_spread is known for synthetic sets only. notes are
-    sentences about what was done to the data on the way in (rows dropped, values taken as missing), for the user to read.
-    A grid has one target variable at one lead time; latitude (south to north) and longitude (0 to 360, eastward) are in degrees,
-    constants are fields that never change, (latitude, longitude) float32 by name: land_sea_mask (0 to 1), orography (m).
+    period is the length of the season in steps, 1 when there is none. references are the reference forecasts (persistence,
+    climatology, ...) by name: each takes a Split and returns (case, *event). true_spread is known for synthetic sets only.
+    notes are sentences for the user that say what was done to the data when it was read (rows dropped, values taken as missing).
+    A grid has one target variable at one lead time; latitude (south to north) and longitude (0 to 360, eastward; a region across
+    Greenwich goes on above 360) are in degrees; constants are fields that never change, (latitude, longitude) float32 by name:
+    land_sea_mask (0 to 1), orography (m).
+
+    Raises ValueError where the fields do not fit the task or one another.
     """
 
     name: str
@@ -79,13 +141,101 @@ class Dataset:
     longitude: tuple[float, ...] = ()
     constants: Mapping[str, np.ndarray] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        if self.task not in get_args(Task):
+            raise ValueError(f"expected a task, one of {', '.join(get_args(Task))}, got {self.task!r}; pick one of these")
+        for what, name in (
+            ("name", self.name),
+            ("target_name", self.target_name),
+            *(("feature name", name) for name in self.feature_names),
+        ):
+            if not isinstance(name, str) or not name.strip():
+                raise ValueError(f"expected a {what} of the dataset {self.name!r} that is not empty, got {name!r}; give it one")
+        self._check_times()
+        self._check_places()
+        self._check_shapes()
+
+    def _check_times(self) -> None:
+        leads = self.lead_time
+        integers = all(isinstance(lead, int) and not isinstance(lead, bool) for lead in leads)
+        if not integers or any(later <= earlier for earlier, later in zip((0, *leads), leads, strict=False)):
+            raise ValueError(
+                f"expected positive whole lead times that rise in {self.name!r}, got {_shown(leads)}; sort them and name each once"
+            )
+        wanted = {"table": "no lead time", "series": "at least 1 lead time", "grid": "1 lead time"}[self.task]
+        if {"table": len(leads) != 0, "series": len(leads) == 0, "grid": len(leads) != 1}[self.task]:
+            raise ValueError(f"expected {wanted} for the {self.task} {self.name!r}, got {len(leads)}; change lead_time")
+        if isinstance(self.period, bool) or not isinstance(self.period, int) or self.period < 1:
+            raise ValueError(
+                f"expected a period of 1 or more whole steps in {self.name!r}, got {self.period!r}; write 1 where there is no season"
+            )
+
+    def _check_places(self) -> None:
+        if self.task != "grid":
+            if self.latitude or self.longitude or self.constants:
+                raise ValueError(
+                    f"expected latitude, longitude and constants for grids alone, got them in the {self.task} {self.name!r}; leave them out"
+                )
+            return
+        latitude, longitude = np.asarray(self.latitude, dtype=np.float64), np.asarray(self.longitude, dtype=np.float64)
+        if not len(latitude) or not np.all(np.abs(latitude) <= 90) or np.any(np.diff(latitude) <= 0):
+            raise ValueError(
+                f"expected latitudes from south to north within 90 degrees in {self.name!r}, got {_shown(self.latitude)}; sort them and the fields with them"
+            )
+        if (
+            not len(longitude)
+            or not np.all(np.isfinite(longitude))
+            or np.any(np.diff(longitude) <= 0)
+            or longitude[-1] - longitude[0] >= 360
+        ):
+            raise ValueError(
+                f"expected longitudes that rise eastward by less than 360 degrees in {self.name!r}, got {_shown(self.longitude)}; sort them and the "
+                "fields with them"
+            )
+        for name, values in self.constants.items():
+            if values.shape != (len(latitude), len(longitude)) or values.dtype != np.float32:
+                raise ValueError(
+                    f"expected the constant {name!r} of {self.name!r} as float32 of shape {(len(latitude), len(longitude))}, got {values.dtype} of "
+                    f"shape {values.shape}; put it on the grid of the fields"
+                )
+
+    def _check_shapes(self) -> None:
+        """Targets must have the shape that the task says, inputs the same shape in every part."""
+        event = {"table": (), "series": (len(self.lead_time),), "grid": (len(self.latitude), len(self.longitude))}[self.task]
+        axes = {"table": "(case)", "series": "(case, lead_time)", "grid": "(case, latitude, longitude)"}[self.task]
+        wanted_inputs = tuple(self.train.inputs.shape[1:])
+        if self.task == "grid" and (len(wanted_inputs) != 3 or wanted_inputs[1:] != event):
+            raise ValueError(
+                f"expected inputs (case, variable, latitude, longitude) of shape (case, variable, {event[0]}, {event[1]}) in {self.name!r}, got "
+                f"{tuple(self.train.inputs.shape)}; make latitude and longitude as long as the fields"
+            )
+        if self.task != "series" and self.feature_names and wanted_inputs[:1] != (len(self.feature_names),):
+            came = wanted_inputs[0] if wanted_inputs else 1
+            raise ValueError(
+                f"expected as many inputs as feature names in {self.name!r}, {len(self.feature_names)}, got {came}; name every input"
+            )
+        for name in PARTS:
+            split = self.part(name)
+            if tuple(split.target.shape[1:]) != event:
+                raise ValueError(
+                    f"expected a target {axes} of shape ({', '.join(map(str, (len(split), *event)))}) in the {name} part of {self.name!r}, got "
+                    f"{tuple(split.target.shape)}; make the target and the axes of the dataset agree"
+                )
+            if tuple(split.inputs.shape[1:]) != wanted_inputs:
+                raise ValueError(
+                    f"expected inputs of the same shape in every part of {self.name!r}, got {wanted_inputs} a case in train and "
+                    f"{tuple(split.inputs.shape[1:])} in {name}; make the parts alike"
+                )
+
     def part(self, name: str) -> Split:
-        if name not in PARTS:
+        """Return the part with this name, one of PARTS."""
+        parts = {"train": self.train, "calibration": self.calibration, "test": self.test}
+        if name not in parts:
             raise ValueError(f"expected one of {', '.join(PARTS)}, got {name!r}")
-        return getattr(self, name)
+        return parts[name]
 
     def filled(self, name: str) -> Split:
-        """The part, which holds cases; ValueError where it holds none."""
+        """Return the part with this name; ValueError where it holds no case."""
         split = self.part(name)
         if not len(split):
             raise ValueError(f"expected cases in the {name} part of {self.name!r}, found none; give more data")
@@ -103,22 +253,27 @@ class Dataset:
         return digest.hexdigest()
 
 
+def _shown(values: tuple[float, ...]) -> str:
+    few = ", ".join(map(str, values[:6]))
+    return f"{few}, ... ({len(values)} values)" if len(values) > 6 else few or "none"
+
+
 def blocks_in_time(n_case: int, case_per_block: int) -> np.ndarray:
-    """Contiguous blocks of at least case_per_block cases; a short rest joins the last block."""
+    """Return contiguous blocks of at least case_per_block cases, (case,) int; a short rest joins the last block."""
     block = np.arange(n_case) // max(case_per_block, 1)
     last = n_case // max(case_per_block, 1) - 1
     return np.minimum(block, max(last, 0))
 
 
 def blocks_at_random(n_case: int, n_block: int = 64) -> np.ndarray:
-    """Exchangeable cases dealt into at most n_block blocks of nearly equal size."""
+    """Deal exchangeable cases into at most n_block blocks of nearly equal size: (case,) int."""
     return np.arange(n_case) % min(n_block, max(n_case, 1))
 
 
 def thinned(dataset: Dataset, n_case: int) -> Dataset:
-    """The same dataset with n_case cases, evenly spaced, in each of calibration and test; the one given where neither has more.
+    """Return the same dataset with n_case cases, evenly spaced, in each of calibration and test; unchanged where neither has more.
 
-    For a look that must be quick: every score then has fewer cases behind it, as its range says. The training part stays whole.
+    Meant for a quick look: fewer cases stand behind every score, and its interval is wider. The training part stays whole.
 
     >>> split = Split(torch.arange(9.0), torch.arange(9.0), pd.RangeIndex(9), np.arange(9) // 3)
     >>> few = thinned(Dataset("d", "table", "D", "y", "", "", "", train=split, calibration=split, test=split), 3)
@@ -127,16 +282,16 @@ def thinned(dataset: Dataset, n_case: int) -> Dataset:
     """
     if isinstance(n_case, bool) or not isinstance(n_case, int) or n_case < 1:
         raise ValueError(f"expected how many cases to keep, a positive whole number, got {n_case!r}; try 20")
-    parts = {part: _evenly(dataset.part(part), n_case) for part in ("calibration", "test")}
-    if all(parts[part] is dataset.part(part) for part in parts):
+    calibration, test = _evenly_spaced(dataset.calibration, n_case), _evenly_spaced(dataset.test, n_case)
+    if calibration is dataset.calibration and test is dataset.test:
         return dataset
-    kept = f"a part of the cases: {len(parts['test'])} of {len(dataset.test)} of the test part, evenly spaced, and as many to calibrate"
-    return replace(dataset, **parts, notes=(*dataset.notes, kept))
+    note = f"a part of the cases is used: {len(test)} of {len(dataset.test)} of the test part, evenly spaced, and as many of the calibration part"
+    return replace(dataset, calibration=calibration, test=test, notes=(*dataset.notes, note))
 
 
-def _evenly(split: Split, n_case: int) -> Split:
+def _evenly_spaced(split: Split, n_case: int) -> Split:
     if n_case >= len(split):
         return split
-    place = np.linspace(0, len(split) - 1, n_case).round().astype(int)
-    block = np.unique(split.block[place], return_inverse=True)[1]
-    return Split(inputs=split.inputs[place], target=split.target[place], index=split.index[place], block=block)
+    position = np.linspace(0, len(split) - 1, n_case).round().astype(int)
+    block = np.unique(split.block[position], return_inverse=True)[1]
+    return Split(inputs=split.inputs[position], target=split.target[position], index=split.index[position], block=block)

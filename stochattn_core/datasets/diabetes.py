@@ -1,4 +1,4 @@
-"""Diabetes progression: 442 patients, ten measurements, the disease one year later. Carried by scikit-learn."""
+"""Diabetes progression one year later from ten measurements of 442 patients; the file is part of scikit-learn."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 from stochattn_core.datasets.base import Dataset
 from stochattn_core.datasets.table_parts import table_dataset
 
-# scikit-learn says what each column is; "s1".."s6" are blood serum measurements that it names in its description.
+# scikit-learn names the first four columns; its description names the blood serum measurements "s1" to "s6".
 FEATURES = (
     "age (years)",
     "sex (1 or 2)",

@@ -1,6 +1,6 @@
-"""Real coastlines, the land-sea mask drawn from them, and an orography that is invented at the real places of mountains.
+"""Real coastlines, the land-sea mask computed from them, and an invented orography with hills where Earth has mountains.
 
-The coastlines are Natural Earth 1:110 million (public domain) by way of the npm package world-atlas 2.0.2 (ISC licence).
+The coastlines are Natural Earth 1:110 million (public domain), taken from the npm package world-atlas 2.0.2 (ISC licence).
 The orography is NOT measured: smooth hills with the position, width and rough height of the great mountain ranges.
 """
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from stochattn_core.data_files import data_file
 
-# Hills: latitude and longitude of the middle (degrees), height (m), half-widths in latitude and longitude (degrees).
+# Hills: latitude and longitude of the centre (degrees), height (m), half-widths in latitude and longitude (degrees).
 HILLS = (
     (46, 247, 1900, 9, 9),  # Rocky Mountains
     (35, 254, 1800, 6, 7),
@@ -46,26 +46,27 @@ LOWLAND = 150.0  # m, wherever there is land
 
 @cache
 def coastline() -> tuple[np.ndarray, np.ndarray]:
-    """(longitude, latitude) in degrees, each (point,) float64 with longitudes -180..180; NaN parts the lines.
+    """Return (longitude, latitude) in degrees, each (point,) float64 with longitudes -180..180; NaN separates the lines.
 
-    A line is also parted where it crosses the date line, so that it can be drawn as it is.
+    Lines end where they cross the date line, so that a plot draws no line across the map.
     """
-    longitude, latitude = [], []
+    longitude: list[np.ndarray] = []
+    latitude: list[np.ndarray] = []
     for ring in _rings():
         jump = np.flatnonzero(np.abs(np.diff(ring[:, 0])) > 180) + 1
         for piece in np.split(ring, jump):
-            longitude += [piece[:, 0], [np.nan]]
-            latitude += [piece[:, 1], [np.nan]]
+            longitude += [piece[:, 0], np.array([np.nan])]
+            latitude += [piece[:, 1], np.array([np.nan])]
     return np.concatenate(longitude), np.concatenate(latitude)
 
 
 def land_sea_mask(latitude: np.ndarray, longitude: np.ndarray, n_sample: int = 8) -> np.ndarray:
-    """Share of land in each cell, 0 (sea) to 1 (land): (latitude, longitude) float32.
+    """Return the share of land in each cell, 0 (sea) to 1 (land): (latitude, longitude) float32.
 
-    latitude, longitude: (cell,) middles in degrees, at least 2, rising, evenly spaced in longitude; cells end halfway between
-    the middles, and the outermost reach as far out as in, never past a pole.
-    n_sample x n_sample points a cell. A point is land when a meridian from the north pole to it crosses a coast an odd
-    number of times, which holds for rings around the south pole too.
+    latitude, longitude: (cell,) centres in degrees, at least 2, rising, evenly spaced in longitude. Cells end halfway between
+    the centres; the outermost cells extend as far outward as inward, but never past a pole.
+    n_sample: each cell is sampled at n_sample x n_sample points. A point is land when the meridian from the north pole to it
+    crosses a coast an odd number of times, which also holds for outlines around the south pole.
     """
     latitude, longitude = np.asarray(latitude, dtype=np.float64), np.asarray(longitude, dtype=np.float64)
     middle = (latitude[1:] + latitude[:-1]) / 2
@@ -80,29 +81,29 @@ def land_sea_mask(latitude: np.ndarray, longitude: np.ndarray, n_sample: int = 8
     step = (end[:, 0] - start[:, 0] + 180) % 360 - 180
     land = np.zeros((len(rows), len(columns)), dtype=bool)
     for i, column in enumerate(columns):
-        ahead = (column - start[:, 0] + 180) % 360 - 180
-        crosses = ((ahead >= 0) & (ahead < step)) | ((ahead < 0) & (ahead >= step))
-        coast = start[crosses, 1] + (end[crosses, 1] - start[crosses, 1]) * ahead[crosses] / step[crosses]
+        east = (column - start[:, 0] + 180) % 360 - 180  # degrees from the start of each segment of coast to this meridian
+        crosses = ((east >= 0) & (east < step)) | ((east < 0) & (east >= step))
+        coast = start[crosses, 1] + (end[crosses, 1] - start[crosses, 1]) * east[crosses] / step[crosses]
         land[:, i] = (coast[None] > rows[:, None]).sum(axis=1) % 2 == 1
     return land.reshape(len(latitude), n_sample, len(longitude), n_sample).mean(axis=(1, 3), dtype=np.float32)
 
 
 def orography(latitude: np.ndarray, longitude: np.ndarray) -> np.ndarray:
-    """Height of the invented land surface in metres: (latitude, longitude) float32, 0 over the sea."""
-    phi, along = np.asarray(latitude, dtype=np.float64)[:, None], np.asarray(longitude, dtype=np.float64)[None]
-    height = np.full((phi.size, along.size), LOWLAND)
-    for middle, east, top, half_phi, half_along in HILLS:
-        distance = (along - east + 180) % 360 - 180
-        height += top * np.exp(-(((phi - middle) / half_phi) ** 2) - (distance / half_along) ** 2)
+    """Return the height of the invented land surface in metres: (latitude, longitude) float32, 0 over the sea."""
+    rows, columns = np.asarray(latitude, dtype=np.float64)[:, None], np.asarray(longitude, dtype=np.float64)[None]
+    height = np.full((rows.size, columns.size), LOWLAND)
+    for north, east, top, width_north, width_east in HILLS:
+        distance = (columns - east + 180) % 360 - 180
+        height += top * np.exp(-(((rows - north) / width_north) ** 2) - (distance / width_east) ** 2)
     # East Antarctica: a dome that rises from the coast at 66 S and falls off towards the west.
-    dome = 1 - np.exp(-(np.clip(-66 - phi, 0, None) ** 2) / 64)
-    height += 2700 * dome * (0.65 + 0.35 * np.cos(np.deg2rad(along - 90)))
+    dome = 1 - np.exp(-(np.clip(-66 - rows, 0, None) ** 2) / 64)
+    height += 2700 * dome * (0.65 + 0.35 * np.cos(np.deg2rad(columns - 90)))
     return (height * land_sea_mask(latitude, longitude)).astype(np.float32)
 
 
 @cache
 def _rings() -> list[np.ndarray]:
-    """Closed outlines of the land, each (point, 2): longitude -180..180 and latitude in degrees."""
+    """Return the closed outlines of the land, each (point, 2): longitude -180..180 and latitude in degrees."""
     with np.load(data_file("coastline_110m.npz")) as file:
         points, start = file["hundredth_degree"] / 100.0, file["start"]
     return [points[i:j] for i, j in pairwise(start)]

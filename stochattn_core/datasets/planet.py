@@ -1,15 +1,17 @@
-"""A simulated planet: 175 days each to calibrate and to test on, six-hourly, from a three-level quasi-geostrophic atmosphere.
+"""A simulated planet: 175 days to calibrate and 175 to test on, six-hourly, from a three-level quasi-geostrophic atmosphere.
 
-It has Earth's size, rotation and coastlines, invented mountains, and a perpetual northern winter; it has no moisture, no
-seasons and no day, and nothing here ever happened. The training years are not shipped but made by
-`python -m stochattn_core.datasets.quasi_geostrophic.simulate`; the training part of the Dataset is 64 starts out of them, enough for
-scales and a climatology, not to train a network. Source of the equations: Marshall and Molteni (1993), J. Atmos. Sci. 50, 1792.
+The planet has Earth's size, rotation and coastlines, invented mountains, and a perpetual northern winter. It has no moisture, no
+seasons and no day, and none of its weather was ever observed. The training years are not shipped;
+`python -m stochattn_core.datasets.quasi_geostrophic.simulate` makes them. The training part of the Dataset holds 64 init times out of
+them, enough for scales and a climatology but too few to train a network.
+Source of the equations: Marshall and Molteni (1993), J. Atmos. Sci. 50, 1792.
 """
 
 from __future__ import annotations
 
 import hashlib
-from functools import cache, partial
+from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -28,9 +30,9 @@ SHA256 = {
     "calibration": "641ee448cd7cd776dc97d176596ce2d6f05a7915eb260b28165e6e6a004a1aaa",
     "test": "e5c2f4895f60592e2093a275249a29efe609374e60e8f9e026df792547511d12",
 }
-# The model's own calendar: it says which part a time is from and how far apart two times are, nothing else.
+# The calendar of the simulation is arbitrary: it only tells which part a time is from and how far apart two times are.
 FIRST_TIME = {"train": "2001-01-01", "calibration": "2031-01-01", "test": "2041-01-01"}
-BLOCK_DAYS = 5  # cases a day apart depend on one another for about that long
+BLOCK_DAYS = 5  # cases fewer days apart than this depend on one another
 TITLES = {
     "geopotential": "geopotential at {} hPa",
     "u_component_of_wind": "eastward wind at {} hPa",
@@ -40,9 +42,9 @@ TITLES = {
 
 
 def load(variable: str = "geopotential_500", lead_time: int = 24) -> Dataset:
-    """One variable at one lead time in hours, forecast from all eleven variables on the 32 x 64 grid.
+    """Return the Dataset of one variable at one lead time in hours, forecast from all eleven variables on the 32 x 64 grid.
 
-    variable: one of VARIABLES; lead_time: one of LEAD_TIMES. The starts, a day apart, are the same for every lead time.
+    variable: one of VARIABLES; lead_time: one of LEAD_TIMES. The init times, a day apart, are the same for every lead time.
     """
     if variable not in VARIABLES:
         raise ValueError(f"expected a variable of the simulated planet, one of {', '.join(VARIABLES)}, got {variable!r}; pick one of these")
@@ -59,9 +61,9 @@ def load(variable: str = "geopotential_500", lead_time: int = 24) -> Dataset:
         units=UNITS[variable],
         source="simulated by this project: quasi-geostrophic model of Marshall and Molteni (1993), J. Atmos. Sci. 50, 1792",
         licence="Apache-2.0",
-        train=_train(variable, lead_time),
-        calibration=_stretch("calibration", variable, lead_time),
-        test=_stretch("test", variable, lead_time),
+        train=_training_part(variable, lead_time),
+        calibration=_evaluation_part("calibration", variable, lead_time),
+        test=_evaluation_part("test", variable, lead_time),
         feature_names=VARIABLES,
         lead_time=(lead_time,),
         lead_unit="h",
@@ -71,7 +73,7 @@ def load(variable: str = "geopotential_500", lead_time: int = 24) -> Dataset:
         },
         notes=(
             f"simulated, not observed: the weather of a planet with Earth's coastlines and invented mountains; climatology is the mean of {years:.0f} "
-            "training years, of which 64 starts are shipped",
+            "training years, of which 64 init times are shipped",
         ),
         latitude=tuple(LATITUDE.tolist()),
         longitude=tuple(LONGITUDE.tolist()),
@@ -80,17 +82,17 @@ def load(variable: str = "geopotential_500", lead_time: int = 24) -> Dataset:
 
 
 def name_of(variable: str = "geopotential_500", lead_time: int = 24) -> str:
-    """planet, planet-72h, planet-temperature_650-48h: what is not said is geopotential_500 and 24 h.
+    """Return the name of the dataset: planet, planet-72h, planet-temperature_650-48h. It leaves out geopotential_500 and 24 h.
 
     >>> choice_of(name_of("geopotential_200", 6))
     ('geopotential_200', 6)
     """
-    of_variable = "" if variable == "geopotential_500" else f"-{variable}"
-    return f"planet{of_variable}" if lead_time == 24 else f"planet{of_variable}-{lead_time}h"
+    suffix = "" if variable == "geopotential_500" else f"-{variable}"
+    return f"planet{suffix}" if lead_time == 24 else f"planet{suffix}-{lead_time}h"
 
 
 def choice_of(name: str) -> tuple[str, int] | None:
-    """Variable and lead time (h) of a name that name_of gives; None for every other name."""
+    """Return the variable and the lead time (h) of a name that name_of returns; None for every other name."""
     return _choices().get(name)
 
 
@@ -106,18 +108,18 @@ def variable_title(variable: str) -> str:
 
 @cache
 def constants() -> dict[str, np.ndarray]:
-    """land_sea_mask (0 to 1) and orography (m), (latitude, longitude) float32."""
+    """Return land_sea_mask (0 to 1) and orography (m), each (latitude, longitude) float32."""
     return {"land_sea_mask": land_sea_mask(LATITUDE, LONGITUDE), "orography": orography(LATITUDE, LONGITUDE)}
 
 
 @cache
 def _archive(part: str) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Streamfunctions (..., level, coefficient) float32 of a part and the other arrays of its file."""
+    """Return the streamfunctions of a part, (..., level, coefficient) float32, and the other arrays of its file."""
     path = data_file(f"planet_{part}.npz")
     digest = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "no file"
     if digest != SHA256[part]:
         raise ValueError(
-            f"expected {path.name} of SHA-256 {SHA256[part][:12]}... in {str(path.parent)!r}, got {digest[:12]}; take the file from the project "
+            f"expected {path.name} of SHA-256 {SHA256[part][:12]}... in {str(Path(path.parent))!r}, got {digest[:12]}; take the file from the project "
             "again (data/README.md says how it was made)"
         )
     packing, arrays = load_archive(path)
@@ -126,27 +128,27 @@ def _archive(part: str) -> tuple[np.ndarray, dict[str, np.ndarray]]:
 
 @cache
 def _inputs(part: str) -> torch.Tensor:
-    """All variables at the starts of a part, read only: every Dataset of the planet shares them."""
+    """Return all variables at the init times of a part. Every Dataset of the planet shares this tensor: do not write to it."""
     rows, _ = _archive(part)
-    return decode(rows[:, 0] if part == "train" else rows[_starts(len(rows))])
+    return decode(rows[:, 0] if part == "train" else rows[_init_positions(len(rows))])
 
 
-def _starts(n_time: int) -> np.ndarray:
+def _init_positions(n_time: int) -> np.ndarray:
     return np.arange(0, n_time - max(LEAD_TIMES) // HOURS, 24 // HOURS)
 
 
-def _stretch(part: str, variable: str, lead_time: int) -> Split:
+def _evaluation_part(part: str, variable: str, lead_time: int) -> Split:
     rows, _ = _archive(part)
-    start = _starts(len(rows))
+    position = _init_positions(len(rows))
     return Split(
         inputs=_inputs(part),
-        target=decode(rows[start + lead_time // HOURS], (variable,))[:, 0],
-        index=pd.DatetimeIndex(pd.Timestamp(FIRST_TIME[part]) + pd.to_timedelta(start * HOURS, unit="h"), name="init_time"),
-        block=blocks_in_time(len(start), BLOCK_DAYS),
+        target=decode(rows[position + lead_time // HOURS], (variable,))[:, 0],
+        index=pd.DatetimeIndex(pd.Timestamp(FIRST_TIME[part]) + pd.to_timedelta(position * HOURS, unit="h"), name="init_time"),
+        block=blocks_in_time(len(position), BLOCK_DAYS),
     )
 
 
-def _train(variable: str, lead_time: int) -> Split:
+def _training_part(variable: str, lead_time: int) -> Split:
     rows, arrays = _archive("train")  # (start, lead, level, coefficient)
     lead = int(np.flatnonzero(arrays["lead_time"] == lead_time)[0])
     first = pd.DatetimeIndex([pd.Timestamp(FIRST_TIME["train"]) + pd.DateOffset(years=int(member)) for member in arrays["member"]])
@@ -156,9 +158,3 @@ def _train(variable: str, lead_time: int) -> Split:
         index=pd.DatetimeIndex(first + pd.to_timedelta(arrays["hour"], unit="h"), name="init_time"),
         block=np.arange(len(rows)),  # weeks apart
     )
-
-
-ENTRIES = {
-    "planet": ("Simulated planet, Z500 24 h ahead", partial(load, "geopotential_500", 24)),
-    "planet-72h": ("Simulated planet, Z500 72 h ahead", partial(load, "geopotential_500", 72)),
-}

@@ -1,15 +1,17 @@
-"""From one series to a Dataset: sliding windows in three parts of time, with a gap, and the naive forecasts to beat."""
+"""From one series to a Dataset: sliding windows in three parts of time, with a gap between them, and its reference forecasts."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import partial
+from typing import Unpack
 
 import numpy as np
 import pandas as pd
 import torch
 
-from stochattn_core.datasets.base import Dataset, Split, blocks_in_time
+from stochattn_core.datasets.base import PARTS, Dataset, Description, Split, blocks_in_time
 
 MAX_CASE = {"train": 1000, "calibration": 300, "test": 300}  # more windows overlap so much that they only cost time
 MIN_CASE = 8
@@ -23,25 +25,25 @@ def series_dataset(
     horizon: int,
     period: int = 1,
     ends: tuple[int, int, int] | None = None,
-    **about: object,
+    **description: Unpack[Description],
 ) -> Dataset:
-    """values: (time,) in the units of the target, evenly spaced; times: (time,). about: the descriptive fields of Dataset.
+    """Return a Dataset of windows: a case is `context` values, and the `horizon` values after them are its target.
 
-    A case is `context` values in and the `horizon` values after them as target. ends are the positions where train,
-    calibration and test end (60, 80 and 100 percent of the series without it). The first target of a part comes `horizon`
-    steps after the last target of the part before; what the model is given may reach back, what it is scored on never
-    overlaps. A NaN in a context becomes the last value before it; a window whose target holds a NaN is left out.
+    values: (time,) in the units of the target, evenly spaced, NaN where missing.   times: (time,).   period: length of the season in
+    steps.   ends: the positions where train, calibration and test end; 60, 80 and 100 percent of the series without it.
+    The first target of a part comes `horizon` steps after the last target of the part before it: a context may reach back into the part
+    before, but targets never overlap. A NaN in a context becomes the last value before it; a window with a NaN in its target is left out.
     """
     n_time = len(values)
     ends = ends or (round(0.6 * n_time), round(0.8 * n_time), n_time)
     starts = (context, ends[0] + horizon, ends[1] + horizon)
-    known = pd.Series(values, dtype=np.float64).ffill().to_numpy()
+    carried = pd.Series(values, dtype=np.float64).ffill().to_numpy()
     missing = np.concatenate([[0], np.cumsum(~np.isfinite(values))])  # missing[j] - missing[i] of them in values[i:j]
     window = np.lib.stride_tricks.sliding_window_view
     parts = []
-    for part, first, end in zip(("train", "calibration", "test"), starts, ends, strict=True):
+    for part, first, end in zip(PARTS, starts, ends, strict=True):
         init = np.arange(max(first, context) - 1, end - horizon)  # positions of the last value that the model sees
-        init = init[(missing[init + 1 + horizon] == missing[init + 1]) & np.isfinite(known[init + 1 - context])]
+        init = init[(missing[init + 1 + horizon] == missing[init + 1]) & np.isfinite(carried[init + 1 - context])]
         if len(init) < MIN_CASE:
             need = math.ceil((max(context, 2 * horizon) + horizon + MIN_CASE) / 0.2)
             raise ValueError(
@@ -52,13 +54,13 @@ def series_dataset(
         init = init[::stride]
         parts.append(
             Split(
-                inputs=torch.from_numpy(window(known, context)[init + 1 - context].astype(np.float32)),
+                inputs=torch.from_numpy(window(carried, context)[init + 1 - context].astype(np.float32)),
                 target=torch.from_numpy(window(values, horizon)[init + 1].astype(np.float32)),
                 index=pd.Index(times[init], name="init_time"),
                 block=blocks_in_time(len(init), math.ceil(max(horizon, period) / stride)),
             )
         )
-    references = {"persistence": partial(_persistence, horizon)}
+    references: dict[str, Callable[[Split], torch.Tensor]] = {"persistence": partial(_persistence, horizon)}
     if period > 1 and context >= period:
         references["seasonal naive"] = partial(_seasonal_naive, horizon, period)
     train, calibration, test = parts
@@ -70,12 +72,12 @@ def series_dataset(
         lead_time=tuple(range(1, horizon + 1)),
         period=period,
         references=references,
-        **about,
+        **description,
     )
 
 
 def _stride(n_window: int, max_case: int, period: int) -> int:
-    """Smallest step that leaves at most max_case windows and does not keep landing on the same phases of the season."""
+    """Return the smallest step that leaves at most max_case windows and does not keep landing on the same phases of the season."""
     stride = math.ceil(n_window / max_case)
     while stride > 1 and math.gcd(stride, period) > 1:
         stride += 1
@@ -87,6 +89,6 @@ def _persistence(horizon: int, split: Split) -> torch.Tensor:
 
 
 def _seasonal_naive(horizon: int, period: int, split: Split) -> torch.Tensor:
-    """The value of the same phase one season before: lead h takes the value period - (h-1) mod period steps back."""
+    """Return the value of the same phase one season before: lead h takes the value period - (h-1) mod period steps back."""
     back = torch.arange(horizon) % period - period
     return split.inputs[:, back]

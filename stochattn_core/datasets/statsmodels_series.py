@@ -1,4 +1,4 @@
-"""Three real series that statsmodels carries, in the public domain: CO2, El Nino sea temperature, sunspots."""
+"""Three measured series in the public domain that are part of statsmodels: CO2, sea temperature off Peru (El Nino), sunspots."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from stochattn_core.datasets.series_parts import series_dataset
 
 
 def load_co2() -> Dataset:
-    """Monthly means of the weekly flask samples at Mauna Loa. Months without a sample stay missing until windows are cut."""
+    """Return monthly means of the weekly flask samples at Mauna Loa. Months without a sample stay missing until windows are cut."""
     from statsmodels.datasets import co2  # statsmodels takes a second to import
 
     weekly = co2.load_pandas().data["co2"]
-    monthly = weekly.resample("MS").mean().round(3)  # rounded, so that the order of a sum never changes the digest
+    monthly = weekly.resample("MS").mean().round(3)  # rounded, so that the digest does not depend on the order of a sum
     return series_dataset(
         monthly.to_numpy(),
         monthly.index,
@@ -79,4 +79,4 @@ def _missing(values: pd.Series) -> tuple[str, ...]:
     count = int(np.isnan(values.to_numpy()).sum())
     if not count:
         return ()
-    return (f"{count} of {len(values)} months have no sample: inputs carry the month before on, and no forecast is scored on them",)
+    return (f"{count} of {len(values)} months have no sample: in inputs each becomes the month before it, and no forecast is scored on it",)

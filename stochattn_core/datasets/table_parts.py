@@ -1,14 +1,15 @@
-"""From rows to a table Dataset: a seeded shuffle, 60/20/20 parts, and the forecasts a model has to beat."""
+"""From rows to a table Dataset: a random split in three parts from a seed, and its reference forecasts."""
 
 from __future__ import annotations
 
 from functools import partial
+from typing import Unpack
 
 import numpy as np
 import pandas as pd
 import torch
 
-from stochattn_core.datasets.base import Dataset, Split, blocks_at_random
+from stochattn_core.datasets.base import Dataset, Description, Split, blocks_at_random
 
 FRACTIONS = (0.6, 0.2, 0.2)  # train, calibration, test
 
@@ -20,18 +21,20 @@ def table_dataset(
     sizes: tuple[int, int, int] | None = None,
     seed: int = 0,
     row: pd.Index | None = None,
-    **about: object,
+    **description: Unpack[Description],
 ) -> Dataset:
-    """features: (row, feature), target: (row,), both in their own units. about: the descriptive fields of Dataset.
+    """Return a Dataset whose parts are drawn from the rows at random.
 
-    sizes gives the number of rows of train, calibration and test; without it they are 60/20/20 percent. row names the
-    rows (their number in the file where some were left out), 0, 1, ... without it.
+    features: (row, feature), target: (row,), both in their own units.   sizes: rows of train, calibration and test, together at most
+    all; 60, 20 and 20 percent without it.   row: the name of each row (its number in the file where some rows were left out);
+    0, 1, ... without it.
     """
     n_row = len(features)
     if sizes is None:
         n_train, n_calibration = int(FRACTIONS[0] * n_row), int(FRACTIONS[1] * n_row)
         sizes = (n_train, n_calibration, n_row - n_train - n_calibration)
-    assert sum(sizes) <= n_row
+    if sum(sizes) > n_row:
+        raise ValueError(f"expected sizes of at most {n_row} rows together, got {sum(sizes)}; make the parts smaller")
     row = pd.RangeIndex(n_row) if row is None else row
     order = np.random.default_rng(seed).permutation(n_row)
     starts = np.cumsum((0, *sizes))
@@ -53,7 +56,7 @@ def table_dataset(
         calibration=calibration,
         test=test,
         references={"training mean": partial(_training_mean, train), "linear regression": partial(_linear_regression, train)},
-        **about,
+        **description,
     )
 
 
@@ -62,7 +65,7 @@ def _training_mean(train: Split, split: Split) -> torch.Tensor:
 
 
 def _linear_regression(train: Split, split: Split) -> torch.Tensor:
-    from sklearn.linear_model import LinearRegression  # half a second to import, needed for this line only
+    from sklearn.linear_model import LinearRegression  # takes half a second to import, and only this line needs it
 
     fitted = LinearRegression().fit(train.inputs.double().numpy(), train.target.double().numpy())
     return torch.from_numpy(fitted.predict(split.inputs.double().numpy()).astype(np.float32))

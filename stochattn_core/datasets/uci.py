@@ -1,4 +1,4 @@
-"""Tables of the uncertainty literature, fetched from OpenML by scikit-learn and kept in its cache (SCIKIT_LEARN_DATA)."""
+"""Tables on which papers on uncertainty compare methods; scikit-learn fetches them from OpenML into its cache (SCIKIT_LEARN_DATA)."""
 
 from __future__ import annotations
 
@@ -10,12 +10,10 @@ import pandas as pd
 from stochattn_core.datasets.base import Dataset
 from stochattn_core.datasets.table_parts import table_dataset
 
-AVAILABILITY = "a download from openml.org at first use"
-
 
 @dataclass(frozen=True)
 class Source:
-    """One table on openml.org. data_id is one upload, never replaced. n_row and n_feature are what it must hold."""
+    """One table on openml.org. data_id names one upload, which is never replaced. The table must have n_row rows and n_feature features."""
 
     data_id: int
     n_row: int
@@ -25,7 +23,7 @@ class Source:
     units: str
     citation: str
     licence: str
-    without: tuple[str, ...] = ()  # columns that are neither the target nor known beforehand
+    excluded: tuple[str, ...] = ()  # columns that are not the target and are not known beforehand
 
 
 SOURCES = {
@@ -38,7 +36,7 @@ SOURCES = {
         "kWh m-2",
         "Tsanas and Xifara (2012), Energy and Buildings 49, 560",
         "CC BY 4.0",
-        without=("cooling_load",),
+        excluded=("cooling_load",),
     ),
     "concrete": Source(
         44959,
@@ -89,7 +87,7 @@ def load(name: str) -> Dataset:
 
     try:
         frame = fetch_openml(data_id=source.data_id, as_frame=True, parser="auto").frame
-    except Exception as error:  # urllib, http, ssl, OpenML and checksum errors: for the user they are one thing
+    except Exception as error:  # urllib, http, ssl, OpenML and checksum errors all mean the same to the user
         raise ValueError(
             f"expected to fetch {name!r} (number {source.data_id}) from openml.org, got {type(error).__name__}; connect to the internet once, or "
             "pick an embedded dataset or a CSV file of your own"
@@ -98,7 +96,7 @@ def load(name: str) -> Dataset:
         raise ValueError(
             f"expected the column {source.target!r} in {name!r} from openml.org, got {', '.join(map(str, frame.columns))}; report this"
         )
-    features = frame.drop(columns=[source.target, *(column for column in source.without if column in frame)])
+    features = frame.drop(columns=[source.target, *(column for column in source.excluded if column in frame)])
     if features.shape != (source.n_row, source.n_feature):
         raise ValueError(
             f"expected {source.n_row} rows and {source.n_feature} features in {name!r} from openml.org, got {features.shape[0]} and "

@@ -1,8 +1,8 @@
-"""ClimaX for weather on a latitude-longitude grid: our own module, key for key that of microsoft/ClimaX, global and regional.
+"""ClimaX for weather on a latitude-longitude grid: a module of our own with the state dict of microsoft/ClimaX, global and regional.
 
-Every variable is cut into patches by an embedding of its own; at each place one learned query attends over the variables
-(`var_agg`, an nn.MultiheadAttention), and pre-norm blocks attend over the places (`blocks.*.attn`, torch's
-scaled_dot_product_attention). Source: Nguyen et al. (2023), "ClimaX: A foundation model for weather and climate", ICML,
+Each variable has its own patch embedding. At each place one learned query attends over the variables (`var_agg`, an
+nn.MultiheadAttention); pre-norm blocks then attend over the places (`blocks.*.attn`, torch's scaled_dot_product_attention).
+Source: Nguyen et al. (2023), "ClimaX: A foundation model for weather and climate", ICML,
 arXiv 2301.10343.
 """
 
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 LEVELS = (50, 250, 500, 600, 700, 850, 925)  # hPa
-# The 48 of the public checkpoints, in their order; "lattitude" is their spelling.
+# The 48 variables of the public checkpoints, in their order; "lattitude" is their spelling.
 VARIABLES = (
     *("land_sea_mask", "orography", "lattitude", "2m_temperature", "10m_u_component_of_wind", "10m_v_component_of_wind"),
     *(
@@ -24,16 +24,16 @@ VARIABLES = (
         for level in LEVELS
     ),
 )
-HOURS = 100.0  # the unit in which a lead time enters
+HOURS = 100.0  # the network receives lead times in units of so many hours
 
 
 class ClimaX(nn.Module):
-    """Variables of one time in, the same and others at a later time out, all standardised.
+    """A forecast of standardised variables at a later time from standardised variables of one time.
 
     **Shape**: x (case, variable, latitude, longitude), lead_times (case,) in hours -> (case, out_variable, latitude, longitude);
     with patch_ids, the box of the grid that these patches cover.
 
-    The defaults are the public configuration: 108,088,512 parameters in 209 tensors. A pass is 1 + depth attention calls.
+    The defaults are the public configuration: 108,088,512 parameters in 209 tensors. A pass makes 1 + depth attention calls.
     parallel_patch_embed keeps the patch embeddings of all variables in one tensor, as some checkpoints do; the result is the same.
     """
 
@@ -63,7 +63,7 @@ class ClimaX(nn.Module):
         self.var_map = {name: i for i, name in enumerate(self.variables)}
         n_variable, n_patch = len(self.variables), self.patches[0] * self.patches[1]
         embeds = ParallelPatchEmbeds if parallel_patch_embed else PatchEmbeds
-        self.token_embeds = embeds(n_variable, patch_size, embed_dim)
+        self.token_embeds: nn.Module = embeds(n_variable, patch_size, embed_dim)
         self.var_embed = nn.Parameter(torch.zeros(1, n_variable, embed_dim))
         self.var_query = nn.Parameter(torch.zeros(1, 1, embed_dim))
         self.var_agg = nn.MultiheadAttention(embed_dim, n_head, batch_first=True)
@@ -77,7 +77,7 @@ class ClimaX(nn.Module):
         self._initialise()
 
     def _initialise(self) -> None:
-        """As published: weights normal with sd 0.02 cut at 2, biases 0, positions and variables as sines and cosines."""
+        """Initialise as published: weights normal with standard deviation 0.02, cut at 2, biases 0, positions and variables as sines and cosines."""
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 nn.init.trunc_normal_(module.weight, std=0.02)
@@ -97,9 +97,9 @@ class ClimaX(nn.Module):
         *,
         patch_ids: Sequence[int] | Tensor | None = None,
     ) -> Tensor:
-        """variables name the channels of x, out_variables those that are wanted; all of the network's, in its order, where None.
+        """variables name the channels of x, out_variables those of the result; None stands for all of the network's, in its order.
 
-        patch_ids: the patches of a box, row by row from the first latitude, a row from west to east; see `box_patches`.
+        patch_ids: the patches of a box, row by row from the first latitude, each row from west to east; see `box_patches`.
         Inputs are whole grids even then: the box is cut out after the embedding.
         """
         names = self.variables if variables is None else tuple(variables)
@@ -117,10 +117,10 @@ class ClimaX(nn.Module):
         return maps if wanted is None else maps[:, wanted]
 
     def encode(self, x: Tensor, lead_times: Tensor, variables: Sequence[str], places: Tensor | None = None) -> Tensor:
-        """One token a place, after the last block and its norm: (case, place, embed_dim)."""
+        """Return one token per place, after the last block and its norm: (case, place, embed_dim)."""
         ids = self._ids(variables)
         tokens = self.token_embeds(x, ids) + self.var_embed[:, ids, None]  # (case, variable, place, embed_dim)
-        pos_embed = self.pos_embed
+        pos_embed: Tensor = self.pos_embed
         if places is not None:
             tokens, pos_embed = tokens[:, :, places], pos_embed[:, places]
         n_case, _, n_place, width = tokens.shape
@@ -132,7 +132,7 @@ class ClimaX(nn.Module):
         return self.norm(tokens)
 
     def aggregate(self, tokens: Tensor) -> Tensor:
-        """(case place, variable, embed_dim) -> (case place, 1, embed_dim): one learned query over the variables at each place."""
+        """Let one learned query attend over the variables at each place: (case place, variable, embed_dim) -> (case place, 1, embed_dim)."""
         return self.var_agg(self.var_query.expand(len(tokens), -1, -1), tokens, tokens, need_weights=False)[0]
 
     def _ids(self, variables: Sequence[str]) -> list[int]:
@@ -144,7 +144,7 @@ class ClimaX(nn.Module):
         return [self.var_map[name] for name in variables]
 
     def _rows(self, places: Tensor) -> int:
-        """How many rows of patches the box has; refuses patches that are no box."""
+        """Return how many rows of patches the box has. Raises ValueError for patches that do not form a box."""
         n_row, n_column = self.patches
         inside = places.ndim == 1 and len(places) > 0 and bool(((places >= 0) & (places < n_row * n_column)).all())
         if inside:
@@ -158,23 +158,26 @@ class ClimaX(nn.Module):
         )
 
     def _maps(self, tokens: Tensor, rows: int) -> Tensor:
-        """(case, place, row column variable) -> (case, variable, latitude, longitude)"""
+        """Return tokens as maps: (case, place, row column variable) -> (case, variable, latitude, longitude)."""
         p = self.patch_size
         maps = tokens.view(len(tokens), rows, -1, p, p, len(self.variables)).permute(0, 5, 1, 3, 2, 4)
         return maps.flatten(4, 5).flatten(2, 3)
 
 
 def whole_patches(grid: tuple[int, int], patch_size: int) -> tuple[int, int]:
-    """The smallest grid of whole patches that holds this one.
+    """Return the smallest grid of whole patches that holds this one.
 
     >>> whole_patches((25, 53), 4)
     (28, 56)
     """
-    return tuple(-(-n // patch_size) * patch_size for n in grid)
+    n_row, n_column = grid
+    return -(-n_row // patch_size) * patch_size, -(-n_column // patch_size) * patch_size
 
 
 def box_patches(patches: tuple[int, int], latitude: tuple[int, int], longitude: tuple[int, int]) -> Tensor:
-    """patch_ids of the box of rows latitude[0] <= i < latitude[1] and columns likewise; columns may run past the end, over the date line.
+    """Return the patch_ids of a box: rows latitude[0] <= i < latitude[1], and columns likewise.
+
+    Columns may run past the end, over the date line.
 
     >>> box_patches((16, 32), (2, 4), (31, 33)).tolist()
     [95, 64, 127, 96]
@@ -184,13 +187,15 @@ def box_patches(patches: tuple[int, int], latitude: tuple[int, int], longitude: 
 
 
 def sines(position: Tensor, width: int) -> Tensor:
-    """(place,) -> (place, width): sines, then cosines, of position / 10000^(2 i / width), i from 0 to width / 2 - 1."""
+    """Return sines, then cosines, of position / 10000^(2 i / width), i from 0 to width / 2 - 1: (place,) -> (place, width)."""
     rate = 10000.0 ** -(torch.arange(width // 2, dtype=position.dtype) / (width / 2))
     angle = position[:, None] * rate
     return torch.cat([angle.sin(), angle.cos()], dim=-1)
 
 
 class PatchEmbed(nn.Module):
+    """The patch embedding of one variable; `PatchEmbeds` reads its weights."""
+
     def __init__(self, patch_size: int, width: int) -> None:
         super().__init__()
         self.proj = nn.Conv2d(1, width, patch_size, stride=patch_size)
@@ -198,17 +203,19 @@ class PatchEmbed(nn.Module):
 
 
 class PatchEmbeds(nn.ModuleList):
-    """One embedding a variable. **Shape**: (case, variable, latitude, longitude) -> (case, variable, place, width)"""
+    """One embedding per variable. **Shape**: (case, variable, latitude, longitude) -> (case, variable, place, width)"""
 
     def __init__(self, n_variable: int, patch_size: int, width: int) -> None:
         super().__init__(PatchEmbed(patch_size, width) for _ in range(n_variable))
 
     def forward(self, x: Tensor, ids: list[int]) -> Tensor:
-        return _embed(x, torch.stack([self[i].proj.weight for i in ids]), torch.stack([self[i].proj.bias for i in ids]))
+        convolutions = [module.proj for module in self if isinstance(module, PatchEmbed)]
+        weights, biases = ([getattr(convolutions[i], name) for i in ids] for name in ("weight", "bias"))
+        return _embed(x, torch.stack(weights), torch.stack(biases))
 
 
 class ParallelPatchEmbeds(nn.Module):
-    """The same, kept in one tensor for all variables."""
+    """The same as PatchEmbeds, with the weights of all variables in one tensor."""
 
     def __init__(self, n_variable: int, patch_size: int, width: int) -> None:
         super().__init__()
@@ -221,13 +228,18 @@ class ParallelPatchEmbeds(nn.Module):
 
 
 def _embed(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """A convolution with stride = size is a matrix product of the patches: weight (variable, width, 1, p, p), bias (variable, width)."""
+    """Return the embedded patches, (case, variable, place, width), of weight (variable, width, 1, p, p) and bias (variable, width).
+
+    A convolution whose stride is its size is a product of the patches with a matrix.
+    """
     p = weight.shape[-1]
     patches = x.unflatten(3, (-1, p)).unflatten(2, (-1, p)).transpose(3, 4).flatten(4, 5).flatten(2, 3)  # (case, variable, place, p p)
     return torch.einsum("cvlp,vwp->cvlw", patches, weight.flatten(2)) + bias[:, None]
 
 
 class Attention(nn.Module):
+    """Self-attention over the places. **Shape**: (case, place, width) -> (case, place, width)"""
+
     def __init__(self, width: int, n_head: int, dropout: float) -> None:
         super().__init__()
         self.n_head = n_head
@@ -242,6 +254,8 @@ class Attention(nn.Module):
 
 
 class Mlp(nn.Module):
+    """Two linear layers with GELU between them, at each place."""
+
     def __init__(self, width: int, hidden: int, dropout: float) -> None:
         super().__init__()
         self.fc1 = nn.Linear(width, hidden)
@@ -253,6 +267,8 @@ class Mlp(nn.Module):
 
 
 class Block(nn.Module):
+    """A pre-norm transformer block: attention, then the MLP, each added to its input."""
+
     def __init__(self, width: int, n_head: int, mlp_ratio: float, dropout: float) -> None:
         super().__init__()
         self.norm1 = nn.LayerNorm(width)

@@ -1,8 +1,8 @@
-"""The public ClimaX checkpoints: a Lightning file in, our own module out.
+"""The public ClimaX checkpoints: reads a Lightning file into a `ClimaX`.
 
-Such a file is a pickle, read with weights_only=True: it cannot run code. Keys carry the prefix "net."; older ones say "channel" for
-"var"; the patch embeddings may be one tensor for all variables or one for each. What is published is pretrained on climate models
-(CMIP6) for lead times of 6 to 168 h, with neither a mean nor a standard deviation: these are taken from the data at hand.
+Such a file is a pickle; it is read with weights_only=True and cannot run code. Its keys have the prefix "net."; older files say "channel"
+for "var"; the patch embeddings may be one tensor for all variables or one for each. The published weights are pretrained on climate
+models (CMIP6) for lead times of 6 to 168 h. They come without means and standard deviations, which are taken from the user's data.
 """
 
 from __future__ import annotations
@@ -18,20 +18,21 @@ from torch.nn import functional as F
 from stochattn_core.models.climax import VARIABLES, ClimaX, whole_patches
 
 REPOSITORY = "tungnd/climax"  # on huggingface.co
-HEAD_DIM = 64  # of the public configuration: the number of heads cannot be read off the weights
+HEAD_DIM = 64  # of the public configuration; the weights do not show the number of heads
 
 
 def fetch(name: str) -> Path:
-    """The file of that name on the hub, "5.625deg.ckpt" or "1.40625deg.ckpt", from the local cache where it has been fetched before."""
+    """Return the path of a file on the hub, "5.625deg.ckpt" or "1.40625deg.ckpt"; a file fetched before comes from the local cache."""
     from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url, try_to_load_from_cache
 
-    kept = try_to_load_from_cache(REPOSITORY, name)
-    if isinstance(kept, str):
-        return Path(kept)
+    cached = try_to_load_from_cache(REPOSITORY, name)
+    if isinstance(cached, str):
+        return Path(cached)
     try:
-        get_hf_file_metadata(hf_hub_url(REPOSITORY, name), timeout=10)  # fails at once; the download retries for half a minute
+        # Without a network this fails at once; the download would retry for half a minute.
+        get_hf_file_metadata(hf_hub_url(REPOSITORY, name), timeout=10)
         return Path(hf_hub_download(REPOSITORY, name))
-    except Exception as error:  # the hub's client raises a dozen kinds for a network that fails
+    except Exception as error:  # the hub's client raises a dozen kinds of errors for a network that fails
         raise ValueError(
             f"expected to fetch {name} of {REPOSITORY} (about 430 MB) from huggingface.co, got {type(error).__name__}; connect to the internet once, "
             "or pick the model 'climax', which is embedded"
@@ -46,10 +47,11 @@ def load_checkpoint(
     n_head: int | None = None,
     parallel_patch_embed: bool = False,
 ) -> ClimaX:
-    """The network of a checkpoint file in eval mode; its sizes are read off the weights.
+    """Return the network of a checkpoint file in eval mode; its sizes are read off the weights.
 
-    variables: what the rows of its embeddings stand for, in order.   grid: (latitude, longitude) cells, by default those it was trained on, twice
-    as many longitudes as latitudes; for another one, made larger to whole patches, the position embedding is interpolated.
+    variables: the names of the rows of its embeddings, in order. grid: (latitude, longitude) cells, by default those of its training,
+    with twice as many longitudes as latitudes. For another grid, extended to whole patches, the position embedding is interpolated.
+    Raises ValueError for a file that does not hold these weights.
     """
     state = modern_names(read(path))
     needed = ("pos_embed", "var_embed", "lead_time_embed.weight", "head.0.weight", "token_embeds.proj_weights")
@@ -78,10 +80,10 @@ def load_checkpoint(
     state["pos_embed"] = interpolated(state["pos_embed"], (n_row, 2 * n_row), network.patches)
     if not parallel_patch_embed:
         state = one_embedding_each(state)
-    expected, found = set(network.state_dict()), set(state)
-    if expected - found:
+    expected, present = set(network.state_dict()), set(state)
+    if expected - present:
         raise ValueError(
-            f"expected {len(expected)} tensors of a ClimaX in {str(path)!r}, found {len(expected & found)}, without {min(expected - found)}; "
+            f"expected {len(expected)} tensors of a ClimaX in {str(path)!r}, found {len(expected & present)}, without {min(expected - present)}; "
             "the file is damaged or of another model"
         )
     network.load_state_dict({name: state[name].float() for name in expected}, assign=True)
@@ -89,20 +91,20 @@ def load_checkpoint(
 
 
 def read(path: str | Path) -> dict[str, Tensor]:
-    """The tensors of a Lightning file, or of a bare state dict, without the prefix "net."."""
+    """Return the tensors of a Lightning file, or of a bare state dict, by their names without the prefix "net."."""
     try:
-        kept = torch.load(path, map_location="cpu", weights_only=True)
+        content = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
         raise ValueError(
             f"expected a ClimaX checkpoint in {str(path)!r} that holds tensors and plain values only, got {type(error).__name__}; "
             f"give a file of {REPOSITORY}, fetched anew"
         ) from error
-    state = kept.get("state_dict", kept) if isinstance(kept, dict) else {}
+    state = content.get("state_dict", content) if isinstance(content, dict) else {}
     return {name.removeprefix("net."): values for name, values in state.items() if isinstance(values, Tensor)}
 
 
 def modern_names(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """ "channel" becomes "var", and patch embeddings of one variable each become one tensor for all."""
+    """Return the state with "var" for "channel", and with the patch embeddings of all variables in one tensor."""
     state = {name.replace("channel", "var"): values for name, values in state.items()}
     n_variable = _count(state, "token_embeds.")
     if "token_embeds.0.proj.weight" in state:
@@ -112,7 +114,7 @@ def modern_names(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def one_embedding_each(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The patch embeddings of one tensor as one embedding a variable."""
+    """Return the state with one patch embedding per variable instead of one tensor for all."""
     state = dict(state)
     pairs = zip(state.pop("token_embeds.proj_weights"), state.pop("token_embeds.proj_biases"), strict=True)
     for i, (weight, bias) in enumerate(pairs):
@@ -121,7 +123,7 @@ def one_embedding_each(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def interpolated(pos_embed: Tensor, old: tuple[int, int], new: tuple[int, int]) -> Tensor:
-    """Position embeddings (1, place, width) of one grid of patches for another, bicubic as upstream does it."""
+    """Return position embeddings (1, place, width) of one grid of patches for another grid, bicubic as in microsoft/ClimaX."""
     if old == new:
         return pos_embed
     maps = pos_embed.unflatten(1, old).permute(0, 3, 1, 2)
@@ -129,5 +131,5 @@ def interpolated(pos_embed: Tensor, old: tuple[int, int], new: tuple[int, int]) 
 
 
 def _count(state: dict[str, Tensor], prefix: str) -> int:
-    """How many different first parts the names after the prefix have."""
+    """Return how many different first parts follow the prefix in the names of the state."""
     return len({name.removeprefix(prefix).split(".")[0] for name in state if name.startswith(prefix)})

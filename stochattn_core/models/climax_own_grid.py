@@ -1,7 +1,7 @@
-"""A small ClimaX for a grid that no weights are stored for, trained on the train part of its dataset: one target, one lead time.
+"""A small ClimaX for a grid without stored weights, trained on the train part of its dataset for one target at one lead time.
 
-A train part of a few hundred maps is soon known by heart. So its last sixth is held out, and what the network adds to damped
-persistence is scaled by the regression of the truth on it there, so that it adds no more than it has learnt.
+A network soon overfits a train part of a few hundred maps. So the last sixth is held out, and what the network adds to damped persistence
+is scaled by the regression of the truth on it there: it then adds no more than it has learnt.
 """
 
 from __future__ import annotations
@@ -13,25 +13,25 @@ import torch
 from torch import Tensor
 
 from stochattn_core.datasets.base import Dataset, Progress
-from stochattn_core.models import weights
+from stochattn_core.models import weight_files
 from stochattn_core.models.climax import ClimaX, whole_patches
 from stochattn_core.models.climax_grid import GridNetwork, geography, hours_of, load, save, standardise
-from stochattn_core.models.climax_training import QuickClimaX, Recipe, Run, area, half_precision, start_small
-from stochattn_core.models.weights import own_randomness
+from stochattn_core.models.climax_training import QuickClimaX, Recipe, Run, Size, area, half_precision, start_small
+from stochattn_core.models.reproducible import reproducible
 
-RECIPE = 2  # raised when what follows changes: kept weights of another recipe are not used
-MAX_PATCH = 256  # attention costs the square of them
-HELD_OUT = 6  # one case in so many
+RECIPE = 2  # raise this when the training changes: weights of another recipe are then not used
+MAX_PATCH = 256  # the cost of attention grows with the square of the number of patches
+HELD_OUT = 6  # one case in so many is held out
 BATCH = 16
 EPOCHS, MIN_STEP, MAX_STEP = 60, 300, 1500
-LEAST = 0.1  # of what the network gives is kept in any case, or its members would all be equal
+MIN_SHARE = 0.1  # of the network's contribution always remains; without any, all members would be equal
 
 
 def stored_or_trained(dataset: Dataset, progress: Progress | None = None) -> GridNetwork:
-    """What was trained on exactly this train part before, from the user's cache folder, or trained now and kept there."""
+    """Return the network trained on exactly this train part: from the user's cache folder, or trained now and stored there."""
     key = train_sha256(dataset)
-    path = weights.cache_folder() / f"climax_{key[:16]}_recipe{RECIPE}.safetensors"
-    if weights.about(path).get("train_sha256") == key:
+    path = weight_files.cache_folder() / f"climax_{key[:16]}_recipe{RECIPE}.safetensors"
+    if weight_files.about(path).get("train_sha256") == key:
         return load(path)
     network = train_own(dataset, progress=progress)
     try:
@@ -42,7 +42,7 @@ def stored_or_trained(dataset: Dataset, progress: Progress | None = None) -> Gri
 
 
 def train_sha256(dataset: Dataset) -> str:
-    """Digest of all that the training sees."""
+    """Return the digest of everything that the training sees."""
     about = (dataset.feature_names, dataset.target_name, hours_of(dataset), dataset.latitude, dataset.longitude, sorted(dataset.constants))
     digest = hashlib.sha256(repr(about).encode())
     for values in (dataset.train.inputs, dataset.train.target, *(torch.as_tensor(dataset.constants[name]) for name in about[-1])):
@@ -52,23 +52,23 @@ def train_sha256(dataset: Dataset) -> str:
 
 
 def n_step_for(n_fit: int, batch: int = BATCH) -> int:
-    """EPOCHS passes over the cases, within bounds: more steps on few cases cost time and no longer lower the error of the held-out ones."""
+    """Return the steps for EPOCHS passes over the cases, within bounds: more steps on few cases do not lower the held-out error."""
     return max(MIN_STEP, min(MAX_STEP, EPOCHS * n_fit // batch))
 
 
 def train_own(
     dataset: Dataset, *, n_step: int | None = None, batch: int = BATCH, seed: int = 0, progress: Progress | None = None
 ) -> GridNetwork:
-    """n_step: n_step_for as many cases as there are, without."""
+    """Return the network trained on the train part, in eval mode. n_step: by default that of `n_step_for`."""
     train = dataset.train
     inputs, later = train.inputs, train.target[:, None]
     n_row, n_column = inputs.shape[2:]
     names, target = dataset.feature_names, dataset.target_name
     maps = geography(dataset.latitude, n_column, dataset.constants)
     side = patch_size(n_row, n_column)
-    size = {"grid": whole_patches((n_row, n_column), side), "patch_size": side, "embed_dim": 64, "depth": 3, "n_head": 4}
-    with own_randomness(seed):
-        inner = QuickClimaX(tuple(dict.fromkeys((*names, *maps, target))), **size)
+    grid, size = whole_patches((n_row, n_column), side), Size(patch_size=side, embed_dim=64, depth=3, n_head=4)
+    with reproducible(seed):
+        inner = QuickClimaX(tuple(dict.fromkeys((*names, *maps, target))), grid=grid, **size)
         start_small(inner)
         network = standardise(GridNetwork(inner, names, (target,), tuple(maps), (hours_of(dataset),), (n_row, n_column)), train, maps)
         n_fit = len(train) - len(train) // HELD_OUT
@@ -81,24 +81,24 @@ def train_own(
             rows = torch.randint(n_fit, (batch,), generator=run.random)
             with half_precision():
                 change = network.change(inputs[rows], network.leads.expand(batch))
-            there = wanted[rows].isfinite() * weight
-            run.take((there * (change.float() - wanted[rows].nan_to_num()).square()).sum() / there.sum().clamp_min(1e-6))
+            cell_weight = wanted[rows].isfinite() * weight
+            run.take((cell_weight * (change.float() - wanted[rows].nan_to_num()).square()).sum() / cell_weight.sum().clamp_min(1e-6))
             if progress is not None and (run.step % 10 == 0 or run.step == n_step):
                 progress(run.step, n_step, f"training climax on {n_fit} maps")
-        network.network = ClimaX(inner.variables, **size)
+        network.network = ClimaX(inner.variables, grid=grid, **size)
         network.network.load_state_dict(run.mean)
     network.eval()
     with torch.no_grad():
-        given = torch.cat([network.change(rows, network.leads.expand(len(rows))) for rows in inputs[n_fit:].split(64)])
+        change = torch.cat([network.change(cases, network.leads.expand(len(cases))) for cases in inputs[n_fit:].split(64)])
     truth = wanted[n_fit:]
-    there = truth.isfinite() * weight
-    share = (there * given * truth.nan_to_num()).sum() / (there * given.square()).sum().clamp_min(1e-12)
-    network.step.mul_(share.clamp(LEAST, 1.0))
+    cell_weight = truth.isfinite() * weight
+    share = (cell_weight * change * truth.nan_to_num()).sum() / (cell_weight * change.square()).sum().clamp_min(1e-12)
+    network.step.mul_(share.clamp(MIN_SHARE, 1.0))
     return network.for_target(target, hours_of(dataset))
 
 
 def patch_size(n_row: int, n_column: int) -> int:
-    """The smallest patch of 2, 4, 8 ... cells a side by which the grid has at most MAX_PATCH patches."""
+    """Return the smallest side of a patch, 2, 4, 8 ... cells, with which the grid has at most MAX_PATCH patches."""
     size = 2
     while -(-n_row // size) * -(-n_column // size) > MAX_PATCH:
         size *= 2
@@ -106,7 +106,7 @@ def patch_size(n_row: int, n_column: int) -> int:
 
 
 def _fit_damping(network: GridNetwork, inputs: Tensor, later: Tensor) -> None:
-    """Climatology of the target, its regression on the present by latitude, and what is left, from the train part."""
+    """Set the climatology of the target, its regression on the present by latitude, and the standard deviation of the rest."""
     target = network.outputs[0]
     network.centre.copy_(later.nanmean(0).nan_to_num(float(later.nanmean())))
     departure = later - network.centre

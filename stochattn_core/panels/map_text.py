@@ -9,10 +9,10 @@ import plotly.graph_objects as go
 
 from stochattn_core.datasets import planet
 from stochattn_core.datasets.base import Dataset
+from stochattn_core.datasets.constants import STANDARD_GRAVITY
 from stochattn_core.figures.projection import Projection
 from stochattn_core.figures.theme import number
 
-GRAVITY = 9.80665  # m s-2: geopotential over height
 GEOPOTENTIAL = "m2 s-2"
 MIDDLES = {"orthographic": (-40.0, 40.0)}  # where the globe is seen from: over the Atlantic storm track
 HEIGHT, ROUND_HEIGHT = 360, 470  # pixels of a small map
@@ -35,7 +35,7 @@ def variable_title(data: Dataset) -> str:
 def in_metres(figure: go.Figure) -> go.Figure:
     """The pointer on a map of geopotential also tells the height, geopotential / 9.80665 m s-2."""
     heat = figure.data[0]
-    heat.text = np.nan_to_num(np.asarray(heat.z) / GRAVITY).round().astype(np.int16)  # customdata stays as it is: it is sent once
+    heat.text = np.nan_to_num(np.asarray(heat.z) / STANDARD_GRAVITY).round().astype(np.int16)  # customdata stays as it is: it is sent once
     heat.hovertemplate = heat.hovertemplate.replace("<br>latitude", " = %{text:,d} m<br>latitude", 1)
     return figure
 

@@ -11,13 +11,14 @@ import pandas as pd
 import plotly.graph_objects as go
 from matplotlib.figure import Figure
 
+from stochattn_core.datasets.constants import STANDARD_GRAVITY
 from stochattn_core.figures.map_export import spaghetti_export
 from stochattn_core.figures.spaghetti import Contours, spaghetti
 from stochattn_core.figures.theme import Palette, units_text
 from stochattn_core.figures.wind import round_below
 from stochattn_core.panels.base import Panel, View
 from stochattn_core.panels.field_map import about_forecast, grid_table
-from stochattn_core.panels.map_text import GEOPOTENTIAL, GRAVITY, place_of_maximum, projection_of, variable_title
+from stochattn_core.panels.map_text import GEOPOTENTIAL, place_of_maximum, projection_of, variable_title
 
 
 class Numbers(NamedTuple):
@@ -71,7 +72,7 @@ def contour_levels(values: np.ndarray, latitude: Sequence[float], units: str) ->
 
     They leave 30% below and above in the northern mid-latitudes, where the jet is; over the globe the tropics would decide.
     """
-    factor, name = (GRAVITY, "m") if units == GEOPOTENTIAL else (1.0, units_text(units))
+    factor, name = (STANDARD_GRAVITY, "m") if units == GEOPOTENTIAL else (1.0, units_text(units))
     north = np.asarray(latitude)
     rows = (north >= 20) & (north <= 70)
     low, high = np.nanquantile((values[rows] if rows.any() else values) / factor, [0.3, 0.7])

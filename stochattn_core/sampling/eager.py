@@ -1,8 +1,8 @@
-"""Exact multinomial counts of attention rows in plain torch, on any device. The reference for every faster kernel.
+"""Exact multinomial counts of attention rows in plain torch, on any device. This is the reference for every faster sampler.
 
-Law: counts ~ Multinomial(concentration, p), p = mass / mass.sum(). E[counts] = concentration p,
+Law: counts ~ Multinomial(concentration, p) with p = mass / mass.sum(), so E[counts] = concentration p and
 Cov[counts] = concentration (diag p - p p^T). Limit: counts / concentration -> p as the concentration grows.
-A key without mass is never drawn.
+A key without mass is never drawn. See `sampler` for the contract.
 """
 
 from __future__ import annotations
@@ -10,12 +10,14 @@ from __future__ import annotations
 import math
 
 import torch
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from stochattn_core.sampling import stream
 
-# Draws up to which a row of few keys is searched: the Poisson chain has a fixed cost. What the chain leaves is searched from fewer on.
+# Rows of few keys are searched up to so many draws, because the Poisson chain has a fixed cost.
 SEARCH_AT_LEAST = 256
+# The chain hands its last draws to the search when at most so many are left.
 LEFT_TO_SEARCH = 128
 HALF_LOG_2PI = math.log(2 * math.pi) / 2
 STIRLING_BELOW_10 = (0.0, *(math.log(math.factorial(k)) - (k + 0.5) * math.log(k) + k for k in range(1, 10)))
@@ -24,15 +26,15 @@ COMPARE_AT_MOST = 32
 
 
 def draws_by_search(concentration: int, n_key: int) -> bool:
-    """Whether searching every draw in the cumulated row is cheaper than drawing counts; the choice depends on these two alone."""
+    """Is searching every draw in the cumulated row cheaper than drawing counts? The choice depends on these two numbers alone."""
     return concentration <= max(2 * n_key, SEARCH_AT_LEAST)
 
 
 def search(mass: Tensor, keys: Tensor, concentration: int) -> Tensor:
-    """The drawn key of every draw by inversion of the cumulated row: (row, key) mass, (*fold, row) keys -> (*fold, row, draw) int64.
+    """Return the key that each draw hits, by inversion of the cumulated row: (row, key) mass, (*fold, row) keys -> (*fold, row, draw) int64.
 
     The first n draws of a larger concentration are the draws of concentration n (common random numbers).
-    Rows must have mass; see `sample_counts` for those that do not.
+    Every row must have mass; `sample_counts` and `mean_of_draws` also take rows without.
     """
     cumulated = _cumulated(mass)
     points = _points(cumulated, keys, concentration, stream.DRAW)
@@ -40,11 +42,16 @@ def search(mass: Tensor, keys: Tensor, concentration: int) -> Tensor:
     return drawn.view(len(mass), *keys.shape[:-1], concentration).movedim(0, -2)
 
 
-def mean_of_draws(mass: Tensor, keys: Tensor, concentration: int, values: Tensor) -> Tensor:
-    """The mean of the drawn keys' values, which every fold draws from the same rows with keys of its own.
+def mean_of_draws(
+    mass: Float[Tensor, "head_row key"],
+    keys: Int64[Tensor, "*fold head_row"],
+    concentration: int,
+    values: Float[Tensor, "head key feature"],
+) -> Float[Tensor, "*fold head_row feature"]:
+    """Return the mean of the drawn keys' values. All folds draw from the same rows, each with its own keys of the stream.
 
     mass: (head * row, key), keys: (*fold, head * row), values: (head, key, feature) -> (*fold, head * row, feature).
-    For few draws over many keys: adding the drawn values up, draw by draw, reads less memory than a row of weights.
+    Made for few draws over many keys: adding up the drawn values, draw by draw, reads less memory than a row of weights.
     A row without mass gives zeros; a row whose mass is not finite gives NaN.
     """
     n_head, n_key, _ = values.shape
@@ -56,33 +63,33 @@ def mean_of_draws(mass: Tensor, keys: Tensor, concentration: int, values: Tensor
 
 
 def _drawable(mass: Tensor) -> tuple[Tensor, Tensor]:
-    """Which rows can be drawn from, and what the others give."""
+    """Return which rows can be drawn from, and the result of those that cannot: 0 without mass, NaN where the mass is not finite."""
     total = mass.sum(-1, keepdim=True)
     return torch.isfinite(total) & (total > 0), torch.where(torch.isfinite(total), 0.0, torch.nan).to(mass.dtype)
 
 
 def _cumulated(mass: Tensor) -> Tensor:
-    """Sums in the order of the keys, which any other sampler can meet bit for bit; float32 where the device has no float64 (MPS)."""
+    """Return the sums in the order of the keys, which other samplers repeat bit for bit; float32 where the device has no float64 (MPS)."""
     return mass.to(torch.float32 if mass.device.type == "mps" else torch.float64).cumsum(-1)
 
 
 def _points(cumulated: Tensor, keys: Tensor, n_draw: int, purpose: int) -> Tensor:
-    """n_draw points on each row: a key is drawn where a point falls between the entry before and its own."""
-    # A point is kept strictly below the row's own last entry, which rounding could otherwise make it reach: then a key without mass,
-    # whose interval is empty, is never hit.
+    """Return n_draw points on each row: a key is drawn where a point falls between the cumulated entry before it and its own."""
+    # Rounding could move a point up to the last entry of its row. The minimum keeps it strictly below, so that a key without mass, whose
+    # interval is empty, is never hit.
     total = cumulated[:, -1:].contiguous()
     points = stream.uniforms(stream.purpose_keys(keys, purpose), n_draw).mul_(total)
     return torch.minimum(points, torch.nextafter(total, torch.zeros_like(total)))
 
 
 def counts_by_search(mass: Tensor, keys: Tensor, concentration: int) -> Tensor:
-    """Multinomial counts, draw by draw: cost grows with the concentration. (row, key) in mass's dtype."""
+    """Return multinomial counts, drawn one by one: (row, key) in mass's dtype. The cost grows with the concentration."""
     cumulated = _cumulated(mass)
     return _count(cumulated, _points(cumulated, keys, concentration, stream.DRAW), mass.dtype)
 
 
 def _count(cumulated: Tensor, points: Tensor, dtype: torch.dtype) -> Tensor:
-    """How many points of a row each key has drawn; points at infinity are none of any key's."""
+    """Return how many points of a row fall to each key; points at infinity fall to none."""
     n_key = cumulated.shape[-1]
     if n_key <= COMPARE_AT_MOST:
         below = torch.stack([(points < cumulated[:, key : key + 1]).sum(-1) for key in range(n_key)], -1)
@@ -93,13 +100,13 @@ def _count(cumulated: Tensor, points: Tensor, dtype: torch.dtype) -> Tensor:
 
 
 def counts_by_chain(mass: Tensor, keys: Tensor, concentration: int) -> Tensor:
-    """Multinomial counts by a chain of Poisson counts: cost grows with the number of keys. (row, key) float64.
+    """Return multinomial counts by a chain of Poisson counts: (row, key) float64. The cost grows with the number of keys.
 
-    Independent Poisson counts, given their total T, are multinomial of T draws. So Poisson counts with a mean total a little below
-    what is still to be drawn are kept whenever T does not exceed it, a decision that depends on T alone, and the rest is drawn
-    again, with few enough left by search.
+    Independent Poisson counts, given their total T, are multinomial with T draws. The chain proposes Poisson counts whose mean total is
+    a little below the draws still to be made, and accepts them if T does not exceed these: a decision that depends on T alone. It
+    repeats this for the draws that are left, until they are few enough for the search.
     """
-    if mass.device.type == "mps":  # which has no float64, and counts need it
+    if mass.device.type == "mps":  # MPS has no float64, which the counts need
         return counts_by_chain(mass.cpu(), keys.cpu(), concentration).float().to(mass.device)
     n_row, n_key = mass.shape
     cumulated = _cumulated(mass)
@@ -115,15 +122,15 @@ def counts_by_chain(mass: Tensor, keys: Tensor, concentration: int) -> Tensor:
         mean = (wanted - 2.5 * wanted.sqrt()).clamp_min_(1.0)[:, None] * p[rows]
         batch = poisson(mean, stream.purpose_keys(keys[rows], stream.POISSON, attempt))
         total = batch.sum(-1).long()
-        kept = total <= left[rows]
-        counts[rows[kept]] += batch[kept]
-        left[rows[kept]] -= total[kept]
+        accepted = total <= left[rows]
+        counts[rows[accepted]] += batch[accepted]
+        left[rows[accepted]] -= total[accepted]
         attempt += 1
     return counts.add_(_top_up(cumulated, keys, left))
 
 
 def _top_up(cumulated: Tensor, keys: Tensor, left: Tensor) -> Tensor:
-    """Counts of the last left[row] draws of every row, by search."""
+    """Return the counts of the last left[row] draws of every row, by search."""
     most = int(left.max())
     if not most:
         return torch.zeros_like(cumulated)
@@ -133,9 +140,10 @@ def _top_up(cumulated: Tensor, keys: Tensor, left: Tensor) -> Tensor:
 
 
 def poisson(mean: Tensor, keys: Tensor) -> Tensor:
-    """Independent Poisson counts from the stream: (row, key) means -> (row, key) float64; 0 where the mean is 0.
+    """Return independent Poisson counts from the stream: (row, key) means -> (row, key) float64; 0 where the mean is 0.
 
-    Means below 10 by inversion, the others by Hoermann's transformed rejection PTRS (1993, Insurance: Mathematics and Economics 12).
+    Means below 10 are sampled by inversion, the others by Hoermann's transformed rejection PTRS (1993, Insurance: Mathematics and
+    Economics 12).
     """
     counts = torch.zeros_like(mean)
     uniform = stream.uniforms(keys, mean.shape[-1])
@@ -162,9 +170,9 @@ def poisson(mean: Tensor, keys: Tensor) -> Tensor:
 
 
 def _stirling(k: Tensor) -> Tensor:
-    """What remains of log k! beyond k log k - k + log(k) / 2 (at 0: all of it), to the last bits.
+    """Return log k! - (k log k - k + log(k) / 2), or 0 at k = 0, to the last bits.
 
-    So log of the Poisson density is k log(mean / k) + (k - mean) - log(k) / 2 - this, which is free of large terms that cancel
+    The log of the Poisson density is then k log(mean / k) + (k - mean) - log(k) / 2 minus this, without large terms that cancel
     (Loader 2000, Fast and accurate computation of binomial probabilities).
     """
     inverse = 1 / k.clamp_min(1.0)
@@ -175,16 +183,16 @@ def _stirling(k: Tensor) -> Tensor:
 
 
 def _uniform_at(keys: Tensor, row: Tensor, key: Tensor, attempt: int) -> Tensor:
-    """One number for each chosen element, at the address (row, attempt, key)."""
+    """Return one number for each chosen element, at the address (row, attempt, key)."""
     return stream.uniforms_at(stream.purpose_keys(keys, stream.REJECTION, attempt)[row], key)
 
 
 def _poisson_inversion(mean: Tensor, uniform: Tensor) -> Tensor:
-    """Smallest k whose cumulated probability exceeds the uniform, by running up from 0."""
+    """Return the smallest k whose cumulated probability exceeds the uniform, counting up from 0."""
     counts = torch.zeros_like(mean)
     term = torch.exp(-mean)
     cumulated = term.clone()
-    # P(count > 200 | mean < 10) is below 1e-150: the bound is never met, it only keeps a NaN from looping for ever.
+    # P(count > 200 | mean < 10) is below 1e-150: no count reaches the bound, which only ends the loop for a NaN.
     for k in range(1, 200):
         above = uniform >= cumulated
         if not bool(above.any()):
@@ -195,10 +203,12 @@ def _poisson_inversion(mean: Tensor, uniform: Tensor) -> Tensor:
     return counts
 
 
-def sample_counts(mass: Tensor, keys: Tensor, concentration: int, *, out: Tensor | None = None) -> Tensor:
-    """Multinomial counts of every row: (row, key) non-negative mass, (row,) keys -> (row, key) in mass's dtype.
+def sample_counts(
+    mass: Float[Tensor, "row key"], keys: Int64[Tensor, " row"], concentration: int, *, out: Tensor | None = None
+) -> Float[Tensor, "row key"]:
+    """Return multinomial counts of every row: (row, key) non-negative mass, (row,) keys -> (row, key) in mass's dtype.
 
-    out: memory that a sampler may put the counts into; this one has its own.
+    out: memory that a sampler may use for the counts; this one allocates its own.
     A row without mass (every key masked) gives zeros; a row whose mass is not finite gives NaN.
     """
     drawable, otherwise = _drawable(mass)

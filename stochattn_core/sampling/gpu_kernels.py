@@ -1,8 +1,8 @@
 """The Triton kernels of `gpu.py`. Importing this module needs triton.
 
-A key's mass is 2^(score - level), level being the highest score of its block in units of log 2, rounded up: a change of level is a shift by
-whole powers of two and rounds nothing. Masses are added up as whole numbers. So the second reading of a row meets the total of the first
-bit for bit, in whatever order a device adds.
+The mass of a key is 2^(score - level), where level is the highest score of its block in units of log 2, rounded up: a change of level
+shifts masses by whole powers of two and rounds nothing. Masses are added up as whole numbers. The second reading of a row therefore
+meets the total of the first bit for bit, in whatever order a device adds.
 """
 
 import triton
@@ -10,7 +10,7 @@ import triton.language as tl
 
 from stochattn_core.sampling import stream
 
-GAMMA, FIRST, SECOND = (tl.constexpr(word) for word in (stream._GAMMA, *stream._MULTIPLIERS))
+GAMMA, FIRST, SECOND = (tl.constexpr(word) for word in (stream.GAMMA, *stream.MULTIPLIERS))
 DRAW = tl.constexpr(stream.DRAW)
 NO_MASK, BOOL, FLOAT = tl.constexpr(0), tl.constexpr(1), tl.constexpr(2)
 LOG2_E = tl.constexpr(1.4426950408889634)
@@ -18,7 +18,7 @@ INFINITY = tl.constexpr(float("inf"))
 
 
 @triton.jit
-def _mix(word):
+def _mix(word: tl.tensor) -> tl.tensor:
     """SplitMix64's finaliser on uint64; see `stream`."""
     word = (word ^ (word >> 30)) * FIRST
     word = (word ^ (word >> 27)) * SECOND
@@ -26,14 +26,17 @@ def _mix(word):
 
 
 @triton.jit
-def sort_uniforms(keys, uniforms, n_row, n_draw, ROWS: tl.constexpr, RUN: tl.constexpr):
-    """`stream.uniforms` of purpose DRAW, ascending within every run of RUN draws. keys: (n_row,) int64; uniforms: (n_row, n_draw) float64."""
+def sort_uniforms(keys: tl.tensor, uniforms: tl.tensor, n_row: tl.tensor, n_draw: tl.tensor, ROWS: tl.constexpr, RUN: tl.constexpr) -> None:
+    """Write `stream.uniforms` of purpose DRAW, ascending within every run of RUN draws.
+
+    keys: (n_row,) int64; uniforms: (n_row, n_draw) float64.
+    """
     row = (tl.program_id(0) * ROWS + tl.arange(0, ROWS)).to(tl.int64)
     draw = tl.program_id(1) * RUN + tl.arange(0, RUN)
     key = tl.load(keys + row, mask=row < n_row, other=0).to(tl.uint64, bitcast=True)
     key = _mix(key + GAMMA * (1 + DRAW))
     word = (_mix(key[:, None] + (draw + 1).to(tl.uint64)[None, :] * GAMMA) >> 12).to(tl.int64)
-    word = tl.where((draw < n_draw)[None, :], word, 1 << 52)  # what is no draw comes after all draws
+    word = tl.where((draw < n_draw)[None, :], word, 1 << 52)  # beyond the last draw: sorted behind all draws
     if RUN > 1:
         word = tl.sort(word)
     uniform = (word.to(tl.float64) + 0.5) * (2.0**-52)
@@ -41,20 +44,31 @@ def sort_uniforms(keys, uniforms, n_row, n_draw, ROWS: tl.constexpr, RUN: tl.con
 
 
 @triton.jit
-def _power_of_two(exponent):
-    """2^exponent in float64 for whole numbers up to 0; 2^-1022 for all below."""
+def _power_of_two(exponent: tl.tensor) -> tl.tensor:
+    """Return 2^exponent in float64 for whole numbers up to 0; 2^-1022 for all below."""
     return ((tl.maximum(exponent, -1022.0).to(tl.int64) + 1023) << 52).to(tl.float64, bitcast=True)
 
 
 @triton.jit
-def _scores(q, k, mask, rows, cols, n_row, n_key, factor, IS_CAUSAL: tl.constexpr, MASK: tl.constexpr):
-    """(row, key) scores of a block in units of log 2; -inf where a key is not attended. mask: pointers of the block, in its shape."""
+def _scores(
+    q: tl.tensor,
+    k: tl.tensor,
+    mask: tl.tensor,
+    rows: tl.tensor,
+    cols: tl.tensor,
+    n_row: tl.tensor,
+    n_key: tl.tensor,
+    factor: tl.tensor,
+    IS_CAUSAL: tl.constexpr,
+    MASK: tl.constexpr,
+) -> tl.tensor:
+    """Return the (row, key) scores of a block in units of log 2; -inf where a key is not attended. mask: pointers of the block, in its shape."""
     product = tl.dot(q, k, input_precision="ieee")
     added = tl.where(cols < n_key, 0.0, -INFINITY)[None, :].broadcast_to(product.shape)
     is_inside = (rows < n_row)[:, None] & (cols < n_key)[None, :]
     if MASK == FLOAT:
         added += tl.load(mask, mask=is_inside, other=0.0).to(tl.float32) * LOG2_E
-    # The rounding is written out: left to the compiler, it could differ between the two readings of a block.
+    # An explicit fma fixes the rounding: left to the compiler, it could differ between the two readings of a block.
     scores = tl.fma(product, factor, added)
     if MASK == BOOL:
         scores = tl.where(tl.load(mask, mask=is_inside, other=0) != 0, scores, -INFINITY)
@@ -64,13 +78,13 @@ def _scores(q, k, mask, rows, cols, n_row, n_key, factor, IS_CAUSAL: tl.constexp
 
 
 @triton.jit
-def _larger(a, b):
+def _larger(a: tl.tensor, b: tl.tensor) -> tl.tensor:
     return tl.maximum(a, b, propagate_nan=tl.PropagateNan.ALL)
 
 
 @triton.jit
-def _masses(scores, UNITS: tl.constexpr):
-    """Masses of a block, its level, and their sum in UNITS: the same bits whenever the scores are the same bits."""
+def _masses(scores: tl.tensor, UNITS: tl.constexpr) -> tuple[tl.tensor, tl.tensor, tl.tensor]:
+    """Return the masses of a block, its level, and the sum of the masses in UNITS: equal scores give equal bits."""
     level = tl.ceil(tl.reduce(scores, 1, _larger))
     masses = tl.exp2(scores - tl.where(level == -INFINITY, 0.0, level)[:, None])
     whole = tl.fma(masses, tl.full(masses.shape, UNITS, tl.float32), tl.full(masses.shape, 0.5, tl.float32)).to(tl.int32)
@@ -78,42 +92,42 @@ def _masses(scores, UNITS: tl.constexpr):
 
 
 @triton.jit
-def _next(uniforms, at, end, total):
-    """The point of the row that the next draw of a run marks, below the total; infinity when none is left or nothing can be drawn."""
+def _next(uniforms: tl.tensor, at: tl.tensor, end: tl.tensor, total: tl.tensor) -> tl.tensor:
+    """Return the point of the next draw of a run, below the total of the row; infinity when no draw is left or nothing can be drawn."""
     wanted = (at < end) & (total > 0)
     point = tl.load(uniforms + at, mask=wanted, other=0.0) * total
     return tl.where(wanted, tl.minimum(point, total * (1 - 2.0**-52)), INFINITY)
 
 
-# Sizes that change from call to call are kept out of the key under which a compiled kernel is found again.
+# Triton would compile anew for sizes that change from call to call; these are kept out of the key of the compiled kernel.
 @triton.jit(do_not_specialize=["first_head", "n_row", "n_key", "n_draw", "n_head_per_key"])
 def sampled_attention(
-    query,
-    key,
-    value,
-    mask,
-    mask_of_head,
-    uniforms,
-    out,
-    first_head,
-    n_row,
-    n_key,
-    n_draw,
-    n_head_per_key,
-    width,
-    width_value,
-    factor,
-    query_head,
-    query_row,
-    query_col,
-    key_head,
-    key_row,
-    key_col,
-    value_head,
-    value_row,
-    value_col,
-    mask_row,
-    mask_col,
+    query: tl.tensor,
+    key: tl.tensor,
+    value: tl.tensor,
+    mask: tl.tensor,
+    mask_of_head: tl.tensor,
+    uniforms: tl.tensor,
+    out: tl.tensor,
+    first_head: tl.tensor,
+    n_row: tl.tensor,
+    n_key: tl.tensor,
+    n_draw: tl.tensor,
+    n_head_per_key: tl.tensor,
+    width: tl.tensor,
+    width_value: tl.tensor,
+    factor: tl.tensor,
+    query_head: tl.tensor,
+    query_row: tl.tensor,
+    query_col: tl.tensor,
+    key_head: tl.tensor,
+    key_row: tl.tensor,
+    key_col: tl.tensor,
+    value_head: tl.tensor,
+    value_row: tl.tensor,
+    value_col: tl.tensor,
+    mask_row: tl.tensor,
+    mask_col: tl.tensor,
     IS_CAUSAL: tl.constexpr,
     MASK: tl.constexpr,
     ROWS: tl.constexpr,
@@ -121,11 +135,11 @@ def sampled_attention(
     WIDTH: tl.constexpr,
     WIDTH_VALUE: tl.constexpr,
     RUN: tl.constexpr,
-):
-    """The mean of a row's n_draw drawn values, for one tile of ROWS rows of one head.
+) -> None:
+    """Write the mean of the n_draw drawn values of each row, for one tile of ROWS rows of one head.
 
-    query, key, value: (head, row, width) with the strides named after their dims; out: the same, contiguous. mask: (row, key) from
-    mask_of_head on. uniforms: `sort_uniforms` of the heads from first_head on. factor: scale in units of log 2.
+    query, key, value: (head, row, width) with the strides named after their dims; out: the same, contiguous. mask: (row, key), beginning
+    at mask_of_head. uniforms: from `sort_uniforms`, beginning with the head first_head. factor: the scale in units of log 2.
     """
     n_tile = tl.cdiv(n_row, ROWS)
     tile = tl.program_id(0) % n_tile
@@ -165,7 +179,7 @@ def sampled_attention(
         top = higher
     total = tl.where(is_bad == 0, total, 0.0)
 
-    # Second reading, once for every run of draws: a block's counts are the points that fall into the cells of its keys.
+    # Second reading, once for every run of draws: the count of a key is the number of points that fall into its cell.
     drawn = tl.zeros((ROWS, WIDTH_VALUE), tl.float32)
     for run in range(0, n_draw, RUN):
         end = tl.where(rows < n_row, tl.minimum(run + RUN, n_draw), 0)
@@ -182,8 +196,8 @@ def sampled_attention(
             after = before + block
             is_here = point < after
             pending = tl.max(is_here.to(tl.int32))
-            while pending > 0:  # once: Triton 3.7 cannot compile a `while` in an `if`
-                # Cells in whole units of 2^-52: beside a large key none is lost, as it would be in float32.
+            while pending > 0:  # runs at most once; it stands for an `if`, in which Triton 3.7 cannot compile a `while`
+                # Cells are whole numbers of 2^-52: a small key beside a large one keeps its cell, which it would lose in float32.
                 cells = (masses * 2.0**52).to(tl.int64)
                 cell_ends = tl.cumsum(cells, 1)
                 last = tl.sum(cells, 1) - 1

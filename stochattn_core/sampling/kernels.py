@@ -1,10 +1,10 @@
-"""The arithmetic of `eager.py` for one row after another, compiled by Numba: same stream, same sums, same draws.
+"""The arithmetic of `eager.py`, one row after another, compiled by Numba: the same stream, the same sums, the same draws.
 
-A number of the stream and a point in the cumulated row are the same bits as in `eager`, so every drawn key is the same, however it is
-found, and values are added in the order of the draws. Only exp and log, in the Poisson chain, may differ in the last bit, which moves
-a count with a probability of about 1e-15. No row knows of another, so that any part of the rows can be handed to any thread.
-Constants of other modules are compiled in, and Numba stamps what it keeps by the content of this file alone: after changing one of
-theirs, edit this file. For the same reason all samplers are in one file with the stream and the search that they call.
+The numbers of the stream and the points in the cumulated row have the same bits as in `eager`, so every drawn key is the same, however it
+is searched; values are added in the order of the draws. Only exp and log, in the Poisson chain, may differ in the last bit, which changes
+a count with a probability of about 1e-15. Rows are independent, so any part of them can be handed to any thread.
+Constants of other modules are compiled in, and Numba recognises stored code by the content of this file alone: after changing such a
+constant, edit this file. All samplers stand in one file, with the stream and the search that they call, for the same reason.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ import numpy as np
 from stochattn_core.compiled import compiled
 from stochattn_core.sampling import eager, stream
 
-GAMMA = np.uint64(stream._GAMMA)
-_MULTIPLY_1, _MULTIPLY_2 = (np.uint64(multiplier) for multiplier in stream._MULTIPLIERS)
-_SHIFT_1, _SHIFT_2, _SHIFT_3 = (np.uint64(shift) for shift in stream._SHIFTS)
+GAMMA = np.uint64(stream.GAMMA)
+_MULTIPLY_1, _MULTIPLY_2 = (np.uint64(multiplier) for multiplier in stream.MULTIPLIERS)
+_SHIFT_1, _SHIFT_2, _SHIFT_3 = (np.uint64(shift) for shift in stream.SHIFTS)
 _MANTISSA = np.uint64(12)
 _DRAW, _POISSON, _REJECTION, _TOP_UP = (
-    np.uint64((1 + purpose) * stream._GAMMA & stream._WORD) for purpose in (stream.DRAW, stream.POISSON, stream.REJECTION, stream.TOP_UP)
+    np.uint64((1 + purpose) * stream.GAMMA & stream.WORD) for purpose in (stream.DRAW, stream.POISSON, stream.REJECTION, stream.TOP_UP)
 )
-_ATTEMPT = np.uint64(16 * stream._GAMMA & stream._WORD)
+_ATTEMPT = np.uint64(16 * stream.GAMMA & stream.WORD)
 _ONE = np.uint64(1)
-_TOGETHER = 4  # rows cumulated side by side: a sum waits for the one before, four do not wait for one another
+_TOGETHER = 4  # rows cumulated side by side: each sum waits for the one before it in its row, but not for those of the other rows
 _LEFT_TO_SEARCH = eager.LEFT_TO_SEARCH
 _HALF_LOG_2PI = eager.HALF_LOG_2PI
 _STIRLING_BELOW_10 = np.array(eager.STIRLING_BELOW_10)
 
 
 @compiled
-def mix(word):
-    """A word of the stream from its address so far, 64 bits to 64. As in stream."""
+def mix(word: np.uint64) -> np.uint64:
+    """Return the word of the stream for an address, 64 bits to 64. As in stream."""
     word ^= word >> _SHIFT_1
     word *= _MULTIPLY_1
     word ^= word >> _SHIFT_2
@@ -42,21 +42,21 @@ def mix(word):
 
 
 @compiled
-def _uniform(key, draw):
+def _uniform(key: np.uint64, draw: np.uint64) -> float:
     return (np.float64(mix(key + (draw + _ONE) * GAMMA) >> _MANTISSA) + 0.5) * 2.0**-52
 
 
 @compiled
-def _points(key, n_draw, total, points):
-    """n_draw points of a row, below its total. As in eager._points."""
+def _points(key: np.uint64, n_draw: int, total: float, points: np.ndarray) -> None:
+    """Write n_draw points of a row, below its total. As in eager._points."""
     below = np.nextafter(total, 0.0)
     for draw in range(n_draw):
         points[draw] = min(_uniform(key, np.uint64(draw)) * total, below)
 
 
 @compiled
-def _levels(n_key):
-    """Halvings that find one of n_key keys."""
+def _levels(n_key: int) -> int:
+    """Return how many halvings find one of n_key keys."""
     levels = 0
     while (1 << levels) < n_key:
         levels += 1
@@ -64,22 +64,23 @@ def _levels(n_key):
 
 
 @compiled
-def _search(cumulated, points, n_draw, levels, drawn):
-    """How many entries are at most the point. Both come as the bits of positive floats, which are ordered as the floats are.
+def _search(cumulated: np.ndarray, points: np.ndarray, n_draw: int, levels: int, drawn: np.ndarray) -> None:
+    """Write how many entries are at most the point. Both are given as the bits of positive floats, which have the order of the floats.
 
-    All draws take a step before any takes the next: a loop over the steps of one draw is compiled into branches, ten times slower.
+    All draws take one step before any takes the next: a loop over the steps of one draw would compile to branches, ten times slower.
     """
     drawn[:n_draw] = 0
     half = np.int64(1) << levels
     for _ in range(levels):
         half >>= 1
         for draw in range(n_draw):
-            found = drawn[draw]
-            drawn[draw] = found + (((cumulated[np.uint64(found + half - 1)] - points[draw] - 1) >> 63) & half)
+            below = drawn[draw]
+            drawn[draw] = below + (((cumulated[np.uint64(below + half - 1)] - points[draw] - 1) >> 63) & half)
 
 
 @compiled
-def _cumulate(mass, row, n_row, cumulated):
+def _cumulate(mass: np.ndarray, row: int, n_row: int, cumulated: np.ndarray) -> None:
+    """Write the sums of n_row rows, from this one on, in the order of the keys."""
     n_key = mass.shape[1]
     if n_row == _TOGETHER:
         a = b = c = d = 0.0
@@ -101,8 +102,8 @@ def _cumulate(mass, row, n_row, cumulated):
 
 
 @compiled
-def mean_of_draws(mass, keys, n_draw, values, out, first, last):
-    """As eager.mean_of_draws, for rows first to last.
+def mean_of_draws(mass: np.ndarray, keys: np.ndarray, n_draw: int, values: np.ndarray, out: np.ndarray, first: int, last: int) -> None:
+    """As eager.mean_of_draws, for the rows from first to last.
 
     mass: (head * row, key) float32, keys: (fold, head * row) uint64, values: (head, key, feature) float32
     -> out, (fold, head * row, feature) float32.
@@ -130,7 +131,9 @@ def mean_of_draws(mass, keys, n_draw, values, out, first, last):
             for fold in range(n_fold):
                 end = (fold + 1) * n_draw
                 out[fold, row] = 0.0
-                for draw in range(fold * n_draw, end - 3, 4):  # four at a time, in their order: the sum is read and written less often
+                for draw in range(
+                    fold * n_draw, end - 3, 4
+                ):  # four at a time, in their order, so that the sum is read and written less often
                     a, b = np.uint64(drawn[i, draw]), np.uint64(drawn[i, draw + 1])
                     c, d = np.uint64(drawn[i, draw + 2]), np.uint64(drawn[i, draw + 3])
                     for feature in range(n_feature):
@@ -149,8 +152,8 @@ def mean_of_draws(mass, keys, n_draw, values, out, first, last):
 
 
 @compiled
-def counts_by_search(mass, keys, n_draw, out, first, last):
-    """As eager.counts_by_search, for rows first to last: (row, key) float32 mass, (row,) uint64 keys -> out, (row, key) float32."""
+def counts_by_search(mass: np.ndarray, keys: np.ndarray, n_draw: int, out: np.ndarray, first: int, last: int) -> None:
+    """As eager.counts_by_search, for the rows from first to last: (row, key) float32 mass, (row,) uint64 keys -> out, (row, key) float32."""
     n_key = mass.shape[1]
     levels = _levels(n_key)
     cumulated = np.full((_TOGETHER, 1 << levels), np.inf)
@@ -173,8 +176,16 @@ def counts_by_search(mass, keys, n_draw, out, first, last):
 
 
 @compiled
-def _poisson_small(key, mean, counts, running, term, cumulated, uniform):
-    """Poisson counts of the keys whose mean is below 10, as eager._poisson_inversion; the last four are scratch."""
+def _poisson_small(
+    key: np.uint64,
+    mean: np.ndarray,
+    counts: np.ndarray,
+    running: np.ndarray,
+    term: np.ndarray,
+    cumulated: np.ndarray,
+    uniform: np.ndarray,
+) -> None:
+    """Write Poisson counts of the keys whose mean is below 10, as eager._poisson_inversion; the last four arrays are scratch."""
     n_running = 0
     for j in range(len(mean)):
         running[np.uint64(n_running)] = j
@@ -183,26 +194,26 @@ def _poisson_small(key, mean, counts, running, term, cumulated, uniform):
             counts[j] = 0.0
             term[j] = cumulated[j] = math.exp(-mean[j])
             uniform[j] = _uniform(key, np.uint64(j))
-    # Step by step over all keys that still run up: key by key, every end is a branch mispredicted.
+    # One step for all keys that still count up, then the next: key by key, the end of each key would be a mispredicted branch.
     for count in range(1, 200):
         if not n_running:
             break
         reciprocal = 1.0 / count
         n_left = 0
         for i in range(n_running):
-            j = np.uint64(running[np.uint64(i)])
-            above = uniform[j] >= cumulated[j]
-            counts[j] += above
-            term[j] *= mean[j] * reciprocal
-            cumulated[j] += term[j]
-            running[np.uint64(n_left)] = j
+            place = np.uint64(running[np.uint64(i)])
+            above = uniform[place] >= cumulated[place]
+            counts[place] += above
+            term[place] *= mean[place] * reciprocal
+            cumulated[place] += term[place]
+            running[np.uint64(n_left)] = place
             n_left += above
         n_running = n_left
 
 
 @compiled
-def _candidate(mean, u):
-    """Hoermann's transformed uniform, and what his squeeze and his test take: (count, us, a, b)."""
+def _candidate(mean: float, u: float) -> tuple[float, float, float, float]:
+    """Return Hoermann's transformed uniform and the inputs of his squeeze and of his test: (count, us, a, b)."""
     b = 0.931 + 2.53 * math.sqrt(mean)
     a = -0.059 + 0.02483 * b
     us = 0.5 - abs(u)
@@ -210,11 +221,20 @@ def _candidate(mean, u):
 
 
 @compiled
-def _poisson_large(key, mean, counts, doubtful, tried, ratio, fraction, rest):
-    """Poisson counts of the keys whose mean is 10 or more, as eager.poisson; the last five are scratch.
+def _poisson_large(
+    key: np.uint64,
+    mean: np.ndarray,
+    counts: np.ndarray,
+    doubtful: np.ndarray,
+    tried: np.ndarray,
+    ratio: np.ndarray,
+    fraction: np.ndarray,
+    rest: np.ndarray,
+) -> None:
+    """Write Poisson counts of the keys whose mean is 10 or more, as eager.poisson; the last five arrays are scratch.
 
-    Most candidates lie where Hoermann's squeeze accepts them at once. The others are listed and tested. What a loop does for all keys
-    has neither a branch nor a logarithm, which a vector of keys could not take together.
+    Hoermann's squeeze accepts most candidates at once. The others are listed and tested. The loop over all keys has neither a branch
+    nor a logarithm, either of which would prevent the processor from working on several keys at once.
     """
     u_key, v_key = mix(key + _REJECTION + np.uint64(2) * _ATTEMPT), mix(key + _REJECTION + np.uint64(3) * _ATTEMPT)
     for j in range(len(mean)):
@@ -231,9 +251,9 @@ def _poisson_large(key, mean, counts, doubtful, tried, ratio, fraction, rest):
         for i in range(n_doubtful):
             rest[i] = mean[np.uint64(doubtful[i])]
         for i in range(n_doubtful):
-            mu, j = rest[i], np.uint64(doubtful[i])
-            v = _uniform(v_key, j)
-            count, us, a, b = _candidate(mu, _uniform(u_key, j) - 0.5)
+            mu, place = rest[i], np.uint64(doubtful[i])
+            v = _uniform(v_key, place)
+            count, us, a, b = _candidate(mu, _uniform(u_key, place) - 0.5)
             tried[i] = -1.0 if (us < 0.013) & (v > us) else count
             ratio[i] = v * (1.1239 + 1.1328 / (b - 3.4)) / (a / (us * us) + b) * math.sqrt(max(count, 1.0))
         for i in range(n_doubtful):
@@ -245,21 +265,21 @@ def _poisson_large(key, mean, counts, doubtful, tried, ratio, fraction, rest):
             rest[i] = (tried[i] - mu) - (_HALF_LOG_2PI + series)
         n_left = 0
         for i in range(n_doubtful):
-            j = np.uint64(doubtful[i])
+            place = np.uint64(doubtful[i])
             count = tried[i]
             if 0 <= count < 10:
-                rest[i] = (count - mean[j]) - _STIRLING_BELOW_10[np.uint64(count)]
+                rest[i] = (count - mean[place]) - _STIRLING_BELOW_10[np.uint64(count)]
             accepted = (count >= 0) & (math.log(ratio[i]) <= count * math.log(fraction[i]) + rest[i])
-            counts[j] = count
-            doubtful[np.uint64(n_left)] = j
+            counts[place] = count
+            doubtful[np.uint64(n_left)] = place
             n_left += not accepted
         n_doubtful = n_left
         attempt += np.uint64(2)
 
 
 @compiled
-def counts_by_chain(mass, keys, n_draw, out, first, last):
-    """As eager.counts_by_chain, for rows first to last: (row, key) float32 mass, (row,) uint64 keys -> out, (row, key) float32."""
+def counts_by_chain(mass: np.ndarray, keys: np.ndarray, n_draw: int, out: np.ndarray, first: int, last: int) -> None:
+    """As eager.counts_by_chain, for the rows from first to last: (row, key) float32 mass, (row,) uint64 keys -> out, (row, key) float32."""
     n_key = mass.shape[1]
     levels = _levels(n_key)
     cumulated = np.full((_TOGETHER, 1 << levels), np.inf)
@@ -287,9 +307,9 @@ def counts_by_chain(mass, keys, n_draw, out, first, last):
                 batch_key = mix(keys[row] + _POISSON + attempt * _ATTEMPT)
                 _poisson_large(batch_key, mean, batch, listed, *scratch)
                 _poisson_small(batch_key, mean, batch, listed, *scratch[:3])
-                n_drawn = np.int64(0)
+                n_drawn = 0
                 for j in range(n_key):
-                    n_drawn += np.int64(batch[j])
+                    n_drawn += int(batch[j])
                 if n_drawn <= left:
                     left -= n_drawn
                     for j in range(n_key):
@@ -305,7 +325,7 @@ def counts_by_chain(mass, keys, n_draw, out, first, last):
 
 
 def warm() -> None:
-    """Call every kernel once on one row, which compiles it, or loads what was compiled."""
+    """Call every kernel once on one row, which compiles it or loads its compiled code."""
     mass, keys, out = np.ones((1, 2), np.float32), np.zeros(1, np.uint64), np.empty((1, 2), np.float32)
     mean_of_draws(mass, keys[None], 1, np.ones((1, 2, 2), np.float32), out[None], 0, 1)
     counts_by_search(mass, keys, 1, out, 0, 1)

@@ -1,82 +1,89 @@
-"""The random stream: a number is a function of its address (seed, member, call, row, draw), never of what was drawn before.
+"""The random stream: a number is a function of its address (seed, member, call, row, purpose, draw), never of what was drawn before.
 
-So member m is the same bits in any fold, any chunk and any ensemble size, and no generator's state is read or changed.
-Every row gets a 64-bit key by absorbing the address word by word through the SplitMix64 finaliser (Steele, Lea, Flood 2014, OOPSLA,
-with the constants of Stafford's Mix13); its draws are the finaliser of the key plus a multiple of the golden gamma.
-Arithmetic is on int64, whose products wrap modulo 2^64 as unsigned ones do; only shifts need a mask to be logical.
+So member m has the same bits in any fold, any chunk and any ensemble size, and no generator's state is read or changed.
+The 64-bit key of a row absorbs the address word by word through the SplitMix64 finaliser (Steele, Lea, Flood 2014, OOPSLA, with the
+constants of Stafford's Mix13). The draws of the row are the finaliser of its key plus multiples of the golden gamma.
+Arithmetic is on int64: products wrap modulo 2^64 like unsigned ones, and a mask makes a shift logical.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
 
-_WORD = (1 << 64) - 1
-_GAMMA = 0x9E3779B97F4A7C15
-_MULTIPLIERS = (0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
-_SHIFTS = (30, 27, 31)
+WORD = (1 << 64) - 1
+GAMMA = 0x9E3779B97F4A7C15
+MULTIPLIERS = (0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
+SHIFTS = (30, 27, 31)
 
-# What a number is used for. Two purposes never share an address.
+# The purposes of a number, a word of its address: numbers for two purposes are never the same.
 DRAW, POISSON, REJECTION, TOP_UP, DROPOUT, MIXTURE = range(6)
 
 
 def _signed(word: int) -> int:
     """The int64 with the bits of a 64-bit word."""
-    word &= _WORD
+    word &= WORD
     return word - (1 << 64) if word >> 63 else word
 
 
+def _steps() -> Iterator[tuple[int, int | None]]:
+    """The shifts of the finaliser, each with the multiplier that follows it; none follows the last."""
+    return zip(SHIFTS, (*MULTIPLIERS, None), strict=True)
+
+
 def _mix_int(word: int) -> int:
-    for shift, multiplier in zip(_SHIFTS, (*_MULTIPLIERS, None), strict=True):
+    """SplitMix64's finaliser of one 64-bit word."""
+    for shift, multiplier in _steps():
         word ^= word >> shift
         if multiplier is not None:
-            word = word * multiplier & _WORD
+            word = word * multiplier & WORD
     return word
 
 
 def _mix_(words: Tensor) -> Tensor:
-    """SplitMix64's finaliser, in place on int64."""
-    for shift, multiplier in zip(_SHIFTS, (*_MULTIPLIERS, None), strict=True):
-        words ^= (words >> shift) & (_WORD >> shift)
+    """SplitMix64's finaliser of every word, in place on int64."""
+    for shift, multiplier in _steps():
+        words ^= (words >> shift) & (WORD >> shift)
         if multiplier is not None:
             words *= _signed(multiplier)
     return words
 
 
 def _absorb_int(state: int, word: int) -> int:
-    return _mix_int((state + (word + 1) * _GAMMA) & _WORD)
+    return _mix_int((state + (word + 1) * GAMMA) & WORD)
 
 
 def row_keys(seed: int, members: Sequence[int], call: int, first_row: int, n_row: int, device: torch.device) -> Tensor:
-    """Keys of n_row rows from first_row on, for each member: (member, n_row) int64."""
-    rows = torch.arange(first_row + 1, first_row + n_row + 1, device=device, dtype=torch.int64) * _signed(_GAMMA)
-    starts = [_signed(_absorb_int(_absorb_int(_mix_int(seed & _WORD), member), call)) for member in members]
+    """Return the keys of n_row rows from first_row on, for each member: (member, n_row) int64."""
+    rows = torch.arange(first_row + 1, first_row + n_row + 1, device=device, dtype=torch.int64) * _signed(GAMMA)
+    starts = [_signed(_absorb_int(_absorb_int(_mix_int(seed & WORD), member), call)) for member in members]
     return _mix_(rows + torch.tensor(starts, device=device, dtype=torch.int64)[:, None])
 
 
 def purpose_keys(keys: Tensor, purpose: int, attempt: int = 0) -> Tensor:
-    """Keys of the same rows for another purpose or a further attempt; same shape as keys."""
-    return _mix_(keys + _signed((1 + purpose + 16 * attempt) * _GAMMA))
+    """Return the keys of the same rows for another purpose or a further attempt; same shape as keys."""
+    return _mix_(keys + _signed((1 + purpose + 16 * attempt) * GAMMA))
 
 
 def uniforms(keys: Tensor, n_draw: int, *, first: int = 0) -> Tensor:
-    """Numbers first .. first + n_draw - 1 of every row, uniform on the open interval (0, 1): keys.shape + (n_draw,).
+    """Return numbers first .. first + n_draw - 1 of every row, uniform on the open interval (0, 1): keys.shape + (n_draw,).
 
     float64 with 52 random bits; float32 with 23 where the device has no float64 (MPS).
     """
-    counter = torch.arange(first + 1, first + n_draw + 1, device=keys.device, dtype=torch.int64) * _signed(_GAMMA)
+    counter = torch.arange(first + 1, first + n_draw + 1, device=keys.device, dtype=torch.int64) * _signed(GAMMA)
     return _unit(_mix_(keys[..., None] + counter))
 
 
 def uniforms_at(keys: Tensor, draw: Tensor) -> Tensor:
-    """One number for each pair of a row's key and a draw's index, both of one shape."""
-    return _unit(_mix_(keys + (draw + 1) * _signed(_GAMMA)))
+    """Return one number for each pair of a row's key and the index of a draw; both have the same shape."""
+    return _unit(_mix_(keys + (draw + 1) * _signed(GAMMA)))
 
 
 def _unit(words: Tensor) -> Tensor:
-    # Half a unit is added so that 0 is never returned; one bit less than the mantissa holds keeps the largest value below 1.
+    """Return random words as numbers in (0, 1)."""
+    # Adding half a unit excludes 0; using one bit less than the mantissa holds keeps the largest value below 1.
     if words.device.type == "mps":
         return (((words >> 41) & 0x7FFFFF).to(torch.float32) + 0.5) * 2.0**-23
     return (((words >> 12) & 0xFFFFFFFFFFFFF).to(torch.float64) + 0.5) * 2.0**-52

@@ -19,7 +19,7 @@ from stochattn_core.evaluate import layers_of, network_of
 from stochattn_core.forecasts import Ensemble, ensemble_of
 from stochattn_core.metrics import Statistics
 from stochattn_core.metrics.regions import REGIONS, region_weights
-from stochattn_core.models.base import Model
+from stochattn_core.models.model import Model
 from stochattn_core.settings import Setting
 from stochattn_core.tuning.found import Found
 from stochattn_core.tuning.interval import resampled

@@ -15,7 +15,7 @@ from stochattn_core.draw import check_concentration
 from stochattn_core.evaluate import layers_of, network_of
 from stochattn_core.forecasts import ensemble_of
 from stochattn_core.manual_attention import AttentionClass
-from stochattn_core.models.base import Model
+from stochattn_core.models.model import Model
 from stochattn_core.settings import Setting
 from stochattn_core.tuning.found import Found, from_points
 from stochattn_core.tuning.minimum import minimum

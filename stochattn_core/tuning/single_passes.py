@@ -15,7 +15,7 @@ from stochattn_core.ensemble import rows_per_pass, sample_ensemble
 from stochattn_core.forecasts import device_of, fingerprint
 from stochattn_core.manual_attention import AttentionClass
 from stochattn_core.metrics import cell_area_weights
-from stochattn_core.models.base import weights_sha256
+from stochattn_core.models.model import weights_sha256
 from stochattn_core.tuning.found import Found, whole_beside
 from stochattn_core.tuning.interval import ends, error_draws, resampled, wider
 from stochattn_core.tuning.points import Budget

@@ -19,7 +19,7 @@ from torch import nn
 from stochattn_core.datasets.base import Dataset, Progress
 from stochattn_core.evaluate import Evaluation, evaluate, network_of
 from stochattn_core.manual_attention import AttentionClass
-from stochattn_core.models.base import Model
+from stochattn_core.models.model import Model
 from stochattn_core.settings import Setting, TunedSetting
 from stochattn_core.tuning.export import exported
 from stochattn_core.tuning.found import Found

@@ -1,4 +1,4 @@
-"""What drives the simulated atmosphere: jets of thickness, colder or warmer land, hills and rough ground."""
+"""The forcing of the simulated atmosphere: jets, land that is colder or warmer than the sea, hills and rough ground."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from stochattn_core.datasets.quasi_geostrophic.spectral import SphericalTransfor
 
 @dataclass(frozen=True)
 class Jet:
-    """A Gaussian jet of wind difference between two levels: latitude and width in degrees; speeds in m s-1, 200-500 and 500-800 hPa."""
+    """A jet whose wind shear is Gaussian in latitude: latitude and width in degrees.
+
+    speed: difference in wind (m s-1) between 200 and 500 hPa, and between 500 and 800 hPa.
+    """
 
     latitude: float
     width: float
@@ -25,8 +28,8 @@ class Jet:
 class Climate:
     """A perpetual northern winter: no season, no day.
 
-    land_amplitude (m2 s-1) lowers the thickness over northern land and raises it over the sea, as winter does; half of
-    it with the other sign acts in the southern summer.
+    land_amplitude (m2 s-1) lowers the thickness over northern land and raises it over the sea, as in winter; half of it with the
+    opposite sign acts in the southern hemisphere, as in summer.
     """
 
     jets: tuple[Jet, ...] = (Jet(32.0, 15.0, (34.0, 23.5)), Jet(-36.0, 15.0, (28.0, 19.0)))
@@ -36,9 +39,9 @@ class Climate:
 
 
 def build(
-    truncation: int = 42, physics: Physics | None = None, climate: Climate | None = None, dtype=torch.float32
+    truncation: int = 42, physics: Physics | None = None, climate: Climate | None = None, dtype: torch.dtype = torch.float32
 ) -> QuasiGeostrophicModel:
-    """The model over real coastlines and invented mountains."""
+    """Return the model over real coastlines and invented mountains."""
     climate = climate or Climate()
     transform = SphericalTransform.gaussian(truncation, dtype)
     latitude = gauss_latitude(transform)
@@ -52,7 +55,7 @@ def build(
 
 
 def thickness(transform: SphericalTransform, climate: Climate, land: torch.Tensor, latitude: np.ndarray) -> torch.Tensor:
-    """The climate of psi_1 - psi_2 and psi_2 - psi_3, in m2 s-1: (m, part, n, 2)."""
+    """Return the climate of psi_1 - psi_2 and psi_2 - psi_3, in m2 s-1: (m, part, n, 2)."""
     phi = np.linspace(-90, 90, 3601)
     fields = []
     for layer in range(2):
@@ -71,7 +74,7 @@ def thickness(transform: SphericalTransform, climate: Climate, land: torch.Tenso
 
 
 def _smooth(transform: SphericalTransform, field: np.ndarray) -> torch.Tensor:
-    """(longitude, latitude) within the truncation, short waves damped so that coasts and hills ring little."""
+    """Return the field (longitude, latitude) within the truncation; short waves are damped so that coasts and hills hardly ring."""
     degree = torch.arange(transform.truncation + 1, dtype=transform.dtype)
     damping = torch.exp(-2 * (degree / transform.truncation) ** 4)
     coefficient = transform.analysis(torch.tensor(field, dtype=transform.dtype)[..., None])

@@ -1,13 +1,14 @@
 """The three-level quasi-geostrophic model on the sphere of Marshall and Molteni (1993), J. Atmos. Sci. 50, 1792.
 
-Levels 1, 2, 3 are 200, 500, 800 hPa. Each carries a potential vorticity that its own flow moves,
+Levels 1, 2, 3 are 200, 500, 800 hPa. The flow of each level advects its potential vorticity,
 
     dq_i/dt = -J(psi_i, q_i) - D_i,      q_1 = lap psi_1 - (psi_1 - psi_2) / R_1^2 + f
                                          q_2 = lap psi_2 + (psi_1 - psi_2) / R_1^2 - (psi_2 - psi_3) / R_2^2 + f
                                          q_3 = lap psi_3 + (psi_2 - psi_3) / R_2^2 + f (1 + h / H_0)
 
-with D the relaxation of the thicknesses psi_1 - psi_2 and psi_2 - psi_3 towards a climate, friction div(k grad psi_3) at the lowest
-level, stronger over land and hills, and a del^8 diffusion of the part of q that flows. The state is that part, without f and hills.
+where D stands for the relaxation of the thicknesses psi_1 - psi_2 and psi_2 - psi_3 towards a climate, for friction div(k grad psi_3) at
+the lowest level, stronger over land and hills, and for a del^8 diffusion of the flowing part of q, which is q without f and hills. This
+flowing part is the state of the model.
 """
 
 from __future__ import annotations
@@ -28,20 +29,20 @@ SCALE_HEIGHT = 9000.0  # m, H_0
 
 @dataclass(frozen=True)
 class Physics:
-    """Rossby radii in m (200-500 and 500-800 hPa); times in days; dt in s. Infinite times switch a term off."""
+    """Rossby radii in m (200-500 and 500-800 hPa); time scales in days; dt in s. An infinite time scale switches its term off."""
 
     rossby_radius: tuple[float, float] = (7.0e5, 4.5e5)
     relaxation: float = 20.0
     friction: float = 3.0
-    diffusion: float = 0.1  # of the shortest wave
+    diffusion: float = 0.1  # time scale of the shortest wave
     dt: float = 1200.0
 
 
 class QuasiGeostrophicModel:
-    """The equations above for any number of members at once, which costs little more than one.
+    """The equations above for any number of members at once, which costs little more than a single member.
 
-    height, friction_factor: (longitude, latitude) on the Gauss grid, in m and 1 (1 over smooth sea).   thickness: the
-    climate of psi_1 - psi_2 and psi_2 - psi_3 in m2 s-1, (m, part, n, 2). None is flat, smooth, and a resting climate.
+    height: (longitude, latitude) on the Gauss grid, in m.   friction_factor: likewise, 1 over smooth sea.   thickness: the
+    climate of psi_1 - psi_2 and psi_2 - psi_3 in m2 s-1, (m, part, n, 2). None stands for flat ground, smooth ground and a climate at rest.
     A state, and a streamfunction, is (m, part, n, level * member) with the level before the member.
     """
 
@@ -63,14 +64,14 @@ class QuasiGeostrophicModel:
         stretching = torch.tensor([[-first, first, 0], [first, -first - second, second], [0, second, -second]], dtype=torch.float64)
         to_vorticity = laplacian[:, None, None] * torch.eye(3, dtype=torch.float64) + stretching
         to_streamfunction = torch.linalg.inv(to_vorticity + (degree == 0)[:, None, None] * torch.eye(3, dtype=torch.float64))
-        to_streamfunction[0] = 0  # the mean of a streamfunction means nothing
+        to_streamfunction[0] = 0  # the mean of a streamfunction has no meaning
         self._to_vorticity, self._to_streamfunction = to_vorticity.to(dtype), to_streamfunction.to(dtype)
 
-        # dq/dt of the linear terms is (relaxation + diffusion) psi; relaxation draws psi to the climate.
+        # The linear terms of dq/dt are (relaxation + diffusion) psi; relaxation pulls psi towards the climate.
         relax = -stretching / (self.physics.relaxation * DAY)
         shortest = (degree * (degree + 1) / (size * (size - 1.0))) ** 4 / (self.physics.diffusion * DAY)
         self._linear = (relax - shortest[:, None, None] * to_vorticity).to(dtype)
-        self._forcing = 0.0
+        self._forcing: torch.Tensor | float = 0.0
         if thickness is not None:
             # relax @ psi needs only differences, so the climate of psi_3 may be 0.
             climate = torch.stack([thickness[..., 0] + thickness[..., 1], thickness[..., 1], torch.zeros_like(thickness[..., 0])], dim=-1)
@@ -84,15 +85,15 @@ class QuasiGeostrophicModel:
         self.past: list[torch.Tensor] = []
 
     def vorticity(self, streamfunction: torch.Tensor) -> torch.Tensor:
-        """The flowing part of q (s-1) from psi (m2 s-1)."""
+        """Return the flowing part of q (s-1) from psi (m2 s-1)."""
         return _per_degree(self._to_vorticity, streamfunction)
 
     def streamfunction(self, vorticity: torch.Tensor) -> torch.Tensor:
-        """psi (m2 s-1) from the flowing part of q (s-1)."""
+        """Return psi (m2 s-1) from the flowing part of q (s-1)."""
         return _per_degree(self._to_streamfunction, vorticity)
 
     def tendency(self, vorticity: torch.Tensor) -> torch.Tensor:
-        """dq/dt in s-2."""
+        """Return dq/dt in s-2."""
         transform, column = self.transform, vorticity.shape[-1]
         psi = self.streamfunction(vorticity)
         east = transform.meridional_derivative(psi) * (-1 / RADIUS)  # u cos(latitude), m s-1
@@ -112,36 +113,36 @@ class QuasiGeostrophicModel:
         return change.reshape(vorticity.shape)
 
     def step(self, vorticity: torch.Tensor) -> torch.Tensor:
-        """One third-order Adams-Bashforth step; the first two after `forget` are of first and second order."""
+        """Return the vorticity one third-order Adams-Bashforth step later; the first two steps after `forget` have order 1 and 2."""
         self.past = [self.tendency(vorticity), *self.past[:2]]
         weights = {1: (1.0,), 2: (1.5, -0.5), 3: (23 / 12, -16 / 12, 5 / 12)}[len(self.past)]
         return vorticity + self.physics.dt * sum(weight * past for weight, past in zip(weights, self.past, strict=True))
 
     def forget(self) -> None:
-        """Starts a new trajectory: the next step knows no earlier tendency."""
+        """Start a new trajectory: the next step uses no earlier tendency."""
         self.past = []
 
     def energy(self, vorticity: torch.Tensor) -> torch.Tensor:
-        """Mean kinetic plus available potential energy of the three levels, -sum psi q / 2 in m2 s-2: (member,)."""
+        """Return the mean kinetic plus available potential energy of the three levels, -sum psi q / 2 in m2 s-2: (member,)."""
         return -_mean_product(self.streamfunction(vorticity), vorticity) / 2
 
     def enstrophy(self, vorticity: torch.Tensor) -> torch.Tensor:
-        """Mean potential enstrophy of the flowing part, sum q^2 / 2 in s-2: (member,)."""
+        """Return the mean potential enstrophy of the flowing part, sum q^2 / 2 in s-2: (member,)."""
         return _mean_product(vorticity, vorticity) / 2
 
 
 def _per_degree(matrix: torch.Tensor, coefficient: torch.Tensor) -> torch.Tensor:
-    """matrix (n, level, level) on coefficient (m, part, n, level * member), degree by degree."""
+    """Apply the matrix (n, level, level) to the coefficient (m, part, n, level * member), degree by degree."""
     m, part, n, column = coefficient.shape
     return torch.matmul(matrix, coefficient.view(m, part, n, 3, column // 3)).view(m, part, n, column)
 
 
 def _mean_product(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
-    """Mean over the sphere of the product of two fields, summed over levels: orders above 0 stand for two."""
+    """Return the mean over the sphere of the product of two fields, summed over levels. Orders above 0 count twice, for m and -m."""
     product = (first.double() * second.double()).view(*first.shape[:3], 3, -1).sum(dim=(1, 2, 3))
     return product[0] + 2 * product[1:].sum(dim=0)
 
 
 def gauss_latitude(transform: SphericalTransform) -> np.ndarray:
-    """Latitudes of the transform in degrees."""
+    """Return the latitudes of the transform in degrees."""
     return np.rad2deg(np.arcsin(transform.sine))

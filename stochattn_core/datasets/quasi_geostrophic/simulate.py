@@ -1,8 +1,9 @@
 """Makes the simulated years: python -m stochattn_core.datasets.quasi_geostrophic.simulate --years 12 --out FOLDER
 
-Sixteen trajectories run side by side from unlike random states: the first fourteen train, the fifteenth calibrates, the last tests. After SPIN_UP
-days nothing is left of their beginnings, and none knows of the others. Every CHUNK days one file train_NNN.npz, calibration_NNN.npz and test_NNN.npz is
-written with a checkpoint beside it; the same command goes on where it was stopped. --ship then writes the files of data/.
+Sixteen independent trajectories run side by side from different random states: the first fourteen are for training, the fifteenth for
+calibration, the last for testing. After SPIN_UP days the initial states are forgotten. Every CHUNK days the files train_NNN.npz,
+calibration_NNN.npz and test_NNN.npz are written with a checkpoint beside them; the same command goes on where it was stopped. With
+--ship the command then writes the files of data/.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ PER_DAY = 24 // HOURS
 
 
 def simulate(folder: Path, years: float, seed: int = 0) -> None:
-    """Runs until the training members together hold that many years of 365 days."""
+    """Run until the training members together have simulated that many years of 365 days."""
     folder.mkdir(parents=True, exist_ok=True)
     model = build()
     per_member = years * 365 / (MEMBERS["train"].stop - MEMBERS["train"].start)
@@ -41,19 +42,20 @@ def simulate(folder: Path, years: float, seed: int = 0) -> None:
     with tqdm(total=SPIN_UP + n_chunk * CHUNK, initial=SPIN_UP * (packing is not None) + chunk * CHUNK, unit="day", smoothing=0.05) as bar:
         if packing is None:
             state, rows = _run(model, state, SPIN_UP, bar)
-            late = rows[rows.shape[0] // 2 :]  # the packing only has to be of the right size
+            late = rows[rows.shape[0] // 2 :]  # the packing only needs the right order of magnitude
             packing = Packing.of(late.reshape(-1, *late.shape[2:]))
-            _keep(model, checkpoint, state, chunk, packing, seed)
+            _save_checkpoint(model, checkpoint, state, chunk, packing, seed)
         for number in range(chunk, n_chunk):
             state, rows = _run(model, state, CHUNK, bar)
             packed = packing.pack(rows).transpose(1, 0, 2, 3)  # (member, time, level, coefficient)
             for part, members in MEMBERS.items():
-                save(folder / f"{part}_{number:03d}.npz", packing, streamfunction=packed[members], first_hour=np.int64(number * CHUNK * 24))
-            _keep(model, checkpoint, state, number + 1, packing, seed)
+                arrays = {"streamfunction": packed[members], "first_hour": np.array(number * CHUNK * 24)}
+                save(folder / f"{part}_{number:03d}.npz", packing, arrays)
+            _save_checkpoint(model, checkpoint, state, number + 1, packing, seed)
 
 
 def beginning(model: QuasiGeostrophicModel, seed: int, n_member: int = N_MEMBER) -> torch.Tensor:
-    """Weak large waves, other ones for each member: vorticity (m, part, n, level * member)."""
+    """Return weak large waves, different for each member: vorticity (m, part, n, level * member)."""
     size = model.transform.truncation + 1
     generator = torch.Generator().manual_seed(seed)
     psi = torch.zeros(size, 2, size, 3 * n_member)
@@ -63,7 +65,7 @@ def beginning(model: QuasiGeostrophicModel, seed: int, n_member: int = N_MEMBER)
 
 
 def _run(model: QuasiGeostrophicModel, state: torch.Tensor, days: int, bar: tqdm) -> tuple[torch.Tensor, np.ndarray]:
-    """State after that many days, and streamfunctions (time, member, level, coefficient) at its start and every 6 h, without its end."""
+    """Return the state after that many days and the streamfunctions (time, member, level, coefficient), every 6 h, without the last state."""
     steps = round(HOURS * 3600 / model.physics.dt)
     rows = []
     for time in range(days * PER_DAY):
@@ -78,25 +80,27 @@ def _run(model: QuasiGeostrophicModel, state: torch.Tensor, days: int, bar: tqdm
     return state, np.stack(rows)
 
 
-def _keep(model: QuasiGeostrophicModel, path: Path, state: torch.Tensor, chunk: int, packing: Packing, seed: int) -> None:
+def _save_checkpoint(model: QuasiGeostrophicModel, path: Path, state: torch.Tensor, chunk: int, packing: Packing, seed: int) -> None:
     past = torch.stack(model.past).numpy()
-    save(path, packing, state=state.numpy(), past=past, chunk=np.int64(chunk), seed=np.int64(seed))
+    save(path, packing, {"state": state.numpy(), "past": past, "chunk": np.array(chunk), "seed": np.array(seed)})
 
 
 def _resume(model: QuasiGeostrophicModel, path: Path, seed: int) -> tuple[torch.Tensor, int, Packing]:
-    packing, kept = load(path)
-    if int(kept["seed"]) != seed:
-        raise ValueError(f"expected to go on with seed {kept['seed']} of {str(path)!r}, got {seed}; give that seed, or another folder")
-    model.past = list(torch.tensor(kept["past"]))
-    return torch.tensor(kept["state"]), int(kept["chunk"]), packing
+    packing, arrays = load(path)
+    if int(arrays["seed"]) != seed:
+        raise ValueError(f"expected to go on with seed {arrays['seed']} of {str(path)!r}, got {seed}; give that seed, or another folder")
+    model.past = list(torch.tensor(arrays["past"]))
+    return torch.tensor(arrays["state"]), int(arrays["chunk"]), packing
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
-        prog="python -m stochattn_core.datasets.quasi_geostrophic.simulate", description=__doc__.splitlines()[0]
+        prog="python -m stochattn_core.datasets.quasi_geostrophic.simulate", description="Makes the simulated years of the planet."
     )
     parser.add_argument("--years", type=float, default=12.0, help="years of training data, all training members together")
-    parser.add_argument("--out", type=Path, default=Path("planet-years"), help="folder for the files, and for going on")
+    parser.add_argument(
+        "--out", type=Path, default=Path("planet-years"), help="folder for the files; the run goes on from the checkpoint in it"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--ship", action="store_true", help="write data/planet_*.npz from the simulated years")

@@ -1,9 +1,9 @@
 """Spherical harmonics: from coefficients to fields on latitude circles and back, by two matrix products each way.
 
 A real field is f(longitude, latitude) = sum over |m| <= N, n from |m| to N of f(m, n) P(m, n; sin latitude) exp(i m longitude), with
-P normalised so that the mean of |P exp(i m longitude)|^2 over the sphere is 1: f(0, 0) is the mean of f. Coefficients are kept real,
+P normalised so that the mean of |P exp(i m longitude)|^2 over the sphere is 1: f(0, 0) is the mean of f. Coefficients are stored as reals,
 (order m, part, degree n, column) with part 0 the real and part 1 the imaginary half and m >= 0 only; columns are levels, members
-or times. Fields are (longitude, latitude, column). At T42 the products take less time than a fast Fourier transform with its copies.
+or times. Fields are (longitude, latitude, column). At T42 the matrix products are faster than a fast Fourier transform with its copies.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ class SphericalTransform:
     """Triangular truncation N on the given latitudes and evenly spaced longitudes that start at 0.
 
     sine: (latitude,) sine of each latitude.   weight: (latitude,) quadrature weights with sum 2; without them there is
-    no analysis. Gauss latitudes with at least (3 N + 1) / 2 circles and 3 N + 1 longitudes hold products of two fields
-    without aliasing.
+    no analysis. At least (3 N + 1) / 2 Gauss latitudes and 3 N + 1 longitudes represent products of two fields without aliasing.
     """
 
-    def __init__(self, truncation: int, sine: np.ndarray, n_longitude: int, weight: np.ndarray | None = None, dtype=torch.float32) -> None:
+    def __init__(
+        self, truncation: int, sine: np.ndarray, n_longitude: int, weight: np.ndarray | None = None, dtype: torch.dtype = torch.float32
+    ) -> None:
         if n_longitude < 2 * truncation + 1:
             raise ValueError(f"expected at least {2 * truncation + 1} longitudes for truncation {truncation}, got {n_longitude}; take more")
         self.truncation, self.n_longitude, self.dtype = truncation, n_longitude, dtype
@@ -49,8 +50,8 @@ class SphericalTransform:
         self.weight = weight
 
     @classmethod
-    def gaussian(cls, truncation: int, dtype=torch.float32) -> SphericalTransform:
-        """The smallest Gauss grid without aliasing of quadratic products, its latitudes from south to north."""
+    def gaussian(cls, truncation: int, dtype: torch.dtype = torch.float32) -> SphericalTransform:
+        """Return the transform on the smallest Gauss grid without aliasing of quadratic products, latitudes from south to north."""
         n_latitude = 2 * math.ceil((3 * truncation + 1) / 4)
         sine, weight = np.polynomial.legendre.leggauss(n_latitude)
         return cls(truncation, sine, 2 * n_latitude, weight, dtype)
@@ -59,23 +60,23 @@ class SphericalTransform:
         return torch.tensor(np.ascontiguousarray(values), dtype=self.dtype)
 
     def synthesis(self, coefficient: torch.Tensor) -> torch.Tensor:
-        """(m, part, n, column) -> (longitude, latitude, column)."""
+        """Return the field (longitude, latitude, column) of coefficients (m, part, n, column)."""
         return self._circles(self._wave, self._up, coefficient)
 
     def zonal_derivative(self, coefficient: torch.Tensor) -> torch.Tensor:
-        """d f / d longitude on the grid."""
+        """Return d f / d longitude on the grid."""
         return self._circles(self._turned, self._up, coefficient)
 
     def meridional_derivative(self, coefficient: torch.Tensor) -> torch.Tensor:
-        """cos(latitude) d f / d latitude on the grid."""
+        """Return cos(latitude) d f / d latitude on the grid."""
         return self._circles(self._wave, self._up_slope, coefficient)
 
     def analysis(self, field: torch.Tensor) -> torch.Tensor:
-        """(longitude, latitude, column) -> (m, part, n, column), exact for fields within the truncation."""
+        """Return the coefficients (m, part, n, column) of a field (longitude, latitude, column), exact within the truncation."""
         return self._coefficients(self._back, self._down, field)
 
     def divergence(self, east: torch.Tensor, north: torch.Tensor) -> torch.Tensor:
-        """Coefficients of the divergence on a unit sphere of a vector with these components TIMES cos(latitude).
+        """Return the coefficients of the divergence, on a unit sphere, of a vector with these components TIMES cos(latitude).
 
         (1 - s^2)^-1 d east / d longitude + d north / d s with s = sin(latitude); the second is integrated by parts.
         """
@@ -93,7 +94,7 @@ class SphericalTransform:
 
 
 def legendre(truncation: int, sine: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """P(m, n) and (1 - s^2) dP/ds at s = sine, each (m, n, latitude) float64, 0 where n < m; half the integral of P^2 is 1.
+    """Return P(m, n) and (1 - s^2) dP/ds at s = sine, each (m, n, latitude) float64, 0 where n < m; half the integral of P^2 is 1.
 
     P(n) = (s P(n-1) - e(n-1) P(n-2)) / e(n) and (1 - s^2) dP(n)/ds = (n+1) e(n) P(n-1) - n e(n+1) P(n+1) with
     e(n)^2 = (n^2 - m^2) / (4 n^2 - 1).

@@ -1,4 +1,4 @@
-"""Reads the simulated training years, file by file, as fields or as streamfunctions."""
+"""Reads the simulated training years as streamfunctions or as fields."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from stochattn_core.datasets.quasi_geostrophic.fields import VARIABLES, decode
 
 
 def trajectories(folder: Path, part: str = "train") -> np.ndarray:
-    """Streamfunctions of all files at hand, in time order: (member, time, level, coefficient) float32, every 6 h.
+    """Return the streamfunctions of all files of a part, in time order: (member, time, level, coefficient) float32, every 6 h.
 
-    Twelve years take 215 MB. Members are separate trajectories: a pair of times must come from one of them.
+    Twelve years take 215 MB. Members are separate trajectories: an init time and its target must come from the same member.
     """
     pieces = []
     for path in sorted(Path(folder).glob(f"{part}_[0-9][0-9][0-9].npz")):
@@ -30,10 +30,10 @@ def trajectories(folder: Path, part: str = "train") -> np.ndarray:
 
 
 def fields(folder: Path, variables: tuple[str, ...] = VARIABLES, part: str = "train") -> Iterator[torch.Tensor]:
-    """One member after the other: (time, variable, latitude, longitude) float32 in real units, every 6 h.
+    """Yield one member after the other: (time, variable, latitude, longitude) float32 in physical units, every 6 h.
 
-    A year of eleven variables takes 130 MB; a network that trains on twelve does well to keep streamfunctions and to
-    decode each batch, which takes about 0.3 ms a time.
+    A year of eleven variables takes 130 MB. To train a network on twelve years, keep the streamfunctions and decode each batch,
+    which takes about 0.3 ms a time.
     """
     for member in trajectories(folder, part):
         yield decode(member, variables)

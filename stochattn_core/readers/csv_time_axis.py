@@ -1,4 +1,4 @@
-"""From a column of times to an evenly spaced axis: which step, which gaps, which seasons the step suggests."""
+"""From a column of times to an evenly spaced axis: its step, its gaps, and the seasons that the step suggests."""
 
 from __future__ import annotations
 
@@ -8,21 +8,22 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-SECOND = 1_000_000_000  # all times are int64 nanoseconds inside
+SECOND = 1_000_000_000  # times are int64 nanoseconds in this module
 UNITS = {"s": SECOND, "min": 60 * SECOND, "h": 3600 * SECOND, "day": 86400 * SECOND, "week": 7 * 86400 * SECOND}
-# months, quarters and years are no fixed number of days: counted on the calendar. name -> (shortest, longest step in days, months)
+# Months, quarters and years have no fixed number of days and are counted on the calendar: (shortest, longest step in days, months).
 CALENDAR = {"month": (28, 31, 1), "quarter": (89, 92, 3), "year": (365, 366, 12)}
 CALENDAR_SEASONS = {"month": (12,), "quarter": (4,), "year": ()}
 CYCLES = (86400 * SECOND, 7 * 86400 * SECOND, 365 * 86400 * SECOND + 86400 * SECOND // 4)  # a day, a week, a year
-MAX_SEASON = 64  # steps: two seasons must fit into the context of the embedded model
-MAX_GAPS = 0.1
+MAX_SEASON = 64  # steps; two seasons must fit into the context of the embedded model
+MAX_GAPS = 0.1  # of the rows; with more, every row is taken as one step
 
 
 @dataclass(frozen=True)
 class TimeAxis:
-    """times: (time,) evenly spaced, gaps included; position: where each row of the file stands on it.
+    """An evenly spaced axis of times.
 
-    unit is the step ("h", "10 min", "month"); seasons are the lags, in steps, at which a season is looked for.
+    times: (time,), gaps included.   position: (row,) the place of each row of the file on it.   unit: the step ("h", "10 min", "month").
+    seasons: lags, in steps, at which to look for a season.   notes: what was done, in sentences.
     """
 
     times: pd.Index
@@ -33,7 +34,7 @@ class TimeAxis:
 
 
 def read_times(column: pd.Series, name: str) -> pd.Index:
-    """Dates and times, or plain numbers (years, step counts) as they are. The first field that is neither is named."""
+    """Return dates and times, or plain numbers (years, step counts) as they are; ValueError that names the first field that is neither."""
     if column.isna().any():
         line = column.index[column.isna()][0]
         raise ValueError(
@@ -44,10 +45,10 @@ def read_times(column: pd.Series, name: str) -> pd.Index:
         if np.all(values == np.round(values)) and values.min() >= 1000 and values.max() <= 2500 and len(values) <= 1501:
             return pd.DatetimeIndex([np.datetime64(f"{int(year):04d}-01-01", "s") for year in values])
         return pd.Index(values)
-    day_first = bool(column.astype("str").iloc[:50].str.match(r"\d{1,2}\.\d{1,2}\.\d{4}").all())  # 31.12.2020, as Germans write
+    day_first = bool(column.astype("str").iloc[:50].str.match(r"\d{1,2}\.\d{1,2}\.\d{4}").all())  # the German order, 31.12.2020
     for dayfirst in (day_first, not day_first):
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # pandas warns that it had to guess: the guess is checked below
+            warnings.simplefilter("ignore")  # pandas warns that it guesses the format; the guess is checked below
             times = pd.to_datetime(column, errors="coerce", dayfirst=dayfirst, utc=True)
         if times.notna().all():
             return pd.DatetimeIndex(times).tz_localize(None)
@@ -59,11 +60,14 @@ def read_times(column: pd.Series, name: str) -> pd.Index:
 
 
 def even_axis(times: pd.Index, name: str) -> TimeAxis:
-    """Finds the step. Times that run backwards are turned round; repeated or shuffled ones are refused, since no order is
-    more right than another. Gaps of up to 10% become missing values; with more, every row is taken as one step."""
-    dated = isinstance(times, pd.DatetimeIndex)
-    ticks = times.as_unit("ns").asi8 if dated and _fits_nanoseconds(times) else _calendar_ticks(times) if dated else times.to_numpy()
-    order, notes = np.arange(len(ticks)), []
+    """Find the step of these times and put them on an axis with that step.
+
+    Times that run backwards are turned round; repeated or shuffled times raise ValueError, because no order is more right than another.
+    Gaps of up to 10% become missing values; with more, every row is taken as one step.
+    """
+    dates = times if isinstance(times, pd.DatetimeIndex) else None
+    ticks = times.to_numpy() if dates is None else dates.as_unit("ns").asi8 if _fits_nanoseconds(dates) else _calendar_ticks(dates)
+    order, notes = np.arange(len(ticks)), list[str]()
     if len(ticks) > 1 and np.all(np.diff(ticks) < 0):
         order, notes = order[::-1], ["the rows run from the newest to the oldest time and have been turned round"]
     step = np.diff(ticks[order])
@@ -78,26 +82,27 @@ def even_axis(times: pd.Index, name: str) -> TimeAxis:
             )
         back = int(np.argmax(step <= 0))
         raise ValueError(
-            f"expected rows in the order of {name!r}, got {shown[back + 1]} after {shown[back]}; sort the rows by time, and look whether the "
+            f"expected rows in the order of {name!r}, got {shown[back + 1]} after {shown[back]}; sort the rows by time, and check whether the "
             "file holds several series one after another"
         )
     ordered = times[order]
-    calendar = _calendar(ordered, step) if dated else None
-    unit, position, seasons = calendar or _fixed(ticks[order], step, dated)
+    calendar = _calendar_steps(dates[order], step) if dates is not None else None
+    unit, position, seasons = calendar or _fixed_steps(ticks[order], step, dates is not None)
     gaps = 0 if position is None else int(position[-1]) + 1 - len(position)
     if position is None or gaps > MAX_GAPS * len(position):
         notes.append(f"the times of {name!r} are not evenly spaced: every row is taken as one step")
-        return TimeAxis(ordered, _back(order, np.arange(len(ticks))), "step", seasons, tuple(notes))
-    whole = ordered if not gaps else _filled(ordered, position, unit)
+        return TimeAxis(ordered, _in_file_order(order, np.arange(len(ticks))), "step", seasons, tuple(notes))
+    complete = ordered if not gaps else _with_gaps_filled(ordered, position, unit)
     if gaps:
         notes.append(f"{gaps} times of {name!r} are left out in the file, its step is one {unit}: their values are missing")
-    return TimeAxis(whole, _back(order, position), unit, seasons, tuple(notes))
+    return TimeAxis(complete, _in_file_order(order, position), unit, seasons, tuple(notes))
 
 
-def _back(order: np.ndarray, position: np.ndarray) -> np.ndarray:
-    out = np.empty_like(position)
-    out[order] = position
-    return out
+def _in_file_order(order: np.ndarray, position: np.ndarray) -> np.ndarray:
+    """Return the positions, given for rows in order of time, for the rows in the order of the file."""
+    by_row = np.empty_like(position)
+    by_row[order] = position
+    return by_row
 
 
 def _fits_nanoseconds(times: pd.DatetimeIndex) -> bool:
@@ -105,14 +110,14 @@ def _fits_nanoseconds(times: pd.DatetimeIndex) -> bool:
 
 
 def _calendar_ticks(times: pd.DatetimeIndex) -> np.ndarray:
-    return times.as_unit("s").asi8.astype(np.float64) * SECOND  # centuries ago nanoseconds overflow, and no one needs them
+    return times.as_unit("s").asi8.astype(np.float64) * SECOND  # int64 nanoseconds overflow before 1678 and after 2262; seconds do not
 
 
-def _calendar(times: pd.DatetimeIndex, step: np.ndarray) -> tuple[str, np.ndarray, tuple[int, ...]] | None:
-    """Months, quarters or years, when the usual step is one and every row falls into a month of its own."""
-    usual = float(np.median(step)) / UNITS["day"]
+def _calendar_steps(times: pd.DatetimeIndex, step: np.ndarray) -> tuple[str, np.ndarray, tuple[int, ...]] | None:
+    """Return (unit, position, seasons) in months, quarters or years; None where that is not the usual step or two rows share a month."""
+    usual_days = float(np.median(step)) / UNITS["day"]
     for unit, (shortest, longest, months) in CALENDAR.items():
-        if shortest - 0.5 <= usual <= longest + 0.5:
+        if shortest - 0.5 <= usual_days <= longest + 0.5:
             count = times.year.to_numpy() * 12 + times.month.to_numpy()
             position = (count - count[0]) // months
             if np.all(np.diff(position) > 0):
@@ -120,18 +125,18 @@ def _calendar(times: pd.DatetimeIndex, step: np.ndarray) -> tuple[str, np.ndarra
     return None
 
 
-def _fixed(ticks: np.ndarray, step: np.ndarray, dated: bool) -> tuple[str, np.ndarray | None, tuple[int, ...]]:
-    """A step of fixed length: position None when a row lies more than a tenth of a step off the grid."""
+def _fixed_steps(ticks: np.ndarray, step: np.ndarray, dated: bool) -> tuple[str, np.ndarray | None, tuple[int, ...]]:
+    """Return (unit, position, seasons) for a step of fixed length; position is None when a row lies more than a tenth of a step off the axis."""
     usual = float(np.median(step))
-    unit = _unit(usual) if dated else "step"
+    unit = _unit_of(usual) if dated else "step"
     seasons = tuple(dict.fromkeys(round(cycle / usual) for cycle in CYCLES if dated and 2 <= cycle / usual <= MAX_SEASON))
-    place = (ticks - ticks[0]) / usual
-    position = np.round(place).astype(np.int64)
-    on_grid = np.all(np.abs(place - position) < 0.1) and np.all(np.diff(position) > 0)
-    return unit, position if on_grid else None, seasons
+    exact = (ticks - ticks[0]) / usual
+    position = np.round(exact).astype(np.int64)
+    on_axis = np.all(np.abs(exact - position) < 0.1) and np.all(np.diff(position) > 0)
+    return unit, position if on_axis else None, seasons
 
 
-def _unit(step: float) -> str:
+def _unit_of(step: float) -> str:
     for unit, length in reversed(UNITS.items()):
         count = step / length
         if count >= 1 and abs(count - round(count)) < 1e-3:
@@ -139,8 +144,8 @@ def _unit(step: float) -> str:
     return "step"
 
 
-def _filled(times: pd.Index, position: np.ndarray, unit: str) -> pd.Index:
-    """The times with those of the gaps put in, each between its neighbours."""
+def _with_gaps_filled(times: pd.Index, position: np.ndarray, unit: str) -> pd.Index:
+    """Return the times with those of the gaps put in, each between its neighbours."""
     where = np.arange(int(position[-1]) + 1)
     if not isinstance(times, pd.DatetimeIndex):
         return pd.Index(np.interp(where, position, times.to_numpy(dtype=np.float64)))

@@ -1,43 +1,27 @@
-"""What a file is, by its first bytes and lines: not an image or an archive, its encoding, separator and header."""
+"""How a text table is written: its encoding, separator and header, found from its first lines."""
 
 from __future__ import annotations
 
 import codecs
 import csv
-import re
 from collections import Counter
 from collections.abc import Sequence
-from typing import BinaryIO
+from io import BufferedIOBase
 
-BLOCK = 1 << 20  # bytes at a time
-KINDS = {
-    b"\x89PNG": "a PNG image",
-    b"\xff\xd8\xff": "a JPEG image",
-    b"GIF8": "a GIF image",
-    b"PK\x03\x04": "an Excel workbook or a zip archive",
-    b"\xd0\xcf\x11\xe0": "an old Excel or Word file",
-    b"\x1f\x8b": "a gzip archive",
-    b"BZh": "a bzip2 archive",
-    b"\xfd7zXZ": "an xz archive",
-    b"%PDF": "a PDF",
-    b"PAR1": "a Parquet file",
-    b"\x89HDF": "an HDF5 or NetCDF file",
-    b"CDF": "a NetCDF file",
-    b"\x93NUMPY": "a NumPy file",
-    b"\x80": "a Python pickle, which is never opened,",
-}
-WEB_PAGE = re.compile(rb"\s*<(!doctype|html|\?xml)", re.IGNORECASE)
+from stochattn_core.readers.file_kinds import is_web_page, kind_of
+
+BLOCK = 1 << 20  # bytes read at a time
 
 
 def refuse_other_kinds(head: bytes, name: str) -> None:
+    """ValueError where the first bytes of a file are not those of a text table."""
     if not head:
         raise ValueError(f"expected a CSV file with a header line and rows of numbers, {name!r} has 0 bytes; export the table again")
-    for magic, kind in KINDS.items():
-        if head.startswith(magic):
-            raise ValueError(
-                f"expected a CSV file, text with one row a line, {name!r} is {kind} by its content; export the table as CSV and bring that"
-            )
-    if WEB_PAGE.match(head[:200]):
+    if kind := kind_of(head):
+        raise ValueError(
+            f"expected a CSV file, text with one row a line, {name!r} is {kind} by its content; export the table as CSV and bring that"
+        )
+    if is_web_page(head):
         raise ValueError(f"expected a CSV file, text with one row a line, {name!r} is a web page; download the file that the page links to")
     if not head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) and b"\x00" in head:
         raise ValueError(
@@ -45,7 +29,8 @@ def refuse_other_kinds(head: bytes, name: str) -> None:
         )
 
 
-def encoding_and_lines(data: BinaryIO, head: bytes) -> tuple[str, int]:
+def encoding_and_lines(data: BufferedIOBase, head: bytes) -> tuple[str, int]:
+    """Return the encoding (UTF-16 by its mark, UTF-8 where every byte fits, else latin-1) and the number of lines. Reads to the end."""
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         text = data.read().decode("utf-16", errors="replace")
         return "utf-16", text.count("\n") + (not text.endswith("\n"))
@@ -61,7 +46,7 @@ def encoding_and_lines(data: BinaryIO, head: bytes) -> tuple[str, int]:
 
 
 def separator_of(rows: list[str]) -> str:
-    """The sign that cuts most of the first lines into the same number of fields, two at least; white space where none does."""
+    """Return the separator that cuts most of the first lines into the same number of fields, at least two; white space has the last rank."""
     best, best_score = ",", (0.0, 0)
     for separator in (",", ";", "\t", "|", r"\s+"):
         counts = Counter(len(fields_of(row, separator)) for row in rows)
@@ -87,11 +72,15 @@ def is_number(field: str, decimal: str) -> bool:
 
 
 def unique(names: Sequence[str]) -> tuple[str, ...]:
-    """Names without white space around them; an empty one is called by its place, a second 'a' is 'a.1'."""
+    """Return the names without white space around them, each once: an empty name becomes its position, a second 'a' becomes 'a.1'.
+
+    >>> unique(["a", " a", ""])
+    ('a', 'a.1', 'column 3')
+    """
     seen: Counter[str] = Counter()
-    out = []
+    columns = []
     for i, name in enumerate(names):
         name = name.strip() or f"column {i + 1}"
-        out.append(name if not seen[name] else f"{name}.{seen[name]}")
+        columns.append(name if not seen[name] else f"{name}.{seen[name]}")
         seen[name] += 1
-    return tuple(out)
+    return tuple(columns)

@@ -1,4 +1,4 @@
-"""The door for text tables: what kind of file it is, its encoding, separator and header, and its rows in bounded memory.
+"""Opens text tables: what kind of file it is, its encoding, separator and header, and its rows in bounded memory.
 
 Every refusal is one ValueError of one sentence: what was expected, what came, what to do. No pickle is ever read.
 """
@@ -17,19 +17,19 @@ from typing import BinaryIO
 
 import pandas as pd
 
-from stochattn_core.datasets.csv_columns import listed
-from stochattn_core.datasets.csv_recognise import encoding_and_lines, fields_of, is_number, refuse_other_kinds, separator_of, unique
+from stochattn_core.readers.csv_columns import listed
+from stochattn_core.readers.csv_dialect import encoding_and_lines, fields_of, is_number, refuse_other_kinds, separator_of, unique
 
 PathOrFile = str | Path | BinaryIO
 MAX_COLUMN = 1000
 CHUNK = 200_000  # rows in memory at a time
-HEAD = 1 << 16  # bytes looked at to recognise separator and header
-MISSING_MARKS = ["?", "-", "--"]  # beside what pandas takes as missing: an empty field, NA, n/a, nan, null, None, ...
+HEAD = 1 << 16  # bytes from which separator and header are recognised
+MISSING_MARKS = ["?", "-", "--"]  # taken as missing, as pandas does with an empty field, NA, n/a, nan, null, None, ...
 
 
 @dataclass(frozen=True)
 class CsvFile:
-    """A text table that has been recognised. line is where its first row stands; n_row counts its lines without the header."""
+    """A text table whose format is known. line is the line of its first row; n_row counts its lines without the header."""
 
     name: str
     source: Path | BinaryIO
@@ -42,7 +42,7 @@ class CsvFile:
     notes: tuple[str, ...]
 
     def chunks(self, columns: Sequence[str] | None = None) -> Iterator[pd.DataFrame]:
-        """The rows in order, CHUNK at a time, indexed by their line in the file."""
+        """Yield the rows in order, CHUNK at a time, indexed by their line in the file. columns: these only."""
         with _bytes_of(self.source) as data:
             try:
                 reader = pd.read_csv(
@@ -64,15 +64,15 @@ class CsvFile:
                     chunk.index = chunk.index + self.line
                     yield chunk
             except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, csv.Error) as error:
-                where = re.search(r"line (\d+)", str(error))
-                saw = re.search(r"saw (\d+)", str(error))
-                came = f"line {where[1]} has {saw[1]} fields" if where and saw else str(error).strip().splitlines()[-1]
+                line, n_field = re.search(r"line (\d+)", str(error)), re.search(r"saw (\d+)", str(error))
+                came = f"line {line[1]} has {n_field[1]} fields" if line and n_field else str(error).strip().splitlines()[-1]
                 raise ValueError(
                     f"expected {len(self.columns)} fields in every line of {self.name!r}, {came}; correct it, or put quotes around texts that "
                     f"hold {self.separator!r}"
                 ) from error
 
     def require(self, column: str, role: str) -> None:
+        """ValueError where the table has no such column; role says in the message what it is needed for."""
         if column not in self.columns:
             near = get_close_matches(str(column), self.columns, n=1, cutoff=0.6)
             cure = f"did you mean {near[0]!r}?" if near else "choose one of them"
@@ -82,12 +82,12 @@ class CsvFile:
 
 
 def columns_of(path_or_file: PathOrFile) -> tuple[str, ...]:
-    """The names of the columns, from the first lines alone."""
+    """Return the names of the columns, from the first lines alone."""
     return open_csv(path_or_file, whole=False).columns
 
 
 def open_csv(path_or_file: PathOrFile, *, whole: bool = True) -> CsvFile:
-    """Recognises the file. whole=False looks at the first lines only: then n_row is what these hold."""
+    """Find out how the table is written. whole=False reads the first lines only, and n_row then counts these."""
     source, name = _source_and_name(path_or_file)
     with _bytes_of(source) as data:
         head = data.read(HEAD)
@@ -109,7 +109,7 @@ def open_csv(path_or_file: PathOrFile, *, whole: bool = True) -> CsvFile:
         raise ValueError(f"expected at most {MAX_COLUMN} columns, {name!r} has {len(columns)}; keep the ones that matter")
     notes = []
     if encoding == "latin-1":
-        notes.append("the file is not UTF-8 and is read as latin-1: look whether its letters are right")
+        notes.append("the file is not UTF-8 and is read as latin-1: check that its letters are right")
     if not has_header:
         notes.append(
             f"the first line holds numbers only, so there is no header and the columns are called 'column 1' to 'column {len(columns)}'"
@@ -134,19 +134,18 @@ def _source_and_name(path_or_file: PathOrFile) -> tuple[Path | BinaryIO, str]:
 
 
 @contextmanager
-def _bytes_of(source: Path | BinaryIO) -> Iterator[BinaryIO]:
-    """The bytes from their start. A file object is the caller's: it is never closed here."""
+def _bytes_of(source: Path | BinaryIO) -> Iterator[io.BufferedIOBase]:
+    """Yield the file from its first byte. A file object belongs to the caller and is never closed here."""
     if isinstance(source, Path):
         with source.open("rb") as file:
             yield file
     else:
         source.seek(0)
-        file = _KeptOpen(source)
-        yield file
+        yield _LeftOpen(source)
 
 
-class _KeptOpen(io.RawIOBase):
-    """pandas closes what it has read; the caller's upload must outlive that."""
+class _LeftOpen(io.BufferedIOBase):
+    """A view of a file that can be closed while the file stays open: pandas closes what it has read, and the file is the caller's."""
 
     def __init__(self, source: BinaryIO) -> None:
         self.source = source
@@ -157,13 +156,11 @@ class _KeptOpen(io.RawIOBase):
     def seekable(self) -> bool:
         return True
 
-    def read(self, size: int = -1) -> bytes:
-        return self.source.read(size)
+    def read(self, size: int | None = -1) -> bytes:
+        return self.source.read(-1 if size is None else size)
 
-    def readinto(self, buffer: bytearray) -> int:
-        data = self.source.read(len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
+    def read1(self, size: int = -1) -> bytes:
+        return self.source.read(size)
 
     def seek(self, offset: int, whence: int = 0) -> int:
         return self.source.seek(offset, whence)

@@ -1,23 +1,28 @@
-"""How the small TimesFM is trained: made-up series of many kinds, and the train parts of the embedded series.
+"""How the small TimesFM is trained: on made-up series of many kinds and on the train parts of the embedded series.
 
-Nothing of a calibration or test part is seen. Every patch of a window forecasts what follows it, so one pass trains all
-context lengths from a few patches to the whole window.
+Nothing of a calibration or test part is used. Every patch of a window forecasts what follows it, so one pass trains all context lengths
+from a few patches to the whole window.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import nn
 
 from stochattn_core.datasets.base import Progress, Split
-from stochattn_core.models.weights import own_randomness
+from stochattn_core.models.reproducible import reproducible
+from stochattn_core.models.timesfm import config_of
 
-CONFIG = {
-    "patch_length": 4,  # short, so that 96 values are 24 keys: attention over a handful of keys has little noise to give
+if TYPE_CHECKING:
+    from transformers import TimesFm2_5ModelForPrediction
+
+CONFIG: dict[str, Any] = {
+    "patch_length": 4,  # short, so that 96 values are 24 keys: attention over few keys has little noise to give
     "context_length": 128,
     "horizon_length": 24,
     "hidden_size": 64,
@@ -30,18 +35,19 @@ CONFIG = {
     "output_quantile_len": 1,
     "use_continuous_quantile_head": False,  # quantiles come from the same head as the mean
     "decode_index": 0,  # column 0 is trained to be the mean, columns 1 to 9 the deciles
-    # Averaging a pass with one upside down changed test errors by -2 to +3 percent, costs twice as much, and two draws in
-    # one forecast have less spread to give: the small one does without. The public checkpoint keeps what it says itself.
+    # Averaging a pass with its mirror image changed test errors by -2% to +3% and costs twice as much, and two draws in one forecast
+    # have less spread. The small network does without; the public checkpoint keeps its own setting.
     "force_flip_invariance": False,
     "infer_is_positive": False,
 }
-FIRST_PATCH = 5  # 24 values must have been seen before a forecast is asked for
-REAL_SHARE = 0.25  # of a batch
-JITTER = 0.1  # noise added to a window of a short train part, in its standard deviations: these are soon known by heart
-SHORT = 500  # windows
+FIRST_PATCH = 5  # the loss begins where 24 values have been seen
+REAL_SHARE = 0.25  # of a batch are real series
+JITTER = 0.1  # noise added to windows of a short train part, in their standard deviations, against overfitting
+SHORT = 500  # windows; a train part with fewer is short
 
 
-def untrained(**changes: object) -> nn.Module:
+def untrained(**changes: Any) -> TimesFm2_5ModelForPrediction:
+    """Return a network of the size in CONFIG with random weights; changes: other values of its configuration."""
     from transformers import TimesFm2_5Config, TimesFm2_5ModelForPrediction
 
     config = TimesFm2_5Config(**{**CONFIG, **changes})
@@ -52,22 +58,23 @@ def untrained(**changes: object) -> nn.Module:
 def train_series(
     real: Sequence[Split],
     *,
-    start: nn.Module | None = None,
+    start: TimesFm2_5ModelForPrediction | None = None,
     real_share: float = REAL_SHARE,
     n_step: int = 6000,
     rate: float = 3e-3,
     batch: int = 64,
     seed: int = 0,
     progress: Progress | None = None,
-    **changes: object,
-) -> nn.Module:
-    """A network trained on train parts and made-up series; `start` is trained further in place, without it a new one is made.
+    **changes: Any,
+) -> TimesFm2_5ModelForPrediction:
+    """Return a network trained on train parts and made-up series. start: trained further in place; None begins with a new network.
 
-    Minimises the mean squared error of column 0 and the pinball loss of the deciles, in units of the window's standard deviation."""
+    Minimises the mean squared error of column 0 and the pinball loss of the deciles, in units of the window's standard deviation.
+    """
     rng = np.random.default_rng(seed)
-    with own_randomness(seed):
+    with reproducible(seed):
         network = (start or untrained(**changes)).train()
-        length = network.config.context_length + network.config.horizon_length
+        length = config_of(network).context_length + config_of(network).horizon_length
         windows = [torch.cat([split.inputs, split.target], dim=1).numpy() for split in real]
         often = np.sqrt([len(split) for split in real])
         often = often / often.sum()
@@ -90,11 +97,11 @@ def train_series(
     return network.eval()
 
 
-def _loss(network: nn.Module, rows: torch.Tensor) -> torch.Tensor:
-    """rows: (case, context + horizon) in any units; NaN where a real window is shorter, at the end."""
-    config = network.config
-    patch, ahead = config.patch_length, config.horizon_length
-    context = rows.shape[1] - ahead
+def _loss(network: TimesFm2_5ModelForPrediction, rows: torch.Tensor) -> torch.Tensor:
+    """Return the loss of windows, (case, context + horizon) in any units; NaN at the end of a real window that is shorter."""
+    config = config_of(network)
+    patch, horizon = config.patch_length, config.horizon_length
+    context = rows.shape[1] - horizon
     known = rows.nan_to_num()
     scale = rows.nanmean(1, keepdim=True)
     scale = (rows - scale).square().nanmean(1, keepdim=True).sqrt().clamp_min(1e-6)
@@ -102,17 +109,17 @@ def _loss(network: nn.Module, rows: torch.Tensor) -> torch.Tensor:
     seen = network.model(past_values=known[:, :context], past_values_padding=torch.zeros_like(known[:, :context]))
     raw = network.output_projection_point(seen.last_hidden_state)  # (case, patch, horizon * (1 + decile))
     raw = raw * seen.context_sigma[..., None] + seen.context_mu[..., None]
-    forecast = raw.view(*raw.shape[:2], ahead, len(config.quantiles) + 1)[:, FIRST_PATCH:]
-    future = rows.unfold(1, ahead, patch)[:, FIRST_PATCH + 1 : FIRST_PATCH + 1 + forecast.shape[1]]  # after patch i: from (i+1) * patch
-    there = future.isfinite()
+    forecast = raw.view(*raw.shape[:2], horizon, len(config.quantiles) + 1)[:, FIRST_PATCH:]
+    future = rows.unfold(1, horizon, patch)[:, FIRST_PATCH + 1 : FIRST_PATCH + 1 + forecast.shape[1]]  # after patch i: from (i+1) * patch
+    is_known = future.isfinite()
     error = future.nan_to_num()[..., None] - forecast
     level = torch.tensor(config.quantiles)
     pinball = torch.maximum(level * error[..., 1:], (level - 1) * error[..., 1:]).mean(-1)
-    return ((error[..., 0].square().clamp_max(25.0) + pinball) * there).sum() / there.sum()
+    return ((error[..., 0].square().clamp_max(25.0) + pinball) * is_known).sum() / is_known.sum()
 
 
 def _real_row(rng: np.random.Generator, windows: np.ndarray, length: int) -> np.ndarray:
-    """One window of one train part, some of its oldest values cut off, upside down half of the time, with NaN after its end."""
+    """Return one window of a train part, with some of its oldest values cut off, mirrored half of the time, with NaN after its end."""
     row = windows[rng.integers(len(windows)), rng.integers(0, 33) :][:length]
     row = row * rng.choice([1.0, -1.0])
     if len(windows) < SHORT:
@@ -123,7 +130,7 @@ def _real_row(rng: np.random.Generator, windows: np.ndarray, length: int) -> np.
 
 
 def made_up_series(rng: np.random.Generator, n_case: int, length: int) -> np.ndarray:
-    """(case, length): level + trend + one or two seasons of any shape + autoregressive part + shifts + noise, in random proportions."""
+    """Return series, (case, length): level, trend, one or two seasons of any shape, autoregression, shifts and noise in random proportions."""
     t = np.arange(length)[None]
     unit = rng.standard_normal
     periods = np.where(
@@ -144,7 +151,7 @@ def made_up_series(rng: np.random.Generator, n_case: int, length: int) -> np.nda
 
 
 def _season(rng: np.random.Generator, n_case: int, t: np.ndarray, periods: np.ndarray) -> np.ndarray:
-    """A random Fourier series of up to four harmonics, amplitudes falling with the harmonic."""
+    """Return random Fourier series of up to four harmonics, with amplitudes that fall with the harmonic."""
     values = np.zeros((n_case, t.shape[1]))
     decline = rng.uniform(0.5, 2.5, (n_case, 1))
     for harmonic in range(1, 5):
@@ -154,7 +161,7 @@ def _season(rng: np.random.Generator, n_case: int, t: np.ndarray, periods: np.nd
 
 
 def _autoregression(rng: np.random.Generator, n_case: int, length: int) -> np.ndarray:
-    """AR(2) with unit variance: half decaying memory, half pseudo-cycles of 5 to 30 steps, as sunspots have."""
+    """Return AR(2) series of unit variance: half with a decaying memory, half with pseudo-cycles of 5 to 30 steps, as sunspots have."""
     warm = 60
     cyclic = rng.random(n_case) < 0.5
     radius = rng.uniform(0.85, 0.995, n_case)

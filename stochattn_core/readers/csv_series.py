@@ -1,4 +1,4 @@
-"""A time series of the user's own from a CSV file."""
+"""The user's time series from a CSV file."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 
 from stochattn_core.datasets.base import Dataset
-from stochattn_core.datasets.csv_columns import is_mostly_numbers, numbers, without_sentinels
-from stochattn_core.datasets.csv_file import CsvFile, PathOrFile, open_csv
 from stochattn_core.datasets.series_parts import MIN_CASE, series_dataset
-from stochattn_core.datasets.time_axis import TimeAxis, even_axis, read_times
+from stochattn_core.readers.csv_columns import is_mostly_numbers, numbers
+from stochattn_core.readers.csv_file import CsvFile, PathOrFile, open_csv
+from stochattn_core.readers.csv_time_axis import TimeAxis, even_axis, read_times
+from stochattn_core.readers.missing_codes import without_missing_codes
 
 MIN_ROW = 60
 MAX_ROW = 20_000_000
@@ -23,12 +24,12 @@ CONTEXT = 96
 def series_from_csv(
     path_or_file: PathOrFile, time: str, target: str, *, horizon: int | None = None, context: int | None = None, name: str | None = None
 ) -> Dataset:
-    """One column of a CSV file over time: `context` values are given, the `horizon` values after them are forecast.
+    """Return one column of a CSV file over time: `context` values are given, the `horizon` values after them are forecast.
 
-    path_or_file: a path, or an open binary file such as an upload. Without them, the horizon is one season (at most 24
-    steps) and the context four days' worth of hours, eight years' worth of months: 96 values or two seasons. Missing
-    values and gaps are filled by the value before where they are given, and never scored. Whatever was done is told in
-    Dataset.notes; what cannot be corrected is one ValueError of one sentence.
+    path_or_file: a path, or an open binary file such as an upload.   time, target: names of columns.   horizon: one season without it,
+    at most 24 steps.   context: 96 values without it (four days of hours, eight years of months), or two seasons if that is more.
+    A missing value or a gap is filled with the value before it in the inputs, and is never scored in the target. Dataset.notes say what
+    was done to the data; data that cannot be corrected raise a ValueError of one sentence.
     """
     file = open_csv(path_or_file)
     file.require(time, "time")
@@ -45,21 +46,21 @@ def series_from_csv(
         )
     notes = list(file.notes)
     when, values = _read(file, time, target)
-    values, told = without_sentinels(values, target)
-    notes += told
+    values, code_notes = without_missing_codes(values, target)
+    notes += code_notes
     axis = even_axis(read_times(when, time), time)
     notes += axis.notes
-    spread_out = np.full(len(axis.times), np.nan)
-    spread_out[axis.position] = np.where(np.abs(values) > 1e30, np.nan, values)  # beyond what float32 can square
-    notes += _told_of_missing(spread_out, values, target)
-    known = spread_out[np.isfinite(spread_out)]
+    on_axis = np.full(len(axis.times), np.nan)
+    on_axis[axis.position] = np.where(np.abs(values) > 1e30, np.nan, values)  # float32 cannot square them
+    notes += _notes_on_missing(on_axis, values, target)
+    known = on_axis[np.isfinite(on_axis)]
     if np.ptp(known) == 0:
         raise ValueError(f"expected a target that varies, {target!r} is {known[0]:g} in every row; choose another column")
-    period = season(spread_out, axis)
-    horizon, context = _lengths(len(spread_out), period, horizon, context)
+    period = season(on_axis, axis)
+    horizon, context = _lengths(len(on_axis), period, horizon, context)
     title = name or Path(file.name).stem
     return series_dataset(
-        spread_out,
+        on_axis,
         axis.times,
         context=context,
         horizon=horizon,
@@ -76,14 +77,14 @@ def series_from_csv(
 
 
 def season(values: np.ndarray, axis: TimeAxis) -> int:
-    """The first season that the step suggests (a day of hours, a year of months) and that the first 60% of the series show.
+    """Return the first season that the step suggests (a day of hours, a year of months) and that the first 60% of the series show; else 1.
 
-    It shows when the series less its running mean over one season has an autocorrelation above 0.2 at that lag: what
-    changes more slowly is taken away by the mean, and what merely persists has none left. 1 when no season shows.
+    A season shows when the series minus its running mean over one season has an autocorrelation above 0.2 at that lag: the running
+    mean removes slower changes, and mere persistence has no autocorrelation left.
     """
-    known = pd.Series(values[: int(0.6 * len(values))][-200_000:]).ffill().bfill()
+    first_part = pd.Series(values[: int(0.6 * len(values))][-200_000:]).ffill().bfill()
     for lag in axis.seasons:
-        rest = (known - known.rolling(lag + 1 - lag % 2, center=True).mean()).dropna().to_numpy()
+        rest = (first_part - first_part.rolling(lag + 1 - lag % 2, center=True).mean()).dropna().to_numpy()
         if len(rest) >= 3 * lag and rest.std() > 0 and np.corrcoef(rest[lag:], rest[:-lag])[0, 1] > 0.2:
             return lag
     return 1
@@ -102,23 +103,25 @@ def _read(file: CsvFile, time: str, target: str) -> tuple[pd.Series, np.ndarray]
     return pd.concat(times), np.concatenate(values)
 
 
-def _told_of_missing(spread_out: np.ndarray, values: np.ndarray, target: str) -> list[str]:
-    """A note that counts what is missing; a refusal when it is too much to forecast from."""
-    missing, infinite = int((~np.isfinite(spread_out)).sum()), int(np.isinf(values).sum())
+def _notes_on_missing(on_axis: np.ndarray, values: np.ndarray, target: str) -> list[str]:
+    """Return a note that counts the missing values; ValueError where they are too many to forecast from."""
+    missing, infinite = int((~np.isfinite(on_axis)).sum()), int(np.isinf(values).sum())
     if not missing:
         return []
-    share = missing / len(spread_out)
+    share = missing / len(on_axis)
     kind = f"missing or infinite ({infinite} infinite)" if infinite else "missing"
     if share > MAX_MISSING:
         raise ValueError(
-            f"expected at most {MAX_MISSING:.0%} of {target!r} to be missing, {missing} of {len(spread_out)} values ({share:.0%}) are {kind}; "
-            "fill the gaps, or bring a stretch without them"
+            f"expected at most {MAX_MISSING:.0%} of {target!r} to be missing, {missing} of {len(on_axis)} values ({share:.0%}) are {kind}; "
+            "fill the gaps, or bring a period without them"
         )
-    return [f"{missing} of {len(spread_out)} values of {target!r} are {kind}: inputs carry the value before on, and none of them is scored"]
+    return [
+        f"{missing} of {len(on_axis)} values of {target!r} are {kind}: in inputs each becomes the value before it, and in targets none is scored"
+    ]
 
 
 def _lengths(n_time: int, period: int, horizon: int | None, context: int | None) -> tuple[int, int]:
-    """horizon: one season within what a fifth of the series allows beside its gap; context: 96 values or two seasons."""
+    """Return horizon and context. Without one given, the horizon is a season, as far as a fifth of the series and its gap allow."""
     for name, given in (("horizon", horizon), ("context", context)):
         if given is not None and (isinstance(given, bool) or int(given) != given or given < 1):
             raise ValueError(f"expected a {name} of 1 or more whole steps, got {given!r}; choose one, or leave it out")

@@ -1,0 +1,30 @@
+"""Readers of the user's own files: each returns a Dataset, or raises one ValueError of one sentence (expected, got, what to do).
+
+    series_from_csv, table_from_csv   a column of a text table over time, or against the other columns
+    columns_of                        the names of the columns of a text table
+    grid_from_file                    a variable of a NetCDF file or a Zarr store, on disk or at an address
+
+csv_*.py read text tables, grid_*.py read gridded files. axis_names.py and units.py hold the names and units that other people use.
+Each function is imported when it is first used, because xarray and Zarr take long to import.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from stochattn_core.readers.csv_file import columns_of
+    from stochattn_core.readers.csv_series import series_from_csv
+    from stochattn_core.readers.csv_table import table_from_csv
+    from stochattn_core.readers.grid_dataset import grid_from_file
+
+__all__ = ["columns_of", "grid_from_file", "series_from_csv", "table_from_csv"]
+
+_MODULES = {"columns_of": "csv_file", "series_from_csv": "csv_series", "table_from_csv": "csv_table", "grid_from_file": "grid_dataset"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,84 @@
+"""Every name that this project uses of torch, or of transformers, although its authors do not promise to keep it.
+
+They are gathered here so that a new version of either library is checked in one place: tests/test_torch_private.py names the versions of
+torch for which each of them was found to exist and to do what is needed.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode, _get_current_function_mode_stack
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves, tree_map
+
+# TorchDispatchMode sees every operation below torch's Python surface: the guard needs it to refuse attention that the patch cannot answer.
+# tree_leaves and tree_map reach the tensors inside whatever containers a model takes and returns, transformers' outputs among them.
+__all__ = [
+    "TorchDispatchMode",
+    "function_modes",
+    "has_bfloat16_products",
+    "is_compiled",
+    "is_functorch_tensor",
+    "move_towards",
+    "multi_head_attention_forward",
+    "opaque_attention_configs",
+    "tree_leaves",
+    "tree_map",
+]
+
+# The code of torch's function for nn.MultiheadAttention, with globals of its own in which no tensor asks to be handed the call. Under an
+# active TorchFunctionMode the original hands itself to the mode as a whole, and the attention inside it would never be seen.
+multi_head_attention_forward = types.FunctionType(
+    F.multi_head_attention_forward.__code__,
+    {**vars(F), "has_torch_function": lambda *_: False},
+    argdefs=F.multi_head_attention_forward.__defaults__,
+)
+multi_head_attention_forward.__kwdefaults__ = F.multi_head_attention_forward.__kwdefaults__
+
+
+class AttentionConfig(Protocol):
+    """The part of a transformers configuration that chooses how its model computes attention."""
+
+    _attn_implementation: str
+
+
+def function_modes() -> Sequence[TorchFunctionMode]:
+    """Return the TorchFunctionModes active in this thread: two blocks of the same model must not be nested."""
+    return _get_current_function_mode_stack()
+
+
+def is_functorch_tensor(x: Tensor) -> bool:
+    """Is this tensor wrapped by vmap, grad or another transform of torch.func? Its numbers must then not be looked at."""
+    return torch._C._functorch.is_functorch_wrapped_tensor(x)
+
+
+def is_compiled(module: nn.Module) -> bool:
+    """Was this module made by torch.compile, or has it a compiled call? Its attention is then inside a graph that no mode sees."""
+    return type(module).__name__ == "OptimizedModule" or getattr(module, "_compiled_call_impl", None) is not None
+
+
+def has_bfloat16_products() -> bool:
+    """Does this processor multiply bfloat16 natively? Training small networks is then twice as fast."""
+    is_supported = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
+    return bool(is_supported is not None and is_supported())
+
+
+def move_towards(averages: list[Tensor], values: list[Tensor], share: float) -> None:
+    """Replace each average by average + share * (value - average), in place: all tensors in one call, for the running mean of weights."""
+    torch._foreach_lerp_(averages, values, share)
+
+
+def opaque_attention_configs(model: nn.Module) -> Mapping[int, AttentionConfig]:
+    """Return the transformers configurations of a model whose attention runs in a kernel that the patch cannot see, by their id.
+
+    Setting `_attn_implementation` to "sdpa" makes such a model call torch's scaled_dot_product_attention instead.
+    """
+    configs: dict[int, Any] = {id(config): config for module in model.modules() if (config := getattr(module, "config", None)) is not None}
+    chosen = {key: getattr(config, "_attn_implementation", None) for key, config in configs.items()}
+    return {key: configs[key] for key, name in chosen.items() if isinstance(name, str) and name.startswith(("flash", "flex", "kernels"))}
