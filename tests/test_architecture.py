@@ -94,7 +94,7 @@ KNOWN_IMPORTS = {
     "panels": {"forecasts"},
     "tuning": {"audit"},
 }
-KNOWN_CYCLES = {"corrections", "models"}
+KNOWN_CYCLES = {"corrections"}
 # Top-level packages that `import stochattn_core` may load: torch, what torch loads by itself, and the names of shapes in signatures.
 LIGHT = {"torch", "torchgen", "functorch", "numpy", "tqdm", "typing_extensions", "opt_einsum", "sympy", "mpmath", "triton"}
 LIGHT |= {"jaxtyping", "wadler_lindig"}
