@@ -1,8 +1,6 @@
-"""Which device the work runs on."""
+"""The device that the work runs on."""
 
 from __future__ import annotations
-
-import os
 
 import torch
 
@@ -10,23 +8,16 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
 def resolve_device(name: str = "auto") -> torch.device:
-    """auto takes CUDA, then MPS, then the CPU. ValueError for a name that is unknown or a device that is not there."""
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    """Return the device of that name; auto takes CUDA, then MPS, then the CPU.
+
+    ValueError for a name that is unknown or a device that this machine does not have.
+    """
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
-        return torch.device(next(kind for kind, found in there.items() if found))
+        return torch.device(next(kind for kind, is_available in available.items() if is_available))
     kind = str(name).split(":")[0]
-    if kind not in there:
+    if kind not in available:
         raise ValueError(f"device must be one of {', '.join(DEVICES)}, got {name!r}")
-    if not there[kind]:
+    if not available[kind]:
         raise ValueError(f"device {name!r} was asked for and this machine has none; use auto or cpu")
     return torch.device(name)
-
-
-def use_half_the_cores() -> None:
-    """Let torch use half of the cores, unless OMP_NUM_THREADS says how many. For programs, the app and the command line, not for the library.
-
-    Sampling is many small operations: on all cores, next to a browser or another program, they wait for one another and run three times
-    slower. It is one place so that both programs give the same bits.
-    """
-    if "OMP_NUM_THREADS" not in os.environ:
-        torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))

@@ -1,4 +1,4 @@
-"""Ensembles as NetCDF files: written with CF attributes, and read from anyone who writes `forecast` and `target`."""
+"""Ensembles as NetCDF files: written with CF attributes; read from any file that holds `forecast` and `target`."""
 
 from __future__ import annotations
 
@@ -8,25 +8,35 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 
 from stochattn_core.datasets.base import blocks_at_random, blocks_in_time
 from stochattn_core.ensemble_data import Ensemble
 from stochattn_core.evaluate import Evaluation
+from stochattn_core.extras import explained_extras
 
-# Other people's names of our dimensions, renamed here and nowhere else.
-RENAMED = {
-    "number": "member", "realization": "member", "ensemble": "member", "ens": "member", "sample": "member",
-    "time": "init_time", "forecast_reference_time": "init_time", "prediction_timedelta": "lead_time", "step": "lead_time", "horizon": "lead_time",
-    "lat": "latitude", "lon": "longitude",
-}  # fmt: skip
+with explained_extras():
+    import xarray as xr
+
+    from stochattn_core.readers.axis_names import FORECAST_AXIS_NAMES, rename_axes
 
 
 def write_ensemble(evaluation: Evaluation, path: str | os.PathLike) -> None:
-    """forecast (member, ...), target (...) and plain (...), with units and where they came from; the file appears in one step."""
-    ensemble, path = evaluation.ensemble, Path(path)
+    """Write forecast (member, case, *event), target and plain (case, *event), with their units and what they were computed from.
+
+    The file appears in one step, whole or not at all. ValueError if it cannot be written.
+    """
+    path = Path(path)
+    check_writable(path)
+    with tempfile.TemporaryDirectory(prefix=".ensemble-", dir=path.parent) as folder:
+        fresh = Path(folder) / "ensemble.nc"
+        _contents(evaluation).to_netcdf(fresh, engine="h5netcdf")
+        os.replace(fresh, path)
+
+
+def _contents(evaluation: Evaluation) -> xr.Dataset:
+    ensemble = evaluation.ensemble
     case, *event = ensemble.dims
-    coordinates: dict = {
+    coordinates: dict[str, tuple[object, ...]] = {
         "member": ("member", np.arange(len(ensemble.members)), {"standard_name": "realization"}),
         case: (case, _index_values(ensemble.index)),
         "block": (case, ensemble.block, {"long_name": "cases of one block depend on one another"}),
@@ -37,12 +47,12 @@ def write_ensemble(evaluation: Evaluation, path: str | os.PathLike) -> None:
         coordinates["latitude"] = ("latitude", np.array(ensemble.latitude), {"units": "degrees_north", "standard_name": "latitude"})
         coordinates["longitude"] = ("longitude", np.array(ensemble.longitude), {"units": "degrees_east", "standard_name": "longitude"})
         coordinates["lead_time"] = ((), ensemble.lead_time[0], {"long_name": "lead time", "step": ensemble.lead_unit})
-    about = {"units": ensemble.units or "1", "long_name": ensemble.name}
-    data = xr.Dataset(
+    attributes = {"units": ensemble.units or "1", "long_name": ensemble.name}
+    return xr.Dataset(
         {
-            "forecast": (("member", *ensemble.dims), ensemble.members, about),
-            "target": (ensemble.dims, ensemble.target, about),
-            "plain": (ensemble.dims, ensemble.plain, {**about, "long_name": f"{ensemble.name}, plain model"}),
+            "forecast": (("member", *ensemble.dims), ensemble.members, attributes),
+            "target": (ensemble.dims, ensemble.target, attributes),
+            "plain": (ensemble.dims, ensemble.plain, {**attributes, "long_name": f"{ensemble.name}, plain model"}),
         },
         coordinates,
         {
@@ -59,29 +69,60 @@ def write_ensemble(evaluation: Evaluation, path: str | os.PathLike) -> None:
             "correction": evaluation.setting.correction,
         },
     )
-    check_writable(path)
-    with tempfile.TemporaryDirectory(prefix=".ensemble-", dir=path.parent) as folder:
-        fresh = Path(folder) / "ensemble.nc"
-        data.to_netcdf(fresh, engine="h5netcdf")
-        os.replace(fresh, path)
 
 
 def read_ensemble(path: str | os.PathLike) -> Ensemble:
-    """An ensemble from a NetCDF file with `forecast` (with a member dimension) and `target`; `plain` and `block` where it has them.
+    """Return the ensemble of a NetCDF file (3 or 4) that holds `forecast`, with a member dimension, and `target`.
 
-    Without plain, the ensemble mean stands in for it. Without block, cases with an init_time are blocked in time, others at random.
+    The file may hold `plain` and `block` too. Without plain, the ensemble mean is used in its place. Without block, cases with an
+    init_time are blocked in time, others at random. Targets may be NaN; ValueError for forecasts that are not finite and for any other
+    file that does not fit.
     """
     path = Path(path)
+    data = _opened(path)
+    members, dims = _checked_members(data, path)
+    target = _floats(data["target"])
+    plain = _floats(data["plain"].transpose(*dims)) if "plain" in data and set(data["plain"].dims) == set(dims) else members.mean(0)
+    index = pd.Index(data[dims[0]].to_numpy()) if dims[0] in data.coords else pd.RangeIndex(len(target))
+    if "block" in data and data["block"].dims == dims[:1]:
+        block = np.unique(data["block"].to_numpy(), return_inverse=True)[1]
+    elif dims[0] == "init_time":
+        block = blocks_in_time(len(index), max(1, len(index) // 32))
+    else:
+        block = blocks_at_random(len(index))
+    on_map = [name for name in ("latitude", "longitude") if dims[-2:] == ("latitude", "longitude") and name in data.coords]
+    attributes = data["forecast"].attrs
+    return Ensemble(
+        members=members,
+        target=target,
+        plain=plain,
+        index=index,
+        block=block,
+        dims=dims,
+        units=str(attributes.get("units", "")),
+        lead_time=tuple(np.atleast_1d(data["lead_time"].to_numpy()).tolist()) if "lead_time" in data.coords else (),
+        lead_unit=str(data["lead_time"].attrs.get("step", "")) if "lead_time" in data.coords else "",
+        name=str(attributes.get("long_name", "target")),
+        latitude=tuple(data["latitude"].to_numpy().tolist()) if "latitude" in on_map else (),
+        longitude=tuple(data["longitude"].to_numpy().tolist()) if "longitude" in on_map else (),
+    )
+
+
+def _opened(path: Path) -> xr.Dataset:
+    """Return the contents of a file in memory, with the dimensions renamed."""
     if not path.is_file():
         raise ValueError(f"expected a NetCDF file at {path}, there is none; check the path")
     try:
         classic = path.open("rb").read(3) == b"CDF"  # NetCDF-3
         with xr.open_dataset(path, engine="scipy" if classic else "h5netcdf") as opened:
             data = opened.load()
-    except Exception as error:  # the readers below raise a dozen kinds for a file that is broken or something else
+    except Exception as error:  # the libraries raise a dozen kinds for a broken file or another format
         raise ValueError(f"expected a NetCDF file, {path.name} cannot be read as one ({type(error).__name__}); write it again") from None
-    names = {old: new for old, new in RENAMED.items() if old in data.dims and new not in data.dims}
-    data = data.rename(names)
+    return rename_axes(data, FORECAST_AXIS_NAMES, dimensions_only=True)
+
+
+def _checked_members(data: xr.Dataset, path: Path) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Return the members (member, *dims of the target) and those dims. ValueError where forecast and target do not fit together."""
     for name in ("forecast", "target"):
         if name not in data:
             raise ValueError(
@@ -106,46 +147,20 @@ def read_ensemble(path: str | os.PathLike) -> Ensemble:
         raise ValueError(
             f"expected finite forecasts in {path.name}, got {int((~np.isfinite(members)).sum())} missing or infinite; drop those cases"
         )
-    plain = _floats(data["plain"].transpose(*dims)) if "plain" in data and set(data["plain"].dims) == set(dims) else members.mean(0)
-    index = pd.Index(data[dims[0]].to_numpy()) if dims[0] in data.coords else pd.RangeIndex(len(target))
-    if "block" in data and data["block"].dims == dims[:1]:
-        block = np.unique(data["block"].to_numpy(), return_inverse=True)[1]
-    else:
-        in_time = dims[0] == "init_time"
-        block = blocks_in_time(len(index), max(1, len(index) // 32)) if in_time else blocks_at_random(len(index))
-    lead_time = tuple(np.atleast_1d(data["lead_time"].to_numpy()).tolist()) if "lead_time" in data.coords else ()
-    latitude, longitude = (
-        tuple(data[name].to_numpy().tolist()) if name in dims and name in data.coords else () for name in ("latitude", "longitude")
-    )
-    if dims[-2:] != ("latitude", "longitude"):
-        latitude = longitude = ()  # areas are known only where the last two axes are the map
-    return Ensemble(
-        members=members,
-        target=_floats(target),
-        plain=plain,
-        index=index,
-        block=block,
-        dims=dims,
-        units=str(forecast.attrs.get("units", "")),
-        lead_time=lead_time,
-        lead_unit=str(data["lead_time"].attrs.get("step", "")) if "lead_time" in data.coords else "",
-        name=str(forecast.attrs.get("long_name", "target")),
-        latitude=latitude,
-        longitude=longitude,
-    )
+    return members, dims
 
 
 def check_writable(path: Path) -> None:
-    """ValueError when a file cannot be put at this path, to be asked before hours of work."""
+    """Raise ValueError if a file cannot be written at this path. Commands call it before hours of work."""
     if path.is_dir() or not path.parent.is_dir():
-        what = "it is a folder" if path.is_dir() else "its folder does not exist"
-        raise ValueError(f"expected to write {path}, {what}; give the path of a file in a folder that exists")
+        reason = "it is a folder" if path.is_dir() else "its folder does not exist"
+        raise ValueError(f"expected to write {path}, {reason}; give the path of a file in a folder that exists")
     if not os.access(path.parent, os.W_OK):
         raise ValueError(f"expected to write {path}, its folder cannot be written; give another path")
 
 
 def _floats(values: xr.DataArray) -> np.ndarray:
-    """Doubles stay doubles: differences of large numbers need them."""
+    """Return the values as float32, or as float64 if they are: differences of large numbers need them."""
     return values.to_numpy().astype(np.float64 if values.dtype == np.float64 else np.float32)
 
 

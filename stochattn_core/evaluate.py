@@ -14,6 +14,7 @@ from stochattn_core.audit import Audit, audit
 from stochattn_core.datasets.base import Dataset, Progress
 from stochattn_core.device import resolve_device
 from stochattn_core.ensemble_data import Ensemble
+from stochattn_core.extras import explained_extras
 from stochattn_core.forecasts import Experiment, ensemble_of
 from stochattn_core.manual_attention import AttentionClass
 from stochattn_core.metrics import Statistics, scores
@@ -137,7 +138,8 @@ def network_of(model: Model | nn.Module, dataset: Dataset, *, device: str = "aut
         if key not in _networks:
             while len(_networks) >= N_NETWORK:
                 _networks.pop(next(iter(_networks)), None)
-            _networks[key] = model.on(dataset, device=place, progress=progress)
+            with explained_extras():
+                _networks[key] = model.on(dataset, device=place, progress=progress)
         return _networks[key]
     if isinstance(model, nn.Module):
         return model

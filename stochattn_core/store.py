@@ -1,4 +1,4 @@
-"""What was computed once and is kept: arrays on disk, addressed by the content that made them."""
+"""Results on disk: arrays under a key that is the digest of everything they were computed from."""
 
 from __future__ import annotations
 
@@ -12,31 +12,30 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-# Raised whenever the same inputs give other numbers than before: what was kept under an older law is then never found.
+# Raised whenever the same inputs give other numbers than before: results of an older version then have other keys and are never read.
 LAW_VERSION = 2
 _LIMIT_BYTES = 2 * 1024**3
-_SWEEP_EVERY = 64  # saves, for what other processes keep beside this one
-_SLACK = 1.02  # of the limit, so that a store that is full is not looked through at every save
-_sizes: dict[Path, tuple[float, int]] = {}  # bytes in a folder of results as far as this process knows, and its saves since it looked
+_SWEEP_EVERY = 64  # saves, because other processes save into the same folder
+_SLACK = 1.02  # of the limit, so that a full store is not searched at every save
+_sizes: dict[Path, tuple[float, int]] = {}  # by folder of results: its bytes as far as this process knows, and saves since it last looked
 
 
 def cache_folder() -> Path:
-    """STOCHATTN_CACHE, or a folder in the user's cache."""
+    """Return the folder of everything that can be computed or fetched again: $STOCHATTN_CACHE, or ~/.cache/stochattn."""
     return Path(os.environ.get("STOCHATTN_CACHE") or Path.home() / ".cache" / "stochattn")
 
 
-def key_of(kind: str, **parts: Any) -> str:
-    """SHA-256 of everything the result depends on, as canonical JSON."""
+def key_of(kind: str, **parts: object) -> str:
+    """Return the SHA-256 of everything the result depends on, written as canonical JSON."""
     text = json.dumps({"kind": kind, "law": LAW_VERSION, **parts}, sort_keys=True, separators=(",", ":"), default=str)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def load(key: str) -> dict[str, np.ndarray] | None:
-    """The arrays kept under a key, memory-mapped and read-only; None when there are none, or when they are broken."""
+    """Return the arrays under a key by name, memory-mapped and read-only; None if there are none, or if they are broken."""
     folder = _folder(key)
     try:
         arrays = {path.stem: np.load(path, mmap_mode="r", allow_pickle=False) for path in sorted(folder.glob("*.npy"))}
@@ -50,9 +49,10 @@ def load(key: str) -> dict[str, np.ndarray] | None:
 
 
 def save(key: str, fill: Callable[[Path], None], *, limit_bytes: int = _LIMIT_BYTES) -> dict[str, np.ndarray]:
-    """Let `fill` write .npy files into a fresh folder, then put the folder in place in one step.
+    """Let `fill` write .npy files into a new folder, move the folder to its place in one step, and return the arrays as load does.
 
-    If fill raises, or two do the same work at once, nothing half-written is ever found under the key.
+    If fill raises, or if two processes do the same work at once, nothing half-written is ever read under the key. Older results are
+    deleted where the store is then larger than limit_bytes. ValueError if the cache folder cannot be written, OSError if the disk is full.
     """
     folder = _folder(key)
     try:
@@ -69,15 +69,17 @@ def save(key: str, fill: Callable[[Path], None], *, limit_bytes: int = _LIMIT_BY
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
     _make_room(limit_bytes, keep=folder)
-    kept = load(key)
-    if kept is None:
+    arrays = load(key)
+    if arrays is None:
         raise OSError(
             f"expected to keep results in {folder.parent}, found nothing there; is the disk full? Set STOCHATTN_CACHE to another folder"
         )
-    return kept
+    return arrays
 
 
 def save_arrays(key: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Save arrays that are in memory, as save does."""
+
     def fill(folder: Path) -> None:
         for name, values in arrays.items():
             np.save(folder / f"{name}.npy", values, allow_pickle=False)
@@ -90,8 +92,9 @@ def _folder(key: str) -> Path:
 
 
 def _make_room(limit_bytes: int, keep: Path) -> None:
-    """Look through everything that is kept only where it may be too much: at the first save of a process, where its own saves go over the
-    limit, and every so many saves.
+    """Delete the oldest results where the store may be too large.
+
+    The store is searched only at the first save of a process, when its own saves exceed the limit, and every _SWEEP_EVERY saves.
     """
     results = cache_folder() / "results"
     size, saves = _sizes.get(results, (math.inf, 0))
@@ -103,7 +106,10 @@ def _make_room(limit_bytes: int, keep: Path) -> None:
 
 
 def _forget_oldest(limit_bytes: int, keep: Path) -> int:
-    """Drop the least recently used results until the rest fits, and leftovers of work that was killed an hour ago or more. Bytes left."""
+    """Delete the least recently used results until the rest fits, and return the bytes of the rest.
+
+    Unfinished folders are deleted when nothing in them has changed for an hour: the work that made them was killed.
+    """
     entries = []
     for folder in (cache_folder() / "results").glob("*/*"):
         with contextlib.suppress(OSError):

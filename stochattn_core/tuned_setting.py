@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
 import tempfile
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import BinaryIO
 
@@ -197,5 +198,9 @@ class TunedSetting(_Part):
 
 
 def software_versions() -> dict[str, str]:
-    """Versions of Python and of the packages that numbers depend on."""
-    return {"python": platform.python_version(), **{name: version(name) for name in ("torch", "numpy", "transformers")}}
+    """Versions of Python and of the packages that numbers depend on; a package that is not installed is left out."""
+    versions = {"python": platform.python_version()}
+    for name in ("torch", "numpy", "transformers"):
+        with contextlib.suppress(PackageNotFoundError):
+            versions[name] = version(name)
+    return versions

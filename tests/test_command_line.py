@@ -1,12 +1,17 @@
 """The command line, run as a user runs it; and as a user gets it wrong."""
 
 import json
+import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from stochattn_core import __main__ as command_line
+from stochattn_core import report
+from stochattn_core.commands import COMMANDS, app, base, program
+from stochattn_core.json_text import json_text
 
 
 def run(capsys, *arguments):
@@ -24,9 +29,9 @@ CASE = ("--model", "ft_transformer", "--dataset", "diabetes")
 
 def test_list_names_everything_there_is(capsys):
     code, out, _ = run(capsys, "list", "--json")
-    found = json.loads(out)
-    assert code == 0 and {"models", "datasets", "baselines"} == found.keys()
-    assert "timesfm" in {m["name"] for m in found["models"]} and all(d["task"] and d["availability"] for d in found["datasets"])
+    tables = json.loads(out)
+    assert code == 0 and {"models", "datasets", "baselines"} == tables.keys()
+    assert "timesfm" in {m["name"] for m in tables["models"]} and all(d["task"] and d["availability"] for d in tables["datasets"])
     assert "ft_transformer" in run(capsys, "list")[1]
 
 
@@ -54,36 +59,50 @@ def test_tune_writes_a_setting_that_evaluate_takes_back(capsys, tmp_path):
 
 def test_evaluate_at_infinity_is_the_plain_model_and_valid_json(capsys):
     code, out, _ = run(capsys, "evaluate", *CASE, "--concentration", "inf", "--members", 3, "--json")
-    found = json.loads(out, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
-    assert code == 0 and found["concentration"] == "inf" and found["spread"] == 0
+    document = json.loads(out, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+    assert code == 0 and document["concentration"] == "inf" and document["spread"] == 0
 
 
 def test_evaluate_names_the_layers_that_were_sampled(capsys):
-    given = json.loads(run(capsys, "evaluate", *CASE, "--members", 3, "--layers", "*attention*", "--json")[1])
-    assert given["layers"] == "*attention*"
+    named = json.loads(run(capsys, "evaluate", *CASE, "--members", 3, "--layers", "*attention*", "--json")[1])
+    assert named["layers"] == "*attention*"
     assert json.loads(run(capsys, "evaluate", *CASE, "--members", 3, "--json")[1])["layers"]
 
 
 def test_a_budget_may_be_a_part_of_a_second(capsys, monkeypatch):
-    asked = []
-    monkeypatch.setattr("stochattn_core.tuning.tune", lambda *_, budget, **__: asked.append(budget.seconds) or raised("enough"))
+    budgets = []
 
-    def raised(text):
-        raise ValueError(text)
+    def stopped(*_, budget, **__):
+        budgets.append(budget.seconds)
+        raise ValueError("enough")
 
+    monkeypatch.setattr("stochattn_core.tuning.tune", stopped)
     code, _, err = run(capsys, "tune", *CASE, "--max-seconds", 0.5)
-    assert code == 2 and "enough" in err and asked == [0.5]
+    assert code == 2 and "enough" in err and budgets == [0.5]
 
 
-def test_a_correction_that_there_is_not_is_refused_before_hours_of_tuning(capsys, monkeypatch):
+def test_older_names_of_options_still_work_and_are_not_shown(capsys):
+    def parsed(*arguments):
+        return program._parser().parse_args([str(a) for a in arguments])
+
+    assert (
+        parsed("evaluate", *CASE, "--mend", "shared").correction
+        == parsed("evaluate", *CASE, "--correction", "shared").correction
+        == "shared"
+    )
+    assert parsed("compare", *CASE, "--mends", "shared").corrections == "shared"
+    assert parsed("evaluate", *CASE).correction == "" and parsed("compare", *CASE).corrections is None
+    for command in ("evaluate", "compare"):
+        assert "--mend" not in run(capsys, command, "--help")[1]
+
+
+def test_an_unknown_correction_is_refused_before_hours_of_tuning(capsys, monkeypatch):
     monkeypatch.setattr("stochattn_core.tuning.tune", lambda *_, **__: pytest.fail("tuned first"))
     code, _, err = run(capsys, "compare", *CASE, "--corrections", "typo")
     assert code == 2 and "expected corrections among inflation" in err
 
 
 def test_a_table_of_ones_own(capsys, tmp_path):
-    import numpy as np
-
     rng = np.random.default_rng(0)
     x = rng.normal(size=(120, 3))
     rows = np.column_stack([x, x @ [1, 2, 3] + rng.normal(size=120)])
@@ -100,6 +119,14 @@ def test_a_table_of_ones_own(capsys, tmp_path):
         (("evaluate", *CASE, "--concentration", "-1"), "got -1"),
         (("evaluate", *CASE, "--concentration", "2.5"), "got 2.5"),
         (("evaluate", *CASE, "--concentration", "abc"), "got 'abc'"),
+        (("evaluate", *CASE, "--concentration", "nan"), "got 'nan'"),
+        (("evaluate", *CASE, "--concentration", "9" * 5000), "concentration must be at most 1,000,000,000, got '999999"),
+        (("evaluate", *CASE, "--members", "9" * 5000), "... (5,000 characters)'; try 49"),
+        (("evaluate", *CASE, "--seed", "9" * 5000), "... (5,000 characters)'; try 0"),
+        (("evaluate", *CASE, "--seed", "1.5"), "seed must be a whole number, 0 or more, got '1.5'"),
+        (("evaluate", *CASE, "--seed", "-1"), "seed must be a whole number, 0 or more, got -1"),
+        (("tune", *CASE, "--max-passes", "9" * 5000), "--max-passes must be a whole number, got '9999"),
+        (("evaluate", *CASE, "--colour", "red"), "unrecognized arguments: --colour red"),
         (("evaluate", *CASE, "--members", "many"), "--members must be a whole number, got 'many'"),
         (("evaluate", *CASE, "--members", "1"), "n_member must be a whole number, 2 or more, got 1"),
         (("evaluate", *CASE, "--device", "tpu"), "device must be one of auto, cpu, cuda, mps, got 'tpu'"),
@@ -140,3 +167,53 @@ def test_a_users_mistake_is_one_line_and_exit_code_two(capsys, arguments, messag
 def test_the_module_runs_as_a_program_and_prints_one_json_document():
     done = subprocess.run([sys.executable, "-m", "stochattn_core", "list", "--json"], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout)["models"] and not done.stderr
+
+
+def test_a_reader_that_leaves_early_is_no_error():
+    """As `stochattn list | head`: the other end of the pipe is closed before anything is written."""
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run([sys.executable, "-m", "stochattn_core", "list"], stdout=write, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(write)
+    assert done.returncode == 141 and not done.stderr
+
+
+def test_every_command_is_in_the_table_and_explains_itself(capsys):
+    for name, command in COMMANDS.items():
+        if isinstance(command, base.Command):
+            code, out, _ = run(capsys, name, "--help")
+            assert code == 0 and out.startswith(f"usage: stochattn {name} ") and "--seed" in out and "--device" in out
+    assert all(name in run(capsys, "--help")[1] for name in COMMANDS)
+
+
+def test_the_dashboard_takes_the_options_of_streamlit(capsys, monkeypatch):
+    started = []
+    monkeypatch.setattr("streamlit.web.cli.main", lambda arguments, **_: started.append(arguments))
+    assert run(capsys, "app", "--server.port", 8502, "--server.headless=true")[0] == 0
+    assert started == [["run", str(app.dashboard()), "--server.port", "8502", "--server.headless=true"]]
+
+
+def test_an_option_that_streamlit_does_not_have_is_one_sentence(capsys):
+    code, out, err = run(capsys, "app", "--nonsense")
+    assert code == 2 and not out and err.count("\n") == 1 and "No such option" in err
+
+
+def test_without_streamlit_the_dashboard_says_what_to_install(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "streamlit", None)
+    monkeypatch.setitem(sys.modules, "streamlit.web", None)
+    code, _, err = run(capsys, "app")
+    assert code == 2 and err == "stochattn app: expected the package streamlit, which is not installed; pip install 'stochattn[app]'\n"
+
+
+def test_the_report_takes_its_own_options(capsys, monkeypatch):
+    given = []
+    monkeypatch.setattr(report, "main", lambda arguments: given.append(arguments) or 3)
+    assert run(capsys, "report", "--only", "diabetes", "--help")[0] == 3
+    assert given == [["--only", "diabetes", "--help"]]
+
+
+def test_json_holds_no_nan_and_no_infinity_and_numpy_is_written_as_python():
+    document = {"a": float("nan"), "b": float("inf"), "c": -float("inf"), 1: (np.float32(0.5), np.int64(3), None, True, "text")}
+    assert json.loads(json_text(document)) == {"a": None, "b": "inf", "c": None, "1": [0.5, 3, None, True, "text"]}
+    with pytest.raises(TypeError, match="not JSON serializable"):
+        json_text({"a": object()})

@@ -1,4 +1,4 @@
-"""Ensembles in NetCDF files: what is written is read back, and what others wrote."""
+"""Ensembles in NetCDF files: those written here are read back, and those of other programs are read or refused."""
 
 import numpy as np
 import pytest
@@ -9,14 +9,14 @@ from stochattn_core.metrics import scores
 
 
 def test_an_ensemble_file_gives_the_scores_it_was_made_of(model, diabetes, tmp_path):
-    found = evaluate(model, diabetes, Setting(8, 19))
-    write_ensemble(found, tmp_path / "e.nc")
+    evaluation = evaluate(model, diabetes, Setting(8, 19))
+    write_ensemble(evaluation, tmp_path / "e.nc")
     back = read_ensemble(tmp_path / "e.nc")
-    assert np.array_equal(back.members, found.ensemble.members) and np.array_equal(back.block, found.ensemble.block)
+    assert np.array_equal(back.members, evaluation.ensemble.members) and np.array_equal(back.block, evaluation.ensemble.block)
     again = scores(back.statistics)
     assert all(
         again[name] == value
-        for name, value in found.scores.items()
+        for name, value in evaluation.scores.items()
         if "climatology" not in name and "_uncert" not in name and "_resol" not in name
     )
 
@@ -41,7 +41,7 @@ def other_file(tmp_path, **changes):
     return tmp_path / "o.nc"
 
 
-def test_an_ensemble_file_of_somebody_else_is_read_with_its_names_and_axis_order(tmp_path):
+def test_an_ensemble_file_of_another_program_is_read_with_its_names_and_axis_order(tmp_path):
     back = read_ensemble(other_file(tmp_path))
     assert back.members.shape == (5, 6) and back.dims == ("case",)
 

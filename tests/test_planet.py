@@ -2,13 +2,13 @@
 
 import hashlib
 import re
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
+from stochattn_core.data_files import DATA_FOLDER
 from stochattn_core.datasets import DATASETS, natural_earth, planet
 from stochattn_core.datasets.base import PARTS
 from stochattn_core.datasets.constants import STANDARD_GRAVITY
@@ -19,8 +19,6 @@ from stochattn_core.datasets.quasi_geostrophic.climate import build
 from stochattn_core.datasets.quasi_geostrophic.fields import LATITUDE, LONGITUDE, VARIABLES, decode
 from stochattn_core.datasets.quasi_geostrophic.model import Physics
 from stochattn_core.metrics import cell_area_weights
-
-DATA = Path(planet.FOLDER)
 
 
 def test_packing_keeps_numbers_to_half_a_thousandth():
@@ -144,7 +142,7 @@ def test_a_variable_or_lead_time_that_the_planet_lacks_is_refused():
 
 def test_a_damaged_file_is_refused(tmp_path, monkeypatch):
     planet._archive.cache_clear()
-    monkeypatch.setattr(planet, "FOLDER", tmp_path)
+    monkeypatch.setattr(planet, "data_file", lambda name: tmp_path / name)
     for content, came in ((None, "got no file"), (b"PK", "got [0-9a-f]{12};")):
         if content:
             (tmp_path / "planet_test.npz").write_bytes(content)
@@ -153,8 +151,8 @@ def test_a_damaged_file_is_refused(tmp_path, monkeypatch):
 
 
 def test_the_readme_names_the_files_by_their_digest_and_they_are_small():
-    readme = (DATA / "README.md").read_text()
-    files = [*DATA.glob("planet_*.npz"), DATA / "coastline_110m.npz"]
+    readme = (DATA_FOLDER / "README.md").read_text()
+    files = [*DATA_FOLDER.glob("planet_*.npz"), DATA_FOLDER / "coastline_110m.npz"]
     assert len(files) == 4 and sum(path.stat().st_size for path in files) < 12e6
     for path in files:
         assert re.search(rf"{hashlib.sha256(path.read_bytes()).hexdigest()}\s+{path.name}", readme)

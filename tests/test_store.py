@@ -1,4 +1,4 @@
-"""What was computed is kept, found again, and forgotten when there is too much of it."""
+"""Results are stored, read again, and deleted when they take too much room."""
 
 import os
 from importlib import import_module
@@ -12,7 +12,7 @@ from stochattn_core.models import weights_sha256
 from tests.test_tuning import own
 
 
-def test_what_was_computed_is_read_back_and_not_computed_again(model, diabetes, empty_cache, monkeypatch):
+def test_a_result_is_read_back_and_not_computed_again(model, diabetes, empty_cache, monkeypatch):
     first = evaluate(model, diabetes, Setting(8, 19))
     monkeypatch.setattr(import_module("stochattn_core.forecasts"), "sample_ensemble", lambda *_, **__: pytest.fail("computed again"))
     again = evaluate(model, diabetes, Setting(8, 19))
@@ -36,26 +36,26 @@ def test_the_store_forgets_the_oldest_when_it_is_full(empty_cache):
         store.save_arrays(store.key_of("test", i=i), {"x": np.zeros(1000)})
         os.utime(folder, (i, i))
     store.save(store.key_of("test", i=9), lambda folder: np.save(folder / "x.npy", np.zeros(1000)), limit_bytes=3 * 8200)
-    kept = [i for i in (*range(4), 9) if store.load(store.key_of("test", i=i)) is not None]
-    assert kept == [2, 3, 9]
+    stored = [i for i in (*range(4), 9) if store.load(store.key_of("test", i=i)) is not None]
+    assert stored == [2, 3, 9]
 
 
-def test_the_store_is_looked_through_now_and_then_and_whenever_it_may_be_full(empty_cache, monkeypatch):
-    looked = []
+def test_the_store_is_searched_now_and_then_and_whenever_it_may_be_full(empty_cache, monkeypatch):
+    searches = []
     forget = store._forget_oldest
-    monkeypatch.setattr(store, "_forget_oldest", lambda *given, **named: looked.append(1) or forget(*given, **named))
+    monkeypatch.setattr(store, "_forget_oldest", lambda *given, **named: searches.append(1) or forget(*given, **named))
 
-    def keep(i, limit_bytes):
+    def save(i, limit_bytes):
         store.save(store.key_of("test", i=i), lambda folder: np.save(folder / "x.npy", np.zeros(1000)), limit_bytes=limit_bytes)
 
     for i in range(70):
-        keep(i, 1 << 30)
-    assert len(looked) == 2
+        save(i, 1 << 30)
+    assert len(searches) == 2
     for i in range(70, 100):
-        keep(i, 80 * 8200)
+        save(i, 80 * 8200)
         size = sum(path.stat().st_size for path in (empty_cache / "results").rglob("*.npy"))
         assert size <= 1.02 * 80 * 8200
-    assert 5 < len(looked) < 20
+    assert 5 < len(searches) < 20
 
 
 def test_a_broken_entry_of_the_store_is_computed_again(model, diabetes, empty_cache):
@@ -66,13 +66,13 @@ def test_a_broken_entry_of_the_store_is_computed_again(model, diabetes, empty_ca
     assert evaluate(model, diabetes, Setting(8, 5)).scores == first.scores
 
 
-def test_an_ensemble_is_kept_once_for_all_that_is_made_of_it_and_a_shared_one_by_itself(model, diabetes, empty_cache, monkeypatch):
-    network, asked = model.on(diabetes, device="cpu"), []
+def test_an_ensemble_is_stored_once_for_all_that_is_made_of_it_and_one_with_shared_draws_apart(model, diabetes, empty_cache, monkeypatch):
+    network, keys = model.on(diabetes, device="cpu"), []
     key_of = store.key_of
-    monkeypatch.setattr(store, "key_of", lambda kind, **parts: asked.append(key_of(kind, **parts)) or asked[-1])
+    monkeypatch.setattr(store, "key_of", lambda kind, **parts: keys.append(key_of(kind, **parts)) or keys[-1])
     for correction in ("", "inflation 2", "shared"):
         ensemble_of(Experiment(network, diabetes, Setting(4, 3, correction=correction)))
-    plain, inflated, shared = asked
+    plain, inflated, shared = keys
     assert plain == inflated != shared
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from pages.ui.prefetch import GiveWay
 from pages.ui.work import Work
-from stochattn_core.device import use_half_the_cores
+from stochattn_core.commands.threads import use_half_the_cores
 from stochattn_core.torch_private import TorchDispatchMode
 
 

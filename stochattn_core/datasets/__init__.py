@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from importlib import import_module
 
 from stochattn_core.datasets.base import Dataset, Task
+from stochattn_core.extras import explained_extras
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,8 @@ def load_dataset(name: str) -> Dataset:
     The planet has more names than its lines in the table: planet-VARIABLE-LEADh, see planet.name_of.
     """
     if name in DATASETS:
-        return DATASETS[name].load()
+        with explained_extras():
+            return DATASETS[name].load()
     if name.startswith("planet"):
         from stochattn_core.datasets import planet  # loads spherical harmonics, which no other name needs
 

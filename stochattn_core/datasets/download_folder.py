@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
+
+from stochattn_core.store import cache_folder
 
 
 def download_folder(name: str) -> Path:
     """Return the folder of this dataset in the cache; it need not exist yet."""
-    return Path(os.environ.get("STOCHATTN_CACHE") or Path.home() / ".cache" / "stochattn") / name
+    return cache_folder() / name

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from functools import cache
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 
-FOLDER = Path(__file__).resolve().parents[2] / "data"
+from stochattn_core.data_files import data_file
 
 # Hills: latitude and longitude of the centre (degrees), height (m), half-widths in latitude and longitude (degrees).
 HILLS = (
@@ -105,6 +104,6 @@ def orography(latitude: np.ndarray, longitude: np.ndarray) -> np.ndarray:
 @cache
 def _rings() -> list[np.ndarray]:
     """Return the closed outlines of the land, each (point, 2): longitude -180..180 and latitude in degrees."""
-    with np.load(FOLDER / "coastline_110m.npz") as file:
+    with np.load(data_file("coastline_110m.npz")) as file:
         points, start = file["hundredth_degree"] / 100.0, file["start"]
     return [points[i:j] for i, j in pairwise(start)]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stochattn_core.datasets.geography import FOLDER
+from stochattn_core.data_files import data_file
 
 
 def outlines(topology: dict) -> list[np.ndarray]:
@@ -39,4 +39,4 @@ def write(rings: list[np.ndarray], path: Path) -> None:
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit("expected one file, land-110m.json of the npm package world-atlas; see the top of this module")
-    write(outlines(json.loads(Path(sys.argv[1]).read_text())), FOLDER / "coastline_110m.npz")
+    write(outlines(json.loads(Path(sys.argv[1]).read_text())), data_file("coastline_110m.npz"))

@@ -17,8 +17,9 @@ import numpy as np
 import pandas as pd
 import torch
 
+from stochattn_core.data_files import data_file
 from stochattn_core.datasets.base import Dataset, Split, blocks_in_time
-from stochattn_core.datasets.geography import FOLDER, land_sea_mask, orography
+from stochattn_core.datasets.geography import land_sea_mask, orography
 from stochattn_core.datasets.quasi_geostrophic.archive import HOURS
 from stochattn_core.datasets.quasi_geostrophic.archive import load as load_archive
 from stochattn_core.datasets.quasi_geostrophic.fields import LATITUDE, LONGITUDE, UNITS, VARIABLES, decode
@@ -114,7 +115,7 @@ def constants() -> dict[str, np.ndarray]:
 @cache
 def _archive(part: str) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Return the streamfunctions of a part, (..., level, coefficient) float32, and the other arrays of its file."""
-    path = FOLDER / f"planet_{part}.npz"
+    path = data_file(f"planet_{part}.npz")
     digest = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "no file"
     if digest != SHA256[part]:
         raise ValueError(

@@ -9,13 +9,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import pairwise
-from pathlib import Path
 from typing import NamedTuple
 
 import cartopy.crs as ccrs
 import numpy as np
 
-COASTLINE = Path(__file__).resolve().parents[2] / "data" / "coastline_110m.npz"
+from stochattn_core.data_files import data_file
+
+COASTLINE = data_file("coastline_110m.npz")
 RADIUS = 6371229.0  # m, of the sphere that weather models compute on
 SPHERE = ccrs.Globe(semimajor_axis=RADIUS, semiminor_axis=RADIUS, ellipse=None)
 DEGREES = ccrs.Geodetic(globe=SPHERE)

@@ -16,13 +16,14 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from stochattn_core import store
+
 EMBEDDED = Path(__file__).with_name("weights")
 
 
 def cache_folder() -> Path:
     """Return $STOCHATTN_CACHE/weights, by default ~/.cache/stochattn/weights."""
-    root = os.environ.get("STOCHATTN_CACHE") or Path.home() / ".cache" / "stochattn"
-    return Path(root) / "weights"
+    return store.cache_folder() / "weights"
 
 
 def save(path: Path, state: Mapping[str, torch.Tensor], about: Mapping[str, Any]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stochattn_core.datasets.geography import FOLDER
+from stochattn_core.data_files import DATA_FOLDER
 from stochattn_core.datasets.quasi_geostrophic.archive import HOURS, Packing, load
 from stochattn_core.datasets.quasi_geostrophic.training import trajectories
 
@@ -16,7 +16,7 @@ N_START = 64  # init times out of the training years
 LEADS = (6, 12, 24, 48, 72, 96, 120)  # h, the lead times shipped with each init time of the training years
 
 
-def ship(folder: Path, target: Path = FOLDER) -> list[Path]:
+def ship(folder: Path, target: Path = DATA_FOLDER) -> list[Path]:
     """Write planet_train.npz, planet_calibration.npz and planet_test.npz; return their paths."""
     packing, _ = load(Path(folder) / "train_000.npz")
     paths = []

@@ -1,0 +1,93 @@
+"""From options to model, dataset and setting, and to the work that several commands do with them."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from stochattn_core.commands.numbers import concentration_number, seconds, whole_number
+from stochattn_core.commands.progress import ProgressBar
+
+if TYPE_CHECKING:
+    from stochattn_core.datasets.base import Dataset
+    from stochattn_core.evaluate import Evaluation
+    from stochattn_core.models import Model
+    from stochattn_core.tuning import Tuning
+
+
+def dataset_of(options: argparse.Namespace) -> Dataset:
+    """Return the dataset that the options name. Its notes, on what was done to the data, are written to stderr."""
+    dataset = _named_or_read(options)
+    for note in dataset.notes:
+        sys.stderr.write(f"note: {note}\n")
+    return dataset
+
+
+def _named_or_read(options: argparse.Namespace) -> Dataset:
+    from stochattn_core.datasets import load_dataset
+    from stochattn_core.readers import grid_from_file, series_from_csv, table_from_csv
+
+    if options.grid is not None:
+        if options.dataset or options.csv or not options.variable:
+            raise ValueError(f"expected --variable NAME beside --grid {options.grid}, and no other dataset; name the variable to forecast")
+        return grid_from_file(options.grid, options.variable)
+    if options.csv is None:
+        if not options.dataset:
+            raise ValueError("expected --dataset NAME, --csv FILE or --grid FILE, got none; see the command list")
+        if options.target or options.time:
+            raise ValueError("expected --target and --time beside --csv alone; a dataset of the list has its own")
+        return load_dataset(options.dataset)
+    if options.dataset:
+        raise ValueError(f"expected --dataset or --csv, got both ({options.dataset}, {options.csv}); leave one out")
+    if not options.target:
+        raise ValueError(f"expected --target COLUMN beside --csv {options.csv}, got none; name the column to forecast")
+    if options.time:
+        return series_from_csv(options.csv, options.time, options.target)
+    return table_from_csv(options.csv, options.target)
+
+
+def evaluation_of(options: argparse.Namespace, part: str) -> Evaluation:
+    """Evaluate the model on one part of the dataset, at the setting of the options or of the file that --setting names."""
+    from stochattn_core.evaluate import evaluate, network_of
+    from stochattn_core.models import load_model, weights_sha256
+    from stochattn_core.settings import Setting
+    from stochattn_core.tuned_setting import TunedSetting
+
+    model, dataset = load_model(options.model), dataset_of(options)
+    with ProgressBar() as progress:
+        if getattr(options, "setting", None):
+            tuned = TunedSetting.load(options.setting)
+            network = network_of(model, dataset, device=options.device, progress=progress)
+            tuned.check(model.name, weights_sha256(network), dataset.sha256)
+            setting = tuned.setting
+        else:
+            n_member = whole_number(options.members, "--members")
+            setting = Setting(concentration_number(options.concentration), n_member, options.seed, options.layers, options.correction)
+        return evaluate(model, dataset, setting, part=part, device=options.device, progress=progress)
+
+
+def tuning_of(options: argparse.Namespace, progress: Callable[[int, int, str], None]) -> tuple[Model, Dataset, Tuning]:
+    """Tune the model on the calibration part of the dataset; return model, dataset and tuning."""
+    from stochattn_core.models import load_model
+    from stochattn_core.tuning import Budget, tune
+
+    budget = Budget(
+        passes=None if options.max_passes is None else whole_number(options.max_passes, "--max-passes"),
+        seconds=None if options.max_seconds is None else seconds(options.max_seconds),
+    )
+    model, dataset = load_model(options.model), dataset_of(options)
+    tuning = tune(
+        model,
+        dataset,
+        objective=options.objective,
+        search=options.search,
+        n_member=whole_number(options.members, "--members"),
+        seed=options.seed,
+        layers=options.layers,
+        budget=budget,
+        device=options.device,
+        progress=progress,
+    )
+    return model, dataset, tuning
