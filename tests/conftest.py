@@ -22,9 +22,9 @@ def own_cache(tmp_path_factory):
 @pytest.fixture(autouse=True, scope="session")
 def compiled_sums():
     """Compiled or in torch, sums differ in their last bits: no test begins with the one and ends with the other."""
-    from stochattn_core.metrics import cpu  # after the line on Triton
+    from stochattn_core.metrics import compiled_sums  # after the line on Triton
 
-    cpu.wait()
+    compiled_sums.wait()
 
 
 @pytest.fixture

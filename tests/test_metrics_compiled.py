@@ -10,7 +10,7 @@ import scoringrules
 import torch
 import xarray as xr
 
-from stochattn_core.metrics import LEVELS, Statistics, cell_area_weights, cpu, kernels
+from stochattn_core.metrics import LEVELS, Statistics, cell_area_weights, compiled_sums, sum_kernels
 from stochattn_core.metrics.statistics import AXES
 
 EVENTS = [(), (6,), (2, 3, 4), (2, 9, 40)]
@@ -19,7 +19,7 @@ COUNTS = ("n", "n_case", "covered", "spread_bin")  # whole numbers however they 
 
 @pytest.fixture(autouse=True, scope="module")
 def compiled():
-    assert cpu.wait()
+    assert compiled_sums.wait()
 
 
 def forecast(*event, m=9, n=40, seed=0, ties=False, dtype=torch.float32):
@@ -36,7 +36,7 @@ def forecast(*event, m=9, n=40, seed=0, ties=False, dtype=torch.float32):
 
 def in_torch(*arguments, **known):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cpu, "takes", lambda members: False)
+        patch.setattr(compiled_sums, "takes", lambda members: False)
         return Statistics.of(*arguments, **known)
 
 
@@ -244,6 +244,6 @@ def test_what_is_not_finite_is_counted_and_refused_as_in_torch():
 @pytest.mark.parametrize("n", range(1, 13))
 def test_the_network_sorts_every_input_of_zeros_and_ones_and_so_every_input(n):
     rows = np.array(list(itertools.product((0, 1), repeat=n))).T
-    for low, high in kernels.sorting_network(n):
+    for low, high in sum_kernels.sorting_network(n):
         rows[low], rows[high] = np.minimum(rows[low], rows[high]), np.maximum(rows[low], rows[high])
     assert (np.diff(rows, axis=0) >= 0).all()

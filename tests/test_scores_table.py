@@ -14,7 +14,7 @@ from stochattn_core import Setting, evaluate, load_dataset, load_model, report
 from stochattn_core import __main__ as command_line
 from stochattn_core.figures.theme import LIGHT, Palette
 from stochattn_core.forecasts import Ensemble
-from stochattn_core.metrics import Statistics, cpu
+from stochattn_core.metrics import Statistics, compiled_sums
 from stochattn_core.metrics.scores import SCORES, Curve, Evidence, Rule, Score, headlines, rules, scores, tiles
 from stochattn_core.metrics.significance import evidence
 from stochattn_core.metrics.sum_definitions import SUMS
@@ -159,12 +159,12 @@ def test_a_new_sum_is_carried_by_its_definition_beside_the_compiled_ones(monkeyp
         lambda sums: sums["mean_error_abs"] / sums.n,
     )  # fmt: skip
     monkeypatch.setitem(SCORES, "mae", mae)
-    cpu.wait()
+    compiled_sums.wait()
     members, target, sums = statistics()
     expected = (members.double().mean(0) - target.double()).abs().mean()
     assert scores(sums)["mae"] == pytest.approx(float(expected), rel=1e-12)
     with monkeypatch.context() as patch:
-        patch.setattr(cpu, "takes", lambda members: False)
+        patch.setattr(compiled_sums, "takes", lambda members: False)
         *_, in_torch = statistics()
     torch.testing.assert_close(in_torch["mean_error_abs"], sums["mean_error_abs"], rtol=1e-12, atol=0)
     both = sums + in_torch
@@ -176,8 +176,8 @@ def test_a_new_sum_is_carried_by_its_definition_beside_the_compiled_ones(monkeyp
 
 @pytest.mark.parametrize("name", SUMS)
 def test_every_sum_of_the_table_is_the_same_compiled_and_by_its_definition(name, monkeypatch):
-    assert cpu.wait()
+    assert compiled_sums.wait()
     *_, fast = statistics()
-    monkeypatch.setattr(cpu, "takes", lambda members: False)
+    monkeypatch.setattr(compiled_sums, "takes", lambda members: False)
     *_, slow = statistics()
     torch.testing.assert_close(fast[name], slow[name], rtol=1e-12, atol=1e-12, equal_nan=True)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stochattn_core.metrics.weights import cell_area_weights
+from stochattn_core.metrics.cell_area import cell_area_weights
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stochattn_core.metrics import cpu
+from stochattn_core.metrics import compiled_sums
 from stochattn_core.metrics.bins import BIN_PER_OCTAVE, BIN_SLACK, LEAST_SPREAD
 from stochattn_core.metrics.crps import crps
 from stochattn_core.metrics.energy import energy_score
@@ -59,7 +59,7 @@ def sums_over_cases(
     def block_of(part: slice) -> Tensor:
         return torch.tensor(block[part], dtype=torch.int64)
 
-    if not cpu.takes(members):
+    if not compiled_sums.takes(members):
         for part in parts:
             yield _sums_of_chunk(cases_of(part), block_of(part), n_block, weights)
         return
@@ -84,12 +84,12 @@ def _compiled(
     """The sums that compiled code knows; the CRPS of a climatology that differs from case to case stays with torch."""
     event = tuple(target.shape[1:])
     same_for_all = None if climatology is None or reference_by_case else _float64(climatology).cpu()
-    sums = cpu.Sums(members.shape[0], event, n_block, None if weights is None else weights.cpu(), same_for_all)
+    sums = compiled_sums.CompiledSums(members.shape[0], event, n_block, None if weights is None else weights.cpu(), same_for_all)
     sd = torch.empty(0, *event, dtype=torch.float64)
     if clim_sd is not None:
         sd = _float64(clim_sd).cpu()
         sd = sd.broadcast_to(target.shape if sd.ndim > len(event) and len(sd) > 1 else (1, *event))
-    whole, n_event = cpu.columns(members), _size(event)
+    whole, n_event = compiled_sums.columns(members), _size(event)
     n_case: list[Tensor] = []
     energy: list[Tensor] = []
     crps_climatology: list[Tensor] = []
