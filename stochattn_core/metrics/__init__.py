@@ -1,4 +1,4 @@
-"""Scores of an ensemble. Functions over arrays: one file a family. Over data that comes in parts: Statistics, then scores."""
+"""Scores of an ensemble: functions of arrays, one file for each family; for data that come in parts, Statistics and the scores of them."""
 
 from stochattn_core.metrics.association import Association, association, correlation
 from stochattn_core.metrics.cell_area import cell_area_weights

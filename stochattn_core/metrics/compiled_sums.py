@@ -154,9 +154,11 @@ class CompiledSums:
 
 def columns(members: Tensor | np.ndarray) -> np.ndarray | None:
     """Return all members as (member, case * *event), or None where their memory is not as the kernels need it and chunks must be copied."""
-    array = members.detach().numpy() if isinstance(members, Tensor) and members.dtype in (torch.float32, torch.float64) else members
-    in_memory = type(array) is np.ndarray and array.dtype in (np.float32, np.float64) and array.flags.carray
-    return array.reshape(len(array), -1) if in_memory else None
+    if isinstance(members, Tensor) and members.dtype in (torch.float32, torch.float64):
+        members = members.detach().numpy()
+    if type(members) is not np.ndarray or members.dtype not in (np.float32, np.float64) or not members.flags.carray:
+        return None
+    return members.reshape(len(members), -1)
 
 
 def _weighted(sums: Tensor, weights: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""The scores of one set of cases with what chance does to them: what tiles, tables and sentences are made of."""
+"""The scores of one set of cases with their ranges and judgements: the contents of tiles, tables and sentences."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ LEVEL = 0.9
 
 @dataclass(frozen=True, eq=False)
 class Summary:
-    """scores: by key.   ranges: 90% range of each score, by drawing blocks of cases again; NaN for one block.   judgements: by key of
-    the scores that have a rule.   w1_floor: the W1 that a perfect ensemble exceeds one time in ten on as many cases.   n_effective:
-    independent cases that would tell as much.
+    """Scores with their ranges and judgements.
+
+    scores: by key.   ranges: 90% range of each score, from resampled blocks of cases; NaN for one block.
+    judgements: by the key of each score that has a rule.   w1_floor: the W1 that a perfect ensemble exceeds one time in ten on as many cases.
+    n_effective: the number of independent cases with the same information.
     """
 
     scores: Mapping[str, float | int]
@@ -38,7 +40,7 @@ class Summary:
 
 
 def summarise(statistics: Statistics) -> Summary:
-    """Return the summary of these sums; elements of the event are pooled as they are (give statistics.pooled(weights) for a map)."""
+    """Return the summary of these sums. Elements of the event have equal weights; for a map, give statistics.pooled(weights)."""
     floor, pooled = w1_floor(statistics), statistics.pooled()
     values = scores(statistics)
     tests = evidence(pooled, level=LEVEL)
@@ -53,5 +55,5 @@ def summarise(statistics: Statistics) -> Summary:
 
 
 def is_known(interval: tuple[float, float]) -> bool:
-    """Whether both ends of a range are numbers."""
+    """Return whether both ends of a range are numbers."""
     return bool(np.isfinite(interval).all())

@@ -1,4 +1,4 @@
-"""The CRPS, plain and fair, Hersbach's parts of it, and its skill over the climatology."""
+"""The CRPS, plain and fair, its parts after Hersbach, and its skill over climatology."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from stochattn_core.metrics.statistics import Statistics
 
 
 def over_plain(sums: Statistics, w1_by_chance: float = 0.0) -> Tensor:
-    """Fair CRPS over the MAE of the plain model, which is the CRPS of its one answer: (block,), no units."""
+    """Return the fair CRPS over the MAE of the plain model, which is the CRPS of its single forecast: (block,), no units."""
     return sums.crps_fair / sums.plain_error_abs
 
 

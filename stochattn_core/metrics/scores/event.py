@@ -1,4 +1,4 @@
-"""Scores of the event as one vector, and counts."""
+"""The energy score, which treats the event as one vector, and counts."""
 
 from __future__ import annotations
 
