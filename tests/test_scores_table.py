@@ -1,4 +1,4 @@
-"""The table of scores: every entry is whole, a new one is seen everywhere, and one rule judges on every page."""
+"""The table of scores: every entry is complete, a new one is shown everywhere, and one rule judges on every page."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_the_verdict_is_calibrated_where_the_tiles_are_good_and_only_there(sprea
     tests = evidence(sums, level=judged.level, n_replicate=verdict.N_REPLICATE)
     assert all(judged.evidence[name] == tests[name] for name in verdict.TESTS if name != "association")
     assert (judged.word == verdict.CALIBRATED) is is_calibrated
-    grades = {key: one.grade for key, one in summarise(sums).judgements.items() if SCORES[key].rule.test in verdict.TESTS}
+    grades = {key: judgement.grade for key, judgement in summarise(sums).judgements.items() if SCORES[key].rule.test in verdict.TESTS}
     assert (set(grades.values()) == {"good"}) is is_calibrated, grades
 
 
@@ -125,8 +125,8 @@ def test_a_new_score_is_seen_in_tiles_and_tables_of_the_page(skill):
 def test_a_new_score_is_in_the_json_of_the_command_line_and_in_the_tuned_file(skill, capsys, tmp_path):
     arguments = ["--model", "ft_transformer", "--dataset", "diabetes", "--members", "9", "--seed", "77"]
     assert command_line.main(["evaluate", *arguments, "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert found["rmse_skill"] == pytest.approx(1 - found["rmse"] / found["rmse_plain"])
+    values = json.loads(capsys.readouterr().out)
+    assert values["rmse_skill"] == pytest.approx(1 - values["rmse"] / values["rmse_plain"])
     assert command_line.main(["tune", *arguments, "--json"]) == 0
     after = json.loads(capsys.readouterr().out)["scores"]["after"]
     assert after["rmse_skill"] == pytest.approx(1 - after["rmse"] / after["rmse_plain"])

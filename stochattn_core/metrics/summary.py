@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stochattn_core.metrics.scores import SCORES, Judgement, scores
+from stochattn_core.metrics.scores import Judgement, rules, scores
 from stochattn_core.metrics.significance import bootstrap, evidence, w1_floor
 from stochattn_core.metrics.statistics import Statistics
 
 LEVEL = 0.9
+LEAST_RATIO = 1e-6  # of spread to error; below it the spread is rounding
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,8 +36,8 @@ class Summary:
 
     @property
     def has_spread(self) -> bool:
-        """False for the plain model, which gives one answer."""
-        return bool(self.scores["spread_skill_ratio"] > 1e-6)
+        """False for the plain model, which gives one forecast."""
+        return has_spread(self.scores)
 
 
 def summarise(statistics: Statistics) -> Summary:
@@ -45,13 +46,15 @@ def summarise(statistics: Statistics) -> Summary:
     values = scores(statistics)
     tests = evidence(pooled, level=LEVEL)
     judgements = {}
-    for key, score in SCORES.items():
-        if score.rule:
-            judgements[key] = score.rule.at(statistics.n_member).judge(tests[score.rule.test])
-    if not values["spread_skill_ratio"] > 1e-6:  # also NaN
-        no_spread = Judgement("bad", "no spread")
-        judgements |= {key: no_spread for key in ("spread_skill_ratio", "coverage_90") if key in judgements}
+    for key, rule in rules(statistics.n_member).items():
+        is_without_spread = rule.needs_spread and not has_spread(values)
+        judgements[key] = Judgement("bad", "no spread") if is_without_spread else rule.judge(tests[rule.test])
     return Summary(values, bootstrap(statistics, scores), judgements, floor.upper, floor.n_effective)
+
+
+def has_spread(values: Mapping[str, float | int]) -> bool:
+    """Return whether the members differ; False for the plain model, which gives one forecast, and where the ratio is NaN."""
+    return values["spread_skill_ratio"] > LEAST_RATIO
 
 
 def is_known(interval: tuple[float, float]) -> bool:

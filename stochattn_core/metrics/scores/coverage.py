@@ -36,6 +36,7 @@ def coverage_score(level: float) -> Score:
         within="holds",
         below="{points:.0f} points short",
         above="{points:.0f} points over",
+        needs_spread=True,
         shift=lambda n_member: attainable(n_member, level) - level,
         text=lambda rule: f"{rule.low:.0%} to {rule.high:.0%}",
     )
@@ -43,7 +44,7 @@ def coverage_score(level: float) -> Score:
         f"coverage_{percent}",
         f"{percent}% coverage",
         f"{percent}% coverage",
-        f"How often the truth lies in the central {percent}% interval of the members: it should be {percent}% of the time.",
+        f"How often the truth is in the central {percent}% interval of the members: it should be {percent}% of the time.",
         "percent",
         "ideal",
         lambda sums: share_of_sums(sums, level),

@@ -42,7 +42,7 @@ class Rule:
 
     test: name of the quantity in the evidence of a verdict.   about: the quantity in words; "" for the score itself.
     within, below, above: the words for each outcome, formatted with estimate, gap = |estimate - ideal| and points = 100 gap.
-    is_distance: resampling increases the quantity, so that its interval is moved back.
+    is_distance: resampling increases the quantity, so that its interval is moved back.   needs_spread: bad for members that are all equal.
     shift: n_member -> an amount added to limits and ideal, because a few members cannot reach every coverage.
     text: writes the limits in words, if the default is not suitable.
     """
@@ -57,6 +57,7 @@ class Rule:
     above: str = "too high"
     about: str = ""
     is_distance: bool = False
+    needs_spread: bool = False
     shift: Callable[[int], float] = lambda n_member: 0.0
     text: Callable[[Rule], str] | None = None
 

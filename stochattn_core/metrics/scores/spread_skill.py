@@ -41,7 +41,7 @@ spread_skill_ratio = Score(
     lambda sums: finite_size_factor(sums.n_member) * spread_of_sums(sums) / rmse_of_sums(sums),
     ideal=1.0,
     reference="range",
-    rule=Rule("ratio", ideal=1.0, low=0.9, high=1.1, sure=(0.75, 4 / 3), below="too narrow", above="too wide"),
+    rule=Rule("ratio", ideal=1.0, low=0.9, high=1.1, sure=(0.75, 4 / 3), below="too narrow", above="too wide", needs_spread=True),
     tested=ratio_of_sums,
     tile=True,
     headline=True,
