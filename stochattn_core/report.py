@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from stochattn_core.compare import Comparison, compare
+from stochattn_core.compare import Comparison, Row, compare
 from stochattn_core.datasets import DATASETS, load_dataset
 from stochattn_core.datasets.base import Dataset, Progress, thinned
 from stochattn_core.datasets.table_parts import table_dataset
@@ -153,7 +153,7 @@ def _html(figure: go.Figure) -> str:
     return str(figure.to_html(full_html=False, include_plotlyjs=False, config={"displayModeBar": False, "responsive": True}))
 
 
-def _comparison_row(row: Any) -> Sequence[str]:
+def _comparison_row(row: Row) -> Sequence[str]:
     if row.problem:
         return (row.title, row.problem)
     values = [value_text(score, (row.scores or {}).get(score.key, math.nan)) for score in headlines()]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, Protocol, overload, runtime_checkable
+from typing import NamedTuple, Protocol, overload, runtime_checkable
 
 import numpy as np
 import torch
@@ -94,7 +94,7 @@ def bootstrap(
 
 def bootstrap(
     statistics: Statistics, function: Callable[[Statistics], Scored], n_replicate: int = 500, level: float = 0.9, seed: int = 0
-) -> Interval | dict[str, Any]:
+) -> Interval | Mapping[str, Interval]:
     """Return the percentile interval of any function of Statistics, by resampling its blocks.
 
     function: returns a number, an array, or a dict or named tuple of them. For weights, give statistics.pooled(weights).
