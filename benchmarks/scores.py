@@ -28,7 +28,7 @@ import xarray as xr
 
 from benchmarks.record import record, table
 from benchmarks.timing import processor, seconds
-from stochattn_core.metrics import Statistics, cpu
+from stochattn_core.metrics import Statistics, compiled_sums
 
 N_TARGET, N_MEMBER, N_BLOCK, N_ROUND = 2_600_000, 32, 20, 5
 EVENTS = {"one number": (), "a series of 24": (24,), "a map of 32 x 64": (32, 64)}
@@ -50,11 +50,11 @@ def ours(data: tuple) -> Statistics:
 
 
 def in_torch(data: tuple) -> Statistics:
-    takes, cpu.takes = cpu.takes, lambda members: False
+    takes, compiled_sums.takes = compiled_sums.takes, lambda members: False
     try:
         return ours(data)
     finally:
-        cpu.takes = takes
+        compiled_sums.takes = takes
 
 
 def labelled(members: np.ndarray, target: torch.Tensor) -> tuple[xr.DataArray, xr.DataArray]:
@@ -165,7 +165,7 @@ def peaks() -> list[dict]:
 
 def main() -> None:
     torch.set_num_threads(1)
-    if not cpu.wait():
+    if not compiled_sums.wait():
         raise SystemExit("expected compiled sums to measure, got none: install numba, or look at what Numba says with NUMBA_DEBUG_CACHE=1")
     if len(sys.argv) > 1:
         print(memory(*sys.argv[1:]))

@@ -1,7 +1,8 @@
-"""The calibration report: the whole chain on every embedded dataset, and on files of a folder, as one page that needs no network.
+"""The calibration report: tuning, verdict and corrections of every embedded dataset, and of files in a folder, as one page.
 
-stochattn report --out calibration-report.html [--data FOLDER] [--only NAME ...]; the numbers go into a JSON file beside it.
-The files of FOLDER that FILES names are read where they exist. A dataset that fails has a sentence in the page and stops nothing.
+stochattn report --out calibration-report.html [--data FOLDER] [--only NAME ...]; the numbers are written to a JSON file beside the page.
+The page contains everything it shows and opens without a network. If FOLDER contains files that match FILES, they are included. A dataset
+that cannot be reported has a sentence in the page, and the others follow.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from stochattn_core.compare import Comparison, compare
+from stochattn_core.compare import Comparison, Row, compare
 from stochattn_core.datasets import DATASETS, load_dataset
 from stochattn_core.datasets.base import Dataset, Progress, thinned
 from stochattn_core.datasets.table_parts import table_dataset
@@ -31,14 +32,22 @@ from stochattn_core.panels.text import head_text, value_text
 from stochattn_core.readers import grid_from_file, series_from_csv
 from stochattn_core.tuning import OBJECTIVES, Preview, Tuning, preview, tune
 
-N_CASE = {"table": 2000, "series": 300, "grid": 40}  # of each part, at most: enough to see
+N_CASE = {"table": 2000, "series": 300, "grid": 40}  # at most, of each part; enough for a report
 
 
 def _table_file(path: Path) -> Dataset:
-    """A table of numbers with white space between them, the target last."""
+    """Return a table of numbers that are separated by white space, with the target in the last column."""
     rows, name = np.loadtxt(path), path.parent.name
-    about = {"title": name, "target_name": "target", "units": "", "source": str(path.name), "licence": "of its source"}
-    return table_dataset(rows[:, :-1], rows[:, -1], name=name, **about)
+    return table_dataset(
+        rows[:, :-1],
+        rows[:, -1],
+        name=name,
+        title=name,
+        target_name="target",
+        units="",
+        source=path.name,
+        licence="of its source",
+    )
 
 
 FILES: dict[str, Callable[[Path], Dataset]] = {
@@ -51,7 +60,7 @@ FILES: dict[str, Callable[[Path], Dataset]] = {
 
 
 def cases(folder: Path | None) -> dict[str, Callable[[], Dataset]]:
-    """What there is to report on, by name."""
+    """Return a loader for each dataset of the report, by name: the embedded ones, and the files of the folder."""
     loaders: dict[str, Callable[[], Dataset]] = {
         name: partial(load_dataset, name) for name, entry in DATASETS.items() if entry.availability == "embedded"
     }
@@ -62,18 +71,18 @@ def cases(folder: Path | None) -> dict[str, Callable[[], Dataset]]:
 
 
 def chain(dataset: Dataset, progress: Progress | None = None) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Preview, tuning, interval, verdict and corrections of one dataset: the numbers, and its section of the page."""
+    """Return preview, tuning, interval, verdict and corrections of one dataset, as numbers and as its section of the page."""
     model = load_model(next(name for name, kind in MODELS.items() if kind.task == dataset.task and kind.need == "embedded"))
     dataset = thinned(dataset, N_CASE[dataset.task])
-    looked = preview(model, dataset, progress=progress)
+    estimate = preview(model, dataset, progress=progress)
     tuning = tune(model, dataset, progress=progress)
-    compared = compare(model, dataset, tuning, progress=progress)
+    comparison = compare(model, dataset, tuning, progress=progress)
     numbers = {
         "model": model.name,
         "task": dataset.task,
         "n_calibration": len(dataset.calibration),
         "n_test": len(dataset.test),
-        "preview": {"expected": looked.expected, "sentence": looked.sentence},
+        "preview": {"expected": estimate.expected, "sentence": estimate.sentence},
         "setting": json.loads(tuning.setting.dumps()),
         "objectives": {name: vars(optimum) for name, optimum in tuning.optima.items()},
         "corrections": [
@@ -84,41 +93,46 @@ def chain(dataset: Dataset, progress: Progress | None = None) -> tuple[dict[str,
                 "scores": row.scores or {},
             }
             | {"gain_calibration": row.gain_calibration._asdict(), "gain_test": row.gain._asdict()}
-            for row in compared.rows
+            for row in comparison.rows
         ],
-        "recommended": compared.recommended.name if compared.recommended else "",
-        "recommendation": compared.sentence,
+        "recommended": comparison.recommended.name if comparison.recommended else "",
+        "recommendation": comparison.sentence,
     }
-    return numbers, _section(dataset, looked, tuning, compared)
+    return numbers, _section(dataset, estimate, tuning, comparison)
 
 
-def _section(dataset: Dataset, looked: Preview, tuning: Tuning, compared: Comparison) -> dict[str, Any]:
+def _section(dataset: Dataset, estimate: Preview, tuning: Tuning, comparison: Comparison) -> dict[str, Any]:
     units = f" ({units_text(dataset.units)})" if dataset.units else ""
     level, low, high = tuning.interval
-    each = ", ".join(f"{name} {number(a)} to {number(b)}" for name, (a, b) in tuning.intervals.items())
-    view = View(dataset=dataset, evaluation=tuning.after, tuning=tuning, comparison=compared)
+    by_method = ", ".join(f"{name} {number(a)} to {number(b)}" for name, (a, b) in tuning.intervals.items())
+    view = View(dataset=dataset, evaluation=tuning.after, tuning=tuning, comparison=comparison)
     return {
         "source": f"{dataset.source}. {len(dataset.calibration):,} calibration and {len(dataset.test):,} test cases{units}.",
-        "preview": looked.sentence,
+        "preview": estimate.sentence,
         "concentration": f"{tuning.concentration:,}",
-        "interval": f"{level:.0%} interval {number(low)} to {number(high)} ({each})",
+        "interval": f"{level:.0%} interval {number(low)} to {number(high)} ({by_method})",
         "passes": tuning.passes,
         "verdict": tuning.verdict.capitalize(),
         "sentence": tuning.sentence,
         "scores": _score_rows(view),
         "panels": _panels(view),
         "objectives": [
-            (OBJECTIVES[name].title, number(one.value), f"{number(one.low)} to {number(one.high)}", "yes" if one.at_bound else "")
-            for name, one in tuning.optima.items()
+            (
+                OBJECTIVES[name].title,
+                number(optimum.value),
+                f"{number(optimum.low)} to {number(optimum.high)}",
+                "yes" if optimum.at_bound else "",
+            )
+            for name, optimum in tuning.optima.items()
         ],
-        "recommendation": compared.sentence,
+        "recommendation": comparison.sentence,
         "comparison_head": ("method", "setting", *(head_text(score, dataset.units) for score in headlines())),
-        "comparison": [_comparison_row(row) for row in compared.rows],
+        "comparison": [_comparison_row(row) for row in comparison.rows],
     }
 
 
 def _score_rows(view: View) -> list[tuple[str, str, str]]:
-    """Every headline score with what it is worth, and the plain model's beside it."""
+    """Return title, value and judgement of every headline score, followed by its reference if that is a score in the same unit."""
     summary, rows = view.summary, []
     for score in headlines():
         judgement = summary.judgements.get(score.key)
@@ -131,15 +145,15 @@ def _score_rows(view: View) -> list[tuple[str, str, str]]:
 
 
 def _panels(view: View) -> list[dict[str, str]]:
-    drawn = [panel.draw(view, LIGHT) for panel in PANELS.values() if panel.in_report and panel.shows(view)]
-    return [{"figure": _html(one.figure), "reading": one.reading} for one in drawn if one.figure is not None]
+    drawings = [panel.draw(view, LIGHT) for panel in PANELS.values() if panel.in_report and panel.shows(view)]
+    return [{"figure": _html(drawing.figure), "reading": drawing.reading} for drawing in drawings if drawing.figure is not None]
 
 
 def _html(figure: go.Figure) -> str:
     return str(figure.to_html(full_html=False, include_plotlyjs=False, config={"displayModeBar": False, "responsive": True}))
 
 
-def _comparison_row(row: Any) -> Sequence[str]:
+def _comparison_row(row: Row) -> Sequence[str]:
     if row.problem:
         return (row.title, row.problem)
     values = [value_text(score, (row.scores or {}).get(score.key, math.nan)) for score in headlines()]
@@ -147,7 +161,7 @@ def _comparison_row(row: Any) -> Sequence[str]:
 
 
 def page(sections: Mapping[str, Mapping[str, Any]]) -> str:
-    """One HTML page; plotly's script stands in it once."""
+    """Return the HTML page of these sections; it contains the script of plotly once."""
     from jinja2 import Environment
     from plotly.offline import get_plotlyjs
 
@@ -156,6 +170,7 @@ def page(sections: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def _plain(value: Any) -> Any:
+    """Return the value as JSON can represent it: numbers of numpy as those of Python, NaN and infinity as None."""
     if isinstance(value, dict):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -166,27 +181,30 @@ def _plain(value: Any) -> Any:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="stochattn report", description="The whole chain on every dataset at hand, as one page.")
+    """Write the report and its numbers; return the exit status, 2 for arguments that cannot be used."""
+    parser = argparse.ArgumentParser(
+        prog="stochattn report", description="Tuning, verdict and corrections of every available dataset, as one page."
+    )
     parser.add_argument("--out", type=Path, default=Path("calibration-report.html"))
-    parser.add_argument("--data", type=Path, metavar="FOLDER", help="also report on the files of this folder that are known")
-    parser.add_argument("--only", nargs="*", metavar="NAME", help="some of the datasets")
+    parser.add_argument("--data", type=Path, metavar="FOLDER", help="also include the known files of this folder")
+    parser.add_argument("--only", nargs="*", metavar="NAME", help="only these datasets")
     options = parser.parse_args(arguments)
     if options.data is not None and not options.data.is_dir():
         print(f"expected a folder at --data, got {options.data}; check the path", file=sys.stderr)
         return 2
-    known = cases(options.data)
-    if unknown := [name for name in options.only or () if name not in known]:
-        print(f"expected names out of {', '.join(known)}, got {unknown[0]!r}", file=sys.stderr)
+    loaders = cases(options.data)
+    if unknown := [name for name in options.only or () if name not in loaders]:
+        print(f"expected names out of {', '.join(loaders)}, got {unknown[0]!r}", file=sys.stderr)
         return 2
     numbers: dict[str, Any] = {}
     sections: dict[str, Any] = {}
-    for name in options.only or known:
+    for name in options.only or loaders:
 
         def progress(done: int, total: int, what: str, name: str = name) -> None:
             print(f"{name}: {done / max(total, 1):4.0%} {what:60.60}", end="\r", file=sys.stderr)
 
         try:
-            numbers[name], sections[name] = chain(known[name](), progress)
+            numbers[name], sections[name] = chain(loaders[name](), progress)
         except ValueError as error:
             numbers[name], sections[name] = {"problem": str(error)}, {"problem": str(error)}
     try:

@@ -1,4 +1,4 @@
-"""CRPS, its parts, vector scores and cell areas against their definitions written slowly, other people's code, and closed forms."""
+"""CRPS, its parts, vector scores and cell areas, compared with slow definitions, two other libraries, and closed forms."""
 
 import doctest
 import importlib
@@ -80,9 +80,9 @@ def test_nan_in_gives_nan_out_there_and_nowhere_else():
     members, target = ensemble(5, 4)
     members[2, 0], target[1] = torch.nan, torch.nan
     wanted = torch.tensor([True, True, False, False])
-    found = [crps(members, target), pit(members, target), coverage(members, target, [0.5])[0], w1(rank_weights(members, target))]
-    found += [energy_score(members.unsqueeze(2), target.unsqueeze(1)), variogram_score(members.unsqueeze(2), target.unsqueeze(1))]
-    assert all(torch.equal(torch.isnan(value), wanted) for value in found)
+    values = [crps(members, target), pit(members, target), coverage(members, target, [0.5])[0], w1(rank_weights(members, target))]
+    values += [energy_score(members.unsqueeze(2), target.unsqueeze(1)), variogram_score(members.unsqueeze(2), target.unsqueeze(1))]
+    assert all(torch.equal(torch.isnan(value), wanted) for value in values)
 
 
 def slow_hersbach(members, target):

@@ -1,4 +1,4 @@
-"""The compiled sums against the torch ones, other people's code, and definitions written slowly in long double."""
+"""The compiled sums, compared with those of torch, two other libraries, and slow definitions in long double."""
 
 import itertools
 import tracemalloc
@@ -10,16 +10,16 @@ import scoringrules
 import torch
 import xarray as xr
 
-from stochattn_core.metrics import LEVELS, Statistics, cell_area_weights, cpu, kernels
+from stochattn_core.metrics import LEVELS, Statistics, cell_area_weights, compiled_sums, sum_kernels
 from stochattn_core.metrics.statistics import AXES
 
 EVENTS = [(), (6,), (2, 3, 4), (2, 9, 40)]
-COUNTS = ("n", "n_case", "covered", "spread_bin")  # whole numbers however they are summed; the others where nothing is tied
+COUNTS = ("n", "n_case", "covered", "spread_bin")  # exact, because they are whole numbers; other sums are exact only without ties
 
 
 @pytest.fixture(autouse=True, scope="module")
 def compiled():
-    assert cpu.wait()
+    assert compiled_sums.wait()
 
 
 def forecast(*event, m=9, n=40, seed=0, ties=False, dtype=torch.float32):
@@ -36,7 +36,7 @@ def forecast(*event, m=9, n=40, seed=0, ties=False, dtype=torch.float32):
 
 def in_torch(*arguments, **known):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cpu, "takes", lambda members: False)
+        patch.setattr(compiled_sums, "takes", lambda members: False)
         return Statistics.of(*arguments, **known)
 
 
@@ -61,7 +61,7 @@ def test_an_event_without_numbers_is_refused(of, event):
 
 @pytest.mark.parametrize("of", (Statistics.of, in_torch))
 @pytest.mark.parametrize("dtype", (">f4", ">f8"))
-def test_numbers_of_the_other_byte_order_are_those_numbers(of, dtype):
+def test_arrays_of_the_other_byte_order_have_the_same_sums(of, dtype):
     members, target, plain, block = (x.numpy() for x in forecast(6))
     known = {"climatology": np.linspace(-9, 9, 60).reshape(10, 6), "weights": np.linspace(0.5, 1.5, 6)}
     expected = of(members, target, plain, block, 6, **known)
@@ -103,7 +103,7 @@ def test_a_climatology_of_each_case_or_of_all_is_that_of_torch(event, by_case):
 
 @pytest.mark.parametrize("chunk", [1, 700, 2**22])
 @pytest.mark.parametrize("form", ["float64", "bfloat16", "strided", "gradient", "read-only", "memmap", "ints"])
-def test_members_of_any_form_are_taken_and_not_changed(form, chunk, monkeypatch, tmp_path):
+def test_members_of_any_form_are_accepted_and_not_changed(form, chunk, monkeypatch, tmp_path):
     members, target, plain, block = forecast(6, m=7, ties=form == "ints")
     if form in ("float64", "bfloat16"):
         members = members.to(getattr(torch, form))
@@ -128,27 +128,27 @@ def test_members_of_any_form_are_taken_and_not_changed(form, chunk, monkeypatch,
 def test_scores_agree_with_two_libraries(m):
     members, target, plain, _ = forecast(4, m=m, dtype=torch.float64)
     target = target.double()
-    found = Statistics.of(members, target, plain, torch.arange(len(target)), len(target))  # a block for each case
+    sums = Statistics.of(members, target, plain, torch.arange(len(target)), len(target))  # a block for each case
     seen = ~torch.isnan(target)
     fct, obs = xr.DataArray(members.numpy(), dims=("member", "case", "place")), xr.DataArray(target.numpy(), dims=("case", "place"))
     for name, method in (("crps_fair", "fair"), ("crps", "ecdf")):
         theirs = scores.probability.crps_for_ensemble(fct, obs, "member", method=method, preserve_dims="all").values
-        np.testing.assert_allclose(getattr(found, name)[seen], theirs[seen], rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(getattr(sums, name)[seen], theirs[seen], rtol=1e-9, atol=1e-12)
     theirs = scoringrules.crps_ensemble(target[seen].numpy(), members[:, seen].T.numpy(), estimator="fair")
-    np.testing.assert_allclose(found.crps_fair[seen], theirs, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(sums.crps_fair[seen], theirs, rtol=1e-9, atol=1e-12)
     whole = seen.all(1)
     theirs = scoringrules.es_ensemble(target[whole].numpy(), members[:, whole].movedim(0, 1).numpy(), estimator="fair")
-    np.testing.assert_allclose(found.energy[whole], theirs, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(sums.energy[whole], theirs, rtol=1e-9, atol=1e-12)
     histogram = scores.probability.rank_histogram(fct.isel(place=0), obs.isel(place=0), "member").values
-    np.testing.assert_allclose(found.rank.sum(0)[:, 0] / found.n.sum(0)[0], histogram, atol=1e-12)
+    np.testing.assert_allclose(sums.rank.sum(0)[:, 0] / sums.n.sum(0)[0], histogram, atol=1e-12)
 
 
 @pytest.mark.parametrize("offset", [0.0, 5e4])
-def test_a_far_origin_costs_no_digits(offset):
-    """Against the definitions in long double: fields of 50 000 m2 s-2 with a spread of 1 lose what their float32 lost, and no more."""
+def test_a_large_offset_costs_no_digits(offset):
+    """Compared with the definitions in long double: fields of 50,000 m2 s-2 with a spread of 1 lose no digits beyond those of float32."""
     members, target, plain, block = forecast(m=20)
     members, target, plain = members + offset, target + offset, plain + offset
-    found = Statistics.of(members, target, plain, block * 0, 1)
+    sums = Statistics.of(members, target, plain, block * 0, 1)
     seen = ~torch.isnan(target)
     x, y, f = (values.numpy().astype(np.longdouble) for values in (members[:, seen], target[seen], plain[seen]))
     pairs = np.abs(x[:, None] - x[None]).sum((0, 1))
@@ -164,23 +164,23 @@ def test_a_far_origin_costs_no_digits(offset):
         "plain_error_abs": np.abs(f - y).sum(),
     }
     for name, value in wanted.items():
-        assert float(getattr(found, name)[0]) == pytest.approx(float(value), rel=1e-11 if offset else 1e-13), name
-    np.testing.assert_allclose(found.width[0], width.astype(float), rtol=1e-8)  # quantiles rounds its positions to 1e-9
-    np.testing.assert_allclose(found.deviation_sq[0], ((x - f) ** 2).sum(1).astype(float), rtol=1e-12)
+        assert float(getattr(sums, name)[0]) == pytest.approx(float(value), rel=1e-11 if offset else 1e-13), name
+    np.testing.assert_allclose(sums.width[0], width.astype(float), rtol=1e-8)  # quantiles rounds its positions to 1e-9
+    np.testing.assert_allclose(sums.deviation_sq[0], ((x - f) ** 2).sum(1).astype(float), rtol=1e-12)
 
 
 def test_weighted_sums_are_their_definition():
     members, target, plain, _ = forecast(3, 4, m=5, dtype=torch.float64)
     weights = cell_area_weights(torch.tensor([-60.0, 0.0, 60.0]))[:, None]
-    found = Statistics.of(members, target, plain, torch.zeros(40), 1, weights=weights)
+    sums = Statistics.of(members, target, plain, torch.zeros(40), 1, weights=weights)
     share = (~torch.isnan(target) * weights).numpy()
     error = np.where(share > 0, (members - target).numpy(), 0)
     norm = np.sqrt((error**2 * share).sum((2, 3)))
     apart = np.sqrt(((error[:, None] - error[None]) ** 2 * share).sum((3, 4)))
     energy = norm.mean(0) - apart.sum((0, 1)) / (2 * 5 * 4)
-    assert float(found.energy[0]) == pytest.approx(energy.sum(), rel=1e-12)
-    np.testing.assert_allclose(found.weight[0], share.sum((0, 2)), rtol=1e-12)
-    np.testing.assert_allclose(found.deviation_sq[0], ((members - plain).numpy() ** 2 * share).sum((1, 3)), rtol=1e-12)
+    assert float(sums.energy[0]) == pytest.approx(energy.sum(), rel=1e-12)
+    np.testing.assert_allclose(sums.weight[0], share.sum((0, 2)), rtol=1e-12)
+    np.testing.assert_allclose(sums.deviation_sq[0], ((members - plain).numpy() ** 2 * share).sum((1, 3)), rtol=1e-12)
 
 
 @pytest.mark.parametrize("event", EVENTS)
@@ -196,19 +196,19 @@ def test_cases_of_a_block_need_not_follow_one_another(event, form, monkeypatch):
 
 
 def test_spreads_are_counted_in_the_bins_of_their_logarithm():
-    """Of two members s apart the variance is s^2 / 2: powers of two, which begin bins, their neighbours, everything between, and 0."""
+    """Two members s apart have the variance s^2 / 2. Tested: powers of two, which are edges of bins, their neighbours, values between, and 0."""
     powers = 2.0 ** torch.arange(-70, 70, 0.5, dtype=torch.float64)
     between = 2 ** torch.linspace(-70, 70, 4001, dtype=torch.float64)[1::2]
     apart = torch.cat([powers, powers * (1 + 1e-9), powers * (1 - 1e-9), between, torch.zeros(3, dtype=torch.float64)])
     data = torch.stack([torch.zeros_like(apart), apart]), torch.zeros_like(apart), torch.zeros_like(apart), torch.zeros(len(apart))
-    found, wanted = Statistics.of(*data, 1), in_torch(*data, 1)
-    assert torch.equal(found.spread_bin, wanted.spread_bin) and torch.equal(found.bin_weight, wanted.bin_weight)
+    sums, wanted = Statistics.of(*data, 1), in_torch(*data, 1)
+    assert torch.equal(sums.spread_bin, wanted.spread_bin) and torch.equal(sums.bin_weight, wanted.bin_weight)
     bins = 4 * np.log2(np.maximum(apart.numpy() ** 2 / 2, 2.0**-120)) + 1e-9
-    assert found.spread_bin.tolist() == np.unique(np.floor(bins)).tolist()
+    assert sums.spread_bin.tolist() == np.unique(np.floor(bins)).tolist()
 
 
-def test_memory_is_that_of_a_chunk_however_many_cases(monkeypatch):
-    """Of what numpy and Python hold; a chunk must be copied here, as its blocks are dealt."""
+def test_memory_is_that_of_a_chunk_for_any_number_of_cases(monkeypatch):
+    """The memory of numpy and Python; chunks are copied here, because the cases of a block do not follow one another."""
     monkeypatch.setattr("stochattn_core.metrics.sums.CHUNK", 2**16)
 
     def peak(n):
@@ -226,7 +226,7 @@ def test_memory_is_that_of_a_chunk_however_many_cases(monkeypatch):
     assert peak(160_000) < 1.1 * once
 
 
-def test_what_is_not_finite_is_counted_and_refused_as_in_torch():
+def test_values_that_are_not_finite_are_counted_and_refused_as_in_torch():
     for place, kind in itertools.product(range(3), (torch.inf, -torch.inf, torch.nan)):
         data = list(forecast(6))
         data[place] = data[place].clone()
@@ -244,6 +244,6 @@ def test_what_is_not_finite_is_counted_and_refused_as_in_torch():
 @pytest.mark.parametrize("n", range(1, 13))
 def test_the_network_sorts_every_input_of_zeros_and_ones_and_so_every_input(n):
     rows = np.array(list(itertools.product((0, 1), repeat=n))).T
-    for low, high in kernels.sorting_network(n):
+    for low, high in sum_kernels.sorting_network(n):
         rows[low], rows[high] = np.minimum(rows[low], rows[high]), np.maximum(rows[low], rows[high])
     assert (np.diff(rows, axis=0) >= 0).all()

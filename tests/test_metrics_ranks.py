@@ -1,4 +1,4 @@
-"""Ranks, W1, intervals and spread against their definitions written slowly, other people's code, and closed forms."""
+"""Ranks, W1, intervals and spread, compared with slow definitions, another library, and closed forms."""
 
 import math
 
@@ -50,8 +50,8 @@ def test_pit_draws_have_the_expected_distribution_and_the_seed_decides():
     many = pit(members[:, :, None].expand(-1, -1, 20_000), target[:, None].expand(-1, 20_000), seed=3)
     for case in range(3):
         wanted = rank_weights(members, target)[:, case]
-        found = torch.histc(many[case], 5, 0, 1) / 20_000
-        torch.testing.assert_close(found, wanted, atol=0.015, rtol=0)
+        histogram = torch.histc(many[case], 5, 0, 1) / 20_000
+        torch.testing.assert_close(histogram, wanted, atol=0.015, rtol=0)
     assert torch.equal(pit(members, target, seed=1), pit(members, target, seed=1))
     assert not torch.equal(pit(members, target, seed=1), pit(members, target, seed=2))
 
@@ -69,7 +69,7 @@ def test_w1_is_the_integral_of_the_expected_cdf_from_the_diagonal():
 
 @pytest.mark.parametrize("ratio", [0.5, 0.75, 0.9, 1.3, 2.0])
 def test_w1_of_a_gaussian_of_the_wrong_width_is_the_closed_form(ratio):
-    # F_u(t) = Phi(ratio Phi^-1(t)) for many members; the fair answer at M members comes from binomial probabilities.
+    # F_u(t) = Phi(ratio Phi^-1(t)) for many members; the exact value at M members follows from binomial probabilities.
     grid = np.linspace(0, 1, 20_001)[1:-1]
     limit = integrate.trapezoid(np.abs(stats.norm.cdf(ratio * stats.norm.ppf(grid)) - grid), grid)
     m = 49
@@ -99,12 +99,12 @@ def test_any_number_of_bins_is_flat_for_a_flat_rank_histogram_and_whole_ranks_ad
 def test_shape_numbers_of_the_pit_are_those_of_its_draws():
     members, target = ensemble(9, 50_000)
     u, rank = pit(0.5 * members + 0.3, target), rank_weights(0.5 * members + 0.3, target).sum(1)
-    assert float(pit_mean(rank)) == pytest.approx(float(u.mean()), abs=2e-3)  # drawn with the seed of the data
+    assert float(pit_mean(rank)) == pytest.approx(float(u.mean()), abs=2e-3)  # drawn with the same seed as the data
     assert float(pit_dispersion(rank)) == pytest.approx(float(12 * u.var()), abs=6e-3)
     assert float(flatness(torch.tensor([1.0, 0.0]))) == 1
 
 
-def test_quantiles_are_numpy_weibull_and_a_perfect_ensemble_covers_what_it_says():
+def test_quantiles_are_numpy_weibull_and_a_perfect_ensemble_has_its_nominal_coverage():
     members, _ = ensemble(49, 20_000)
     probability = [0.025, 0.1, 0.5, 0.9, 0.999]
     np.testing.assert_allclose(quantiles(members, probability), np.quantile(members, probability, axis=0, method="weibull"), atol=1e-12)

@@ -1,4 +1,4 @@
-"""Intervals, bands and diagrams: do they hold what they say, also where cases depend on one another?"""
+"""Intervals, bands and diagrams: is their coverage nominal, also where cases depend on one another?"""
 
 import math
 
@@ -25,7 +25,7 @@ from tests.operations import Operations
 
 @pytest.fixture(autouse=True)
 def one_thread():
-    """Thousands of small operations: threads that wait for one another on a busy machine make them 30 times slower."""
+    """Use one thread: on a busy machine, threads that wait for one another make thousands of small operations 30 times slower."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -54,7 +54,7 @@ def test_bootstrap_of_a_mean_is_the_textbook_interval():
     assert float(mean) + 1.645 * sd == pytest.approx(high, abs=0.15 * sd)
 
 
-def test_a_function_called_once_a_replicate_gives_what_all_at_once_gives():
+def test_a_function_called_once_a_replicate_gives_the_same_as_all_replicates_together():
     statistics = perfect(300, 3)
     together = bootstrap(statistics, scores, n_replicate=20)
     one_by_one = bootstrap(statistics, lambda resampled: scores(resampled), n_replicate=20)
@@ -82,11 +82,11 @@ def test_bootstrap_is_seeded_and_leaves_the_global_stream_alone():
 
 
 def test_one_block_has_no_interval_and_empty_blocks_do_not_count():
-    one = perfect(100, n_block=1)
-    assert all(math.isnan(end) for end in bootstrap(one, scores)["rmse"])
-    assert np.isnan(pit_histogram(one).low).all()
-    assert np.isfinite(pit_histogram(one).density).all()
-    assert math.isnan(w1_floor(one).expected)
+    single = perfect(100, n_block=1)
+    assert all(math.isnan(end) for end in bootstrap(single, scores)["rmse"])
+    assert np.isnan(pit_histogram(single).low).all()
+    assert np.isfinite(pit_histogram(single).density).all()
+    assert math.isnan(w1_floor(single).expected)
     full = perfect(100, n_block=10)
     arrays = {name: np.repeat(value, 2, axis=0) if name != "spread_bin" else value for name, value in full.to_arrays().items()}
     for name, value in arrays.items():
@@ -95,7 +95,7 @@ def test_one_block_has_no_interval_and_empty_blocks_do_not_count():
     assert bootstrap(Statistics.from_arrays(arrays), scores)["rmse"] == bootstrap(full, scores)["rmse"]
 
 
-def test_bootstrap_of_all_scores_takes_all_replicates_at_once():
+def test_bootstrap_of_all_scores_computes_all_replicates_together():
     statistics, few, many = perfect(640, 24, m=49, n_block=64), Operations(), Operations()
     with few:
         bootstrap(statistics, scores, 10)
@@ -105,14 +105,14 @@ def test_bootstrap_of_all_scores_takes_all_replicates_at_once():
 
 
 @pytest.mark.parametrize("shared", [0.0, 0.3])
-def test_the_pit_band_holds_a_calibrated_ensemble_as_often_as_it_says(shared):
+def test_the_pit_band_contains_a_calibrated_ensemble_with_its_nominal_probability(shared):
     inside = {True: [], False: []}
     for seed in range(150):
         statistics = perfect(400, m=9, n_block=40, shared=shared, seed=seed)
         for simultaneous in inside:
-            found = pit_histogram(statistics, simultaneous=simultaneous, seed=seed, n_replicate=200)
-            held = (found.low <= found.density) & (found.density <= found.high)
-            inside[simultaneous].append(held.all() if simultaneous else held.mean())
+            histogram = pit_histogram(statistics, simultaneous=simultaneous, seed=seed, n_replicate=200)
+            within = (histogram.low <= histogram.density) & (histogram.density <= histogram.high)
+            inside[simultaneous].append(within.all() if simultaneous else within.mean())
     assert np.mean(inside[True]) == pytest.approx(0.9, abs=0.06)
     assert np.mean(inside[False]) == pytest.approx(0.9, abs=0.04)
 
@@ -132,21 +132,21 @@ def test_pit_density_is_the_pooled_histogram_with_mean_one_for_any_bins():
     statistics = perfect(500, 4, m=32)
     assert [default_bins(m) for m in (1, 2, 19, 32, 39, 49, 50, 99)] == [2, 3, 10, 11, 10, 10, 17, 10]
     for n_bin in (None, 3, 10, 33):
-        found = pit_histogram(statistics, n_bin)
-        assert found.density.mean() == pytest.approx(1, abs=1e-12)
-        assert len(found.edges) == len(found.density) + 1
+        histogram = pit_histogram(statistics, n_bin)
+        assert histogram.density.mean() == pytest.approx(1, abs=1e-12)
+        assert len(histogram.edges) == len(histogram.density) + 1
     rank = statistics.rank.sum((0, 2))
     np.testing.assert_allclose(pit_histogram(statistics, 11).density, (rank.view(11, 3).sum(1) / rank.sum() * 11).numpy())
     with pytest.raises(ValueError, match="between 1 and 33 bins, got 40"):
         pit_histogram(statistics, 40)
 
 
-def test_the_w1_floor_is_what_perfect_ensembles_score_and_grows_with_dependence():
+def test_the_w1_floor_is_the_w1_of_perfect_ensembles_and_grows_with_dependence():
     for shared in (0.0, 0.4):
-        found = [scores(perfect(400, n_block=40, shared=shared, seed=seed))["w1"] for seed in range(100)]
+        distances = [scores(perfect(400, n_block=40, shared=shared, seed=seed))["w1"] for seed in range(100)]
         floors = [w1_floor(perfect(400, n_block=40, shared=shared, seed=seed), 200) for seed in range(0, 100, 5)]
-        assert np.mean([floor.expected for floor in floors]) == pytest.approx(np.mean(found), rel=0.15)
-        assert np.mean([floor.upper for floor in floors]) == pytest.approx(np.quantile(found, 0.9), rel=0.2)
+        assert np.mean([floor.expected for floor in floors]) == pytest.approx(np.mean(distances), rel=0.15)
+        assert np.mean([floor.upper for floor in floors]) == pytest.approx(np.quantile(distances, 0.9), rel=0.2)
 
 
 def test_coverage_curve_lies_on_the_diagonal_within_its_band():
@@ -162,35 +162,35 @@ def test_binned_spread_error_follows_the_diagonal_and_keeps_every_element():
     scale = torch.exp(torch.randn(8000, generator=generator))
     values = scale * torch.randn(50, 8000, generator=generator)
     statistics = Statistics.of(values[1:], values[0], torch.zeros(8000), torch.arange(8000) // 100, 80)
-    found = binned_spread_error(statistics)
-    assert len(found.n) == 10
-    assert found.n.sum() == 8000
-    assert found.n.min() > 500
-    np.testing.assert_allclose(found.error, found.spread, rtol=0.12)
-    assert np.mean((found.low <= found.spread) & (found.spread <= found.high)) >= 0.7
-    ratio = math.sqrt((found.n * found.spread**2).sum() / (found.n * found.error**2).sum())
+    bins = binned_spread_error(statistics)
+    assert len(bins.n) == 10
+    assert bins.n.sum() == 8000
+    assert bins.n.min() > 500
+    np.testing.assert_allclose(bins.error, bins.spread, rtol=0.12)
+    assert np.mean((bins.low <= bins.spread) & (bins.spread <= bins.high)) >= 0.7
+    ratio = math.sqrt((bins.n * bins.spread**2).sum() / (bins.n * bins.error**2).sum())
     assert ratio == pytest.approx(scores(statistics)["spread_skill_ratio"], rel=1e-9)
     assert len(binned_spread_error(perfect(m=1)).n) == 0
 
 
 @pytest.mark.parametrize("unit", [1e-9, 1.0, 1e9])
-def test_bins_of_spread_do_not_mind_the_unit(unit):
+def test_bins_of_spread_do_not_depend_on_the_unit(unit):
     generator = torch.Generator().manual_seed(0)
     values = unit * torch.linspace(1, 9, 600) * torch.randn(10, 600, generator=generator)
-    found = binned_spread_error(Statistics.of(values[1:], values[0], values[0], torch.arange(600) // 10, 60), 5)
-    assert len(found.n) == 5
-    assert found.n.max() < 200
+    bins = binned_spread_error(Statistics.of(values[1:], values[0], values[0], torch.arange(600) // 10, 60), 5)
+    assert len(bins.n) == 5
+    assert bins.n.max() < 200
 
 
-def test_association_is_pearson_over_cells_and_names_what_climatology_alone_reaches():
+def test_association_is_pearson_over_cells_and_includes_that_of_climatology_alone():
     generator = torch.Generator().manual_seed(0)
     climate = 1 + 3 * torch.rand(8, 16, generator=generator)
     values = climate * torch.randn(20, 200, 8, 16, generator=generator)
     statistics = Statistics.of(values[1:], values[0], torch.zeros(200, 8, 16), torch.arange(200) // 10, 20, clim_sd=climate)
-    found, cells = association(statistics), by_event(statistics)
-    assert found.spread == pytest.approx(np.corrcoef(cells["rmse"].ravel(), cells["spread"].ravel())[0, 1], abs=1e-12)
-    assert found.climatology > 0.95
-    assert found.n == 128
+    correlations, cells = association(statistics), by_event(statistics)
+    assert correlations.spread == pytest.approx(np.corrcoef(cells["rmse"].ravel(), cells["spread"].ravel())[0, 1], abs=1e-12)
+    assert correlations.climatology > 0.95
+    assert correlations.n == 128
     assert math.isnan(association(perfect()).spread)
     weights = torch.tensor([1.0, 1.0, 1.0, 0.0], dtype=torch.float64)
     left, right = torch.tensor([1.0, 2.0, 4.0, 9.0]).double(), torch.tensor([2.0, 1.0, 5.0, -7.0]).double()

@@ -15,7 +15,7 @@ EVENTS = [(), (6,), (2, 3, 4)]
 
 @pytest.fixture(autouse=True)
 def one_thread():
-    """Thousands of small operations: threads that wait for one another on a busy machine make them 30 times slower."""
+    """Use one thread: on a busy machine, threads that wait for one another make thousands of small operations 30 times slower."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -78,7 +78,7 @@ def test_scores_are_the_definitions_over_all_observed_elements(event):
     members, target, plain, block = forecast(*event)
     seen = ~torch.isnan(target)
     x, y, f = members[:, seen].double(), target[seen].double(), plain[seen].double()
-    found = scores(Statistics.of(members, target, plain, block, 12))
+    values = scores(Statistics.of(members, target, plain, block, 12))
     mean = x.mean(0)
     parts = decompose_crps(x, y)
     rank = metrics.rank_weights(x, y).sum(1)
@@ -108,33 +108,33 @@ def test_scores_are_the_definitions_over_all_observed_elements(event):
     energy = metrics.energy_score(members.double(), target.double()) if event else metrics.crps(x, y)
     wanted["energy_score"] = energy.nanmean()
     for name, value in wanted.items():
-        assert found[name] == pytest.approx(float(value), abs=1e-9), name
-    assert all(math.isnan(found[name]) for name in ("crps_uncertainty", "crps_resolution", "crps_skill_climatology"))
-    assert set(found) == set(wanted) | {"crps_uncertainty", "crps_resolution", "crps_skill_climatology"}
+        assert values[name] == pytest.approx(float(value), abs=1e-9), name
+    assert all(math.isnan(values[name]) for name in ("crps_uncertainty", "crps_resolution", "crps_skill_climatology"))
+    assert set(values) == set(wanted) | {"crps_uncertainty", "crps_resolution", "crps_skill_climatology"}
 
 
 def test_uncertainty_and_resolution_are_hersbachs_when_the_climatology_is_the_sample():
     members, target, plain, block = forecast(missing=False)
-    found = scores(Statistics.of(members, target, plain, block, 12, climatology=target))
+    values = scores(Statistics.of(members, target, plain, block, 12, climatology=target))
     parts = decompose_crps(members.double(), target.double())
-    assert found["crps_uncertainty"] == pytest.approx(float(parts.uncertainty), abs=1e-12)
-    assert found["crps_resolution"] == pytest.approx(float(parts.resolution), abs=1e-12)
+    assert values["crps_uncertainty"] == pytest.approx(float(parts.uncertainty), abs=1e-12)
+    assert values["crps_resolution"] == pytest.approx(float(parts.resolution), abs=1e-12)
 
 
 def test_by_event_select_and_weights_agree_with_each_element_alone():
     members, target, plain, block = forecast(3, 4)
     statistics = Statistics.of(members, target, plain, block, 12)
     alone = scores(Statistics.of(members[..., 2, 1], target[..., 2, 1], plain[..., 2, 1], block, 12))
-    each, one = by_event(statistics), scores(statistics.select(2).select(1))
+    by_element, selected = by_event(statistics), scores(statistics.select(2).select(1))
     only = torch.zeros(3, 4)
     only[2, 1] = 1
     weighted = scores(statistics, only)
-    for name, value in each.items():
+    for name, value in by_element.items():
         assert value.shape == (3, 4)
         assert value[2, 1] == pytest.approx(alone[name], abs=1e-12, nan_ok=True)
         assert weighted[name] == pytest.approx(alone[name], abs=1e-12, nan_ok=True)
-    assert one["energy_score"] == pytest.approx(alone["energy_score"], abs=1e-12)
-    assert one["n_case"] == alone["n_case"]
+    assert selected["energy_score"] == pytest.approx(alone["energy_score"], abs=1e-12)
+    assert selected["n_case"] == alone["n_case"]
     assert statistics.select([0, 2]).event == (2, 4)
     with pytest.raises(ValueError, match="no event axis"):
         statistics.select(0).select(0).select(0)
@@ -152,32 +152,32 @@ def test_the_order_of_members_and_of_cases_changes_nothing():
 @pytest.mark.parametrize("event", EVENTS)
 def test_one_member_has_the_scores_that_one_member_can_have(event):
     members, target, plain, block = forecast(*event, m=1)
-    found = scores(Statistics.of(members, target, plain, block, 12))
+    values = scores(Statistics.of(members, target, plain, block, 12))
     two = ("spread", "spread_skill_ratio", "crps_fair", "energy_score", "coverage_50", "width_90")
-    assert all(math.isnan(found[name]) for name in two)
-    assert found["crps"] == pytest.approx(float((members[0] - target).abs().nanmean()), rel=1e-5)
-    assert all(math.isfinite(found[name]) for name in ("rmse", "crps", "mae_plain", "drift", "w1"))
+    assert all(math.isnan(values[name]) for name in two)
+    assert values["crps"] == pytest.approx(float((members[0] - target).abs().nanmean()), rel=1e-5)
+    assert all(math.isfinite(values[name]) for name in ("rmse", "crps", "mae_plain", "drift", "w1"))
 
 
 def test_the_plain_model_as_every_member_has_no_spread_and_no_drift():
     _, target, plain, block = forecast(6)
-    found = scores(Statistics.of(plain.expand(5, -1, -1), target, plain, block, 12))
-    assert found["spread"] == found["drift"] == found["spread_skill_ratio"] == 0
-    assert found["crps_fair"] == pytest.approx(found["mae_plain"], abs=1e-12)
-    assert found["rmse"] == pytest.approx(found["rmse_plain"], abs=1e-12)
+    values = scores(Statistics.of(plain.expand(5, -1, -1), target, plain, block, 12))
+    assert values["spread"] == values["drift"] == values["spread_skill_ratio"] == 0
+    assert values["crps_fair"] == pytest.approx(values["mae_plain"], abs=1e-12)
+    assert values["rmse"] == pytest.approx(values["rmse_plain"], abs=1e-12)
 
 
-def test_deviation_is_one_norm_over_all_cases_and_elements_and_takes_weights_and_scales():
+def test_deviation_is_one_norm_over_all_cases_and_elements_with_weights_and_scales():
     members, target, plain, block = forecast(2, 4)
     seen = ~torch.isnan(target)
-    found = deviation(Statistics.of(members, target, plain, block, 12))
-    torch.testing.assert_close(found.member, (members - plain)[:, seen].double().square().mean(1).sqrt(), atol=1e-6, rtol=0)
-    assert float(found.error) == pytest.approx(float((plain - target)[seen].square().mean().sqrt()), abs=1e-6)
+    lengths = deviation(Statistics.of(members, target, plain, block, 12))
+    torch.testing.assert_close(lengths.member, (members - plain)[:, seen].double().square().mean(1).sqrt(), atol=1e-6, rtol=0)
+    assert float(lengths.error) == pytest.approx(float((plain - target)[seen].square().mean().sqrt()), abs=1e-6)
     weights = torch.tensor([0.5, 0.5, 1.0, 2.0])
     share = (seen * weights)[seen].double()
-    found = deviation(Statistics.of(members, target, plain, block, 12, weights=weights))
+    lengths = deviation(Statistics.of(members, target, plain, block, 12, weights=weights))
     wanted = ((members - plain)[:, seen].double().square() * share).sum(1) / share.sum()
-    torch.testing.assert_close(found.member, wanted.sqrt(), atol=1e-6, rtol=0)
+    torch.testing.assert_close(lengths.member, wanted.sqrt(), atol=1e-6, rtol=0)
     scale = torch.tensor([3.0, 0.5])
     by_scale = deviation(Statistics.of(members, target, plain, block, 12), scale)
     divided = [values / scale[:, None] for values in (members, target, plain)]
@@ -192,7 +192,7 @@ def test_arrays_give_the_same_statistics_back_bit_for_bit():
         Statistics.from_arrays({"n": np.zeros(3)})
 
 
-def test_wrong_input_is_refused_with_the_cure():
+def test_wrong_input_is_refused_with_advice():
     members, target, plain, block = forecast(6)
     with pytest.raises(ValueError, match="put the member axis first"):
         Statistics.of(members.movedim(0, 1), target, plain, block, 12)
@@ -213,7 +213,7 @@ def test_wrong_input_is_refused_with_the_cure():
 
 def test_no_case_at_all_gives_nan_not_an_error():
     members, target, plain, block = forecast(6)
-    found = scores(Statistics.of(members[:, :0], target[:0], plain[:0], block[:0], 12))
-    assert found["n_case"] == 0
-    assert math.isnan(found["rmse"])
-    assert math.isnan(found["w1"])
+    values = scores(Statistics.of(members[:, :0], target[:0], plain[:0], block[:0], 12))
+    assert values["n_case"] == 0
+    assert math.isnan(values["rmse"])
+    assert math.isnan(values["w1"])

@@ -1,4 +1,4 @@
-"""The calibration report: one page that needs nothing else, and its numbers beside it."""
+"""The calibration report: a page that loads no other file, and a file with its numbers."""
 
 import json
 import re
@@ -8,7 +8,7 @@ import numpy as np
 from stochattn_core import report
 
 
-def test_a_page_of_one_case_holds_its_figures_and_asks_for_nothing(tmp_path, monkeypatch, capsys):
+def test_a_page_of_one_dataset_contains_its_figures_and_loads_nothing(tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(report.N_CASE, "table", 40)
     out = tmp_path / "report.html"
     assert report.main(["--out", str(out), "--only", "diabetes", "--data", str(tmp_path)]) == 0
@@ -20,7 +20,7 @@ def test_a_page_of_one_case_holds_its_figures_and_asks_for_nothing(tmp_path, mon
     assert set(numbers["objectives"]) == {"pooled", "per-sample", "averaged", "ratio", "crps", "w1"}
 
 
-def test_a_file_that_cannot_be_used_has_a_sentence_and_stops_nothing(tmp_path, capsys):
+def test_a_file_that_cannot_be_used_has_a_sentence_and_the_others_follow(tmp_path, capsys):
     (tmp_path / "uci" / "tiny").mkdir(parents=True)
     np.savetxt(tmp_path / "uci" / "tiny" / "data.txt", np.ones((4, 3)))
     (tmp_path / "series").mkdir()
@@ -31,6 +31,6 @@ def test_a_file_that_cannot_be_used_has_a_sentence_and_stops_nothing(tmp_path, c
     assert "expected" in json.loads(out.with_suffix(".json").read_text())["daily-min-temperatures"]["problem"]
 
 
-def test_what_cannot_be_is_said_in_one_line(tmp_path, capsys):
+def test_an_unknown_name_is_refused_in_one_line(tmp_path, capsys):
     assert report.main(["--only", "none", "--data", str(tmp_path)]) == 2
     assert "expected names out of diabetes" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""The table of scores: every entry is whole, a new one is seen everywhere, and one rule judges on every page."""
+"""The table of scores: every entry is complete, a new one is shown everywhere, and one rule judges on every page."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from stochattn_core import Setting, evaluate, load_dataset, load_model, report
 from stochattn_core import __main__ as command_line
 from stochattn_core.figures.theme import LIGHT, Palette
 from stochattn_core.forecasts import Ensemble
-from stochattn_core.metrics import Statistics, cpu
+from stochattn_core.metrics import Statistics, compiled_sums
 from stochattn_core.metrics.scores import SCORES, Curve, Evidence, Rule, Score, headlines, rules, scores, tiles
 from stochattn_core.metrics.significance import evidence
 from stochattn_core.metrics.sum_definitions import SUMS
@@ -89,7 +89,7 @@ def test_the_verdict_is_calibrated_where_the_tiles_are_good_and_only_there(sprea
     tests = evidence(sums, level=judged.level, n_replicate=verdict.N_REPLICATE)
     assert all(judged.evidence[name] == tests[name] for name in verdict.TESTS if name != "association")
     assert (judged.word == verdict.CALIBRATED) is is_calibrated
-    grades = {key: one.grade for key, one in summarise(sums).judgements.items() if SCORES[key].rule.test in verdict.TESTS}
+    grades = {key: judgement.grade for key, judgement in summarise(sums).judgements.items() if SCORES[key].rule.test in verdict.TESTS}
     assert (set(grades.values()) == {"good"}) is is_calibrated, grades
 
 
@@ -125,8 +125,8 @@ def test_a_new_score_is_seen_in_tiles_and_tables_of_the_page(skill):
 def test_a_new_score_is_in_the_json_of_the_command_line_and_in_the_tuned_file(skill, capsys, tmp_path):
     arguments = ["--model", "ft_transformer", "--dataset", "diabetes", "--members", "9", "--seed", "77"]
     assert command_line.main(["evaluate", *arguments, "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert found["rmse_skill"] == pytest.approx(1 - found["rmse"] / found["rmse_plain"])
+    values = json.loads(capsys.readouterr().out)
+    assert values["rmse_skill"] == pytest.approx(1 - values["rmse"] / values["rmse_plain"])
     assert command_line.main(["tune", *arguments, "--json"]) == 0
     after = json.loads(capsys.readouterr().out)["scores"]["after"]
     assert after["rmse_skill"] == pytest.approx(1 - after["rmse"] / after["rmse_plain"])
@@ -159,12 +159,12 @@ def test_a_new_sum_is_carried_by_its_definition_beside_the_compiled_ones(monkeyp
         lambda sums: sums["mean_error_abs"] / sums.n,
     )  # fmt: skip
     monkeypatch.setitem(SCORES, "mae", mae)
-    cpu.wait()
+    compiled_sums.wait()
     members, target, sums = statistics()
     expected = (members.double().mean(0) - target.double()).abs().mean()
     assert scores(sums)["mae"] == pytest.approx(float(expected), rel=1e-12)
     with monkeypatch.context() as patch:
-        patch.setattr(cpu, "takes", lambda members: False)
+        patch.setattr(compiled_sums, "takes", lambda members: False)
         *_, in_torch = statistics()
     torch.testing.assert_close(in_torch["mean_error_abs"], sums["mean_error_abs"], rtol=1e-12, atol=0)
     both = sums + in_torch
@@ -176,8 +176,8 @@ def test_a_new_sum_is_carried_by_its_definition_beside_the_compiled_ones(monkeyp
 
 @pytest.mark.parametrize("name", SUMS)
 def test_every_sum_of_the_table_is_the_same_compiled_and_by_its_definition(name, monkeypatch):
-    assert cpu.wait()
+    assert compiled_sums.wait()
     *_, fast = statistics()
-    monkeypatch.setattr(cpu, "takes", lambda members: False)
+    monkeypatch.setattr(compiled_sums, "takes", lambda members: False)
     *_, slow = statistics()
     torch.testing.assert_close(fast[name], slow[name], rtol=1e-12, atol=1e-12, equal_nan=True)

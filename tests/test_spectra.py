@@ -6,10 +6,10 @@ import torch
 
 from stochattn_core.figures.map_association import map_association as association_figure
 from stochattn_core.figures.spectrum import spectrum
+from stochattn_core.metrics.cell_area import cell_area_weights
 from stochattn_core.metrics.map_association import map_association
 from stochattn_core.metrics.regions import latitude_weights
 from stochattn_core.metrics.spectra import spectra, without_zonal_mean, zonal_power
-from stochattn_core.metrics.weights import cell_area_weights
 from stochattn_core.panels.map_association import read_map_association
 from stochattn_core.panels.spectra import read_spectrum
 

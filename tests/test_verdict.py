@@ -1,4 +1,4 @@
-"""The verdict: right where the right answer is known, reachable in every word, and never a traceback."""
+"""The verdict: right where the answer is known, every word is possible, and degenerate inputs give a sentence, not a traceback."""
 
 import math
 
@@ -26,7 +26,7 @@ def test_cases_built_to_have_a_verdict_get_it(name, empty_cache):
     assert [tuned(name, seed).verdict for seed in range(3)] == [KINDS[name].word] * 3
 
 
-# ---- every word, from ensembles made by hand
+# ---- every word, from simulated ensembles
 
 
 def ensemble_of(n=2000, spread=1.0, drift=0.0, error=1.0, shape=None, seed=0, m=20, n_block=64):
@@ -61,16 +61,16 @@ CASES = {
 def test_every_word_can_be_reached():
     assert tuple(CASES) == WORDS and set(verdict.NEXT) == set(WORDS)
     for word, (ensemble, at_low, at_high) in CASES.items():
-        found = judge(ensemble, at_low=at_low, at_high=at_high)
-        assert found.word == word and verdict.NEXT[word] in found.sentence and "\n" not in found.sentence, (word, found.sentence)
+        judged = judge(ensemble, at_low=at_low, at_high=at_high)
+        assert judged.word == word and verdict.NEXT[word] in judged.sentence and "\n" not in judged.sentence, (word, judged.sentence)
 
 
-def test_a_spread_in_the_wrong_places_is_not_taken_for_one_of_the_wrong_amount():
+def test_a_spread_in_the_wrong_places_is_distinguished_from_one_of_the_wrong_amount():
     """One huge spread in a thousand makes the ratio too wide, while most intervals are too narrow."""
     spread = np.where(np.arange(2000) % 100 < 97, 0.5, 9.0)
-    found = judge(ensemble_of(spread=spread), at_low=False, at_high=False)
-    assert found.evidence["ratio"].low > 1 and found.evidence["coverage_90"].high < 0.9
-    assert found.word == verdict.MISPLACED
+    judged = judge(ensemble_of(spread=spread), at_low=False, at_high=False)
+    assert judged.evidence["ratio"].low > 1 and judged.evidence["coverage_90"].high < 0.9
+    assert judged.word == verdict.MISPLACED
     wide = judge(ensemble_of(spread=1.6), at_low=False, at_high=False)
     assert wide.word == verdict.MISSED and "too wide" in wide.sentence
 
@@ -79,15 +79,17 @@ def test_a_spread_that_follows_the_error_is_associated_with_it_and_a_spread_at_r
     width = log_normal(0.8)
     with_it = judge(ensemble_of(spread=width, error=width), at_low=False, at_high=False)
     assert with_it.word == verdict.CALIBRATED and with_it.evidence["association"].low > 0.1
-    found = [judge(ensemble_of(spread=width, m=3, seed=seed), at_low=False, at_high=False).evidence["association"] for seed in range(30)]
-    # The mean of 3 members errs more where they spread more: with its error the estimates would lie about 0.3.
-    assert abs(np.mean([one.estimate for one in found])) < 3 * np.std([one.estimate for one in found]) / math.sqrt(30)
-    assert sum(one.low > 0 for one in found) <= 2
+    few = [ensemble_of(spread=width, m=3, seed=seed) for seed in range(30)]
+    associations = [judge(ensemble, at_low=False, at_high=False).evidence["association"] for ensemble in few]
+    # The mean of 3 members errs more where they spread more: with its error, the estimates would be about 0.3.
+    estimates = [association.estimate for association in associations]
+    assert abs(np.mean(estimates)) < 3 * np.std(estimates) / math.sqrt(30)
+    assert sum(association.low > 0 for association in associations) <= 2
 
 
-def test_the_association_over_cases_takes_one_member_at_a_time():
+def test_the_association_over_cases_reads_one_member_at_a_time():
     class OneByOne:
-        """Members that are too many to be in memory together."""
+        """Members that do not fit into memory together."""
 
         def __init__(self, members):
             self.members = members
@@ -104,21 +106,21 @@ def test_the_association_over_cases_takes_one_member_at_a_time():
     rng = np.random.default_rng(0)
     members, target, plain = np.float32(1000 + rng.standard_normal((7, 30, 4))), rng.standard_normal((30, 4)), rng.standard_normal((30, 4))
     target[3, 1] = np.nan
-    found = within_by_block(OneByOne(members), target, plain, np.arange(30) % 5)
+    by_block = within_by_block(OneByOne(members), target, plain, np.arange(30) % 5)
     spread, error = (np.where(np.isnan(target), np.nan, x) for x in (members.std(0, ddof=1, dtype=np.float64), abs(plain - target)))
     spread, error = (np.nan_to_num(x - np.nanmean(x, 0)) for x in (spread, error))
-    for sums, product in zip(found, (spread * error, spread**2, error**2), strict=True):
+    for sums, product in zip(by_block, (spread * error, spread**2, error**2), strict=True):
         assert sums.numpy() == pytest.approx([product[place::5].sum() for place in range(5)], rel=1e-9)
 
 
 @pytest.mark.parametrize("m", (2, 5, 49))
-def test_few_members_are_not_taken_for_a_drifted_mean_nor_for_narrow_intervals(m):
-    """The mean of M perfect members errs sqrt(1 + 1 / M) as much as the plain forecast, and all of them hold (M - 1) / (M + 1) of the truth."""
-    found = judge(ensemble_of(m=m, n=4000), at_low=False, at_high=False)
-    cost, coverage = found.evidence["cost"], found.evidence["coverage_90"]
+def test_few_members_are_not_judged_as_a_drifted_mean_or_as_narrow_intervals(m):
+    """The mean of M perfect members errs sqrt(1 + 1 / M) times as much as the plain forecast, and they cover (M - 1) / (M + 1) of the truth."""
+    judged = judge(ensemble_of(m=m, n=4000), at_low=False, at_high=False)
+    cost, coverage = judged.evidence["cost"], judged.evidence["coverage_90"]
     assert cost.low < 1 < cost.high and abs(cost.estimate - 1) < 0.05
     assert coverage.estimate == pytest.approx(min(0.9, (m - 1) / (m + 1)), abs=0.02)
-    assert found.word == verdict.CALIBRATED, found.sentence
+    assert judged.word == verdict.CALIBRATED, judged.sentence
 
 
 # ---- intervals
@@ -126,29 +128,29 @@ def test_few_members_are_not_taken_for_a_drifted_mean_nor_for_narrow_intervals(m
 
 def test_intervals_are_corrected_for_the_number_of_tests():
     ensemble = ensemble_of(n=400)
-    found = judge(ensemble, at_low=False, at_high=False)
-    assert found.level == pytest.approx(1 - 0.1 / len(found.evidence)) and len(found.evidence) == 6
-    other = bootstrap(ensemble.pooled, scores, n_replicate=4000, level=found.level, seed=5)
+    judged = judge(ensemble, at_low=False, at_high=False)
+    assert judged.level == pytest.approx(1 - 0.1 / len(judged.evidence)) and len(judged.evidence) == 6
+    other = bootstrap(ensemble.pooled, scores, n_replicate=4000, level=judged.level, seed=5)
     names = {"ratio": "spread_skill_ratio", "coverage_90": "coverage_90"}
     for name, theirs in names.items():
         low, high = other[theirs]
-        assert found.evidence[name][1:3] == pytest.approx((low, high), abs=0.12 * (high - low))
+        assert judged.evidence[name][1:3] == pytest.approx((low, high), abs=0.12 * (high - low))
     narrow = bootstrap(ensemble.pooled, scores, n_replicate=4000, level=0.9, seed=5)["spread_skill_ratio"]
-    ratio = found.evidence["ratio"]
+    ratio = judged.evidence["ratio"]
     assert ratio.high - ratio.low > 1.25 * (narrow[1] - narrow[0])  # 2.33 / 1.645 is 1.41
 
 
-def test_all_intervals_hold_what_is_true_together_nine_times_in_ten():
-    """A perfect ensemble: ratio 1, coverage 0.9, association 0. Ends touch the truth rarely although there are several."""
-    held = 0
+def test_all_intervals_contain_the_true_values_jointly_nine_times_in_ten():
+    """A perfect ensemble has ratio 1, coverage 0.9, association 0 and cost 1."""
+    n_covered = 0
     for seed in range(60):
         evidence = judge(ensemble_of(n=600, seed=seed, m=19), at_low=False, at_high=False).evidence
         truth = {"ratio": 1.0, "coverage_90": 0.9, "association": 0.0, "cost": 1.0}
-        held += all(evidence[name].low <= value <= evidence[name].high for name, value in truth.items())
-    assert held >= 48  # of 60 with 90%: fewer once in a hundred
+        n_covered += all(evidence[name].low <= value <= evidence[name].high for name, value in truth.items())
+    assert n_covered >= 48  # of 60 with 90% each: fewer happen one time in a hundred
 
 
-# ---- degenerate inputs: a word or a sentence
+# ---- degenerate inputs end in a word of the verdict or in an error of one sentence
 
 
 def missing(split):
@@ -225,25 +227,26 @@ def test_a_million_cases_are_judged_in_as_many_operations_as_ten_thousand():
     with few:
         judge(ensemble_of(n=10_000, m=4), at_low=False, at_high=False)
     with many:
-        found = judge(ensemble_of(n=1_000_000, m=4), at_low=False, at_high=False)
-    assert found.word == verdict.CALIBRATED and "1,000,000 test cases" in found.sentence
+        judged = judge(ensemble_of(n=1_000_000, m=4), at_low=False, at_high=False)
+    assert judged.word == verdict.CALIBRATED and "1,000,000 test cases" in judged.sentence
     assert many.n == few.n and many.n_number <= 100 * few.n_number
 
 
-def test_a_forecast_that_is_off_throughout_is_told_from_a_spread_in_the_wrong_places():
+def test_a_biased_forecast_is_distinguished_from_a_spread_in_the_wrong_places():
     rng = np.random.default_rng(0)
     n, m = 2000, 49
     members = rng.standard_normal((m, n))
     biased = 0.8 + 0.6 * rng.standard_normal(n)
-    found = judge(made_of(members, biased), at_low=False, at_high=False)
-    assert found.word == verdict.MISSED and "too low throughout" in found.sentence
+    judged = judge(ensemble_from(members, biased), at_low=False, at_high=False)
+    assert judged.word == verdict.MISSED and "too low throughout" in judged.sentence
     skewed = rng.exponential(1, n) - 1
-    found = judge(made_of(members, skewed), at_low=False, at_high=False)
-    assert found.word != verdict.MISPLACED  # the spread is the same in every case, and rightly so
-    exact = judge(made_of(members, 1e-5 * rng.standard_normal(n)), at_low=True, at_high=False)
+    judged = judge(ensemble_from(members, skewed), at_low=False, at_high=False)
+    assert judged.word != verdict.MISPLACED  # the spread is the same in every case, as it should be
+    exact = judge(ensemble_from(members, 1e-5 * rng.standard_normal(n)), at_low=True, at_high=False)
     assert "%" not in exact.finding.split("times as much")[0].split(":")[-1]
 
 
-def made_of(members, target):
+def ensemble_from(members, target):
+    """Members and target about a plain forecast of 0, in 64 blocks."""
     n = len(target)
     return Ensemble(members, target, np.zeros(n), pd.RangeIndex(n), np.arange(n) % 64, ("case",))

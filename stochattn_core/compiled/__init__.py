@@ -20,7 +20,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
-MODULES = ("stochattn_core.sampling.kernels", "stochattn_core.metrics.kernels", "stochattn_core.metrics.energy_kernels")
+MODULES = ("stochattn_core.sampling.kernels", "stochattn_core.metrics.sum_kernels", "stochattn_core.metrics.energy_kernels")
 
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 

@@ -1,6 +1,7 @@
-"""Scores of an ensemble. Functions over arrays: one file a family. Over data that comes in parts: Statistics, then scores."""
+"""Scores of an ensemble: functions of arrays, one file for each family; for data that come in parts, Statistics and the scores of them."""
 
 from stochattn_core.metrics.association import Association, association, correlation
+from stochattn_core.metrics.cell_area import cell_area_weights
 from stochattn_core.metrics.crps import crps, decompose_crps
 from stochattn_core.metrics.diagrams import (
     CoverageCurve,
@@ -19,7 +20,6 @@ from stochattn_core.metrics.scores import by_event, scores
 from stochattn_core.metrics.significance import W1Floor, bootstrap, w1_floor
 from stochattn_core.metrics.spread_skill import finite_size_factor, rmse, spread, spread_skill_ratio
 from stochattn_core.metrics.statistics import Statistics
-from stochattn_core.metrics.weights import cell_area_weights
 
 __all__ = [
     "LEVELS",

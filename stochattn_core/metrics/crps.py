@@ -5,19 +5,20 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from stochattn_core.metrics.ranks import rank_weights
 
 
-def crps(members: Tensor, target: Tensor, *, fair: bool = True) -> Tensor:
-    """Continuous ranked probability score, E|X - y| - E|X - X'| / 2, with X and X' two members.
+def crps(members: Float[Tensor, " member *event"], target: Float[Tensor, " *event"], *, fair: bool = True) -> Float[Tensor, " *event"]:
+    """Return the continuous ranked probability score, E|X - y| - E|X - X'| / 2, with X and X' two members.
 
-    Fair: X and X' are two different members, so the expectation does not depend on M. Plain (fair=False): X' may be X
-    itself; the score of the M members taken as the whole distribution, larger than the fair one by E|X - X'| / 2M.
+    Fair: X and X' are two different members, so that the expectation does not depend on M. Plain (fair=False): X' may be X itself. The plain
+    score treats the M members as the whole distribution and is larger than the fair one by E|X - X'| / 2M.
 
     members: (member, *event), at least 2 when fair.   target: (*event), same units.
-    Returns (*event) in the units of target; smaller is better; the fair score may be negative; NaN where any input is.
+    Returns (*event) in the units of target; smaller is better; the fair score may be negative; NaN where any input is NaN.
     Cost: one sort, O(M log M).
     Source: Ferro (2014), QJRMS 140, 1917; Gneiting and Raftery (2007), JASA 102, 359.
 
@@ -33,7 +34,7 @@ def crps(members: Tensor, target: Tensor, *, fair: bool = True) -> Tensor:
 
 
 def crps_of_errors(errors: Tensor, *, fair: bool) -> Tensor:
-    """The same from the SORTED member errors x_1 <= ... <= x_M (member minus target), member axis first.
+    """Return the CRPS from the SORTED errors of the members, x_1 <= ... <= x_M (member minus target): (member, *event) -> (*event).
 
     sum_ij |x_i - x_j| = 2 sum_i (2i - M - 1) x_i, so E|X - X'| / 2 is one weighted sum of the order statistics.
 
@@ -48,12 +49,12 @@ def crps_of_errors(errors: Tensor, *, fair: bool) -> Tensor:
 
 
 def hersbach_bins(errors: Tensor) -> tuple[Tensor, Tensor]:
-    """Hersbach's alpha and beta: how much of the gap between members i and i+1 lies below and above the target.
+    """Return Hersbach's alpha and beta: the parts of the gap between members i and i+1 that lie below and above the target.
 
     errors: (member, *event), SORTED member minus target, in the units of the target.
-    Returns alpha, beta, each (member + 1, *event): bin i has i members below it, the forecast says P(y < bin) = i/M there.
-    alpha_0 = beta_M = 0: outside the ensemble the bin is the gap to the target, on the one side where it is.
-    The plain CRPS is sum_i alpha_i (i/M)^2 + beta_i (1 - i/M)^2. NaN where any input is.
+    Returns alpha, beta, each (member + 1, *event). Bin i has i members below it: there the forecast distribution is P(y < bin) = i/M.
+    alpha_0 = beta_M = 0: outside the ensemble, the bin is the gap between the outermost member and the target.
+    The plain CRPS is sum_i alpha_i (i/M)^2 + beta_i (1 - i/M)^2. NaN where any input is NaN.
     Source: Hersbach (2000), Weather and Forecasting 15, 559, equations 26 and 27.
 
     >>> hersbach_bins(torch.tensor([-1.0, 3.0]))
@@ -66,22 +67,25 @@ def hersbach_bins(errors: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class CrpsParts(NamedTuple):
-    """crps = reliability + potential = reliability - resolution + uncertainty, each (*event), in the units of the target."""
+    """The parts of the plain CRPS, each (*event), in the units of the target.
+
+    crps = reliability + potential = reliability - resolution + uncertainty.
+    """
 
     crps: Tensor
-    reliability: Tensor  # 0 is best: what calibration alone would gain
-    potential: Tensor  # the CRPS after that
-    resolution: Tensor  # what the forecast knows beyond the climatology; larger is better
+    reliability: Tensor  # the gain from perfect calibration; 0 is best
+    potential: Tensor  # the CRPS after perfect calibration
+    resolution: Tensor  # the gain over the climatology after perfect calibration; larger is better
     uncertainty: Tensor  # the CRPS of the climatology itself
 
 
 def hersbach_parts(alpha: Tensor, beta: Tensor, rank: Tensor, uncertainty: Tensor) -> CrpsParts:
-    """Reliability and potential CRPS from MEANS over cases; additive sums in, ratios only here.
+    """Return the parts of the CRPS from MEANS over cases: sums are added before this function, and divided only here.
 
     alpha, beta, rank: (member + 1, *event), means of hersbach_bins and of rank_weights.   uncertainty: (*event).
-    With p_i = i/M, inside bins have g_i = alpha_i + beta_i and o_i = beta_i / g_i; the outer ones take o from how often
-    the target falls outside. reliability = sum g_i (o_i - p_i)^2, potential = sum g_i o_i (1 - o_i).
-    Ties between target and an outermost member are split as in rank_weights (Hersbach counts them as inside).
+    With p_i = i/M, inner bins have g_i = alpha_i + beta_i and o_i = beta_i / g_i. For the two outer bins, o follows from how often
+    the target is outside the ensemble. reliability = sum g_i (o_i - p_i)^2, potential = sum g_i o_i (1 - o_i).
+    Ties between the target and an outermost member are split as in rank_weights (Hersbach counts them as inside).
 
     >>> alpha, beta, rank = torch.tensor([0.0, 1.0, 0.0]), torch.tensor([0.0, 3.0, 0.0]), torch.tensor([0.0, 1.0, 0.0])
     >>> hersbach_parts(alpha, beta, rank, torch.tensor(2.0)).reliability
@@ -91,7 +95,7 @@ def hersbach_parts(alpha: Tensor, beta: Tensor, rank: Tensor, uncertainty: Tenso
     p = torch.linspace(0, 1, m + 1, dtype=alpha.dtype, device=alpha.device).view(-1, *[1] * (alpha.ndim - 1))
     width = alpha + beta
     o = torch.where(width > 0, beta / width, p)
-    # An outer bin is seen only when the target falls there: its length is the mean over those cases, g_0 = beta_0 / o_0.
+    # An outer bin exists only in the cases whose target is there: its length is the mean over those cases, g_0 = beta_0 / o_0.
     g = width.clone()
     o[0], o[m] = rank[0], 1 - rank[m]
     g[0] = torch.where(beta[0] > 0, beta[0] / o[0], torch.zeros_like(g[0]))
@@ -103,8 +107,8 @@ def hersbach_parts(alpha: Tensor, beta: Tensor, rank: Tensor, uncertainty: Tenso
     return CrpsParts(reliability + potential, reliability, potential, uncertainty - potential, uncertainty)
 
 
-def decompose_crps(members: Tensor, target: Tensor) -> CrpsParts:
-    """Hersbach's decomposition of the plain CRPS, crps = reliability - resolution + uncertainty, over cases.
+def decompose_crps(members: Float[Tensor, "member case *event"], target: Float[Tensor, " case *event"]) -> CrpsParts:
+    """Return Hersbach's decomposition of the plain CRPS over cases, crps = reliability - resolution + uncertainty.
 
     members: (member, case, *event).   target: (case, *event), same units.   Cases with a NaN make the result NaN.
     uncertainty is the CRPS of the sample climatology, E|y - y'| / 2 over all pairs of cases.
@@ -117,7 +121,7 @@ def decompose_crps(members: Tensor, target: Tensor) -> CrpsParts:
     """
     alpha, beta = hersbach_bins((members - target).sort(0).values)
     rank = rank_weights(members, target)
-    # E|y - y'| / 2 is what the order statistics take off in the CRPS: errors of climatology from any fixed value give it.
+    # crps_of_errors(y) = mean|y| - E|y - y'| / 2.
     climatology = target.sort(0).values
     uncertainty = climatology.abs().mean(0) - crps_of_errors(climatology, fair=False)
     return hersbach_parts(alpha.mean(1), beta.mean(1), rank.mean(1).to(alpha.dtype), uncertainty)

@@ -1,4 +1,4 @@
-"""The numbers behind the plots, from Statistics: PIT histogram, coverage curve, spread against error. Arrays out, no figure."""
+"""The numbers behind the plots, as arrays computed from Statistics: PIT histogram, coverage curve, spread against error."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from stochattn_core.metrics.statistics import Statistics
 
 @dataclass(frozen=True, eq=False)
 class PitHistogram:
-    """density (bin,) is 1 when calibrated; (low, high) (bin,) is the band about 1 that a calibrated ensemble stays in."""
+    """density (bin,) is 1 when calibrated; (low, high), each (bin,), is the band around 1 that contains a calibrated ensemble."""
 
     edges: np.ndarray  # (bin + 1,)
     density: np.ndarray
     low: np.ndarray
     high: np.ndarray
     level: float
-    simultaneous: bool  # the band holds all bars at once with probability level, not each bar by itself
+    simultaneous: bool  # the band contains all bars together with probability `level`; if False, each bar with that probability
     n: int  # elements with a target
-    n_effective: float  # independent elements that would give bars as uncertain
+    n_effective: float  # number of independent elements that would give equally uncertain bars
     n_case: int
     n_member: int
 
 
 def default_bins(n_member: int) -> int:
-    """The divisor of M + 1 nearest 10, if there is one from 5 to 20; else 10, or M + 1 where that is fewer.
+    """Return the divisor of M + 1 nearest to 10, if there is one from 5 to 20; otherwise 10, or M + 1 if that is fewer.
 
     >>> [default_bins(m) for m in (1, 9, 16, 32, 49, 100)]
     [2, 10, 17, 11, 10, 10]
@@ -52,19 +52,20 @@ def pit_histogram(
     n_replicate: int = 500,
     seed: int = 0,
 ) -> PitHistogram:
-    """Histogram of the randomised PIT as a density, with the band in which a calibrated ensemble stays.
+    """Return the histogram of the randomised PIT as a density, with the band that contains a calibrated ensemble.
 
-    The bars are the expectation over the randomisation, so they carry no noise of their own, and any n_bin up to M + 1 is
-    flat for a calibrated ensemble (bins that divide M + 1 are whole ranks, and the default where there are such).
-    The band: each bin's variance under calibration, (1/K)(1 - 1/K)/n, times its design effect, which is its variance over
-    block-bootstrap replicates against that of n independent elements, at least 1. Simultaneous: wide enough for the largest
-    standardised bar. Student's t with B - 1 degrees answers for B blocks being few. NaN band where fewer than 2 blocks hold a case.
+    The bars are expectations over the randomisation, so that it adds no noise, and a calibrated ensemble is flat for any n_bin up to M + 1
+    (if n_bin divides M + 1, a bin is a number of whole ranks; this is the default where it is possible).
+    The band: the variance of each bin under calibration, (1/K)(1 - 1/K)/n, times its design effect. The design effect is the variance over
+    block-bootstrap replicates divided by that of n independent elements, and at least 1. Simultaneous: wide enough for the largest
+    standardised bar. Student's t with B - 1 degrees of freedom allows for a small number B of blocks. The band is NaN where fewer than 2
+    blocks have a case.
 
     weights: broadcasts to *event.   Returns PitHistogram; densities have no units.
 
     >>> x = torch.randn(20, 500, generator=torch.Generator().manual_seed(0))
-    >>> found = pit_histogram(Statistics.of(x[1:], x[0], x[0], torch.arange(500) % 50, 50))
-    >>> len(found.density), bool(np.all((found.low < found.density) & (found.density < found.high)))
+    >>> histogram = pit_histogram(Statistics.of(x[1:], x[0], x[0], torch.arange(500) % 50, 50))
+    >>> len(histogram.density), bool(np.all((histogram.low < histogram.density) & (histogram.density < histogram.high)))
     (10, True)
     """
     pooled = statistics.pooled(weights)
@@ -74,7 +75,7 @@ def pit_histogram(
     n_block = int((pooled.n_case > 0).sum())
     half, effect = torch.full_like(share, torch.nan), torch.full_like(share, torch.nan)
     if n_block > 1:
-        from scipy import stats  # takes long to import, and the app's first map does without it
+        from scipy import stats  # slow to import, and the app's first map does not need it
 
         counts = block_counts(pooled, n_replicate, seed)
         moved = rebin((counts @ pooled.rank).movedim(1, 0), k) - share[:, None]  # (bin, replicate)
@@ -103,22 +104,22 @@ def pit_histogram(
 
 @dataclass(frozen=True, eq=False)
 class CoverageCurve:
-    """All (level,); shares, and widths in the units of the target."""
+    """Shares without units, and widths in the units of the target; each (level,)."""
 
     nominal: np.ndarray
     observed: np.ndarray
-    low: np.ndarray  # band of observed, by block bootstrap
+    low: np.ndarray  # band of `observed`, by block bootstrap
     high: np.ndarray
-    attainable: np.ndarray  # what a perfect ensemble of this many members covers
+    attainable: np.ndarray  # coverage of a perfect ensemble of this many members
     width: np.ndarray
 
 
 def coverage_curve(
     statistics: Statistics, *, weights: Tensor | None = None, level: float = 0.9, n_replicate: int = 500, seed: int = 0
 ) -> CoverageCurve:
-    """Observed against nominal coverage of the central intervals at 5%, 10%, ..., 95%, and their mean widths.
+    """Return observed and nominal coverage of the central intervals at 5%, 10%, ..., 95%, and their mean widths.
 
-    Below the diagonal the ensemble is too narrow. (low, high) is a percentile interval of each point; NaN for one block.
+    Observed below nominal means that the ensemble is too narrow. (low, high) is a percentile interval of each point; NaN for one block.
 
     >>> x = torch.randn(50, 500, generator=torch.Generator().manual_seed(0))
     >>> curve = coverage_curve(Statistics.of(x[1:], x[0], x[0], torch.arange(500) % 50, 50))
@@ -142,36 +143,36 @@ def coverage_curve(
 
 @dataclass(frozen=True, eq=False)
 class SpreadError:
-    """All (bin,), ascending in spread; empty for one member. Calibrated: error = spread, on the diagonal."""
+    """Spread and error in bins of ascending spread, each (bin,); empty for one member. Calibrated: error = spread, on the diagonal."""
 
     spread: np.ndarray  # sqrt((M + 1) / M mean member variance), units of the target
     error: np.ndarray  # RMSE of the ensemble mean, same units
-    low: np.ndarray  # band of error, by block bootstrap
+    low: np.ndarray  # band of `error`, by block bootstrap
     high: np.ndarray
-    n: np.ndarray  # elements in the bin (weighted, where the sums were)
+    n: np.ndarray  # elements in the bin; weighted if the sums were
 
 
 def binned_spread_error(
     statistics: Statistics, n_bin: int = 10, *, level: float = 0.9, n_replicate: int = 500, seed: int = 0
 ) -> SpreadError:
-    """RMSE of the ensemble mean among elements of like spread: does the ensemble know when it is wrong?
+    """Return the RMSE of the ensemble mean among elements of similar spread: does the ensemble know when it is wrong?
 
-    The elements are in narrow fixed bins of spread (8 an octave), which are merged here, in order, to at most n_bin bins of
-    nearly equal counts: fewer where one narrow bin holds more than its part. The spread of M members is itself noisy, by about
-    1 / sqrt(2M) of it, which flattens the curve about its middle: 49 members of the same law give spreads 10% apart, error alike.
+    The statistics count elements in narrow fixed bins of spread, 8 an octave. This function merges them, in order, into at most n_bin bins
+    of nearly equal counts; into fewer if one narrow bin has more than its part. The spread of M members is noisy itself, by about a share of
+    1 / sqrt(2M), and this flattens the curve around its middle: 49 members of the same law have spreads that differ by 10%, and equal errors.
 
     >>> x = torch.randn(50, 500, generator=torch.Generator().manual_seed(0)) * torch.linspace(1, 9, 500)
-    >>> found = binned_spread_error(Statistics.of(x[1:], x[0], x[0], torch.arange(500) % 50, 50), 5)
-    >>> bool(np.all(np.diff(found.spread) > 0) and found.error[-1] > 2 * found.error[0])
+    >>> bins = binned_spread_error(Statistics.of(x[1:], x[0], x[0], torch.arange(500) % 50, 50), 5)
+    >>> bool(np.all(np.diff(bins.spread) > 0) and bins.error[-1] > 2 * bins.error[0])
     True
     """
     pooled = statistics.pooled()
     weight = pooled.bin_weight.sum(0)
     group = ((weight.cumsum(0) - weight / 2) / weight.sum() * n_bin).floor().long().clamp(0, n_bin - 1)
-    kept, group = torch.unique(group, return_inverse=True)
+    groups, group = torch.unique(group, return_inverse=True)
 
     def merge(values: Tensor) -> Tensor:
-        return torch.zeros(values.shape[0], len(kept), dtype=torch.float64).index_add_(1, group, values)
+        return torch.zeros(values.shape[0], len(groups), dtype=torch.float64).index_add_(1, group, values)
 
     n, error_sq, variance = merge(pooled.bin_weight), merge(pooled.bin_error_sq), merge(pooled.bin_variance)
     counts = block_counts(pooled, n_replicate, seed)
@@ -186,9 +187,9 @@ def binned_spread_error(
 
 
 def _band(replicates: Tensor, level: float, statistics: Statistics) -> tuple[np.ndarray, np.ndarray]:
-    """Percentiles over axis 0; NaN where fewer than 2 blocks hold a case."""
+    """Return the ends of the central interval over axis 0; NaN where fewer than 2 blocks have a case."""
     if int((statistics.n_case > 0).sum()) < 2 or not replicates.numel():
-        nothing = np.full(replicates.shape[1:], np.nan)
-        return nothing, nothing
+        unknown = np.full(replicates.shape[1:], np.nan)
+        return unknown, unknown
     low, high = torch.nanquantile(replicates, torch.tensor([(1 - level) / 2, (1 + level) / 2], dtype=torch.float64), dim=0)
     return low.numpy(), high.numpy()

@@ -1,19 +1,26 @@
-"""Scores of a whole vector at once: does the ensemble get the joint structure right?"""
+"""Scores of a whole vector: is the joint structure of the ensemble right?"""
 
 from __future__ import annotations
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 
-def energy_score(members: Tensor, target: Tensor, *, fair: bool = True, weights: Tensor | None = None) -> Tensor:
-    """Energy score, E||X - y|| - E||X - X'|| / 2, the CRPS of a vector; the norm runs over the event axes.
+def energy_score(
+    members: Float[Tensor, "member case *event"],
+    target: Float[Tensor, " case *event"],
+    *,
+    fair: bool = True,
+    weights: Tensor | None = None,
+) -> Float[Tensor, " case"]:
+    """Return the energy score, E||X - y|| - E||X - X'|| / 2, the CRPS of a vector; the norm is over the event axes.
 
-    Fair: X and X' are two different members. With an event of one number it is the CRPS.
+    Fair: X and X' are two different members. For an event of one number it is the CRPS.
 
-    members: (member, case, *event), at least 2 when fair.   target: (case, *event), same units; elements that are NaN are
-    left out of the norms of their case; a case with nothing observed is NaN.   weights: broadcasts to *event, inside the square.
-    Returns (case,) in the units of target; smaller is better. Elements of unlike units: divide by their scale first.
+    members: (member, case, *event), at least 2 when fair.   target: (case, *event), same units. Elements with a NaN target are left out of
+    the norms of their case; a case without any target is NaN.   weights: broadcasts to *event, inside the square.
+    Returns (case,) in the units of target; smaller is better. If elements have different units, divide them by a scale first.
     Source: Gneiting and Raftery (2007), JASA 102, 359; fair: Ferro (2014).
 
     >>> energy_score(torch.tensor([[[0.0, 0.0]], [[6.0, 8.0]]]), torch.tensor([[3.0, 4.0]]))
@@ -34,9 +41,10 @@ def energy_score(members: Tensor, target: Tensor, *, fair: bool = True, weights:
 
 
 def _distances(errors: Tensor) -> Tensor:
-    """(case, member, element) -> (case, member, member), from |a - b|^2 = |a|^2 + |b|^2 - 2 a.b: one product, ten times cdist.
+    """Return the distances between members, (case, member, element) -> (case, member, member).
 
-    Centred and in float64 the cancellation costs 1e-8 of the spread at most, for members that are equal.
+    |a - b|^2 = |a|^2 + |b|^2 - 2 a.b needs one matrix product. The members are centred and in float64, so that cancellation costs at most
+    1e-8 of the spread, for members that are equal.
     """
     centred = errors if errors.device.type == "mps" else errors.double()
     centred = centred - centred.mean(1, keepdim=True)
@@ -47,12 +55,14 @@ def _distances(errors: Tensor) -> Tensor:
     return distance
 
 
-def variogram_score(members: Tensor, target: Tensor, *, order: float = 0.5) -> Tensor:
-    """Variogram score, sum over pairs of elements i, j of ( |y_i - y_j|^p - mean over members |x_i - x_j|^p )^2.
+def variogram_score(
+    members: Float[Tensor, "member case *event"], target: Float[Tensor, " case *event"], *, order: float = 0.5
+) -> Float[Tensor, " case"]:
+    """Return the variogram score, sum over pairs of elements i, j of ( |y_i - y_j|^p - mean over members |x_i - x_j|^p )^2.
 
-    Sensitive to wrong correlations between elements, which the energy score hardly sees; blind to a common bias.
+    It is sensitive to wrong correlations between elements, to which the energy score is not, and it does not change with a common bias.
 
-    members: (member, case, *event).   target: (case, *event), same units; NaN where any element of the case is.
+    members: (member, case, *event).   target: (case, *event), same units; NaN where any element of the case is NaN.
     order: p.   Returns (case,) in units to the power 2p; smaller is better.   Memory: case x element^2.
     Source: Scheuerer and Hamill (2015), Monthly Weather Review 143, 1321.
 

@@ -1,4 +1,4 @@
-"""The energy score of `energy`, compiled by Numba."""
+"""The fair energy score of `metrics.energy`, compiled by Numba."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ import numpy as np
 from stochattn_core.compiled import compiled
 
 TILE = 64  # elements whose members are read together
-VECTOR = 16  # numbers that a loop takes at once at the most
+VECTOR = 16  # the most numbers on which one step of a loop works
 
 
 @compiled
-def energy(members, first, target, weights, scores):
-    """Fair energy score of each case, NaN for one member; arguments as those of kernels.add_cases.   scores: (case,), written.
+def energy(members: np.ndarray, first: int, target: np.ndarray, weights: np.ndarray, scores: np.ndarray) -> None:
+    """Write the fair energy score of each case to `scores`, (case,); NaN for one member.
 
-    Squared distances of all pairs of members grow element by element: the pairs of one member with all others are one vector.
+    members, first, target: as in sum_kernels.add_cases.   weights: (event,), inside the square.
+    The squared distances of all pairs of members are summed element by element; the pairs of one member with all others are one vector.
     """
     m = members.shape[0]
     n_case, n_event = target.shape
@@ -57,6 +58,6 @@ def energy(members, first, target, weights, scores):
 
 
 def warm() -> None:
-    """Call the kernel once on one case, which compiles it, or loads what was compiled."""
+    """Call the kernel once on one case, which compiles it, or loads its machine code."""
     for dtype in (np.float32, np.float64):
         energy(np.zeros((2, 1), dtype), 0, np.zeros((1, 1)), np.ones(1), np.zeros(1))

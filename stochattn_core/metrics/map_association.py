@@ -1,4 +1,4 @@
-"""Does the spread map say where the error is? The correlation three ways, because the first number alone proves nothing."""
+"""Does the spread map show where the error is? Three correlations, because the first alone proves nothing."""
 
 from __future__ import annotations
 
@@ -16,36 +16,41 @@ from stochattn_core.metrics.spectra import without_zonal_mean
 class MapAssociation(NamedTuple):
     """Correlations over cells with the RMSE map, -1 to 1, weighted by area."""
 
-    spread: float  # of the spread, as it is
-    zonal_removed: float  # of the spread, both maps without their zonal means: where along a latitude circle, not which latitude
-    climatology: float  # of the climatological standard deviation alone, which no forecast is needed for
+    spread: float  # of the spread
+    zonal_removed: (
+        float  # of the spread, after subtracting the zonal mean from both maps: the place along a latitude circle, not the latitude
+    )
+    climatology: float  # of the climatological standard deviation alone, known without any forecast
     climatology_zonal_removed: float
     n: int  # cells compared
 
 
 def map_association(rmse: Tensor, spread: Tensor, climatology: Tensor | None, latitude: Sequence[float]) -> MapAssociation:
-    """rmse, spread, climatology: (latitude, longitude), roots of means over cases, same units; NaN cells are left out.
+    """Return the correlations of the RMSE map with the maps of the spread and of climatology, with and without their zonal means.
 
-    Storm tracks lie at the same latitudes in every map, so any spread that knows the latitude correlates; a spread that
-    follows the weather still correlates when the zonal means are gone, and more than climatology does.
+    Storm tracks have the same latitudes in every map, so that any spread that depends on latitude correlates with the error. A spread that
+    follows the weather still correlates after subtraction of the zonal means, and more than climatology does.
+
+    rmse, spread, climatology: (latitude, longitude), roots of means over cases, same units; cells with a NaN are left out. Without
+    climatology its correlations are NaN.   latitude: (latitude,) degrees.   ValueError for maps of different shapes.
 
     >>> column = torch.tensor([[1.0], [3.0]])
-    >>> found = map_association(column + torch.tensor([0.0, 0.1, 0.2]), column + torch.tensor([0.2, 0.1, 0.0]), None, [-45.0, 45.0])
-    >>> round(found.spread, 2), round(found.zonal_removed, 2)
+    >>> maps = map_association(column + torch.tensor([0.0, 0.1, 0.2]), column + torch.tensor([0.2, 0.1, 0.0]), None, [-45.0, 45.0])
+    >>> round(maps.spread, 2), round(maps.zonal_removed, 2)
     (0.99, -1.0)
     """
-    maps = [torch.as_tensor(one).to(torch.float64) for one in (rmse, spread)]
+    maps = [torch.as_tensor(field).to(torch.float64) for field in (rmse, spread)]
     maps.append(torch.full_like(maps[0], torch.nan) if climatology is None else torch.as_tensor(climatology).to(torch.float64))
-    if any(one.shape != maps[0].shape or one.ndim != 2 for one in maps):
-        raise ValueError(f"expected maps (latitude, longitude) on one grid, got {', '.join(str(tuple(one.shape)) for one in maps)}")
+    if any(field.shape != maps[0].shape or field.ndim != 2 for field in maps):
+        raise ValueError(f"expected maps (latitude, longitude) on one grid, got {', '.join(str(tuple(field.shape)) for field in maps)}")
     area = latitude_weights(latitude)[:, None].expand(maps[0].shape)
     seen = maps[0].isfinite() & maps[1].isfinite() & (maps[2].isfinite() if climatology is not None else True)
     if seen.all():
-        deviations = [without_zonal_mean(one) for one in maps]
+        deviations = [without_zonal_mean(field) for field in maps]
     else:
-        deviations = [one - torch.where(seen, one, torch.nan).nanmean(dim=-1, keepdim=True) for one in maps]
+        deviations = [field - torch.where(seen, field, torch.nan).nanmean(dim=-1, keepdim=True) for field in maps]
 
-    def with_rmse(found: list[Tensor], which: int) -> float:
-        return float(correlation(found[0][seen], found[which][seen], area[seen]))
+    def with_rmse(fields: list[Tensor], which: int) -> float:
+        return float(correlation(fields[0][seen], fields[which][seen], area[seen]))
 
     return MapAssociation(with_rmse(maps, 1), with_rmse(deviations, 1), with_rmse(maps, 2), with_rmse(deviations, 2), int(seen.sum()))

@@ -1,21 +1,22 @@
-"""Where the target falls among the members: rank histogram, PIT, and its distance from uniform."""
+"""The rank of the target among the members: rank histogram, PIT, and the distance of the PIT from uniform."""
 
 from __future__ import annotations
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 PIT_STREAM = 0x9E3779B97F4A7C15 >> 2
 
 
-def rank_weights(members: Tensor, target: Tensor) -> Tensor:
-    """Probability of each rank of the target among the members, when ties are broken at random.
+def rank_weights(members: Float[Tensor, " member *event"], target: Float[Tensor, " *event"]) -> Float[Tensor, " member+1 *event"]:
+    """Return the probability of each rank of the target among the members, when ties are broken at random.
 
-    With b members below and e members equal, ranks b .. b+e have probability 1/(e+1) each: the exact expectation of the
-    randomised rank, with no random number. Sums over cases are the rank histogram; they are fractional under ties, and add.
+    With b members below and e members equal, ranks b .. b+e have probability 1/(e+1) each: the exact expectation of the randomised rank,
+    without random numbers. The sum over cases is the rank histogram; it is fractional under ties, and the sums of parts of a set add.
 
-    members: (member, *event).   target: (*event).   Returns (member + 1, *event) in float64 (float32 where the device has
-    no float64); sums to 1 over axis 0; zero for every rank where any input is NaN.
+    members: (member, *event).   target: (*event).   Returns (member + 1, *event) in float64 (float32 on a device without float64). The sum
+    over axis 0 is 1; it is 0, at every rank, where any input is NaN.
     Source: Hamill (2001), Monthly Weather Review 129, 550.
 
     >>> rank_weights(torch.tensor([0.0, 1.0, 1.0]), torch.tensor(1.0))
@@ -29,13 +30,13 @@ def rank_weights(members: Tensor, target: Tensor) -> Tensor:
     return inside.to(torch.float32 if members.device.type == "mps" else torch.float64) / (equal + 1)
 
 
-def pit(members: Tensor, target: Tensor, *, seed: int = 0) -> Tensor:
-    """Randomised PIT of each case, u = (r + U) / (M + 1), uniform on [0, 1] when the ensemble is calibrated.
+def pit(members: Float[Tensor, " member *event"], target: Float[Tensor, " *event"], *, seed: int = 0) -> Float[Tensor, " *event"]:
+    """Return the randomised PIT of each case, u = (r + U) / (M + 1), uniform on [0, 1] when the ensemble is calibrated.
 
-    r = members below the target plus a random part of the ties, U uniform. For scores use the expectation over both
-    (rank_weights, w1), which needs no seed; this is for those who want one value a case.
+    r is the number of members below the target plus a random part of the ties; U is uniform. Scores use the expectation over both
+    (rank_weights, w1), which needs no seed; this function gives one value a case.
 
-    members: (member, *event).   target: (*event).   Returns (*event), no units; NaN where any input is.
+    members: (member, *event).   target: (*event).   Returns (*event), no units; NaN where any input is NaN.
     Source: Gneiting, Balabdaoui and Raftery (2007), JRSS B 69, 243.
 
     >>> pit(torch.tensor([0.0, 1.0, 2.0]), torch.tensor(0.5)).mul(4).floor()  # one member of three is below
@@ -43,10 +44,10 @@ def pit(members: Tensor, target: Tensor, *, seed: int = 0) -> Tensor:
     """
     below = (members < target).sum(0)
     equal = (members == target).sum(0)
-    # A stream of its own: with the bare seed, U would be a function of data that somebody drew with the same seed.
+    # A random stream of its own: with `seed` itself, U would depend on data that were drawn with the same seed.
     generator = torch.Generator().manual_seed(seed + PIT_STREAM)
     uniform = torch.rand(below.shape, generator=generator, dtype=torch.float64).to(members.device, target.dtype)
-    # b + U (e + 1) is r + U' with r uniform on b .. b+e and U' uniform: one draw does for both.
+    # b + U (e + 1) is r + U' with r uniform on b .. b+e and U' uniform: one draw is enough for both.
     u = (below + uniform * (equal + 1)) / (members.shape[0] + 1)
     return torch.where(_missing(members, target), torch.nan, u)
 
@@ -55,14 +56,14 @@ def _missing(members: Tensor, target: Tensor) -> Tensor:
     return torch.isnan(target) | torch.isnan(members).any(0)
 
 
-def w1(rank: Tensor) -> Tensor:
-    """W1 calibration error, the integral over [0, 1] of |F_u(t) - t|: 0 is calibrated, 0.5 the worst.
+def w1(rank: Float[Tensor, " rank *event"]) -> Float[Tensor, " *event"]:
+    """Return the W1 calibration error, the integral over [0, 1] of |F_u(t) - t|: 0 is calibrated, 0.5 the worst.
 
-    F_u is the expected distribution of the randomised PIT: linear between the knots k / (M + 1), so the integral is exact
+    F_u is the expected distribution of the randomised PIT. It is linear between the knots k / (M + 1), so that the integral is exact
     (two triangles where F_u crosses the diagonal inside a bin, a trapezium elsewhere).
-    A perfect ensemble does not score 0: over n independent cases about 0.313 / sqrt(n), since E|F_u - t| is
-    sqrt(2/pi) sqrt(t(1-t)/n). Gaussian guide for spread/error, many members: 0.5 -> 0.102, 0.75 -> 0.045, 0.9 -> 0.017,
-    1.3 -> 0.041, 2 -> 0.102; 49 members see 4 to 7% less. Never choose by W1 alone: a forecast that knows nothing can have W1 = 0.
+    A perfect ensemble does not score 0: over n independent cases it scores about 0.313 / sqrt(n), because E|F_u - t| is
+    sqrt(2/pi) sqrt(t(1-t)/n). For Gaussian ensembles of many members with spread/error of 0.5, 0.75, 0.9, 1.3, 2 it is 0.102, 0.045, 0.017,
+    0.041, 0.102; for 49 members 4 to 7% less. Do not choose by W1 alone: a forecast without any skill can have W1 = 0.
 
     rank: (member + 1, *event), rank counts.   Returns (*event), no units; smaller is better; NaN without cases.
 
@@ -77,7 +78,7 @@ def w1(rank: Tensor) -> Tensor:
 
 
 def _gap(rank: Tensor) -> Tensor:
-    """F_u - t at the knots 0, 1/(M+1), ..., 1: (member + 2, *event)."""
+    """Return F_u - t at the knots 0, 1/(M+1), ..., 1: (member + 2, *event)."""
     k = rank.shape[0]
     share = rank / rank.sum(0)
     knots = torch.arange(k + 1, dtype=share.dtype, device=rank.device).view(-1, *[1] * (rank.ndim - 1)) / k
@@ -85,10 +86,10 @@ def _gap(rank: Tensor) -> Tensor:
 
 
 def rebin(rank: Tensor, n_bin: int) -> Tensor:
-    """Share of the randomised PIT in n_bin equal bins of [0, 1], from rank counts; exact for any n_bin.
+    """Return the share of the randomised PIT in n_bin equal bins of [0, 1], from rank counts; exact for any n_bin.
 
-    A calibrated ensemble gives 1 / n_bin in every bin also where n_bin does not divide M + 1, because a rank is spread
-    evenly over its 1 / (M + 1) of the axis; more bins than M + 1 would show detail that is not there.
+    A calibrated ensemble gives 1 / n_bin in every bin, also where n_bin does not divide M + 1, because a rank is spread
+    evenly over its 1 / (M + 1) of the axis. More than M + 1 bins would show detail that the ranks do not contain.
 
     rank: (member + 1, *event).   Returns (n_bin, *event), sums to 1 over axis 0; NaN without cases.
 
@@ -108,7 +109,7 @@ def rebin(rank: Tensor, n_bin: int) -> Tensor:
 
 
 def pit_mean(rank: Tensor) -> Tensor:
-    """Mean of the randomised PIT: 0.5 when unbiased, above when the forecast is too low, below when it is too high.
+    """Return the mean of the randomised PIT: 0.5 without bias, above 0.5 when the forecast is too low, below 0.5 when it is too high.
 
     rank: (member + 1, *event), rank counts.   Returns (*event), no units; NaN without cases.
 
@@ -121,7 +122,7 @@ def pit_mean(rank: Tensor) -> Tensor:
 
 
 def pit_dispersion(rank: Tensor) -> Tensor:
-    """Variance of the randomised PIT over that of a uniform, 12 Var(u): 1 flat, above 1 a U (too narrow), below 1 a dome.
+    """Return the variance of the randomised PIT over that of a uniform, 12 Var(u): 1 if flat, above 1 for a U (too narrow), below 1 for a dome.
 
     rank: (member + 1, *event), rank counts.   Returns (*event), no units, between 0 and 3; NaN without cases.
     Source: Gneiting, Balabdaoui and Raftery (2007), JRSS B 69, 243 (the dispersion of the PIT).
@@ -136,7 +137,7 @@ def pit_dispersion(rank: Tensor) -> Tensor:
 
 
 def flatness(rank: Tensor) -> Tensor:
-    """Reliability index of a rank histogram, sum_k |f_k - 1/K| over its K bins: 0 is flat, below 2; depends on K.
+    """Return the reliability index of a rank histogram, sum_k |f_k - 1/K| over its K bins: 0 is flat, always below 2; it depends on K.
 
     rank: (bin, *event), counts.   Returns (*event), no units; smaller is better; NaN without cases.
     Source: Delle Monache et al. (2006), JGR 111, D24307.

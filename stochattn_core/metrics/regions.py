@@ -1,4 +1,4 @@
-"""Parts of the globe as weights on a grid: exact areas, also where a cell is only partly inside, also across the date line."""
+"""Parts of the globe as weights on a grid: exact areas, also for cells partly inside a region and for regions across the date line."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stochattn_core.metrics.weights import cell_area_weights
+from stochattn_core.metrics.cell_area import cell_area_weights
 
 
 @dataclass(frozen=True)
 class Region:
-    """A box between two parallels and two meridians, in degrees. From west eastward to east: 170 to -170 crosses the date line."""
+    """A box between two parallels and two meridians, in degrees. It extends eastwards from west to east: 170 to -170 crosses the date line."""
 
     label: str
     south: float
@@ -28,17 +28,17 @@ class Region:
                 f"a region lies between two latitudes of -90 to 90 degrees, the southern first, got {self.south:g} and {self.north:g}; "
                 "swap them, or move one"
             )
-        if not all(-360 <= one <= 360 for one in (self.west, self.east)):
+        if not all(-360 <= longitude <= 360 for longitude in (self.west, self.east)):
             raise ValueError(f"longitudes of a region are degrees within -360 to 360, got {self.west:g} and {self.east:g}")
 
     @property
     def width(self) -> float:
-        """Degrees from west to east, more than 0 and at most 360."""
+        """The extent from west to east in degrees, more than 0 and at most 360."""
         return (self.east - self.west) % 360 or 360.0
 
     @property
     def place(self) -> str:
-        """30°N to 60°N, 170°E to 170°W."""
+        """The box in words, such as 30°N to 60°N, 170°E to 170°W."""
         rows = f"{_degrees(self.south, 'NS')} to {_degrees(self.north, 'NS')}"
         return rows if self.width == 360 else f"{rows}, {_degrees(_half(self.west), 'EW')} to {_degrees(_half(self.east), 'EW')}"
 
@@ -51,8 +51,8 @@ def _degrees(value: float, letters: str) -> str:
     return f"{abs(value):.4g}°" + ("" if value == 0 or abs(value) == 180 else letters[0 if value > 0 else 1])
 
 
-# The tropics as WMO verifies them (Manual on the Global Data-processing and Forecasting System, WMO-No. 485, appendix 2.2.34: 20 S to 20 N); the
-# mid-latitudes where the storm tracks are.
+# The tropics are those of WMO's verification (Manual on the Global Data-processing and Forecasting System, WMO-No. 485, appendix 2.2.34:
+# 20 S to 20 N); the mid-latitudes are those of the storm tracks.
 REGIONS = {
     "globe": Region("Globe", -90, 90),
     "tropics": Region("Tropics", -20, 20),
@@ -62,7 +62,7 @@ REGIONS = {
 
 
 def _axis(degrees: Sequence[float] | Tensor) -> Tensor:
-    """As float64; through numpy, because torch takes no array that was turned round without copying."""
+    """Return the axis as float64; through numpy, because torch accepts no array with negative strides (a reversed axis)."""
     return torch.from_numpy(np.ascontiguousarray(degrees, dtype=np.float64))
 
 
@@ -73,23 +73,23 @@ def _row_edges(latitude: Tensor) -> Tensor:
 
 
 def latitude_weights(latitude: Sequence[float] | Tensor, south: float = -90.0, north: float = 90.0) -> Tensor:
-    """Area of the part of each row's cells that lies between two parallels, sin(upper) - sin(lower), not scaled.
+    """Return the area of each row's cells between two parallels, sin(upper) - sin(lower), not scaled.
 
-    latitude: (latitude,) cell middles in degrees, in either order.   Returns (latitude,) float64; over the whole globe the sum is 2.
+    latitude: (latitude,) cell centres in degrees, in either order.   Returns (latitude,) float64; over the whole globe the sum is 2.
 
     >>> latitude_weights([-45.0, 45.0], 0, 30)
     tensor([0.0000, 0.5000], dtype=torch.float64)
     """
     latitude = _axis(latitude)
-    cell_area_weights(latitude)  # refuses what is no axis of latitudes
+    cell_area_weights(latitude)  # checks that this is an axis of latitudes
     edges = torch.deg2rad(_row_edges(latitude).clamp(south, north)).sin()
     return edges.diff().abs()
 
 
 def longitude_weights(longitude: Sequence[float] | Tensor, west: float = -180.0, east: float = 180.0) -> Tensor:
-    """Share of each column's cells that lies between two meridians, going east from west to east.
+    """Return the share of each column's cells between two meridians, eastwards from west to east.
 
-    longitude: (longitude,) cell middles in degrees, going east, in either convention.   Returns (longitude,) float64, 0 to 1.
+    longitude: (longitude,) cell centres in degrees, going east, in either convention.   Returns (longitude,) float64, 0 to 1.
 
     >>> longitude_weights([0.0, 90.0, 180.0, 270.0], 90, -135)
     tensor([0.0000, 0.5000, 1.0000, 0.0000], dtype=torch.float64)
@@ -103,18 +103,18 @@ def longitude_weights(longitude: Sequence[float] | Tensor, west: float = -180.0,
     before = torch.cat([around[None] if is_cyclic else step[:1], step]) / 2
     after = torch.cat([step, around[None] if is_cyclic else step[-1:]]) / 2
     width = (east - west) % 360 or 360.0
-    low, high = columns - before - west, columns + after - west  # seen from the western edge
+    low, high = columns - before - west, columns + after - west  # relative to the western edge
     turns = (low / 360).floor() * 360
-    low, high = low - turns, high - turns  # low in 0 .. 360; high may go past 360, into the box again
+    low, high = low - turns, high - turns  # low is in 0 .. 360; high may exceed 360, and enter the box again
     inside = (high.clamp(max=width) - low).clamp(min=0) + (high.clamp(max=360 + width) - 360).clamp(min=0)
     return inside / (high - low)
 
 
 def region_weights(region: Region, latitude: Sequence[float] | Tensor, longitude: Sequence[float] | Tensor) -> Tensor:
-    """Area of each cell that lies in the region, scaled so that the sum is the number of cells it touches.
+    """Return the area of each cell inside the region, scaled so that the sum is the number of cells that the region touches.
 
-    For scores of a part of the map: scores(statistics, region_weights(...)); cells outside weigh nothing.
-    Returns (latitude, longitude) float64.
+    For scores of a part of the map: scores(statistics, region_weights(...)). Cells outside have weight 0.
+    Returns (latitude, longitude) float64. ValueError if the region touches no cell.
 
     >>> region_weights(Region("north", 0, 90), [-45.0, 45.0], [0.0, 180.0])
     tensor([[0., 0.],
@@ -128,5 +128,5 @@ def region_weights(region: Region, latitude: Sequence[float] | Tensor, longitude
 
 
 def region_mask(region: Region, latitude: Sequence[float] | Tensor, longitude: Sequence[float] | Tensor) -> Tensor:
-    """Which cells touch the region: (latitude, longitude) bool."""
+    """Return a mask of the cells that touch the region: (latitude, longitude) bool."""
     return region_weights(region, latitude, longitude) > 0

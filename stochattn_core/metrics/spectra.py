@@ -1,4 +1,4 @@
-"""Zonal power spectra: how much variance a field has at each wavenumber around the globe. Is a member as rough as the truth?"""
+"""Zonal power spectra: the variance of a field at each wavenumber around the globe. Is a member as rough as the truth?"""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from torch import Tensor
 from stochattn_core.metrics.regions import latitude_weights
 
 BAND = (30.0, 60.0)  # degrees of latitude: the northern storm track
-NOTHING = 1e-8  # of the variance: less at one wavenumber is rounding, and no ratio to it means anything
+NOTHING = 1e-8  # of the variance: a smaller power at one wavenumber is rounding, and a ratio to it is meaningless
 
 
 def zonal_power(field: Tensor, latitude: Sequence[float], band: tuple[float, float] = (-90.0, 90.0)) -> Tensor:
-    """Power by zonal wavenumber, P_k = c_k |F_k|^2 / n^2 with F the Fourier sum along a latitude circle, averaged over a band.
+    """Return the power by zonal wavenumber, P_k = c_k |F_k|^2 / n^2 with F the Fourier sum along a latitude circle, averaged over a band.
 
-    c_k is 2, for k and -k together; 1 at k = 0 and, for even n, at n / 2. Parseval: the sum over k is the area-weighted mean
+    c_k is 2, for k and -k together, but 1 at k = 0 and, for even n, at n / 2. Parseval: the sum over k is the area-weighted mean
     square of the field, and without k = 0 its variance around the zonal mean.
-    field: (..., latitude, longitude), longitudes all the way round, evenly spaced; `band`: (south, north) in degrees.
-    Returns (..., wavenumber) float64 for k = 0 .. n // 2, in units squared; NaN where any value of the band is.
+    field: (..., latitude, longitude), with evenly spaced longitudes around the whole circle.   band: (south, north) in degrees.
+    Returns (..., wavenumber) float64 for k = 0 .. n // 2, in units squared; NaN where any value of the band is NaN. ValueError for a wrong
+    number of latitudes, and where no row is in the band.
 
     >>> wave = 3 * torch.cos(2 * torch.pi * torch.arange(8) / 8 * 2).repeat(2, 1)
     >>> zonal_power(wave, [-45.0, 45.0]).round(decimals=6).abs()
@@ -46,14 +47,15 @@ def zonal_power(field: Tensor, latitude: Sequence[float], band: tuple[float, flo
 
 
 def without_zonal_mean(field: Tensor) -> Tensor:
-    """(..., latitude, longitude) minus its mean around each latitude circle: what is left says where along the circle."""
+    """Return the field, (..., latitude, longitude), minus its mean around each latitude circle: the differences along the circle are left."""
     return field - field.mean(dim=-1, keepdim=True)
 
 
 class Spectra(NamedTuple):
-    """Mean power over cases, (wavenumber,) each, units squared; k = 0, the zonal mean, is left out.
+    """Mean power over cases, (wavenumber,) each, in units squared, without k = 0, the zonal mean.
 
-    Ranges are 90%, by blocks of cases. Ratios are NaN where the truth has no power but rounding (a field cut off at some wavenumber)."""
+    Ranges are 90%, by blocks of cases. Ratios are NaN where the power of the truth is only rounding (a field truncated at some wavenumber).
+    """
 
     wavenumber: Tensor
     truth: Tensor
@@ -79,15 +81,16 @@ def spectra(
     n_replicate: int = 500,
     seed: int = 0,
 ) -> Spectra:
-    """Spectra of truth, one member and the mean.
+    """Return the spectra of the truth, of single members and of the ensemble mean.
 
     members: (member, case, latitude, longitude).   target, plain: (case, latitude, longitude), same units.
-    block: (case,) ints, cases that depend on one another; each by itself when not given. Cases with NaN in the band are left out.
+    block: (case,) ints, equal for cases that depend on one another; without it, cases are independent. Cases with NaN in the band are left
+    out. ValueError if every case has one.
     """
     target = torch.as_tensor(target)
     by_case = {"truth": zonal_power(target, latitude, band), "mean": zonal_power(torch.as_tensor(members).mean(0), latitude, band)}
-    # One member at a time: the transform of all of them would hold three copies of the ensemble.
-    by_case["member"] = torch.stack([zonal_power(one, latitude, band) for one in members]).mean(0)
+    # One member at a time: the transform of all of them would need three copies of the ensemble in memory.
+    by_case["member"] = torch.stack([zonal_power(member, latitude, band) for member in members]).mean(0)
     if plain is not None:
         by_case["plain"] = zonal_power(plain, latitude, band)
     known = by_case["truth"].isfinite().all(-1)
@@ -99,10 +102,10 @@ def spectra(
     counts = _case_counts(block[known], n_replicate, seed)
     resampled = (counts @ by_case["member"]) / (counts @ by_case["truth"])
     low, high = torch.quantile(resampled, torch.tensor([0.05, 0.95], dtype=torch.float64), dim=0)
-    there = mean["truth"] > NOTHING * mean["truth"].sum()
+    has_power = mean["truth"] > NOTHING * mean["truth"].sum()
 
     def ratio(values: Tensor) -> Tensor:
-        return torch.where(there, values, torch.nan)
+        return torch.where(has_power, values, torch.nan)
 
     return Spectra(
         wavenumber=torch.arange(1, len(mean["truth"]) + 1),
@@ -120,7 +123,7 @@ def spectra(
 
 
 def _case_counts(block: Tensor, n_replicate: int, seed: int) -> Tensor:
-    """How often each case is in a replicate that draws whole blocks: (replicate, case)."""
+    """Return how often each case is in a replicate that draws whole blocks, (replicate, case)."""
     _, place = block.unique(return_inverse=True)
     n_block = int(place.max()) + 1
     generator = torch.Generator().manual_seed(seed)

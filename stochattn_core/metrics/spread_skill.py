@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 
 def finite_size_factor(n_member: int) -> float:
-    """sqrt((M + 1) / M), by which the spread of M members is multiplied before it is compared with the RMSE of their mean.
+    """Return sqrt((M + 1) / M), the factor by which the spread of M members is multiplied before it is compared with the RMSE of their mean.
 
-    The mean of M members errs by one more share of the variance: E(m - y)^2 = (1 + 1 / M) sigma^2 when y is one more member.
+    The error of the mean of M members includes the variance of that mean: E(m - y)^2 = (1 + 1 / M) sigma^2 when y is one more member.
     Source: Fortin et al. (2014), Journal of Hydrometeorology 15, 1708.
 
     >>> finite_size_factor(1)
@@ -21,12 +22,14 @@ def finite_size_factor(n_member: int) -> float:
 
 
 def variance_factor(n_member: int) -> float:
-    """(M + 1) / M: the square of `finite_size_factor`, for variances."""
+    """Return (M + 1) / M, the square of `finite_size_factor`, for variances."""
     return (n_member + 1) / n_member
 
 
-def rmse(forecast: Tensor, target: Tensor, *, weights: Tensor | None = None) -> Tensor:
-    """Root mean square error, sqrt(mean w (f - y)^2), over every element.
+def rmse(
+    forecast: Float[Tensor, " case *event"], target: Float[Tensor, " case *event"], *, weights: Tensor | None = None
+) -> Float[Tensor, ""]:
+    """Return the root mean square error over all elements, sqrt(mean w (f - y)^2).
 
     forecast, target: (case, *event), same units (give members.mean(0) for an ensemble).   weights: broadcasts to them.
     Returns () in the units of target; smaller is better; elements with a NaN target are left out.
@@ -37,10 +40,10 @@ def rmse(forecast: Tensor, target: Tensor, *, weights: Tensor | None = None) -> 
     return _mean((forecast - target) ** 2, weights).sqrt()
 
 
-def spread(members: Tensor, *, weights: Tensor | None = None) -> Tensor:
-    """Ensemble spread, sqrt(mean w s2) with s2 the variance of the members with M - 1 below: the mean of VARIANCES, then the root.
+def spread(members: Float[Tensor, "member case *event"], *, weights: Tensor | None = None) -> Float[Tensor, ""]:
+    """Return the ensemble spread, sqrt(mean w s2), with s2 the variance of the members, ddof = 1: the root of the mean of VARIANCES.
 
-    members: (member, case, *event), at least 2.   Returns () in the units of the members.
+    members: (member, case, *event), at least 2.   weights: broadcasts to (case, *event).   Returns () in the units of the members.
 
     >>> spread(torch.tensor([[0.0, 0.0], [2.0, 0.0]]))
     tensor(1.)
@@ -50,8 +53,10 @@ def spread(members: Tensor, *, weights: Tensor | None = None) -> Tensor:
     return _mean(members.var(0), weights).sqrt()
 
 
-def spread_skill_ratio(members: Tensor, target: Tensor, *, weights: Tensor | None = None) -> Tensor:
-    """sqrt((M + 1) / M) spread / RMSE of the ensemble mean: 1 when calibrated, below 1 too narrow, above 1 too wide.
+def spread_skill_ratio(
+    members: Float[Tensor, "member case *event"], target: Float[Tensor, " case *event"], *, weights: Tensor | None = None
+) -> Float[Tensor, ""]:
+    """Return the spread-skill ratio, sqrt((M + 1) / M) spread / RMSE of the ensemble mean: 1 calibrated, below 1 too narrow, above too wide.
 
     The factor is `finite_size_factor`.
 

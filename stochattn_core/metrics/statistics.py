@@ -1,4 +1,4 @@
-"""Sums over cases from which every score is computed: they add, so no root or ratio is ever averaged."""
+"""Sums over cases, from which every score is computed: the sums of parts of a set add, so that no root or ratio is averaged."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from stochattn_core.metrics.arrays import Array
 from stochattn_core.metrics.crps import CrpsParts, hersbach_parts
-from stochattn_core.metrics.sums import Array, sums_over_cases
+from stochattn_core.metrics.sums import sums_over_cases
 
 Axes = tuple[str, ...]
 
-# The axes of a field of sums; event and head stand for several axes or none.
+# The axes of each field; event and head are several axes or none.
 ByBlock = Annotated[Tensor, "block"]
 ByEvent = Annotated[Tensor, "block", "event"]
 ByRank = Annotated[Tensor, "block", "rank", "event"]
@@ -28,17 +29,17 @@ ByBin = Annotated[Tensor, "block", "bin", "head"]
 
 @dataclass(frozen=True, eq=False)
 class Statistics:
-    """Sums over cases, leading axis block, float64 on the CPU. f is the plain model, m the ensemble mean, y the target.
+    """Sums over cases, with the leading axis block, float64 on the CPU. f is the plain model, m the ensemble mean, y the target.
 
-    event: the axes of the target after case. head: the first of them, or none: sums that pool the rest of the event.
-    Elements with a NaN target are in no sum; `n` counts the others. Sums that need two members are NaN for one member; sums that need a
-    climatology are NaN without one. Units: those of the target, squared where the name says so.
-    Made by Statistics.of, joined by `+`: sums over the parts of a set equal the sums over the set, block by block.
-    `more` holds the sums of the table SUMS that have no field of their own here, each (block, *event).
+    event: the axes of the target after case.   head: the first of them, or none, for sums that pool the rest of the event.
+    Elements with a NaN target are left out of every sum; `n` counts the others. Sums that need two members are NaN for one member; sums that
+    need a climatology are NaN without one. Units: those of the target, squared where the name says so.
+    Statistics.of computes them and `+` joins them: the sums of the parts of a set equal the sums of the set, block by block.
+    more: the sums of the table SUMS that have no field of their own here, each (block, *event).
     """
 
     n: ByEvent  # elements observed
-    n_case: ByBlock  # cases with anything observed
+    n_case: ByBlock  # cases with at least one element observed
     plain_error_sq: ByEvent  # (f - y)^2
     plain_error_abs: ByEvent
     error: ByEvent  # m - y
@@ -77,16 +78,16 @@ class Statistics:
         clim_sd: Array | float | None = None,
         weights: Array | None = None,
     ) -> Statistics:
-        """Return the sums over these cases. Streams over cases, so that arrays larger than memory may be given as a numpy memmap.
+        """Return the sums over these cases. It reads chunks of cases, so that arrays larger than memory may be given as a numpy memmap.
 
         members: (member, case, *event).   target, plain: (case, *event), same units.   block: (case,) ints in 0 .. n_block - 1.
-        climatology: (reference, *event) or (reference, case, *event), a reference ensemble, a hundred values or so.
-        clim_sd: broadcasts to (case, *event), the climatological standard deviation; that of `climatology` when not given.
-        weights: broadcasts to *event, mean 1; for the sums that pool the event (head) and the energy score only.
-        NaN in target is missing and left out. ValueError for NaN or infinity anywhere else, and for shapes that do not fit.
+        climatology: (reference, *event) or (reference, case, *event), a reference ensemble of about a hundred values.
+        clim_sd: broadcasts to (case, *event), the climatological standard deviation; without it, that of `climatology`.
+        weights: broadcasts to *event, mean 1; used only in the sums that pool the event (head) and in the energy score.
+        A NaN target is missing and left out. ValueError for NaN or infinity anywhere else, and for shapes that do not fit.
 
-        >>> one = Statistics.of(torch.tensor([[0.0], [2.0]]), torch.tensor([1.0]), torch.tensor([1.5]), [0], 1)
-        >>> one.variance, one.drift_sq, one.rank
+        >>> sums = Statistics.of(torch.tensor([[0.0], [2.0]]), torch.tensor([1.0]), torch.tensor([1.5]), [0], 1)
+        >>> sums.variance, sums.drift_sq, sums.rank
         (tensor([2.], dtype=torch.float64), tensor([0.2500], dtype=torch.float64), tensor([[0., 1., 0.]], dtype=torch.float64))
         """
         chunks = sums_over_cases(members, target, plain, block, n_block, climatology=climatology, clim_sd=clim_sd, weights=weights)
@@ -97,7 +98,7 @@ class Statistics:
 
     @classmethod
     def _from_fields(cls, values: Mapping[str, Tensor]) -> Statistics:
-        """From every sum by name: those without a field of their own go into `more`."""
+        """Return the statistics with these sums, by name; those without a field of their own are stored in `more`."""
         return cls(**{name: values[name] for name in AXES}, more={name: sums for name, sums in values.items() if name not in AXES})
 
     @property
@@ -114,7 +115,7 @@ class Statistics:
 
     @cached_property
     def crps_parts(self) -> CrpsParts:
-        """Hersbach's decomposition of the plain CRPS, each part (block, *event), units of the target."""
+        """Hersbach's decomposition of the plain CRPS: each part (block, *event), in the units of the target."""
         rank, below, above = (values.movedim(1, 0) for values in (self.rank, self.hersbach_below, self.hersbach_above))
         return hersbach_parts(below / self.n, above / self.n, rank / self.n, self.crps_climatology / self.n)
 
@@ -133,13 +134,13 @@ class Statistics:
         return left._replace(**joined)
 
     def __getitem__(self, name: str) -> Tensor:
-        """One sum by its name, from a field or from `more`. Without cases of it, NaN: (block, *event)."""
+        """Return one sum by its name, from a field or from `more`; NaN, (block, *event), if there is no such sum."""
         if name in AXES:
             return getattr(self, name)
         return self.more[name] if name in self.more else torch.full_like(self.n, torch.nan)
 
     def __iter__(self) -> Iterator[tuple[str, Tensor, Axes]]:
-        """Name, values and axes of every sum."""
+        """Yield name, values and axes of every sum."""
         yield from ((name, getattr(self, name), axes) for name, axes in AXES.items())
         yield from ((name, values, ("block", "event")) for name, values in self.more.items())
 
@@ -147,26 +148,26 @@ class Statistics:
         return self if isinstance(other, int) and other == 0 else NotImplemented  # sum(parts) starts at 0
 
     def total(self) -> Statistics:
-        """All blocks as one: every field keeps its leading axis, now of length 1."""
+        """Return the sums over all blocks: the leading axis of every field has length 1."""
         return self.resampled(torch.ones(1, self.n_block))
 
     def resampled(self, counts: Tensor) -> Statistics:
-        """Sums in which each block is taken so many times: (replicate, block) counts, and replicate becomes the leading axis."""
+        """Return the sums with each block counted several times; the leading axis becomes replicate.   counts: (replicate, block)."""
         counts = counts.to(torch.float64)
         return self._map(lambda values, axes: torch.tensordot(counts, values, dims=1))
 
     def weighted(self, counts: Tensor) -> Statistics:
-        """As `resampled`, for pooled sums: (replicate, block) counts. One matrix product a sum, much faster for a single number a block."""
+        """Return the same as `resampled` for pooled sums, by the plain matrix product: the bits of `counts @ values`.   counts: (replicate, block)."""
         return self._map(lambda values, axes: counts @ values)
 
     def at(self, block: int) -> Statistics:
-        """One entry of the leading axis alone, as an axis of length 1."""
+        """Return one entry of the leading axis, as an axis of length 1."""
         return self._map(lambda values, axes: values[block : block + 1])
 
     def pooled(self, weights: Tensor | None = None) -> Statistics:
-        """All elements of the event as one, event = (): a weighted sum with weights (broadcast to *event), 1 when not given.
+        """Return the weighted sums over all elements of the event, so that event = ().   weights: broadcasts to *event; 1 if not given.
 
-        The head sums were weighted when they were made, and are summed as they are.
+        The head sums were weighted in Statistics.of and are added without weights.
         """
         scale = torch.ones(self.event, dtype=torch.float64)
         if weights is not None:
@@ -182,10 +183,10 @@ class Statistics:
         return self._map(pool)
 
     def select(self, index: int | slice | list[int]) -> Statistics:
-        """The sums of one element (an int: the axis goes) or several of the first event axis, for instance one lead time.
+        """Return the sums of one element (an int; the axis is removed) or several elements of the first event axis, such as one lead time.
 
-        The energy score is of the whole event: it becomes the fair CRPS when one number is left, NaN otherwise; n_case is
-        then the largest count of any element.
+        The energy score describes the whole event. It becomes the fair CRPS if one number is left, and NaN otherwise; n_case is then the
+        largest count of any element. ValueError if there is no event axis.
         """
         if not self.event:
             raise ValueError("there is no event axis to select from: the target is one number a case, or was pooled already")
@@ -203,25 +204,26 @@ class Statistics:
         return picked._replace(energy=energy, n_case=n_case)
 
     def to_arrays(self) -> dict[str, np.ndarray]:
-        """Return every sum by name, for a file; from_arrays gives the same object back, bit for bit."""
+        """Return every sum by name, to be stored in a file; from_arrays restores the same statistics, bit for bit."""
         return {name: values.numpy() for name, values, _ in self}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Statistics:
+        """Return the statistics that to_arrays stored. ValueError if a sum is missing."""
         missing = [name for name in AXES if name not in arrays]
         if missing:
             raise ValueError(f"these are not stored statistics: {', '.join(missing[:3])} missing; compute them again")
         return cls._from_fields({name: torch.tensor(np.asarray(values)) for name, values in arrays.items()})
 
     def _map(self, change: Callable[[Tensor, Axes], Tensor]) -> Statistics:
-        """change(values, axes) over every sum that has blocks."""
+        """Return the statistics with change(values, axes) in the place of every sum that has blocks."""
         return self._replace(**{name: change(values, axes) for name, values, axes in self if axes[0] == "block"})
 
     def _replace(self, **changed: Tensor) -> Statistics:
         return Statistics._from_fields({name: changed.get(name, values) for name, values, _ in self})
 
     def _with_bins(self, bins: Tensor) -> Statistics:
-        """The same with these bins, of which the present ones are a part; the new ones hold 0."""
+        """Return the same statistics with these bins, which include the present ones; the new ones are 0."""
         place = torch.searchsorted(bins, self.spread_bin)
 
         def widen(values: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
-"""The table of sums: what is summed over cases, element by element, each defined in torch.
+"""The table of sums: the quantities that are summed over cases, element by element, each defined in torch.
 
-A score that needs a new sum adds its definition to SUMS, and Statistics then carries it everywhere. The compiled pass (`cpu`) knows some
-of these sums and computes them faster; the others are computed from their definition. Tests hold both paths equal over the table.
+A score that needs a new sum adds its definition to SUMS, and Statistics then contains it everywhere. `compiled_sums` has most of these sums
+and computes them faster; the others are computed from their definition. A test compares both for every sum of the table.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from stochattn_core.metrics.crps import crps, crps_of_errors, hersbach_bins
+from stochattn_core.metrics.crps import crps_of_errors, hersbach_bins
 from stochattn_core.metrics.intervals import LEVELS, quantiles_of_sorted
 from stochattn_core.metrics.ranks import rank_weights
 
 
 @dataclass(frozen=True, eq=False)
 class Cases:
-    """A chunk of cases, float64 on one device, and what several sums share.
+    """A chunk of cases, float64 on one device, and the quantities that several sums share.
 
     members: (member, case, *event).   target: (case, *event), NaN where missing.   plain: (case, *event), the plain model's forecast.
     climatology: (reference, *event) or (reference, case, *event), or None.   clim_sd: (case, *event), or None.
@@ -38,48 +38,49 @@ class Cases:
 
     @cached_property
     def seen(self) -> Tensor:
-        """(case, *event) bool: is there a target?"""
+        """True where there is a target: (case, *event) bool."""
         return ~torch.isnan(self.target)
 
     @cached_property
     def filled(self) -> Tensor:
-        """The target; where it is missing, the plain forecast. Those elements enter no sum, so that any number will do."""
+        """The target, and the plain forecast where the target is missing: (case, *event). Missing elements are in no sum; any number would do."""
         return torch.where(self.seen, self.target, self.plain)
 
     @cached_property
     def unknown(self) -> Tensor:
-        """(case, *event), NaN: a quantity that cannot be computed."""
+        """NaN for a quantity that cannot be computed: (case, *event)."""
         return torch.full_like(self.filled, torch.nan)
 
     @cached_property
     def sorted_error(self) -> Tensor:
-        """(member, case, *event): member minus target, ascending."""
+        """Member minus target, ascending: (member, case, *event)."""
         return (self.members - self.filled).sort(0).values
 
     @cached_property
     def mean(self) -> Tensor:
+        """Ensemble mean: (case, *event)."""
         return self.members.mean(0)
 
     @cached_property
     def error(self) -> Tensor:
-        """(case, *event): ensemble mean minus target."""
+        """Ensemble mean minus target: (case, *event)."""
         return self.mean - self.filled
 
     @cached_property
     def variance(self) -> Tensor:
-        """(case, *event): variance of the members, ddof = 1; NaN for one member."""
+        """Variance of the members, ddof = 1; NaN for one member: (case, *event)."""
         if self.n_member < 2:
             return self.unknown
         return (self.members - self.mean).square().sum(0) / (self.n_member - 1)
 
     @cached_property
     def hersbach(self) -> tuple[Tensor, Tensor]:
-        """alpha and beta, each (member + 1, case, *event)."""
+        """Hersbach's alpha and beta, each (member + 1, case, *event)."""
         return hersbach_bins(self.sorted_error)
 
     @cached_property
     def ends(self) -> tuple[Tensor, Tensor]:
-        """Lower and upper end of the central intervals minus the target, each (level, case, *event)."""
+        """Lower and upper ends of the central intervals minus the target, each (level, case, *event)."""
         shares = [*((1 - level) / 2 for level in LEVELS), *((1 + level) / 2 for level in LEVELS)]
         ends = quantiles_of_sorted(self.sorted_error, shares)
         return ends[: len(LEVELS)], ends[len(LEVELS) :]
@@ -93,7 +94,8 @@ def _crps_climatology(cases: Cases) -> Tensor:
     reference, target = cases.climatology, cases.filled
     if reference is None:
         return cases.unknown
-    return crps(reference if reference.ndim > target.ndim else reference.unsqueeze(1), target, fair=False)
+    reference = reference if reference.ndim > target.ndim else reference.unsqueeze(1)
+    return crps_of_errors((reference - target).sort(0).values, fair=False)
 
 
 def _covered(cases: Cases) -> Tensor:
@@ -108,7 +110,7 @@ def _width(cases: Cases) -> Tensor:
     return upper - lower if cases.n_member > 1 else torch.full_like(lower, torch.nan)
 
 
-# Each definition gives (..., case, *event); elements without a target are left out of the sum. f is the plain model, m the ensemble mean.
+# Each definition returns (..., case, *event); elements without a target are left out of the sum.
 SUMS: dict[str, Callable[[Cases], Tensor]] = {
     "n": lambda cases: torch.ones_like(cases.filled),
     "plain_error_sq": lambda cases: (cases.plain - cases.filled) ** 2,

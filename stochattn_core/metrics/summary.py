@@ -1,4 +1,4 @@
-"""The scores of one set of cases with what chance does to them: what tiles, tables and sentences are made of."""
+"""The scores of one set of cases with their ranges and judgements: the contents of tiles, tables and sentences."""
 
 from __future__ import annotations
 
@@ -7,18 +7,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stochattn_core.metrics.scores import SCORES, Judgement, scores
+from stochattn_core.metrics.scores import Judgement, rules, scores
 from stochattn_core.metrics.significance import bootstrap, evidence, w1_floor
 from stochattn_core.metrics.statistics import Statistics
 
 LEVEL = 0.9
+LEAST_RATIO = 1e-6  # of spread to error; below it the spread is rounding
 
 
 @dataclass(frozen=True, eq=False)
 class Summary:
-    """scores: by key.   ranges: 90% range of each score, by drawing blocks of cases again; NaN for one block.   judgements: by key of
-    the scores that have a rule.   w1_floor: the W1 that a perfect ensemble exceeds one time in ten on as many cases.   n_effective:
-    independent cases that would tell as much.
+    """Scores with their ranges and judgements.
+
+    scores: by key.   ranges: 90% range of each score, from resampled blocks of cases; NaN for one block.
+    judgements: by the key of each score that has a rule.   w1_floor: the W1 that a perfect ensemble exceeds one time in ten on as many cases.
+    n_effective: the number of independent cases with the same information.
     """
 
     scores: Mapping[str, float | int]
@@ -33,25 +36,27 @@ class Summary:
 
     @property
     def has_spread(self) -> bool:
-        """False for the plain model, which gives one answer."""
-        return bool(self.scores["spread_skill_ratio"] > 1e-6)
+        """False for the plain model, which gives one forecast."""
+        return has_spread(self.scores)
 
 
 def summarise(statistics: Statistics) -> Summary:
-    """Return the summary of these sums; elements of the event are pooled as they are (give statistics.pooled(weights) for a map)."""
+    """Return the summary of these sums. Elements of the event have equal weights; for a map, give statistics.pooled(weights)."""
     floor, pooled = w1_floor(statistics), statistics.pooled()
     values = scores(statistics)
     tests = evidence(pooled, level=LEVEL)
     judgements = {}
-    for key, score in SCORES.items():
-        if score.rule:
-            judgements[key] = score.rule.at(statistics.n_member).judge(tests[score.rule.test])
-    if not values["spread_skill_ratio"] > 1e-6:  # also NaN
-        no_spread = Judgement("bad", "no spread")
-        judgements |= {key: no_spread for key in ("spread_skill_ratio", "coverage_90") if key in judgements}
+    for key, rule in rules(statistics.n_member).items():
+        is_without_spread = rule.needs_spread and not has_spread(values)
+        judgements[key] = Judgement("bad", "no spread") if is_without_spread else rule.judge(tests[rule.test])
     return Summary(values, bootstrap(statistics, scores), judgements, floor.upper, floor.n_effective)
 
 
+def has_spread(values: Mapping[str, float | int]) -> bool:
+    """Return whether the members differ; False for the plain model, which gives one forecast, and where the ratio is NaN."""
+    return values["spread_skill_ratio"] > LEAST_RATIO
+
+
 def is_known(interval: tuple[float, float]) -> bool:
-    """Whether both ends of a range are numbers."""
+    """Return whether both ends of a range are numbers."""
     return bool(np.isfinite(interval).all())

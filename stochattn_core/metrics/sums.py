@@ -1,4 +1,4 @@
-"""From members and targets to sums over cases: the one place that goes through the cases."""
+"""Sums over cases, from members and targets: the only place that loops over the cases."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stochattn_core.metrics import cpu
+from stochattn_core.metrics import compiled_sums
+from stochattn_core.metrics.arrays import Array
 from stochattn_core.metrics.bins import BIN_PER_OCTAVE, BIN_SLACK, LEAST_SPREAD
 from stochattn_core.metrics.crps import crps
 from stochattn_core.metrics.energy import energy_score
 from stochattn_core.metrics.sum_definitions import SUMS, Cases
 
-CHUNK = 2**22  # numbers (members x cases x elements) held at once: 32 MB in float64, and a few times that at work
-Array = Tensor | np.ndarray
+CHUNK = 2**22  # numbers (members x cases x elements) of a chunk: 32 MB in float64, and a few times as much while it is summed
 Sums = dict[str, Tensor]
 
 
@@ -32,7 +32,7 @@ def sums_over_cases(
     clim_sd: Array | float | None = None,
     weights: Array | None = None,
 ) -> Iterator[Sums]:
-    """Yield the fields of Statistics, chunk by chunk; their sums are those over all cases. Arguments as in Statistics.of, checked here."""
+    """Yield the fields of Statistics, chunk by chunk; added, they are the sums over all cases. Arguments as in Statistics.of, checked here."""
     event = tuple(target.shape[1:])
     block = np.asarray(block.detach().cpu().numpy() if isinstance(block, Tensor) else block, dtype=np.int64)
     _check(members, target, plain, block, n_block)
@@ -59,14 +59,14 @@ def sums_over_cases(
     def block_of(part: slice) -> Tensor:
         return torch.tensor(block[part], dtype=torch.int64)
 
-    if not cpu.takes(members):
+    if not compiled_sums.takes(members):
         for part in parts:
             yield _sums_of_chunk(cases_of(part), block_of(part), n_block, weights)
         return
-    fast = _compiled(members, target, plain, block, n_block, climatology, reference_by_case, clim_sd, weights, parts)
-    for name in SUMS.keys() - fast.keys():
-        fast[name] = sum((_total(cases_of(part), name, block_of(part), n_block) for part in parts), torch.zeros(()))
-    yield fast
+    fields = _compiled(members, target, plain, block, n_block, climatology, reference_by_case, clim_sd, weights, parts)
+    for name in SUMS.keys() - fields.keys():
+        fields[name] = sum((_total(cases_of(part), name, block_of(part), n_block) for part in parts), torch.zeros(()))
+    yield fields
 
 
 def _compiled(
@@ -81,23 +81,22 @@ def _compiled(
     weights: Tensor | None,
     parts: Sequence[slice],
 ) -> Sums:
-    """The sums that compiled code knows; the CRPS of a climatology that differs from case to case stays with torch."""
+    """Return the sums that are compiled. The CRPS of a climatology that differs from case to case is computed by torch here."""
     event = tuple(target.shape[1:])
     same_for_all = None if climatology is None or reference_by_case else _float64(climatology).cpu()
-    sums = cpu.Sums(members.shape[0], event, n_block, None if weights is None else weights.cpu(), same_for_all)
+    sums = compiled_sums.CompiledSums(members.shape[0], event, n_block, None if weights is None else weights.cpu(), same_for_all)
     sd = torch.empty(0, *event, dtype=torch.float64)
     if clim_sd is not None:
         sd = _float64(clim_sd).cpu()
         sd = sd.broadcast_to(target.shape if sd.ndim > len(event) and len(sd) > 1 else (1, *event))
-    whole, n_event = cpu.columns(members), _size(event)
+    whole, n_event = compiled_sums.columns(members), _size(event)
     n_case: list[Tensor] = []
     energy: list[Tensor] = []
     crps_climatology: list[Tensor] = []
     for part in parts:
         in_turn = bool((block[part][1:] >= block[part][:-1]).all())
-        cases: Any = (
-            part if in_turn else part.start + np.argsort(block[part], kind="stable")
-        )  # the kernel wants the cases of a block together
+        # The kernel expects the cases of a block together. Any: numpy and torch have no common type for an index.
+        cases: Any = part if in_turn else part.start + np.argsort(block[part], kind="stable")
         y, f, blocks = _float64(target[cases]).cpu(), _float64(plain[cases]).cpu(), torch.tensor(block[cases], dtype=torch.int64)
         if in_turn and whole is not None:
             chunk, first = whole, part.start * n_event
@@ -124,7 +123,7 @@ def _sum(parts: list[Tensor]) -> Tensor:
 
 
 def _contiguous(values: Array) -> np.ndarray:
-    """(member, case * *event) in memory of its own: float32 as it is, anything else in float64, which holds it exactly."""
+    """Return a copy, (member, case * *event): float32 as float32, any other type as float64, which represents it exactly."""
     if isinstance(values, Tensor):
         array = (values.detach() if values.dtype == torch.float32 else _float64(values)).numpy().copy()
     else:
@@ -132,20 +131,20 @@ def _contiguous(values: Array) -> np.ndarray:
     return array.reshape(len(array), -1)
 
 
-def _by_block(values: Tensor, keep: Tensor, block: Tensor, n_block: int) -> Tensor:
-    """Sum over the cases of each block: (..., case, *rest), where `keep` (case, *rest) is True -> (block, ..., *rest)."""
-    lead = values.ndim - keep.ndim
-    values = torch.where(keep, values, 0).movedim(lead, 0).cpu()
+def _by_block(values: Tensor, mask: Tensor, block: Tensor, n_block: int) -> Tensor:
+    """Return the sums over the cases of each block where `mask`, (case, *rest), is True: (..., case, *rest) -> (block, ..., *rest)."""
+    lead = values.ndim - mask.ndim
+    values = torch.where(mask, values, 0).movedim(lead, 0).cpu()
     return torch.zeros(n_block, *values.shape[1:], dtype=torch.float64).index_add_(0, block, values)
 
 
 def _total(cases: Cases, name: str, block: Tensor, n_block: int) -> Tensor:
-    """One sum of the table over the cases of a chunk: (block, ..., *event)."""
+    """Return one sum of the table over the cases of a chunk: (block, ..., *event)."""
     return _by_block(SUMS[name](cases), cases.seen, block, n_block)
 
 
 def _sums_of_chunk(cases: Cases, block: Tensor, n_block: int, weights: Tensor | None) -> Sums:
-    """Every field of Statistics, in torch."""
+    """Return every field of Statistics, computed in torch."""
     seen, y, m = cases.seen, cases.filled, cases.n_member
     _refuse_values(
         *(int(wrong.sum()) for wrong in (~torch.isfinite(cases.members), ~torch.isfinite(cases.plain), torch.isinf(cases.target)))
@@ -158,14 +157,14 @@ def _sums_of_chunk(cases: Cases, block: Tensor, n_block: int, weights: Tensor | 
     bins, spread_bin = _spread_bins(cases.variance, seen & (m > 1))
 
     def by_head(values: Tensor) -> Tensor:
-        """(..., case, *event) -> (block, ..., *head): weighted sum over the rest of the event, missing elements 0."""
+        """Return weighted sums over all of the event but its head, missing elements as 0: (..., case, *event) -> (block, ..., *head)."""
         values = torch.where(seen, values, 0)
         if weights is not None:
             values = values * weights
         return _by_block(values.flatten(values.ndim - len(event) + 1).sum(-1) if len(event) > 1 else values, everywhere, block, n_block)
 
     def by_bin(values: Tensor) -> Tensor:
-        """(case, *event) -> (block, bin, *head)."""
+        """Return weighted sums by bin of spread: (case, *event) -> (block, bin, *head)."""
         n_bin, n_head = len(spread_bin), head[0] if head else 1
         if not n_bin:
             return torch.zeros(n_block, 0, *head, dtype=torch.float64)
@@ -173,9 +172,9 @@ def _sums_of_chunk(cases: Cases, block: Tensor, n_block: int, weights: Tensor | 
         if weights is not None:
             values = values * weights
         place = (block.view(-1, 1, 1) * n_bin + bins.reshape(shape)) * n_head + torch.arange(n_head).view(1, -1, 1)
-        keep = seen.reshape(shape).cpu()
-        values = values.reshape(shape).cpu()[keep]
-        return torch.bincount(place[keep], weights=values, minlength=n_block * n_bin * n_head).view(n_block, n_bin, *head)
+        mask = seen.reshape(shape).cpu()
+        values = values.reshape(shape).cpu()[mask]
+        return torch.bincount(place[mask], weights=values, minlength=n_block * n_bin * n_head).view(n_block, n_bin, *head)
 
     ones = torch.ones_like(y)
     energy = _energy(cases.members, cases.target, weights) if event else SUMS["crps_fair"](cases)
@@ -193,14 +192,14 @@ def _sums_of_chunk(cases: Cases, block: Tensor, n_block: int, weights: Tensor | 
 
 
 def _energy(members: Tensor, target: Tensor, weights: Tensor | None) -> Tensor:
-    """(case,): fair energy score, NaN for one member."""
+    """Return the fair energy score, (case,); NaN for one member."""
     if len(members) > 1:
         return energy_score(members, target, weights=weights)
     return torch.full((members.shape[1],), torch.nan, dtype=torch.float64, device=members.device)
 
 
 def _spread_bins(variance: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
-    """Place of each element among the bins in use, and the index floor(8 log2 spread) of those bins, on the CPU."""
+    """Return the place of each element among the bins in use, and the index floor(8 log2 spread) of these bins, on the CPU."""
     index = (0.5 * BIN_PER_OCTAVE * variance.clamp(min=LEAST_SPREAD**2).log2() + BIN_SLACK).floor().to(torch.int64).cpu()
     used = torch.unique(index[seen.cpu()])
     return torch.searchsorted(used, index).clamp(max=max(len(used) - 1, 0)), used
@@ -211,7 +210,7 @@ def _size(event: tuple[int, ...]) -> int:
 
 
 def _float64(values: Array | float) -> Tensor:
-    """In float64 where the values are, on the CPU when their device has none. Exact, so that ties stay ties."""
+    """Return the values as float64 on their device, or on the CPU if their device has no float64. Exact, so that ties stay ties."""
     if not isinstance(values, Tensor):
         return torch.tensor(np.asarray(values, dtype=np.float64))
     return values.detach().to(device="cpu" if values.device.type == "mps" else values.device).to(torch.float64)
@@ -235,7 +234,7 @@ def _check(members: Array, target: Array, plain: Array, block: np.ndarray, n_blo
         )
     if 0 in target.shape[1:]:
         raise ValueError(
-            f"a target must hold at least one number a case, got (case, *event) of {tuple(target.shape)}; look for a selection that left nothing"
+            f"a target must hold at least one number a case, got (case, *event) of {tuple(target.shape)}; look for an empty selection"
         )
     if tuple(plain.shape) != tuple(target.shape) or tuple(block.shape) != tuple(target.shape[:1]):
         raise ValueError(

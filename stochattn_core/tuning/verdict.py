@@ -1,7 +1,7 @@
-"""The verdict: whether the tuned ensemble can be trusted, by a small rule that is shown with its evidence.
+"""The verdict: can the tuned ensemble be trusted? A small set of rules decides, and is shown with its evidence.
 
-Every word rests on an interval from test cases, widened for the number of tests made (Bonferroni). A claim of failure needs a difference
-that is both material and beyond chance; the claim of calibration needs an interval narrow enough to exclude a bad miss.
+Every word is based on intervals from test cases, widened for the number of tests (Bonferroni). A claim of failure needs a difference that is
+both material and beyond chance. The claim of calibration needs an interval narrow enough to exclude a large error of the spread.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from stochattn_core.metrics.association import within_by_block
 from stochattn_core.metrics.scores import SCORES, Evidence, Grade, Rule, rules
 from stochattn_core.metrics.significance import block_counts, evidence, interval_of, n_used
 
-LEVEL = 0.9  # of all intervals together
-VARIES = 0.15  # relative standard deviation of the spread over cases, beyond that of a variance of so many members
-LEAST_BLOCKS = 10  # independent blocks of test cases, below which nothing is said
+LEVEL = 0.9  # of all intervals jointly
+VARIES = 0.15  # relative standard deviation of the spread over cases, without the part due to a finite number of members
+LEAST_BLOCKS = 10  # independent blocks of test cases; with fewer, the verdict is FEW
 N_REPLICATE = 2000
 ASSOCIATION = Rule(
     "association",
@@ -58,8 +58,10 @@ NEXT = {
 
 @dataclass(frozen=True)
 class Verdict:
-    """word: one of WORDS.   finding: the evidence in words.   evidence: every test by name; level: of each interval, so that all hold
-    together at 90%.
+    """A verdict with its evidence.
+
+    word: one of WORDS.   finding: the evidence in words.   evidence: every test by name.   level: of each interval, so that all intervals
+    contain the true values jointly with 90%.
     """
 
     word: str
@@ -69,20 +71,25 @@ class Verdict:
 
     @property
     def grade(self) -> Grade:
+        """good, doubtful or bad."""
         return GRADES.get(self.word, "bad")
 
     @property
     def next(self) -> str:
-        """What to do now."""
+        """What to do next."""
         return NEXT[self.word]
 
     @property
     def sentence(self) -> str:
+        """The finding, and what to do next."""
         return f"{self.finding}; {self.next}."
 
 
 def judge(ensemble: Ensemble, *, at_low: bool, at_high: bool) -> Verdict:
-    """Judge an ensemble of the test part. at_low, at_high: the search ended at the smallest or the largest concentration."""
+    """Return the verdict on an ensemble of the test part.
+
+    at_low, at_high: True if the search ended at the smallest or at the largest concentration.
+    """
     within = within_by_block(ensemble.members, ensemble.target, ensemble.plain, ensemble.block, ensemble.weights)
     tests, level = gather(ensemble, within)
     sums, m = ensemble.pooled, len(ensemble.members)
@@ -94,12 +101,12 @@ def judge(ensemble: Ensemble, *, at_low: bool, at_high: bool) -> Verdict:
 
 
 def rules_by_test(n_member: int) -> dict[str, Rule]:
-    """The rule of every test, for an ensemble of so many members: those of SCORES, and that of the association."""
+    """Return the rule of every test for an ensemble of n_member members: those of SCORES, and that of the association."""
     return {rule.test: rule for rule in rules(n_member).values()} | {ASSOCIATION.test: ASSOCIATION}
 
 
 def titles_by_test() -> dict[str, str]:
-    """What each test is about, in a few words for a table."""
+    """Return the quantity of each test in a few words, for a table."""
     of_scores = {score.rule.test: score.rule.about or score.title for score in SCORES.values() if score.rule}
     return of_scores | {ASSOCIATION.test: ASSOCIATION.about}
 
@@ -108,12 +115,12 @@ def _decide(
     tests: Mapping[str, Evidence], n_block: int, n_member: int, variation: float, *, at_low: bool, at_high: bool
 ) -> tuple[str, str]:
     ratio, cost, coverage, association, flat, bias = (tests[name] for name in TESTS)
-    held = rules_by_test(n_member)
-    misses = {name: held[name].misses(tests[name]) for name in TESTS}
+    judged_by = rules_by_test(n_member)
+    misses = {name: judged_by[name].misses(tests[name]) for name in TESTS}
     amount = misses["ratio"]
-    dearer = f"the ensemble mean errs {100 * (cost.estimate - 1):.0f}% more than the plain model ({_percent(cost)})"
+    larger_error = f"the ensemble mean errs {100 * (cost.estimate - 1):.0f}% more than the plain model ({_percent(cost)})"
     if cost.estimate > 10:
-        dearer = f"the ensemble mean errs {cost.estimate:.0f} times as much as the plain model"
+        larger_error = f"the ensemble mean errs {cost.estimate:.0f} times as much as the plain model"
     if not math.isfinite(ratio.estimate):
         return FEW, "no test target is a number, or the errors are all zero"
     if n_block < LEAST_BLOCKS:
@@ -124,11 +131,11 @@ def _decide(
     if at_high and amount > 0:
         return OVER, "even the largest concentration spreads too much"
     if misses["cost"] > 0:
-        return DRIFTED, dearer
+        return DRIFTED, larger_error
     if misses["bias"]:
         side = "high" if bias.estimate > 0 else "low"
         return MISSED, f"the forecast is too {side} throughout, by {abs(bias.estimate):.0%} of its RMSE"
-    is_amount_to_blame = bool(amount) and not _contradicts(coverage, ratio, held["coverage_90"].ideal)
+    is_amount_to_blame = bool(amount) and not _contradicts(coverage, ratio, judged_by["coverage_90"].ideal)
     if not is_amount_to_blame and misses["w1_excess"] > 0 and variation > VARIES and not association.low > 0:
         return MISPLACED, (
             f"the PIT is not flat (W1 {flat.estimate:.3f} beyond chance) and the spread of a case says nothing about its error (correlation "
@@ -138,17 +145,17 @@ def _decide(
         return MISSED, f"the spread is too {'narrow' if amount < 0 else 'wide'} on cases that were not tuned on"
     if misses["coverage_90"]:
         return MISSED, f"the 90% intervals hold {coverage.estimate:.0%} of the truth ({coverage.low:.0%} to {coverage.high:.0%})"
-    are_within = not any(held[name].side(tests[name].estimate) for name in ("ratio", "coverage_90"))
-    if are_within and held["ratio"].is_sure(ratio):
-        drifts = held["cost"].side(cost.estimate) > 0
-        return CALIBRATED, "the spread matches the error" + (f", though here {dearer}" if drifts else "")
+    are_within = not any(judged_by[name].side(tests[name].estimate) for name in ("ratio", "coverage_90"))
+    if are_within and judged_by["ratio"].is_sure(ratio):
+        drifts = judged_by["cost"].side(cost.estimate) > 0
+        return CALIBRATED, "the spread matches the error" + (f", though here {larger_error}" if drifts else "")
     return FEW, "the interval holds calibrated and uncalibrated values alike"
 
 
 def _contradicts(coverage: Evidence, ratio: Evidence, share: float) -> bool:
-    """Whether the coverage is further off than a spread of the wrong amount can make it: than normal errors have at any ratio of its interval.
+    """Return whether the coverage differs more than a wrong spread explains: from that of normal errors at every ratio of the interval.
 
-    A few huge errors or spreads sway the ratio; they do not sway how often the truth is inside. share: of a perfect ensemble.
+    A few huge errors or spreads change the ratio, but not how often the truth is inside the interval.   share: of a perfect ensemble.
     """
     reach = NormalDist().inv_cdf((1 + share) / 2)
     least, most = (math.erf(reach * end / math.sqrt(2)) for end in (ratio.low, ratio.high))
@@ -160,9 +167,9 @@ def _percent(cost: Evidence) -> str:
 
 
 def _variation(sums: Statistics, squares: Tensor, m: int) -> float:
-    """Relative standard deviation of the spread over cases, at each place by itself, without the part that comes of few members.
+    """Return the relative standard deviation of the spread over cases, within each place, without the part due to a finite number of members.
 
-    squares: (block,), of the spreads of `m` members about their mean over cases.
+    squares: (block,), of the deviations of the spread of `m` members from its mean over cases.
     """
     mean_square = float(sums.variance.sum() / sums.weight.sum())
     if m < 2 or not mean_square > 0:
@@ -171,7 +178,7 @@ def _variation(sums: Statistics, squares: Tensor, m: int) -> float:
 
 
 def gather(ensemble: Ensemble, within: tuple[Tensor, Tensor, Tensor]) -> tuple[dict[str, Evidence], float]:
-    """Every test with its interval, and the level of each. within: `within_by_block` of the ensemble."""
+    """Return every test with its interval, and the level of each interval.   within: the sums of `within_by_block`."""
     sums = ensemble.pooled
     level = 1 - (1 - LEVEL) / len(TESTS)
     tests = evidence(sums, level=level, n_replicate=N_REPLICATE) | {"association": _association(sums, within, level)}
@@ -180,8 +187,8 @@ def gather(ensemble: Ensemble, within: tuple[Tensor, Tensor, Tensor]) -> tuple[d
 
 def _association(sums: Statistics, within: tuple[Tensor, Tensor, Tensor], level: float) -> Evidence:
     def correlation(counts: Tensor) -> Tensor:
-        both, left, right = (counts @ part for part in within)
-        return both / (left * right).sqrt()
+        product, spread_sq, error_sq = (counts @ part for part in within)
+        return product / (spread_sq * error_sq).sqrt()
 
     estimate = float(correlation(torch.ones(1, sums.n_block, dtype=torch.float64))[0])
     replicates = correlation(block_counts(sums, N_REPLICATE, seed=0))

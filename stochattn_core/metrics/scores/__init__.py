@@ -1,4 +1,4 @@
-"""The table of scores, and the functions that compute them: the only place where sums are divided.
+"""The table of scores, and the functions that compute them from sums.
 
 A new score is one file here and one line in SCORES; tiles, tables, curves, verdict, report, command line and docs read the table.
 """
@@ -63,14 +63,14 @@ SCORES: dict[str, Score] = {
 def scores(statistics: Statistics, weights: Tensor | None = None) -> dict[str, float | int]:
     """Return every score of SCORES over all cases and all elements of the event, by key.
 
-    weights: broadcasts to *event (cell areas).   Units: see SCORES.   NaN: scores that need two members, a climatology or any case,
-    and had none. crps_uncertainty is the CRPS of the climatology given to Statistics.of, and resolution = uncertainty - potential:
-    equal to Hersbach's when that climatology is the verifying sample.
+    weights: broadcasts to *event (cell areas).   Units: see SCORES.   NaN: scores of two members or of a climatology where there is none,
+    and every score without cases. crps_uncertainty is the CRPS of the climatology given to Statistics.of, and resolution is
+    uncertainty - potential: Hersbach's resolution if that climatology is the sample of the targets.
 
     >>> import torch
     >>> members, target = torch.tensor([[0.0, 1.0], [2.0, 3.0]]), torch.tensor([1.0, 4.0])
-    >>> found = scores(Statistics.of(members, target, target + 1, [0, 1], 2))
-    >>> round(found["rmse"], 4), round(found["spread"], 4), found["n_case"]
+    >>> values = scores(Statistics.of(members, target, target + 1, [0, 1], 2))
+    >>> round(values["rmse"], 4), round(values["spread"], 4), values["n_case"]
     (1.4142, 1.4142, 2)
     """
     values = values_by_block(statistics.pooled(weights).total())
@@ -80,7 +80,7 @@ def scores(statistics: Statistics, weights: Tensor | None = None) -> dict[str, f
 def by_event(statistics: Statistics) -> dict[str, np.ndarray]:
     """Return the scores of each element of the event (each lead time, each cell): key -> (*event).
 
-    Scores of the whole event (energy score, numbers of members and cases) are left out.
+    Scores of the event as a whole (energy score, numbers of members and cases) are left out.
 
     >>> import torch
     >>> members, target = torch.tensor([[[0.0, 0.0]], [[2.0, 4.0]]]), torch.tensor([[1.0, 1.0]])
@@ -92,23 +92,23 @@ def by_event(statistics: Statistics) -> dict[str, np.ndarray]:
 
 
 def values_by_block(sums: Statistics) -> dict[str, Tensor]:
-    """Return the scores of each entry of the leading axis: key -> (block, *event); those of the whole event are (block,).
+    """Return the scores of each entry of the leading axis: key -> (block, *event), or (block,) for scores of the event as a whole.
 
-    The bootstrap gives its replicates as that axis, `scores` and `by_event` the one total.
+    The entries are the replicates of a bootstrap, or the total alone in `scores` and `by_event`.
     """
     return {key: score.formula(sums) for key, score in SCORES.items()}
 
 
 def headlines() -> list[Score]:
-    """The scores of every table of results, in their order."""
+    """Return the scores that are columns of every table of results, in their order."""
     return sorted((score for score in SCORES.values() if score.headline), key=lambda score: score.order)
 
 
 def tiles() -> list[Score]:
-    """The scores that have a tile, in their order."""
+    """Return the scores that have a tile, in their order."""
     return sorted((score for score in SCORES.values() if score.tile), key=lambda score: score.order)
 
 
 def rules(n_member: int) -> dict[str, Rule]:
-    """The rules of all scores that have one, by key, for an ensemble of so many members."""
+    """Return the rules for an ensemble of n_member members, by the key of each score that has one."""
     return {key: score.rule.at(n_member) for key, score in SCORES.items() if score.rule}

@@ -1,4 +1,4 @@
-"""Coverage and mean width of central intervals at four levels; metrics.coverage_curve has all of them."""
+"""Coverage and mean width of the central intervals at four levels; metrics.coverage_curve has all levels."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ TOLERANCE = 0.05  # of the coverage of the central 90%
 
 
 def attainable(n_member: int, level: float = JUDGED_LEVEL) -> float:
-    """The coverage of a perfect ensemble of so many members: fewer than 19 cannot hold 90% between them."""
+    """Return the coverage of a perfect ensemble of n_member members: below 90% for fewer than 19 members."""
     return float(attainable_coverage(n_member, (level,))[0])
 
 
 def share_of_sums(sums: Statistics, level: float) -> Tensor:
-    """Share of the targets in the central interval: (block, *event)."""
+    """Return the share of the targets in the central interval, (block, *event)."""
     return sums.covered[:, LEVELS.index(level)] / sums.n
 
 
 def coverage_score(level: float) -> Score:
+    """Return the score for the coverage of the central interval of this level; one level has a rule and a tile."""
     percent = round(100 * level)
     is_judged = level == JUDGED_LEVEL
     rule = Rule(
@@ -35,6 +36,7 @@ def coverage_score(level: float) -> Score:
         within="holds",
         below="{points:.0f} points short",
         above="{points:.0f} points over",
+        needs_spread=True,
         shift=lambda n_member: attainable(n_member, level) - level,
         text=lambda rule: f"{rule.low:.0%} to {rule.high:.0%}",
     )
@@ -42,7 +44,7 @@ def coverage_score(level: float) -> Score:
         f"coverage_{percent}",
         f"{percent}% coverage",
         f"{percent}% coverage",
-        f"How often the truth lies in the central {percent}% interval of the members: it should be {percent}% of the time.",
+        f"How often the truth is in the central {percent}% interval of the members: it should be {percent}% of the time.",
         "percent",
         "ideal",
         lambda sums: share_of_sums(sums, level),
@@ -59,6 +61,7 @@ def coverage_score(level: float) -> Score:
 
 
 def width_score(level: float) -> Score:
+    """Return the score for the mean width of the central interval of this level."""
     percent = round(100 * level)
     return Score(
         f"width_{percent}",

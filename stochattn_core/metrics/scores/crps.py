@@ -1,4 +1,4 @@
-"""The CRPS, plain and fair, Hersbach's parts of it, and its skill over the climatology."""
+"""The CRPS, plain and fair, its parts after Hersbach, and its skill over climatology."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from stochattn_core.metrics.statistics import Statistics
 
 
 def over_plain(sums: Statistics, w1_by_chance: float = 0.0) -> Tensor:
-    """Fair CRPS over the MAE of the plain model, which is the CRPS of its one answer: (block,), no units."""
+    """Return the fair CRPS over the MAE of the plain model, which is the CRPS of its single forecast: (block,), no units."""
     return sums.crps_fair / sums.plain_error_abs
 
 
@@ -18,7 +18,7 @@ crps = Score(
     "crps",
     "CRPS",
     "CRPS",
-    "The error of the whole forecast distribution, with the members taken as all of it; it falls with more members.",
+    "The error of the forecast distribution, with the members as the complete distribution; it decreases with more members.",
     "target",
     "smaller",
     lambda sums: sums.crps / sums.n,
@@ -27,7 +27,7 @@ crps_fair = Score(
     "crps_fair",
     "Fair CRPS",
     "fair CRPS",
-    "The error of the whole forecast distribution, whatever the number of members: calibration and sharpness in one number.",
+    "The error of the whole forecast distribution, for any number of members: calibration and sharpness in one number.",
     "target",
     "smaller",
     lambda sums: sums.crps_fair / sums.n,
@@ -50,7 +50,7 @@ crps_reliability = Score(
     "crps_reliability",
     "CRPS reliability",
     "reliability",
-    "The part of the CRPS that perfect calibration would gain.",
+    "The part of the CRPS that perfect calibration would remove.",
     "target",
     "smaller",
     lambda sums: sums.crps_parts.reliability,
@@ -59,7 +59,7 @@ crps_potential = Score(
     "crps_potential",
     "Potential CRPS",
     "potential CRPS",
-    "The CRPS that is left after perfect calibration.",
+    "The CRPS that would be left after perfect calibration.",
     "target",
     "smaller",
     lambda sums: sums.crps_parts.potential,
@@ -77,7 +77,7 @@ crps_resolution = Score(
     "crps_resolution",
     "CRPS resolution",
     "resolution",
-    "What the forecast knows beyond the climatology, after perfect calibration.",
+    "How far the CRPS is below that of the climatology, after perfect calibration.",
     "target",
     "larger",
     lambda sums: sums.crps_parts.resolution,

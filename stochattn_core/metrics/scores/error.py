@@ -13,25 +13,25 @@ BIAS_LIMIT = 0.3  # of the RMSE: a tenth of the squared error
 
 
 def rmse_of_sums(sums: Statistics) -> Tensor:
-    """RMSE of the ensemble mean: (block, *event), units of the target."""
+    """Return the RMSE of the ensemble mean, (block, *event), in the units of the target."""
     return (sums.error_sq / sums.n).sqrt()
 
 
 def rmse_plain_of_sums(sums: Statistics) -> Tensor:
-    """RMSE of the plain model: (block, *event), units of the target."""
+    """Return the RMSE of the plain model, (block, *event), in the units of the target."""
     return (sums.plain_error_sq / sums.n).sqrt()
 
 
 def cost(sums: Statistics, w1_by_chance: float = 0.0) -> Tensor:
-    """RMSE of the mean of infinitely many members over that of the plain model: (block,), no units.
+    """Return the RMSE of the mean of infinitely many members over the RMSE of the plain model: (block,), no units.
 
-    The mean of M members errs by variance / M more than that of infinitely many; that part is taken away.
+    The squared error of the mean of M members is larger by variance / M than that of infinitely many; this part is subtracted.
     """
     return ((sums.error_sq - sums.variance / sums.n_member).clamp(min=0) / sums.plain_error_sq).sqrt()
 
 
 def relative_bias(sums: Statistics, w1_by_chance: float = 0.0) -> Tensor:
-    """Mean error of the ensemble mean over its RMSE: (block,), no units, 0 without bias."""
+    """Return the mean error of the ensemble mean over its RMSE: (block,), no units, 0 without bias."""
     return sums.error / sums.n / (sums.error_sq / sums.n).sqrt()
 
 

@@ -13,7 +13,7 @@ from stochattn_core.metrics.statistics import Statistics
 
 
 def beyond_chance(sums: Statistics, w1_by_chance: float = 0.0) -> Tensor:
-    """W1 minus the W1 that a perfect ensemble has on as many cases: (block,), no units. sums: pooled."""
+    """Return W1 minus the expected W1 of a perfect ensemble on as many cases: (block,), no units.   sums: pooled."""
     return w1_of_ranks(sums.rank.T) - w1_by_chance
 
 

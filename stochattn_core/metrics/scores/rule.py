@@ -1,4 +1,4 @@
-"""The rule for good, doubtful and bad, and what a score is held against: one class for tiles, tables and the verdict."""
+"""The rule that judges a score as good, doubtful or bad: one class for tiles, tables and the verdict."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MARK: dict[Grade, str] = {"good": "●", "doubtful": "◐", "bad": "○", "none"
 
 
 class Evidence(NamedTuple):
-    """One test: an estimate with its interval, and the rule it was held against, in words."""
+    """One test: an estimate with its interval, and the rule it is compared with, in words."""
 
     estimate: float
     low: float
@@ -22,7 +22,7 @@ class Evidence(NamedTuple):
 
 @dataclass(frozen=True)
 class Judgement:
-    """grade: for the colour.   word: for readers, also those who see no colour."""
+    """A grade, which sets the colour, and a word, which says the same without colour."""
 
     grade: Grade
     word: str
@@ -34,16 +34,17 @@ class Judgement:
 
 @dataclass(frozen=True)
 class Rule:
-    """When the quantity of a score is good, doubtful or bad.
+    """The limits that decide whether the quantity of a score is good, doubtful or bad.
 
-    Within low .. high it is good. Outside it is bad where the interval of the estimate excludes `ideal`, the value of a perfect ensemble,
-    on the same side; else chance alone may explain it, and it is doubtful. `sure`, where given, is the range that the interval must lie in
-    before a value within the limits counts as good.
+    A quantity within low .. high is good. Outside these limits it is bad if the interval of the estimate excludes `ideal`, the value of a
+    perfect ensemble, on the same side; otherwise chance alone may explain the difference, and it is doubtful. If `sure` is given, a quantity
+    within the limits is good only if its interval is inside that range too.
 
-    test: name of the quantity in the evidence of a verdict.   about: what the quantity is, in words, "" for the score itself.
-    within, below, above: the words of each outcome, formatted with estimate, gap = |estimate - ideal| and points = 100 gap.
-    is_distance: resampling enlarges the quantity, so that its interval is moved back by as much.
-    shift(n_member) moves limits and ideal: few members cannot reach every coverage.   text: the limits in words, where the default does not do.
+    test: name of the quantity in the evidence of a verdict.   about: the quantity in words; "" for the score itself.
+    within, below, above: the words for each outcome, formatted with estimate, gap = |estimate - ideal| and points = 100 gap.
+    is_distance: resampling increases the quantity, so that its interval is moved back.   needs_spread: bad for members that are all equal.
+    shift: n_member -> an amount added to limits and ideal, because a few members cannot reach every coverage.
+    text: writes the limits in words, if the default is not suitable.
     """
 
     test: str
@@ -56,29 +57,31 @@ class Rule:
     above: str = "too high"
     about: str = ""
     is_distance: bool = False
+    needs_spread: bool = False
     shift: Callable[[int], float] = lambda n_member: 0.0
     text: Callable[[Rule], str] | None = None
 
     def at(self, n_member: int) -> Rule:
-        """The rule for an ensemble of so many members."""
-        by = self.shift(n_member)
-        return replace(self, ideal=self.ideal + by, low=self.low + by, high=self.high + by) if by else self
+        """Return the rule for an ensemble of n_member members."""
+        amount = self.shift(n_member)
+        return replace(self, ideal=self.ideal + amount, low=self.low + amount, high=self.high + amount) if amount else self
 
     def side(self, estimate: float) -> int:
-        """-1 below the limits, 1 above them, 0 within."""
+        """Return -1 below the limits, 1 above them, 0 within."""
         return -1 if estimate < self.low else 1 if estimate > self.high else 0
 
     def misses(self, evidence: Evidence) -> int:
-        """-1 or 1 where the estimate is outside the limits and its interval excludes the ideal on that side, else 0."""
+        """Return the side, -1 or 1, if the estimate is outside the limits and its interval excludes the ideal on that side; else 0."""
         side = self.side(evidence.estimate)
         beyond_chance = evidence.high < self.ideal if side < 0 else evidence.low > self.ideal
         return side if side and beyond_chance else 0
 
     def is_sure(self, evidence: Evidence) -> bool:
-        """Whether the interval is narrow enough for a claim that the value is good."""
+        """Return whether the interval is narrow enough to support the claim that the value is good."""
         return self.sure is None or (self.sure[0] < evidence.low and evidence.high < self.sure[1])
 
     def judge(self, evidence: Evidence) -> Judgement:
+        """Return grade and word for this estimate and its interval; grade "none" for an estimate that is not a number."""
         estimate = evidence.estimate
         if not math.isfinite(estimate):
             return Judgement("none", "not defined")
@@ -101,5 +104,5 @@ class Rule:
 
     @property
     def words(self) -> str:
-        """The limits, and what is held against them."""
+        """The limits and the quantity that is compared with them."""
         return f"{self.limits}: {self.about}" if self.about else self.limits

@@ -1,4 +1,4 @@
-"""What a score is: its names, its unit, its formula over sums, what it is compared with, and its rule."""
+"""What a score is: its names, unit, formula over sums, reference, and rule."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ Formula = Callable[[Statistics], Tensor]
 class Curve:
     """How a score is drawn against lead time or by region.
 
-    axes: title of the plot it shares with others.   label: in the legend, "" for none.   role: colour, a field of figures.theme.Palette.
-    is_spread: multiplied by the finite-size factor, so that it meets the RMSE.   level: the nominal level of an interval, or None.
-    by_region: also drawn for each region.
+    axes: title of the plot, which several scores may share.   label: in the legend, "" for none.   role: colour, a field of
+    figures.theme.Palette.   is_spread: drawn times the finite-size factor, so that it equals the RMSE of a perfect ensemble.
+    level: the nominal level of an interval, or None.   by_region: also drawn for each region.
     """
 
     axes: str
@@ -36,16 +36,17 @@ class Curve:
 
 @dataclass(frozen=True)
 class Score:
-    """One line of SCORES. Every place that shows scores reads it: tiles, tables, curves, verdict, report, command line, docs.
+    """One entry of SCORES. Everything that shows scores reads it: tiles, tables, curves, verdict, report, command line, docs.
 
     key: in JSON.   title: on a tile.   short: in the head of a table.   description: one sentence for a newcomer.
-    unit: "target" stands for the unit of the target.   ideal: the best value, for direction "ideal".
-    formula: sums -> (block, *event), each entry of the leading axis by itself.   of_event: defined for each element, not only for the whole.
-    reference: what is shown beside it: the key of another score, "range" for its 90% range, "chance" for what a perfect ensemble exceeds
-    one time in ten.   rule and tested: when it is good, and the quantity that the rule judges, (block,) of pooled sums and of the W1
-    that chance makes.   tile: shown on a tile.   headline: shown in every table of results.   order: in both, small
-    first.   curve: how it is drawn.
-    title_at(n_member): the title where it depends on the number of members.   beside_references: shown with the best reference forecast.
+    unit: "target" means the unit of the target.   ideal: the best value, for direction "ideal".
+    formula: sums -> (block, *event), computed for each entry of the leading axis separately.
+    of_event: True if the score is defined for each element of the event, False if only for the event as a whole.
+    reference: shown beside the score: the key of another score, "range" for its 90% range, or "chance" for the value that a perfect ensemble
+    exceeds one time in ten.
+    rule: when the score is good.   tested: the quantity that the rule judges, (pooled sums, expected W1 of a perfect ensemble) -> (block,).
+    tile: shown on a tile.   headline: a column of every table of results.   order: in both, smallest first.   curve: how it is drawn.
+    title_at: n_member -> title, if it depends on the number of members.   beside_references: shown with the best reference forecast.
     """
 
     key: str
@@ -68,5 +69,5 @@ class Score:
     beside_references: bool = False
 
     def titled(self, n_member: int) -> str:
-        """The title for an ensemble of so many members."""
+        """Return the title for an ensemble of n_member members."""
         return self.title_at(n_member) if self.title_at else self.title

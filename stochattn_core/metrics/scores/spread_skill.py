@@ -12,12 +12,12 @@ from stochattn_core.metrics.statistics import Statistics
 
 
 def spread_of_sums(sums: Statistics) -> Tensor:
-    """Root of the mean member variance: (block, *event), units of the target."""
+    """Return the root of the mean member variance, (block, *event), in the units of the target."""
     return (sums.variance / sums.n).sqrt()
 
 
 def ratio_of_sums(sums: Statistics, w1_by_chance: float = 0.0) -> Tensor:
-    """The spread-skill ratio as the root of one ratio of sums: (block,). It differs from the score in the last bit at most."""
+    """Return the spread-skill ratio as the root of one ratio of sums, (block,). It differs from the score by at most the last bit."""
     return (variance_factor(sums.n_member) * sums.variance / sums.error_sq).sqrt()
 
 
@@ -41,7 +41,7 @@ spread_skill_ratio = Score(
     lambda sums: finite_size_factor(sums.n_member) * spread_of_sums(sums) / rmse_of_sums(sums),
     ideal=1.0,
     reference="range",
-    rule=Rule("ratio", ideal=1.0, low=0.9, high=1.1, sure=(0.75, 4 / 3), below="too narrow", above="too wide"),
+    rule=Rule("ratio", ideal=1.0, low=0.9, high=1.1, sure=(0.75, 4 / 3), below="too narrow", above="too wide", needs_spread=True),
     tested=ratio_of_sums,
     tile=True,
     headline=True,

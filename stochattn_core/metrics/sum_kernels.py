@@ -1,12 +1,13 @@
-"""The sums of `sums` for one tile of elements after another, compiled by Numba: each member is read once.
+"""The sums of `sums`, computed tile by tile of elements and compiled by Numba: each member is read once.
 
-A tile is as many neighbouring elements of one block as have their members and their sums in the nearest cache. Every step is one loop over
-its LANES, without a branch, so that the processor takes a vector of elements at a time: members are sorted by a network whose every step
-compares two of them, and each element keeps sums of its own, in float64, until the block changes. Elements that are missing, and those that
-fill up a tile, are 0 throughout and add 0.
-Only sums of gaps between sorted errors are kept: CRPS and widths are weighted sums of those (`cpu`), no term of which is negative.
-Constants of other modules are compiled in, and Numba looks at this file alone: after changing one of theirs, edit this file. For the same
-reason the steps stay in one file with the loop that calls them: Numba would not see that one of them had changed.
+A tile is a group of neighbouring elements of one block, so many that their members and their sums fit into the nearest cache. Every step is
+one loop over the LANES of the tile, without a branch, so that the processor works on a vector of elements. A sorting network sorts the
+members: each of its steps compares two of them. Each element has sums of its own, in float64, until the block changes. Missing elements, and
+lanes without an element, are 0 throughout and add 0.
+Only sums of gaps between sorted errors are stored: CRPS and widths are weighted sums of these gaps (`compiled_sums`), and no term of them is
+negative.
+Numba compiles in the constants of other modules and looks for changes in this file only: after a change of such a constant, edit this file.
+For the same reason all steps are in one file with the loop that calls them: Numba would not see a change in another file.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ import numpy as np
 from stochattn_core.compiled import compiled
 from stochattn_core.metrics.bins import BIN_PER_OCTAVE, BIN_SLACK, LEAST_SPREAD
 
-LANES = 64  # elements of a tile; a fixed number, for which the compiler unrolls its loops
-# What is kept of an element, one number each; deviation_sq, rank, alpha, beta and coverage follow.
+LANES = 64  # elements of a tile; a constant, so that the compiler can unroll the loops
+# The sums of an element that are one number each; deviation_sq, rank, alpha, beta and coverage follow them.
 N, PLAIN_SQ, PLAIN_ABS, ERROR, ERROR_SQ, VARIANCE, DRIFT_SQ, CLIMATE_CRPS, CLIMATE_VARIANCE, N_MOMENT = range(10)
 _LEAST_VARIANCE = LEAST_SPREAD**2
 _BIN_PER_DOUBLING = BIN_PER_OCTAVE // 2  # of the variance
@@ -32,8 +33,8 @@ _BIN_SLACK = 2 ** (BIN_SLACK / _BIN_PER_DOUBLING)
 
 
 @compiled
-def sorting_network(n):
-    """Pairs (low, high) to compare in turn: Batcher's merge exchange, for any n. Source: Knuth, TAOCP 3, algorithm 5.2.2M."""
+def sorting_network(n: int) -> np.ndarray:
+    """Return the pairs (low, high) to compare in turn, (pair, 2) int64: Batcher's merge exchange, for any n. Source: Knuth, TAOCP 3, algorithm 5.2.2M."""
     pairs = np.empty((n * n // 2 + 1, 2), np.int64)
     n_pair = 0
     top = 1
@@ -55,8 +56,8 @@ def sorting_network(n):
 
 
 @compiled
-def _load(members, column, n, x, mean):
-    """Members of the n elements from `column` on, 0 in the lanes after them, and their mean. Returns how many are not finite."""
+def _load(members: np.ndarray, column: int, n: int, x: np.ndarray, mean: np.ndarray) -> int:
+    """Write the members of the n elements from `column` on, 0 in the lanes after them, and their mean. Return how many are not finite."""
     m = len(x)
     mean[:] = 0.0
     for j in range(m):
@@ -81,8 +82,8 @@ def _load(members, column, n, x, mean):
 
 
 @compiled
-def _squares(x, mean, plain, variance, deviation_sq):
-    """The variance (ddof 1; 0, and for nobody, with one member), and adds squared deviations from `plain`: (member, LANES)."""
+def _squares(x: np.ndarray, mean: np.ndarray, plain: np.ndarray, variance: np.ndarray, deviation_sq: np.ndarray) -> None:
+    """Write the variance (ddof = 1; 0 for one member, where it is not used), and add the squared deviations from `plain`: (member, LANES)."""
     m = len(x)
     variance[:] = 0.0
     for j in range(m):
@@ -94,7 +95,8 @@ def _squares(x, mean, plain, variance, deviation_sq):
 
 
 @compiled
-def _moments(seen, target, plain, mean, variance, sums):
+def _moments(seen: np.ndarray, target: np.ndarray, plain: np.ndarray, mean: np.ndarray, variance: np.ndarray, sums: np.ndarray) -> None:
+    """Add the counts, errors and squares of one tile: (N_MOMENT, LANES)."""
     for t in range(LANES):
         sums[N, t] += seen[t]
         sums[PLAIN_SQ, t] += (plain[t] - target[t]) ** 2
@@ -108,7 +110,8 @@ def _moments(seen, target, plain, mean, variance, sums):
 
 
 @compiled
-def _sort(x, pairs):
+def _sort(x: np.ndarray, pairs: np.ndarray) -> None:
+    """Sort the members of every lane in place."""
     for pair in range(len(pairs)):
         low, high = x[pairs[pair, 0]], x[pairs[pair, 1]]
         for t in range(LANES):
@@ -118,8 +121,8 @@ def _sort(x, pairs):
 
 
 @compiled
-def _errors(x, target, seen, error, share):
-    """Errors of sorted members, and what each rank that the target may have gets of it: 1, or less where errors are 0."""
+def _errors(x: np.ndarray, target: np.ndarray, seen: np.ndarray, error: np.ndarray, share: np.ndarray) -> None:
+    """Write the errors of the sorted members, and the probability of each possible rank of the target: 1, or 1 / (e + 1) for e errors of 0."""
     share[:] = 1.0
     for j in range(len(x)):
         for t in range(LANES):
@@ -131,8 +134,8 @@ def _errors(x, target, seen, error, share):
 
 
 @compiled
-def _ranks(error, share, rank):
-    """Adds to (member + 1, LANES): the target has rank j when error j - 1 is at most 0 and error j at least 0."""
+def _ranks(error: np.ndarray, share: np.ndarray, rank: np.ndarray) -> None:
+    """Add to (member + 1, LANES): the target has rank j when error j - 1 is at most 0 and error j at least 0."""
     m = len(error)
     for t in range(LANES):
         rank[0, t] += share[t] * (error[0, t] >= 0)
@@ -143,8 +146,8 @@ def _ranks(error, share, rank):
 
 
 @compiled
-def _gaps(error, alpha, beta):
-    """Adds to (member + 1, LANES) the part of each gap between sorted errors that lies below 0, and the part above."""
+def _gaps(error: np.ndarray, alpha: np.ndarray, beta: np.ndarray) -> None:
+    """Add to (member + 1, LANES) the part of each gap between sorted errors that lies below 0, and the part above 0."""
     m = len(error)
     for t in range(LANES):
         beta[0, t] += max(error[0, t], 0.0)
@@ -156,9 +159,11 @@ def _gaps(error, alpha, beta):
 
 
 @compiled
-def _covered(error, seen, low, part, covered):
-    """Adds to (level, LANES) where the interval holds the target. low, part: (2, level), the order statistic below each end and how far
-    beyond it the end lies."""
+def _covered(error: np.ndarray, seen: np.ndarray, low: np.ndarray, part: np.ndarray, covered: np.ndarray) -> None:
+    """Add 1 to (level, LANES) where the interval contains the target.
+
+    low, part: (2, level), the order statistic below each end of the interval, and the share of the gap between it and the end.
+    """
     last = len(error) - 1
     for level in range(low.shape[1]):
         a, b = error[low[0, level]], error[min(low[0, level] + 1, last)]
@@ -171,8 +176,8 @@ def _covered(error, seen, low, part, covered):
 
 
 @compiled
-def _spread_bins(variance, raised, bins):
-    """floor(_BIN_PER_DOUBLING log2 variance) above the lowest, from the bits of the number: its exponent, and where its mantissa lies."""
+def _spread_bins(variance: np.ndarray, raised: np.ndarray, bins: np.ndarray) -> None:
+    """Write floor(_BIN_PER_DOUBLING log2 variance) - LOWEST_BIN, found from the exponent and the mantissa of the number."""
     for t in range(LANES):
         raised[t] = max(variance[t], _LEAST_VARIANCE) * _BIN_SLACK
     bits = raised.view(np.int64)
@@ -185,9 +190,14 @@ def _spread_bins(variance, raised, bins):
 
 @compiled
 def _add_tile(
-    x, seen, target, plain, pairs, low, part, mean, variance, error, share, raised, bins, moments, deviation_sq, rank, alpha, beta, covered
-):  # fmt: skip
-    """Every step for one tile. A function of its own: the compiler takes what comes from a caller for apart, or asks once a loop."""
+    x: np.ndarray, seen: np.ndarray, target: np.ndarray, plain: np.ndarray, pairs: np.ndarray, low: np.ndarray, part: np.ndarray,
+    mean: np.ndarray, variance: np.ndarray, error: np.ndarray, share: np.ndarray, raised: np.ndarray, bins: np.ndarray,
+    moments: np.ndarray, deviation_sq: np.ndarray, rank: np.ndarray, alpha: np.ndarray, beta: np.ndarray, covered: np.ndarray,
+) -> None:  # fmt: skip
+    """Make every step for one tile.
+
+    A function of its own, because the compiler assumes that the arrays given by a caller do not overlap, or checks it once a loop.
+    """
     _squares(x, mean, plain, variance, deviation_sq)
     _moments(seen, target, plain, mean, variance, moments)
     _sort(x, pairs)
@@ -199,8 +209,8 @@ def _add_tile(
 
 
 @compiled
-def _distance(reference, y):
-    """Sum over the reference of its distance from y; four sums, so that none waits for the one before."""
+def _distance(reference: np.ndarray, y: float) -> float:
+    """Return the sum of the distances of the reference values from y; four partial sums, so that no addition waits for the one before."""
     a = b = c = d = 0.0
     n = len(reference)
     for k in range(0, n - 3, 4):
@@ -214,8 +224,11 @@ def _distance(reference, y):
 
 
 @compiled
-def _fold(sums, place, width, n_together, by_element):
-    """Adds the sums of a tile, `width` elements of the event from `place` on of each of n_together cases, to those of a block: (..., event)."""
+def _fold(sums: np.ndarray, place: int, width: int, n_together: int, by_element: np.ndarray) -> None:
+    """Add the sums of a tile to those of a block, (..., event), and set them to 0.
+
+    The tile holds `width` elements of the event, from `place` on, of each of n_together cases.
+    """
     for row in range(len(sums)):
         for case in range(n_together):
             for t in range(width):
@@ -225,24 +238,24 @@ def _fold(sums, place, width, n_together, by_element):
 
 @compiled
 def add_cases(
-    members,  # (member, element) float32 or float64, element = case * n_event + place in the event
-    first,  # element of the first case there
-    target,  # (case, event) float64, NaN where missing
-    plain,  # (case, event) float64
-    block,  # (case,) int64, ascending or nearly: whenever it changes the sums of a tile are put away
-    pairs,  # sorting_network
-    low,  # (2, level), see _covered
-    part,
-    reference,  # (event, reference) float64; none: (event, 0)
-    reference_distance,  # (event,) E|X - X'| / 2 of the reference
-    climate_sd,  # (0, 1 or case, event) float64
-    by_element,  # (block, ..., event) float64, added to: N_MOMENT numbers, deviation_sq, rank, alpha, beta, covered
-    variance,  # (case, event), written
-    error_sq,  # (case, event), written
-    bins,  # (case, event) int64, written: bin of the spread above the lowest, -1 where there is none
-    used,  # (N_BIN,) bool, True where there is a spread
-):
-    """Adds the cases of a chunk to the sums. Returns how many members, plain values and targets are not finite."""
+    members: np.ndarray,  # (member, element) float32 or float64, element = case * n_event + place in the event
+    first: int,  # element of the first case there
+    target: np.ndarray,  # (case, event) float64, NaN where missing
+    plain: np.ndarray,  # (case, event) float64
+    block: np.ndarray,  # (case,) int64, ascending or nearly: at each change the sums of a tile are added to their block
+    pairs: np.ndarray,  # sorting_network
+    low: np.ndarray,  # (2, level), see _covered
+    part: np.ndarray,
+    reference: np.ndarray,  # (event, reference) float64; none: (event, 0)
+    reference_distance: np.ndarray,  # (event,) E|X - X'| / 2 of the reference
+    climate_sd: np.ndarray,  # (0, 1 or case, event) float64
+    by_element: np.ndarray,  # (block, ..., event) float64, added to: N_MOMENT numbers, deviation_sq, rank, alpha, beta, covered
+    variance: np.ndarray,  # (case, event), written
+    error_sq: np.ndarray,  # (case, event), written
+    bins: np.ndarray,  # (case, event) int64, written: bin of the spread above the lowest, -1 where there is none
+    used: np.ndarray,  # (N_BIN,) bool, True where there is a spread
+) -> tuple[int, int, int]:
+    """Add the cases of a chunk to the sums. Return how many members, plain values and targets are not finite."""
     m = len(members)
     n_case, n_event = target.shape
     flat_target, flat_plain = target.reshape(-1), plain.reshape(-1)
@@ -300,8 +313,19 @@ def add_cases(
 
 
 @compiled
-def add_bins(bins, place, variance, error_sq, block, weights, by_bin):
-    """Adds a chunk to (block, bin, head, 3), weight, variance and squared error. place: (N_BIN,), index of each bin in by_bin."""
+def add_bins(
+    bins: np.ndarray,
+    place: np.ndarray,
+    variance: np.ndarray,
+    error_sq: np.ndarray,
+    block: np.ndarray,
+    weights: np.ndarray,
+    by_bin: np.ndarray,
+) -> None:
+    """Add the weights, variances and squared errors of a chunk to by_bin, (block, bin, head, 3).
+
+    place: (N_BIN,), the index of each bin in by_bin.   The other arguments as add_cases writes them.
+    """
     n_case, n_event = bins.shape
     per_head = n_event // by_bin.shape[2]
     for i in range(n_case):
@@ -314,11 +338,27 @@ def add_bins(bins, place, variance, error_sq, block, weights, by_bin):
 
 
 def warm() -> None:
-    """Call every kernel once on one case, which compiles it, or loads what was compiled."""
-    one, whole, place = np.zeros((1, 1)), np.zeros(1, np.int64), np.zeros((1, 1), np.int64)
+    """Call every kernel once on one case, which compiles it, or loads its machine code."""
+    number, block, place = np.zeros((1, 1)), np.zeros(1, np.int64), np.zeros((1, 1), np.int64)
     for dtype in (np.float32, np.float64):
         by_element, used = np.zeros((1, N_MOMENT + 2 + 3 * 3 + 1, 1)), np.zeros(N_BIN, np.bool_)
         ends = np.zeros((2, 1), np.int64), np.zeros((2, 1))
         members = np.zeros((2, 1), dtype)
-        add_cases(members, 0, one, one, whole, sorting_network(2), *ends, one, np.zeros(1), one, by_element, one, one, place, used)
-    add_bins(np.zeros((1, 1), np.int64), np.zeros(N_BIN, np.int64), one, one, whole, np.ones(1), np.zeros((1, 1, 1, 3)))
+        add_cases(
+            members,
+            0,
+            number,
+            number,
+            block,
+            sorting_network(2),
+            *ends,
+            number,
+            np.zeros(1),
+            number,
+            by_element,
+            number,
+            number,
+            place,
+            used,
+        )
+    add_bins(np.zeros((1, 1), np.int64), np.zeros(N_BIN, np.int64), number, number, block, np.ones(1), np.zeros((1, 1, 1, 3)))

@@ -1,7 +1,7 @@
-"""The sums of `sums`, compiled for the CPU: the same counts, the same sums but for their last bits, many times faster.
+"""The sums of `sums`, compiled for the CPU: equal counts, and sums equal but for their last bits, in much less time.
 
-One pass over the members, a chunk of cases at a time (`kernels.py`; `energy_kernels.py` for the energy score). Until the compiled code is
-there `sums` answers in torch; see `stochattn_core.compiled`. How much faster: benchmarks/results/scores.json.
+The kernels pass over the members once, a chunk of cases at a time (`sum_kernels.py`; `energy_kernels.py` for the energy score). Until their
+machine code is available, `sums` computes in torch; see `stochattn_core.compiled`. The time saved: benchmarks/results/scores.json.
 """
 
 from __future__ import annotations
@@ -13,28 +13,33 @@ from torch import Tensor
 from stochattn_core.compiled import Kernels
 from stochattn_core.metrics.intervals import LEVELS, positions
 
-_kernels = Kernels("stochattn_core.metrics.kernels")
+_sum_kernels = Kernels("stochattn_core.metrics.sum_kernels")
 _energy_kernels = Kernels("stochattn_core.metrics.energy_kernels")
 
 
 def takes(members: Tensor | np.ndarray) -> bool:
-    """Whether the compiled code is there and can work where the members are."""
+    """Return whether the machine code is available and can work where the members are."""
     if isinstance(members, Tensor) and members.device.type != "cpu":
         return False
-    return None not in [kernels.loaded() for kernels in (_kernels, _energy_kernels)]
+    return None not in [kernels.loaded() for kernels in (_sum_kernels, _energy_kernels)]
 
 
 def wait() -> bool:
-    """As Kernels.wait."""
-    return all([kernels.wait() for kernels in (_kernels, _energy_kernels)])
+    """Load the kernels, after waiting for their compilation; return whether they are available. See Kernels.wait."""
+    return all([kernels.wait() for kernels in (_sum_kernels, _energy_kernels)])
 
 
-class Sums:
-    """What Statistics holds of the cases added so far, except what is one number a case: the energy score and the count of cases."""
+class CompiledSums:
+    """The sums of the cases added so far, except those with one number a case: the energy score and the number of cases.
+
+    To be made only where `takes` is True.
+    """
 
     def __init__(self, n_member: int, event: tuple[int, ...], n_block: int, weights: Tensor | None, climatology: Tensor | None) -> None:
-        """weights: (*event).   climatology: (reference, *event), of all cases.   Both float64."""
-        self.kernels = _kernels.loaded()
+        """weights: (*event).   climatology: (reference, *event), the same for all cases.   Both float64."""
+        kernels, energy_kernels = _sum_kernels.loaded(), _energy_kernels.loaded()
+        assert kernels is not None and energy_kernels is not None  # `takes` was asked
+        self.kernels, self.energy_kernels = kernels, energy_kernels
         self.n_member, self.event, self.n_block = n_member, event, n_block
         self.n_event = int(np.prod(event, dtype=np.int64))
         self.weights = np.ones(self.n_event) if weights is None else weights.reshape(-1).contiguous().numpy()
@@ -50,44 +55,47 @@ class Sums:
         self.bins, self.by_bin = np.zeros(0, np.int64), np.zeros((n_block, 0, head, 3))
 
     def add(self, members: np.ndarray, first: int, target: Tensor, plain: Tensor, block: Tensor, clim_sd: Tensor) -> tuple[int, int, int]:
-        """Add the cases of a chunk. Returns how many members, values of plain and targets are not finite; if any, the sums are void.
+        """Add the cases of a chunk. Return the number of members, plain values and targets that are not finite; the sums are void if any is.
 
-        members: (member, case * *event), contiguous, of which the cases begin in column `first`.   clim_sd: (0, 1 or case, *event), float64.
+        members: (member, case * *event), contiguous; the cases begin in column `first`.   clim_sd: (0, 1 or case, *event), float64.
         """
-        target, plain, clim_sd = (values.reshape(len(values), self.n_event).contiguous().numpy() for values in (target, plain, clim_sd))
-        block, shape = block.numpy(), target.shape
-        variance, error_sq, bins = np.empty(shape), np.empty(shape), np.empty(shape, np.int64)
-        wrong = self.kernels.add_cases(
-            members, first, target, plain, block, self.pairs, *self.ends, self.reference, self.reference_distance, clim_sd,
+        y, f, sd = (values.reshape(len(values), self.n_event).contiguous().numpy() for values in (target, plain, clim_sd))
+        blocks = block.numpy()
+        variance, error_sq, bins = np.empty(y.shape), np.empty(y.shape), np.empty(y.shape, np.int64)
+        n_wrong: tuple[int, int, int] = self.kernels.add_cases(
+            members, first, y, f, blocks, self.pairs, *self.ends, self.reference, self.reference_distance, sd,
             self.by_element, variance, error_sq, bins, self.used,
         )  # fmt: skip
-        if any(wrong):
-            return wrong
+        if any(n_wrong):
+            return n_wrong
         known = np.flatnonzero(self.used)
         if len(known) > len(self.bins):
             wide = np.zeros((self.n_block, len(known), *self.by_bin.shape[2:]))
             wide[:, np.searchsorted(known, self.bins)] = self.by_bin
             self.bins, self.by_bin = known, wide
         place = np.searchsorted(known, np.arange(self.kernels.N_BIN))
-        self.kernels.add_bins(bins, place, variance, error_sq, block, self.weights, self.by_bin)
-        return wrong
+        self.kernels.add_bins(bins, place, variance, error_sq, blocks, self.weights, self.by_bin)
+        return n_wrong
 
     def energy(self, members: np.ndarray, first: int, target: Tensor) -> Tensor:
-        """(case,): the fair energy score of each case of a chunk, 0 where nothing is observed. Arguments as in `add`."""
+        """Return the fair energy score of each case of a chunk, (case,), 0 where nothing is observed. Arguments as in `add`."""
         energy = torch.empty(len(target), dtype=torch.float64)
         target = target.reshape(len(target), self.n_event).contiguous()
-        _energy_kernels.loaded().energy(members, first, target.numpy(), self.weights, energy.numpy())
+        self.energy_kernels.energy(members, first, target.numpy(), self.weights, energy.numpy())
         return energy
 
     def fields(self, n_case: Tensor | None, energy: Tensor | None, crps_climatology: Tensor | None, has_clim_sd: bool) -> dict[str, Tensor]:
-        """n_case, energy: (block,), of an event; None and None where the target is one number a case, whose sums say both.
+        """Return the sums by the names of the fields of Statistics.
 
-        crps_climatology: (block, *event), when it was not summed here.
+        n_case, energy: (block,). None for both where the target is one number a case: the other sums then contain them.
+        crps_climatology: (block, *event), where it was summed elsewhere; None where it was summed here.
         """
         m, k = self.n_member, self.kernels
         sums = torch.from_numpy(self.by_element)
         n = sums[:, k.N]
-        missing = torch.zeros_like(n).masked_fill(n > 0, torch.nan)  # what cannot be known is so where there is a case, as a sum of NaN
+        missing = torch.zeros_like(n).masked_fill(
+            n > 0, torch.nan
+        )  # an unknown quantity: NaN where there is a case, as a sum of NaN, else 0
         deviation_sq, rank, alpha, beta, covered = sums[:, k.N_MOMENT :].split([m, m + 1, m + 1, m + 1, len(LEVELS)], 1)
         gap = (alpha + beta)[:, 1:m]
         # CRPS and widths are weighted sums of the gaps between sorted errors, below and above 0: Hersbach (2000), equation 25.
@@ -103,16 +111,16 @@ class Sums:
         crps_reference = sums[:, k.CLIMATE_CRPS] if self.reference.shape[1] else missing
 
         def by_event(values: Tensor) -> Tensor:
-            """(block, ..., event) -> (block, ..., *event), in memory of its own."""
+            """Return a copy with the axes of the event: (block, ..., event) -> (block, ..., *event)."""
             return values.clone(memory_format=torch.contiguous_format).reshape(*values.shape[:-1], *self.event)
 
         def by_head(values: Tensor) -> Tensor:
-            """(block, ..., event) -> (block, ..., *head), the weighted sum over the rest of the event."""
+            """Return the weighted sum over all of the event but its first axis: (block, ..., event) -> (block, ..., *head)."""
             values = (values * torch.from_numpy(self.weights)).reshape(*values.shape[:-1], *self.event)
             return values.flatten(values.ndim - len(self.event) + 1).sum(-1) if len(self.event) > 1 else values
 
         def by_bin(values: np.ndarray) -> Tensor:
-            """(block, bin, head) -> (block, bin, *head)."""
+            """Return a copy with the head as in the event: (block, bin, head) -> (block, bin, *head)."""
             return torch.from_numpy(np.ascontiguousarray(values)).reshape(*values.shape[:-1], *self.event[:1])
 
         return {
@@ -145,18 +153,20 @@ class Sums:
 
 
 def columns(members: Tensor | np.ndarray) -> np.ndarray | None:
-    """All members as (member, case * *event) where they lie in memory as the kernels take them; None where a chunk must be copied."""
-    array = members.detach().numpy() if isinstance(members, Tensor) and members.dtype in (torch.float32, torch.float64) else members
-    in_memory = type(array) is np.ndarray and array.dtype in (np.float32, np.float64) and array.flags.carray
-    return array.reshape(len(array), -1) if in_memory else None
+    """Return all members as (member, case * *event), or None where their memory is not as the kernels need it and chunks must be copied."""
+    if isinstance(members, Tensor) and members.dtype in (torch.float32, torch.float64):
+        members = members.detach().numpy()
+    if type(members) is not np.ndarray or members.dtype not in (np.float32, np.float64) or not members.flags.carray:
+        return None
+    return members.reshape(len(members), -1)
 
 
 def _weighted(sums: Tensor, weights: Tensor) -> Tensor:
-    """Sums over the second axis with the weights of one or several results: (block, j, event), (..., j) -> (block, ..., event)."""
+    """Return sums over the second axis with the weights of one or several results: (block, j, event), (..., j) -> (block, ..., event)."""
     return torch.einsum("bje,...j->b...e", sums, weights)
 
 
 def _ends(n_member: int) -> tuple[np.ndarray, np.ndarray]:
-    """Of the interval of each level the member below each end and the share of the gap above it: (2, level), lower and upper end."""
+    """Return the member below each end of each interval, and the share of the gap above that member: (2, level) each, lower and upper end."""
     low, part = positions([*((1 - level) / 2 for level in LEVELS), *((1 + level) / 2 for level in LEVELS)], n_member)
     return low.view(2, -1).numpy(), part.view(2, -1).numpy()

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 
-def cell_area_weights(latitude: Sequence[float] | Tensor) -> Tensor:
-    """Exact relative area of the cells of each latitude row, sin(upper edge) - sin(lower edge), scaled to mean 1.
+def cell_area_weights(latitude: Sequence[float] | Float[Tensor, " latitude"]) -> Float[Tensor, " latitude"]:
+    """Return the exact relative area of the cells of each latitude row, sin(upper edge) - sin(lower edge), scaled to mean 1.
 
-    Edges lie half-way between neighbouring rows; the outermost rows reach as far out as in, and never past a pole, so a
-    row at the pole itself is the cap of half a row. Multiply (latitude, longitude) values by weights[:, None].
+    Edges are half-way between neighbouring rows. The outermost rows extend as far outwards as inwards, but not beyond a pole, so that a row
+    at a pole is a cap half as high as the others. Multiply values (latitude, longitude) by weights[:, None].
 
     latitude: (latitude,) cell centres in degrees, ascending or descending, at least 2.
-    Returns (latitude,) in float64, mean 1.
+    Returns (latitude,) float64, mean 1. ValueError for fewer than 2 latitudes, and where they do not rise or fall within -90 to 90.
 
     >>> cell_area_weights([-45.0, 45.0])
     tensor([1., 1.], dtype=torch.float64)
