@@ -57,7 +57,7 @@ def test_the_chosen_bits_are_handed_over_one_after_another(bits, chosen):
     generator = battery.Generator(order, bits, 9)
     uniform = ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_void_p, ctypes.c_void_p)(generator.uniform)
     assert [uniform(generator.param, generator.state) for _ in expected[:50]] == [number / 2**32 for number in expected[:50]]
-    assert generator.n_taken - 9 == battery.BLOCK
+    assert generator.next_index - 9 == battery.BLOCK
 
 
 def line(*suspect):
