@@ -57,9 +57,9 @@ def at_lead(dataset: Dataset, n_member: int) -> dict:
     tuning = tune(model, dataset, n_member=n_member, progress=show)
     for_ratio = tune(model, dataset, objective="ratio", n_member=n_member, progress=show)
     comparison = compare(model, dataset, tuning, corrections=METHODS, progress=show)
-    rows = []
+    rows, alone = [], tuning.setting.setting
     for row in comparison.rows:
-        ensemble = members_of(row, model, dataset, tuning.setting.setting)
+        ensemble = evaluate(model, dataset, row.setting).ensemble if row.setting else dressed(row.name, model, dataset, alone)
         rows.append(numbers_of(row.title, row, ensemble))
     rows.insert(1, numbers_of(f"{FOR_RATIO} (ν = {for_ratio.concentration})", None, for_ratio.after.ensemble))
     tunings = {
@@ -84,15 +84,13 @@ def at_lead(dataset: Dataset, n_member: int) -> dict:
     }
 
 
-def members_of(row: Row, model: Model, dataset: Dataset, setting: Setting) -> Ensemble | None:
-    """Return the test ensemble of a row, a dressing as the comparison makes it; None for a reference without members."""
-    if row.setting:
-        return evaluate(model, dataset, row.setting).ensemble
-    if row.name not in DRESSINGS:
+def dressed(name: str, model: Model, dataset: Dataset, setting: Setting) -> Ensemble | None:
+    """Return the test ensemble of a dressing, made as the comparison makes it; None for a reference without members."""
+    if name not in DRESSINGS:
         return None
     plain = replace(setting, concentration=math.inf, n_member=2, correction="")
     calibration, test = (evaluate(model, dataset, plain, part=part).ensemble for part in ("calibration", "test"))
-    return with_errors(DRESSINGS[row.name], calibration, test, setting)
+    return with_errors(DRESSINGS[name], calibration, test, setting)
 
 
 def numbers_of(title: str, row: Row | None, ensemble: Ensemble | None) -> dict:

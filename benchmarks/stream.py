@@ -153,7 +153,7 @@ def testu01() -> ctypes.CDLL:
     name = ctypes.util.find_library("testu01")
     if name is None:
         raise SystemExit(
-            "expected the library TestU01, got none; install it (on Debian, libtestu01-0-dev from the section non-free; "
+            "expected the library TestU01 to be installed, found none: install it (on Debian, libtestu01-0-dev from the section non-free; "
             "elsewhere from simul.iro.umontreal.ca/testu01) and run again"
         )
     return ctypes.CDLL(name)
