@@ -19,6 +19,7 @@ from benchmarks.record import read
 from stochattn_core import __main__ as command_line
 from stochattn_core import evaluate, load_dataset, load_model, tune
 from stochattn_core.compare import compare
+from stochattn_core.figures.theme import number
 from stochattn_core.metrics.scores import Evidence
 from stochattn_core.settings import Setting
 
@@ -149,6 +150,17 @@ def test_the_score_of_the_recipe_is_computed_and_judged(add, mine, capsys):
     scores = json.loads(capsys.readouterr().out)
     assert scores["error_over_plain"] == pytest.approx(scores["rmse"] / scores["rmse_plain"])
     assert module.mine.rule.judge(Evidence(1.5, 1.4, 1.6, "")).word == "worse than plain"
+
+
+def test_the_panel_of_the_recipe_draws_reads_and_tabulates(add, mine):
+    panel = add("stochattn_core/panels/mine.py", "PANELS").panel
+    model, dataset = mine
+    view = import_module("stochattn_core.panels.base").View(dataset, evaluate(model, dataset, Setting(8, 9)))
+    assert panel.shows(view)
+    drawn, rows = panel.draw(view), panel.rows(view)
+    low, high = (rows.error[rows.share_below.sub(level).abs().idxmin()] for level in (0.25, 0.75))
+    assert drawn.reading == f"Half of all errors lie between {number(low)} and {number(high)}."
+    assert list(drawn.figure.data[0].x) == list(rows.error)
 
 
 def test_the_correction_of_the_recipe_is_compared_and_exported(add, mine):
