@@ -16,6 +16,7 @@ from PIL import Image
 
 from benchmarks import measured, picture
 from benchmarks.record import read
+from pages.ui import choices
 from stochattn_core import __main__ as command_line
 from stochattn_core import evaluate, load_dataset, load_model, tune
 from stochattn_core.compare import compare
@@ -77,6 +78,15 @@ def test_the_commands_run(tmp_path, monkeypatch):
         assert program == "stochattn"
         assert command_line.main(arguments) == 0, line
     assert (tmp_path / "ensemble.nc").exists()
+
+
+def test_the_first_minute_shows_what_it_says():
+    chosen = choices.default("series")
+    model, dataset = load_model(next(iter(choices.models("series")))), load_dataset("elnino")
+    assert (chosen.members, chosen.nu) == (49, 4)
+    for nu, text in ((4, "ratio is {}:"), (1, "ν = 1: fewer draws, .* ratio is {}\\.")):
+        ratio = evaluate(model, dataset, Setting(nu, chosen.members)).scores["spread_skill_ratio"]
+        assert re.search(text.format(f"{ratio:.2f}"), README.replace("\n  ", ""))
 
 
 def test_the_readme_is_short():
