@@ -20,6 +20,7 @@ import torch
 from streamlit.testing.v1 import AppTest
 
 ROOT = Path(__file__).resolve().parent.parent
+PARTS = ("app.py", "pages", "stochattn_core")
 START, MOVED = 64.0, 8.0  # concentrations
 
 
@@ -58,12 +59,11 @@ class Entered:
 
 
 def path_in_project(code: CodeType) -> str | None:
-    """The path of the file that holds the code, from the root of the project; None for code of others and for this file."""
+    """Return the path of the file that holds the code, from the root of the project; None for code outside the app and the core."""
     path = Path(code.co_filename)
-    if not path.is_relative_to(ROOT) or path == Path(__file__).resolve():
+    if not path.is_relative_to(ROOT) or path.relative_to(ROOT).parts[0] not in PARTS:
         return None
-    relative = path.relative_to(ROOT)
-    return None if relative.parts[0].startswith(".") else relative.as_posix()
+    return path.relative_to(ROOT).as_posix()
 
 
 def explore(dataset: str = "diabetes") -> AppTest:
