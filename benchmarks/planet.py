@@ -24,7 +24,7 @@ from stochattn_core.forecasts import Ensemble
 from stochattn_core.metrics import by_event, scores
 from stochattn_core.metrics.map_association import map_association
 from stochattn_core.metrics.spectra import spectra
-from stochattn_core.models.base import Model
+from stochattn_core.models import Model
 from stochattn_core.settings import Setting
 
 LEADS = {24: "planet", 72: "planet-72h"}
