@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+import torch
 from PIL import Image
 
 from benchmarks import measured, picture
@@ -21,6 +22,7 @@ from stochattn_core import __main__ as command_line
 from stochattn_core import evaluate, load_dataset, load_model, tune
 from stochattn_core.compare import compare
 from stochattn_core.figures.theme import number
+from stochattn_core.metrics import Statistics, sum_definitions
 from stochattn_core.metrics.scores import Evidence
 from stochattn_core.settings import Setting
 
@@ -160,6 +162,15 @@ def test_the_score_of_the_recipe_is_computed_and_judged(add, mine, capsys):
     scores = json.loads(capsys.readouterr().out)
     assert scores["error_over_plain"] == pytest.approx(scores["rmse"] / scores["rmse_plain"])
     assert module.mine.rule.judge(Evidence(1.5, 1.4, 1.6, "")).word == "worse than plain"
+
+
+def test_a_sum_is_one_line(monkeypatch):
+    line = re.search(r"`(\"error_abs\": .*),`", CONTRIBUTING)[1]
+    for name, definition in eval("{" + line + "}").items():
+        monkeypatch.setitem(sum_definitions.SUMS, name, definition)
+    members, target = torch.tensor([[1.0, 5.0], [3.0, 7.0]]), torch.tensor([0.0, 9.0])
+    sums = Statistics.of(members, target, target, [0, 0], 1)
+    assert sums["error_abs"].tolist() == [2 + 3]
 
 
 def test_the_panel_of_the_recipe_draws_reads_and_tabulates(add, mine):
