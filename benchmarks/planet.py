@@ -18,9 +18,9 @@ from benchmarks.record import record, table
 from stochattn_core import evaluate, load_dataset, load_model, tune
 from stochattn_core.baselines.dressing import GaussianDressing, ResidualDressing
 from stochattn_core.compare import Row, compare
-from stochattn_core.compare.methods import with_errors
+from stochattn_core.compare.references import dressed_ensemble
 from stochattn_core.datasets.base import Dataset, thinned
-from stochattn_core.forecasts import Ensemble
+from stochattn_core.ensemble_data import Ensemble
 from stochattn_core.metrics import by_event, scores
 from stochattn_core.metrics.map_association import map_association
 from stochattn_core.metrics.spectra import spectra
@@ -90,7 +90,7 @@ def dressed(name: str, model: Model, dataset: Dataset, setting: Setting) -> Ense
         return None
     plain = replace(setting, concentration=math.inf, n_member=2, correction="")
     calibration, test = (evaluate(model, dataset, plain, part=part).ensemble for part in ("calibration", "test"))
-    return with_errors(DRESSINGS[name], calibration, test, setting)
+    return dressed_ensemble(DRESSINGS[name], calibration, test, setting)
 
 
 def numbers_of(title: str, row: Row | None, ensemble: Ensemble | None) -> dict:
