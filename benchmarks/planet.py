@@ -20,6 +20,7 @@ from stochattn_core.baselines.dressing import GaussianDressing, ResidualDressing
 from stochattn_core.compare import Row, compare
 from stochattn_core.compare.references import dressed_ensemble
 from stochattn_core.datasets.base import Dataset, thinned
+from stochattn_core.datasets.constants import STANDARD_GRAVITY
 from stochattn_core.ensemble_data import Ensemble
 from stochattn_core.metrics import by_event, scores
 from stochattn_core.metrics.map_association import map_association
@@ -75,8 +76,8 @@ def at_lead(dataset: Dataset, n_member: int) -> dict:
     }
     return {
         "starts": len(dataset.test),
-        "rmse_plain": tuning.after.scores["rmse_plain"] / GRAVITY,
-        "references": {name: value / GRAVITY for name, value in tuning.after.references.items()},
+        "rmse_plain": tuning.after.scores["rmse_plain"] / STANDARD_GRAVITY,
+        "references": {name: value / STANDARD_GRAVITY for name, value in tuning.after.references.items()},
         "tunings": tunings,
         "recommended": comparison.recommended.title if comparison.recommended else None,
         "sentence": comparison.sentence,
@@ -100,9 +101,9 @@ def numbers_of(title: str, row: Row | None, ensemble: Ensemble | None) -> dict:
     """
     values = row.scores if row else scores(ensemble.pooled)
     numbers = {"title": title, **{name: values.get(name) for name in ("spread_skill_ratio", "w1", "coverage_90")}}
-    numbers |= {name: values[name] / GRAVITY for name in ("crps_fair", "rmse", "width_90") if name in values}
+    numbers |= {name: values[name] / STANDARD_GRAVITY for name in ("crps_fair", "rmse", "width_90") if name in values}
     if row and not math.isnan(row.gain.estimate):
-        numbers["gain"] = [value / GRAVITY for value in row.gain]
+        numbers["gain"] = [value / STANDARD_GRAVITY for value in row.gain]
     if ensemble is None:
         return numbers
     cells, m = by_event(ensemble.statistics), len(ensemble.members)
