@@ -1,7 +1,7 @@
-"""The figures of draws, growth and scores, one benchmark after the other, each in a process of its own; README follows.
+"""Measure draws, growth and scores, one benchmark after the other, each in a process of its own; then update docs/measured.md.
 
-python -m benchmarks prints their tables and how long each took, writes their results and brings README.md up to date.
-It needs requirements-dev.txt, and a quiet machine. Accuracy is measured by the other modules of this folder, each by its own command.
+python -m benchmarks prints their tables and how long each took, and writes their results. It needs what the tests need, and a quiet machine.
+The other modules of this folder measure accuracy, each by its own command.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ import subprocess
 import sys
 import time
 
-from benchmarks import readme
+from benchmarks import measured
 
-OF_SPEED = ("attention", "growth", "scores")  # stream takes hours and app a browser: both by their own command
+OF_SPEED = ("attention", "growth", "scores")  # not stream, which takes hours, nor app, which needs a browser
 
 
 def main() -> int:
@@ -23,9 +23,11 @@ def main() -> int:
         if subprocess.run([sys.executable, "-m", f"benchmarks.{name}"]).returncode:
             failed.append(name)
         print(f"\n{name}: {time.monotonic() - start:.0f} s\n", flush=True)
-    readme.main()
+    measured.main()
     if failed:
-        print(f"Not measured: {', '.join(failed)}, for the reason above; what README says of it is as it was.", file=sys.stderr)
+        print(
+            f"Not measured: {', '.join(failed)}, for the reason above; {measured.PAGE.name} still shows the older figures.", file=sys.stderr
+        )
     return bool(failed)
 
 

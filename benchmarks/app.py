@@ -1,7 +1,7 @@
-"""How long a user waits: from a server that answers to the first plot, a move of the slider, another page, a tuning; in real headless Chromium.
+"""How long a user waits for the first plot, for a move of the slider, for another page and for a tuning, in real headless Chromium.
 
-python -m benchmarks.app prints seconds and writes benchmarks/results/app.json. Needs what the browser tests need (make test-browser). These are
-times of one machine, not ratios: they are to be compared with what a user bears, 6 s, 0.6 s and 30 s, and mean nothing while other programs run.
+python -m benchmarks.app prints seconds and writes benchmarks/results/app.json. It needs what the browser tests need (make test-browser). These are
+times of one machine, not ratios. Compare them with what a user tolerates: 6 s, 0.6 s and 30 s. They mean nothing while other programs run.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from pathlib import Path
 from playwright.sync_api import Page
 
 from benchmarks.record import record
+from benchmarks.timing import processor
 from tests.browser.server import chromium, served
 from tests.browser.steps import settle, tune
 
 N_MOVE = 12
-# What is on the screen counts; what is drawn below it, where nobody looks yet, does not.
+# Only figures on the screen count; those further down the page do not.
 ON_SCREEN = """() => [...document.querySelectorAll('.sa-figure.js-plotly-plot')].filter(figure => {
     const {top, bottom, width} = figure.getBoundingClientRect();
     return width && top < innerHeight && bottom > 0;
@@ -27,7 +28,7 @@ ON_SCREEN = """() => [...document.querySelectorAll('.sa-figure.js-plotly-plot')]
 
 
 def first_plot(page: Page, path: str) -> float:
-    """Seconds from a server that answers, and has loaded nothing yet, to the first plot."""
+    """Return the seconds from a server that answers, but has loaded nothing yet, to the first plot."""
     started = time.monotonic()
     page.goto(path)
     page.locator(".st-key-forecast .main-svg").first.wait_for(timeout=120_000)
@@ -35,7 +36,7 @@ def first_plot(page: Page, path: str) -> float:
 
 
 def moves(page: Page) -> list[float]:
-    """Seconds from a key press until every figure on the screen shows the new concentration; all concentrations are known before."""
+    """Return the seconds from each key press until every figure on the screen shows the new concentration; all are computed before."""
     page.wait_for_function("document.querySelector('.sa-label em')?.innerText.startsWith('All')", timeout=900_000)
     settle(page)
     page.locator(".st-key-nu input[type=range]").focus()
@@ -53,7 +54,7 @@ def moves(page: Page) -> list[float]:
 
 
 def switch(page: Page, name: str) -> float:
-    """Seconds until another page has its title line."""
+    """Return the seconds until another page shows its title line."""
     before = page.locator(".sa-title").inner_text()
     started = time.monotonic()
     page.locator("[data-testid=stSidebarNav]").get_by_text(name, exact=True).click()
@@ -62,25 +63,25 @@ def switch(page: Page, name: str) -> float:
 
 
 def measured(page: Page, path: str) -> dict[str, float]:
-    found = {"first_plot": first_plot(page, path)}
+    seconds = {"first_plot": first_plot(page, path)}
     times = moves(page)
-    found |= {"slider_median": statistics.median(times), "slider_slowest": max(times)}
-    found["other_page"] = switch(page, "Tune")
+    seconds |= {"slider_median": statistics.median(times), "slider_slowest": max(times)}
+    seconds["other_page"] = switch(page, "Tune")
     settle(page)
     started = time.monotonic()
     tune(page)
-    return found | {"tuning": time.monotonic() - started}
+    return seconds | {"tuning": time.monotonic() - started}
 
 
 def main() -> None:
     paths = {"series": "/", "table": "/?task=table", "weather": "/?task=grid"}
-    found = {}
+    seconds = {}
     for task, path in paths.items():
         with tempfile.TemporaryDirectory() as cache, chromium() as browser, served(Path(cache)) as address:
             page = browser.new_page(viewport={"width": 1440, "height": 900}, base_url=address)
-            found[task] = measured(page, path)
-        print(task, *(f"{name} {took:.2f} s" for name, took in found[task].items()), sep="\n  ", flush=True)
-    record("app", cores=os.cpu_count(), load=os.getloadavg()[0], seconds=found)
+            seconds[task] = measured(page, path)
+        print(task, *(f"{name} {value:.2f} s" for name, value in seconds[task].items()), sep="\n  ", flush=True)
+    record("app", cpu=processor(), cores=os.cpu_count(), load=os.getloadavg()[0], seconds=seconds)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What sampled attention costs beside torch's own, and what it costs a whole model: ratios measured side by side in one process.
+"""The cost of sampled attention over that of torch's own, alone and in a whole model: ratios measured side by side in one process.
 
 python -m benchmarks.attention prints them as Markdown and writes benchmarks/results/attention.json. One thread.
 """
@@ -20,25 +20,29 @@ from stochattn_core import sample_ensemble, stochastic_scaled_dot_product_attent
 from stochattn_core.figures.theme import number
 from stochattn_core.sampling import cpu
 
-BARS = {1: 1.2, 16: 1.3, 64: 1.7, 256: 3.5, 1024: 7, 65536: 12.5}  # by concentration, for the compiled sampler
-NOISE = 1.15  # times a bar still counts as met
+BARS = {1: 1.2, 16: 1.3, 64: 1.7, 256: 3.5, 1024: 7, 65536: 12.5}  # largest acceptable ratio of the compiled sampler, by concentration
+NOISE = 1.15  # a ratio up to this many times its bar still meets it
 N_HEAD, N_TOKEN, N_FEATURE = 8, 512, 32
 N_LAYER, N_MEMBER, FOLD, MODEL_CONCENTRATION = 8, 32, 16, 64
-KEPT = 31 << 20  # bytes; above 32 MiB the C library always asks the system
+FREED = 31 << 20  # bytes; for blocks above 32 MiB the C library always asks the system
 SPEND = {"attention": 1.5, "model": 30}  # seconds of computing, for each ratio
 
 
 def naive(query: Tensor, key: Tensor, value: Tensor, concentration: int) -> Tensor:
-    """What one writes first: softmax, torch.multinomial, counts, matmul; a head at a time, as all draws of all heads are gigabytes."""
+    """Sampled attention as one would write it first: softmax, torch.multinomial, counts, matmul.
+
+    It works on one head at a time, because all draws of all heads take gigabytes.
+    """
     outputs = []
     for q, k, v in zip(query[0], key[0], value[0], strict=True):
         p = torch.softmax(q @ k.mT * q.shape[-1] ** -0.5, -1)
-        drawn = torch.multinomial(p, concentration, replacement=True)
-        outputs.append(torch.zeros_like(p).scatter_add_(-1, drawn, torch.ones(()).expand(drawn.shape)) / concentration @ v)
+        draws = torch.multinomial(p, concentration, replacement=True)
+        outputs.append(torch.zeros_like(p).scatter_add_(-1, draws, torch.ones(()).expand(draws.shape)) / concentration @ v)
     return torch.stack(outputs)[None]
 
 
 def reference(*arguments: object) -> Tensor:
+    """Sampled attention without compiled code."""
     takes, cpu.takes = cpu.takes, lambda values: False
     try:
         return stochastic_scaled_dot_product_attention(*arguments)
@@ -47,18 +51,18 @@ def reference(*arguments: object) -> Tensor:
 
 
 def inputs(n_token: int = N_TOKEN) -> list[Tensor]:
-    """query, key, value: (1, N_HEAD, n_token, N_FEATURE)."""
+    """Return query, key and value, each (1, N_HEAD, n_token, N_FEATURE)."""
     generator = torch.Generator().manual_seed(0)
     return [torch.randn(1, N_HEAD, n_token, N_FEATURE, generator=generator) for _ in range(3)]
 
 
 def against_torch(method: Callable[..., Tensor], qkv: list[Tensor], concentration: int, spend: float) -> Beside:
-    """A method beside scaled_dot_product_attention."""
+    """Time a method beside scaled_dot_product_attention."""
     return beside(lambda: F.scaled_dot_product_attention(*qkv), lambda: method(*qkv, concentration), spend)
 
 
 def first_layer(qkv: list[Tensor], n_member: int, concentration: int, spend: float) -> Beside:
-    """n_member members in one call, whose inputs are equal as in a model's first layer, beside as many calls of torch's."""
+    """Time one call for n_member members with equal inputs, as in a model's first layer, beside n_member calls of torch's own attention."""
     folded = [x.repeat(n_member, 1, 1, 1) for x in qkv]
     return beside(
         lambda: [F.scaled_dot_product_attention(*qkv) for _ in range(n_member)],
@@ -68,15 +72,15 @@ def first_layer(qkv: list[Tensor], n_member: int, concentration: int, spend: flo
 
 
 def attention() -> list[dict]:
-    """Ratios to scaled_dot_product_attention, one dict a concentration."""
+    """Return ratios to scaled_dot_product_attention, one dict for each concentration."""
     qkv, lines = inputs(), []
     for concentration in BARS:
         methods = {"naive": naive, "eager": reference, "compiled": stochastic_scaled_dot_product_attention}
-        found = {name: against_torch(method, qkv, concentration, SPEND["attention"]) for name, method in methods.items()}
-        found["first_layer"] = first_layer(qkv, N_MEMBER, concentration, SPEND["attention"])
-        line = {"concentration": concentration, **{name: one.ratio for name, one in found.items()}}
-        line |= {f"{name}_fastest": one.fastest for name, one in found.items()}
-        lines.append(line | {"torch_us_a_row": found["compiled"].plain_seconds / N_HEAD / N_TOKEN * 1e6})
+        timings = {name: against_torch(method, qkv, concentration, SPEND["attention"]) for name, method in methods.items()}
+        timings["first_layer"] = first_layer(qkv, N_MEMBER, concentration, SPEND["attention"])
+        line = {"concentration": concentration, **{name: timing.ratio for name, timing in timings.items()}}
+        line |= {f"{name}_fastest": timing.fastest for name, timing in timings.items()}
+        lines.append(line | {"torch_us_a_row": timings["compiled"].plain_seconds / N_HEAD / N_TOKEN * 1e6})
     return lines
 
 
@@ -88,7 +92,7 @@ def encoder(width: int, n_head: int, n_layer: int) -> nn.Module:
 def passes(
     model: nn.Module, cases: Tensor, concentration: int, n_member: int, fold: int
 ) -> tuple[Callable[[], list[Tensor]], Callable[[], Tensor]]:
-    """A model's plain passes, and its members: both n_member forecasts of each case, of at most `fold` members to a pass."""
+    """Return two functions, for plain passes and for members. Both make n_member forecasts of each case, at most `fold` members a pass."""
 
     @torch.no_grad()
     def plain() -> list[Tensor]:
@@ -106,7 +110,7 @@ def large() -> tuple[Callable[[], list[Tensor]], Callable[[], Tensor]]:
 
 
 def memory(which: str) -> int:
-    """Bytes by which one run raises this process's memory at its highest. Linux alone tells; 0 elsewhere."""
+    """Return the bytes by which one run raises the peak memory of this process. Linux only; 0 elsewhere."""
     run = large()[which == "sampled"]
     sample_ensemble(encoder(8, 1, 1), torch.randn(1, 4, 8), concentration=1, n_member=2)
     status = Path("/proc/self/status")
@@ -129,18 +133,20 @@ def whole_model() -> dict:
 
 
 def prepare() -> None:
-    """One thread, the compiled code, and memory that is kept: the C library asks the system for every block anew that is larger than any
-    freed before, so that one method would cost three times as much or not by what ran before it.
+    """Set one thread, load the compiled code, and free one large block of memory.
+
+    The C library asks the system again for every block that is larger than any block freed before. Without a large freed block, the cost of
+    a method would change threefold with what ran before it.
     """
     torch.set_num_threads(1)
-    torch.empty(KEPT, dtype=torch.uint8)
+    torch.empty(FREED, dtype=torch.uint8)
     if not cpu.wait():
         raise SystemExit("expected compiled code to measure, got none: install numba, or look at what Numba says with NUMBA_DEBUG_CACHE=1")
 
 
-def report(found: dict) -> str:
-    """Markdown of what attention.json holds."""
-    lines, model, shape = found["attention"], found["model"], found["shape"]
+def report(results: dict) -> str:
+    """Markdown of attention.json."""
+    lines, model, shape = results["attention"], results["model"], results["shape"]
     methods = {
         "naive": "naive",
         "eager": "eager",
@@ -163,10 +169,10 @@ def main() -> None:
         return
     shape = {"head": N_HEAD, "token": N_TOKEN, "feature": N_FEATURE, "layer": N_LAYER, "member": N_MEMBER}
     shape["model_concentration"] = MODEL_CONCENTRATION
-    found = {"cpu": processor(), "shape": shape, "attention": attention(), "model": whole_model()}
-    record("attention", **found)
-    print(report(found))
-    for line in found["attention"]:
+    results = {"cpu": processor(), "shape": shape, "attention": attention(), "model": whole_model()}
+    record("attention", **results)
+    print(report(results))
+    for line in results["attention"]:
         bar, ratio, fastest = BARS[line["concentration"]], line["compiled"], line["compiled_fastest"]
         word = "met" if ratio <= bar * NOISE else "missed"
         print(f"Bar of the compiled sampler at ν = {line['concentration']}: {bar}, {word} ({ratio:.3g}, fastest {fastest:.3g})")

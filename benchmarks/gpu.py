@@ -1,7 +1,7 @@
 """Sampled attention on a CUDA device: time against flash attention, memory against length, and a ClimaX of the public size.
 
 python -m benchmarks.gpu [--quick] prints tables and writes benchmarks/results/gpu.json. It needs a CUDA device and triton.
-PAPER is what was reckoned for an H200 with 64 features a head in bfloat16 before anything was measured; a factor of 2 either way.
+ESTIMATES were made for an H200 with 64 features a head in bfloat16 before anything was measured; they may be wrong by a factor of 2.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from stochattn_core.models.climax import ClimaX
 from stochattn_core.sampling import gpu
 
 LENGTHS, CONCENTRATIONS = (512, 2048, 8192), (1, 16, 64, 256, 1024)
-PAPER = {1: (1.0, 0.9), 16: (2.2, 1.1), 64: (3.4, 1.8), 256: (7.0, 2.2), 1024: (23.0, 3.6)}  # times flash attention, L = 512 and 8192
+ESTIMATES = {1: (1.0, 0.9), 16: (2.2, 1.1), 64: (3.4, 1.8), 256: (7.0, 2.2), 1024: (23.0, 3.6)}  # times flash attention, L = 512 and 8192
 TILES = ((64, 32, 4), (64, 32, 8), (64, 64, 8), (128, 32, 8), (64, 16, 4), (32, 32, 4), (16, 32, 1))  # rows, keys, warps
 N_MEMBER, N_FORECAST, AT = 50, 64, 64  # AT: the concentration of the memory and the model
 
@@ -58,15 +58,15 @@ def main() -> None:
 
 
 def moved(device: torch.device, dtype: torch.dtype) -> float | str:
-    """The share of draws that are not the eager sampler's on the CPU, or why there are none. The kernel is used below 1e-3."""
+    """Return the share of draws that differ from those of the eager sampler on the CPU, or the error. The kernel is used below 1e-3."""
     try:
         return gpu.moved_draws(device, dtype)
-    except Exception as error:  # the report says it, and measures the eager path
+    except Exception as error:  # the report shows the error, and the eager path is measured
         return f"{type(error).__name__}: {error}"
 
 
 def seconds(call: Callable[[], object], repeat: int) -> float:
-    """Median device time of a call, after three that are not counted."""
+    """Return the median device time of a call, after three calls that do not count."""
     for _ in range(3):
         call()
     times = []
@@ -91,9 +91,9 @@ def flash(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
 
 
 def attention(device: torch.device, n_head: int, repeat: int) -> list[dict]:
-    """Times of the public function, all it does counted, over those of flash attention in the same run; the eager samplers beside it."""
+    """Return times of the whole public function over those of flash attention in the same run, with the kernel and with the eager samplers."""
     rows = []
-    print("| L | nu | kernel / flash | reckoned (L = 512, 8192) | eager / flash |\n|" + " --- |" * 5)
+    print("| L | nu | kernel / flash | estimate (L = 512, 8192) | eager / flash |\n|" + " --- |" * 5)
     for n_row in LENGTHS:
         inputs = tensors(device, n_head, n_row)
         plain = seconds(lambda inputs=inputs: flash(*inputs), repeat)
@@ -107,14 +107,14 @@ def attention(device: torch.device, n_head: int, repeat: int) -> list[dict]:
             finally:
                 gpu.usable = usable
             row = {"L": n_row, "nu": concentration, "flash_seconds": plain, "kernel": by_kernel, "eager": by_eager}
-            rows.append(row | {"reckoned": PAPER[concentration]})
+            rows.append(row | {"estimate": ESTIMATES[concentration]})
             shown = "-" if by_kernel is None else f"{by_kernel:.2f}"
-            print(f"| {n_row} | {concentration} | {shown} | {PAPER[concentration]} | {by_eager:.1f} |", flush=True)
+            print(f"| {n_row} | {concentration} | {shown} | {ESTIMATES[concentration]} | {by_eager:.1f} |", flush=True)
     return rows
 
 
 def tiles(device: torch.device, n_head: int, repeat: int) -> list[dict]:
-    """The kernel alone with other tiles, over flash attention: which of them gpu.TILE should be on this device."""
+    """Return times of the kernel alone with several tiles over flash attention, to choose gpu.TILE for this device."""
     rows = []
     cases = ((512, 16), (512, 256), (8192, 16), (8192, 64))
     print("| rows, keys, warps | " + " | ".join(f"L={n_row}, nu={nu}" for n_row, nu in cases) + " |\n|" + " --- |" * (len(cases) + 1))
@@ -127,7 +127,7 @@ def tiles(device: torch.device, n_head: int, repeat: int) -> list[dict]:
             try:
                 call = lambda q=query[0], k=key[0], v=value[0], keys=keys, nu=nu, tile=tile: gpu.attend(q, k, v, keys, nu, 0.125, tile=tile)  # noqa: E731
                 ratios[f"L={n_row}, nu={nu}"] = seconds(call, repeat) / plain
-            except Exception as error:  # a tile that does not fit this device is a result
+            except Exception as error:  # that a tile does not fit this device is a result too
                 ratios[f"L={n_row}, nu={nu}"] = f"{type(error).__name__}: {error}"
         rows.append({"tile": tile, "ratios": ratios})
         print(f"| {tile} | " + " | ".join(f"{r:.2f}" if isinstance(r, float) else "-" for r in ratios.values()) + " |", flush=True)
@@ -135,7 +135,10 @@ def tiles(device: torch.device, n_head: int, repeat: int) -> list[dict]:
 
 
 def memory(device: torch.device) -> dict:
-    """Peak memory beyond the inputs against L. exponent: that of the last doubling; 1 is linear, and a matrix of weights would make it 2."""
+    """Return the peak memory beyond the inputs, by length L, and the exponent of its growth over the last doubling.
+
+    The exponent is 1 where memory grows linearly; a matrix of weights would make it 2.
+    """
     peaks = {}
     for n_row in (1024, 2048, 4096, 8192, 16384):
         inputs = tensors(device, 8, n_row)
@@ -153,7 +156,7 @@ def memory(device: torch.device) -> dict:
 
 
 class OneVariable(nn.Module):
-    """A ClimaX as a forecast of one map, in bfloat16."""
+    """A ClimaX that forecasts one map, in bfloat16."""
 
     def __init__(self, network: ClimaX) -> None:
         super().__init__()
@@ -165,7 +168,7 @@ class OneVariable(nn.Module):
 
 
 def climax(device: torch.device, network: ClimaX, n_member: int, n_forecast: int) -> dict:
-    """Members per second of n_member members of n_forecast forecasts, and a whole tuning. The weights are random: only times mean anything."""
+    """Return the times of an ensemble and of a whole tuning. The weights are random, so only the times have a meaning."""
     torch.manual_seed(0)
     model = OneVariable(network).to(device).eval()
     inputs = torch.randn(n_forecast, len(network.variables), *network.grid, device=device)
@@ -179,7 +182,7 @@ def climax(device: torch.device, network: ClimaX, n_member: int, n_forecast: int
         plain = wall(lambda: [model(inputs) for _ in range(n_member)])
         sampled(2)
         ensemble = wall(lambda: sampled(n_member))
-    found = {
+    results = {
         "parameters": sum(p.numel() for p in model.parameters()),
         "n_member": n_member,
         "n_forecast": n_forecast,
@@ -190,19 +193,20 @@ def climax(device: torch.device, network: ClimaX, n_member: int, n_forecast: int
         "forecasts_per_second": n_member * n_forecast / ensemble,
         "over_plain": ensemble / plain,
     }
-    print(f"{found['members_per_second']:.2f} members per second, {found['over_plain']:.2f} times as many plain passes", flush=True)
+    print(f"{results['members_per_second']:.2f} members per second, {results['over_plain']:.2f} times as many plain passes", flush=True)
     dataset = noise(network, n_forecast)
     with tempfile.TemporaryDirectory() as cache:
-        kept, os.environ["STOCHATTN_CACHE"] = os.environ.get("STOCHATTN_CACHE"), cache
+        before, os.environ["STOCHATTN_CACHE"] = os.environ.get("STOCHATTN_CACHE"), cache
         try:
-            found["tuning_seconds"] = wall(lambda: tune(model, dataset, n_member=n_member, layers="*blocks*"))
+            results["tuning_seconds"] = wall(lambda: tune(model, dataset, n_member=n_member, layers="*blocks*"))
         finally:
-            os.environ.pop("STOCHATTN_CACHE") if kept is None else os.environ.__setitem__("STOCHATTN_CACHE", kept)
-    print(f"a full tuning with the scores of {n_member} members: {found['tuning_seconds']:.1f} s", flush=True)
-    return found
+            os.environ.pop("STOCHATTN_CACHE") if before is None else os.environ.__setitem__("STOCHATTN_CACHE", before)
+    print(f"a full tuning with the scores of {n_member} members: {results['tuning_seconds']:.1f} s", flush=True)
+    return results
 
 
 def wall(call: Callable[[], object]) -> float:
+    """Return the seconds on the clock of one call, the device's work included."""
     synchronise = torch.cuda.synchronize if torch.cuda.is_available() else lambda: None
     synchronise()
     start = time.perf_counter()
@@ -212,7 +216,7 @@ def wall(call: Callable[[], object]) -> float:
 
 
 def noise(network: ClimaX, n_case: int) -> Dataset:
-    """Fields of white noise in three parts of n_case cases: something to tune on that costs what data of this size cost."""
+    """Return a dataset of white noise, n_case cases in each part. Tuning on it costs the same as on real data of this size."""
     generator = torch.Generator().manual_seed(0)
 
     def part(first: int) -> Split:

@@ -32,11 +32,11 @@ from stochattn_core.figures.theme import number
 
 METHODS = {"naive": naive, "eager": reference, "compiled": stochastic_scaled_dot_product_attention}
 CONCENTRATIONS = tuple(4**i for i in range(9))  # 1 ... 65536
-NAIVE_TO = 4096  # the largest concentration of the naive method: beyond, one call takes seconds
+NAIVE_TO = 4096  # the largest concentration of the naive method; above it, one call takes seconds
 LENGTHS = tuple(2**i for i in range(6, 13))  # 64 ... 4096
 MEMBERS = tuple(2**i for i in range(8))  # 1 ... 128
 CASES = tuple(4**i for i in range(6))  # 1 ... 1024
-FEW = (16, 64)  # concentrations of what is not over the concentration
+FEW = (16, 64)  # concentrations at which length, members and cases vary
 SMALL = {"width": 64, "head": 4, "layer": 4, "token": 64}  # the model of the members and the cases
 N_MEMBER = 8  # of each case
 SPEND = 0.6  # seconds of computing, for each ratio
@@ -53,12 +53,12 @@ def by_length() -> Iterator[dict]:
     for length in LENGTHS:
         qkv = inputs(length)
         for concentration in FEW:
-            found = {name: against_torch(method, qkv, concentration, SPEND).ratio for name, method in METHODS.items()}
-            yield {"length": length, "concentration": concentration, **found}
+            ratios = {name: against_torch(method, qkv, concentration, SPEND).ratio for name, method in METHODS.items()}
+            yield {"length": length, "concentration": concentration, **ratios}
 
 
 def by_members() -> Iterator[dict]:
-    """Each member's share of the call, over one plain call or pass."""
+    """Yield the share of each member in the time of a call, over the time of one plain call or pass."""
     qkv = inputs()
     for n_member in MEMBERS:
         for concentration in FEW:
@@ -73,24 +73,24 @@ def by_cases() -> Iterator[dict]:
 
 
 def small_model(n_case: int, n_member: int, concentration: int) -> dict:
-    """Members of the small model beside its plain passes, as many forecasts to a pass as sample_ensemble would choose."""
+    """Time members of the small model beside its plain passes, with as many forecasts in a pass as sample_ensemble would choose."""
     cases = torch.randn(n_case, SMALL["token"], SMALL["width"], generator=torch.Generator().manual_seed(0))
     fold = max(1, min(n_member, rows_per_pass(cases, cases.device) // n_case))
     network = encoder(SMALL["width"], SMALL["head"], SMALL["layer"])
-    found = beside(*passes(network, cases, concentration, n_member, fold), SPEND)
-    return {"model": found.ratio, "plain_ms_a_case": found.plain_seconds / n_case * 1e3, "ms_a_case": found.seconds / n_case * 1e3}
+    timing = beside(*passes(network, cases, concentration, n_member, fold), SPEND)
+    return {"model": timing.ratio, "plain_ms_a_case": timing.plain_seconds / n_case * 1e3, "ms_a_case": timing.seconds / n_case * 1e3}
 
 
-def report(found: dict) -> str:
-    """Sentences on the ends of some lines, from what growth.json holds; "at" is the concentration."""
-    at = FEW[0]
-    short, *_, long = (line for line in found["length"] if line["concentration"] == at)
-    *_, many = (line for line in found["members"] if line["concentration"] == at)
-    single, *_, full = (line for line in found["cases"] if line["concentration"] == at)
+def report(results: dict) -> str:
+    """Sentences on growth.json: the first and last points of some lines, at the smaller of the concentrations FEW."""
+    nu = FEW[0]
+    short, *_, long = (line for line in results["length"] if line["concentration"] == nu)
+    *_, many = (line for line in results["members"] if line["concentration"] == nu)
+    single, *_, full = (line for line in results["cases"] if line["concentration"] == nu)
     return (
-        f"At ν = {at} the compiled sampler takes {short['compiled']:.2f} times torch's own attention at length {short['length']}, "
+        f"At ν = {nu} the compiled sampler takes {short['compiled']:.2f} times torch's own attention at length {short['length']}, "
         f"and {long['compiled']:.2f} times at length {long['length']}."
-        f"\nIn a first layer of length {found['shape']['token']} each of {many['members']} members takes {many['first_layer']:.2f} of a plain call."
+        f"\nIn a first layer of length {results['shape']['token']} each of {many['members']} members takes {many['first_layer']:.2f} of a plain call."
         f"\nThe small model takes {single['model']:.2f} times its plain passes on one case, and {full['model']:.2f} times on {full['cases']} cases at once."
     )
 
@@ -98,16 +98,16 @@ def report(found: dict) -> str:
 def main() -> None:
     prepare()
     shape = {"head": N_HEAD, "token": N_TOKEN, "feature": N_FEATURE, "member": N_MEMBER, "model": SMALL}
-    found = {"cpu": processor(), "shape": shape}
+    results = {"cpu": processor(), "shape": shape}
     measures = {"concentration": by_concentration, "length": by_length, "members": by_members, "cases": by_cases}
     for name, measure in measures.items():
-        found[name] = list(measure())
-        head = tuple(found[name][0])
-        cells = ((line.get(key, "") for key in head) for line in found[name])
+        results[name] = list(measure())
+        head = tuple(results[name][0])
+        cells = ((line.get(key, "") for key in head) for line in results[name])
         rows = [tuple(number(cell) if isinstance(cell, float) else str(cell) for cell in row) for row in cells]
         print(table(head, rows), end="\n\n", flush=True)
-    print(report(found))
-    picture.draw(record("growth", **found))
+    print(report(results))
+    picture.draw(record("growth", **results))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Does the 90% interval of nu* hold the true optimum 90% of the time?
 
 python -m benchmarks.intervals prints a table and writes benchmarks/results/intervals.json. Errors of the plain model have the standard
-deviation sigma, a pass at nu strays from it by x1^2 / nu in the mean square, and the mean square of x1 is 1: with endlessly many cases
-the pooled objective is least at nu = 1 / sigma^2 exactly. That number is drawn anew in every repetition.
+deviation sigma. A pass at nu differs from the plain forecast by x1^2 / nu in the mean square, and the mean square of x1 is 1. With infinitely
+many cases the pooled objective is least at nu = 1 / sigma^2 exactly. Each repetition draws this number again.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from stochattn_core.settings import Setting
 from stochattn_core.tuning import search_concentration
 
 N_REPETITION = 200
+INTERVALS = ("exported", "bootstrap", "posterior")
 TRUE = (4.0, 400.0)  # the optimum, log-uniform
 
 
@@ -31,7 +32,7 @@ class Kind(NamedTuple):
     block: Callable[[], np.ndarray] | None = None
     shared: float = 0.0  # correlation of errors within a block
     spread: Draw = even
-    tailed: bool = False  # errors of Student's t with 5 degrees of freedom in place of normal ones
+    tailed: bool = False  # errors follow Student's t with 5 degrees of freedom instead of a normal distribution
 
 
 KINDS = {
@@ -46,7 +47,7 @@ KINDS = {
 
 
 def repetition(name: str, seed: int) -> dict[str, tuple[float, float] | float]:
-    """The truth, the optimum found, and every interval by name; "exported" is what a user takes away."""
+    """Return the true optimum, the estimated one, and every interval by name; "exported" is the one in tuned.json."""
     kind, rng = KINDS[name], np.random.default_rng([seed, *KINDS[name].title.encode()])
     truth = float(np.exp(rng.uniform(*np.log(TRUE))))
 
@@ -57,16 +58,16 @@ def repetition(name: str, seed: int) -> dict[str, tuple[float, float] | float]:
 
     split = part(rng, kind.n_case, kind.spread, noise, kind.block() if kind.block else None)
     with tempfile.TemporaryDirectory() as folder:
-        os.environ["STOCHATTN_CACHE"] = folder  # what is kept of one repetition is of no use to another
+        os.environ["STOCHATTN_CACHE"] = folder  # no repetition can use what another one stored
         torch.set_num_threads(1)
-        found = search_concentration(OneAttention().eval(), dataset(split, split), Setting(seed=seed))
-    return {"truth": truth, "optimum": found.optimum, "exported": found.interval[1:], **found.intervals}
+        search = search_concentration(OneAttention().eval(), dataset(split, split), Setting(seed=seed))
+    return {"truth": truth, "optimum": search.optimum, "exported": search.interval[1:], **search.intervals}
 
 
-def coverage(found: list[dict], name: str) -> dict[str, float]:
-    """How often an interval holds the truth, lies wholly above or below it, and the median of its upper over its lower end."""
-    truth = np.array([one["truth"] for one in found])
-    low, high = np.array([one[name] for one in found]).T
+def coverage(repetitions: list[dict], name: str) -> dict[str, float]:
+    """Return how often an interval holds the truth or lies wholly above or below it, and the median of its upper over its lower end."""
+    truth = np.array([each["truth"] for each in repetitions])
+    low, high = np.array([each[name] for each in repetitions]).T
     return {
         "covered": int(((low <= truth) & (truth <= high)).sum()),
         "above": int((low > truth).sum()),
@@ -81,18 +82,30 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--kinds", nargs="*", choices=list(KINDS), default=list(KINDS))
     parser.add_argument("--no-record", action="store_true", help="print only")
     options = parser.parse_args(arguments)
-    results, lines, whole = {}, [], repeated(repetition, options.kinds, options.repetitions)
-    for name, found in whole.items():
-        kind = KINDS[name]
-        bias = float(np.exp(np.mean([np.log(one["optimum"] / one["truth"]) for one in found])))
-        results[name] = {"title": kind.title, "n_case": kind.n_case, "optimum_over_truth": bias}
-        results[name] |= {each: coverage(found, each) for each in ("exported", "bootstrap", "posterior")}
-        shares = (f"{results[name][each]['covered'] / options.repetitions:.1%}" for each in ("exported", "bootstrap", "posterior"))
-        lines.append((kind.title, *shares, f"{results[name]['exported']['factor']:.2f}", f"{bias:.3f}"))
+    by_kind = repeated(repetition, options.kinds, options.repetitions)
+    results = {}
+    for name, repetitions in by_kind.items():
+        bias = float(np.exp(np.mean([np.log(each["optimum"] / each["truth"]) for each in repetitions])))
+        results[name] = {"title": KINDS[name].title, "n_case": KINDS[name].n_case, "optimum_over_truth": bias}
+        results[name] |= {interval: coverage(repetitions, interval) for interval in INTERVALS}
     if not options.no_record:
         record("intervals", level=0.9, repetitions=options.repetitions, seeds=[0, options.repetitions - 1], truth=list(TRUE), kinds=results)
-    print(table(("calibration set", "exported", "bootstrap", "posterior", "high / low", "optimum / truth"), lines))
+    print(report({"repetitions": options.repetitions, "kinds": results}))
     return 0
+
+
+def report(results: dict) -> str:
+    """Markdown of intervals.json."""
+    rows = [
+        (
+            kind["title"],
+            *(f"{kind[interval]['covered'] / results['repetitions']:.1%}" for interval in INTERVALS),
+            f"{kind['exported']['factor']:.2f}",
+            f"{kind['optimum_over_truth']:.3f}",
+        )
+        for kind in results["kinds"].values()
+    ]
+    return table(("calibration set", *INTERVALS, "high / low", "optimum / truth"), rows)
 
 
 if __name__ == "__main__":

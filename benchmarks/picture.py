@@ -1,6 +1,6 @@
-"""The README's picture of how cost grows, drawn from benchmarks/results/growth.json.
+"""The picture of how cost grows in docs/measured.md, drawn from benchmarks/results/growth.json.
 
-The picture carries the digest of the file it was drawn from, so that a test can tell when it is out of date.
+The picture carries the digest of the file from which it was drawn, so that a test can tell when it is out of date.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from stochattn_core.figures.theme import LIGHT
 
 PICTURE = Path(__file__).parent.parent / "docs" / "growth.png"
 DIGEST = "Source SHA-256"
-NAMES = {  # as the legend has them, with colour and mark
+NAMES = {  # title in the legend, colour and mark, by name in growth.json
     "naive": ("naive", LIGHT.error, "s"),
     "eager": ("eager", LIGHT.reference, "D"),
     "compiled": ("compiled", LIGHT.ensemble, "o"),
@@ -26,7 +26,11 @@ NAMES = {  # as the legend has them, with colour and mark
     "model": ("compiled, small model", LIGHT.truth, "v"),
 }
 STROKES = {64: "-", 16: (0, (3, 1.5))}  # by concentration
-STEPS = ((100, (1,)), (8, (1, 2, 5)), (1, (1, 1.5, 2, 3, 5, 7)))  # of the ticks, where an axis spans more than such a factor
+STEPS = (
+    (100, (1,)),
+    (8, (1, 2, 5)),
+    (1, (1, 1.5, 2, 3, 5, 7)),
+)  # (factor, ticks of a decade): ticks of an axis that spans more than the factor
 FLOOR = {"color": LIGHT.plain, "linewidth": 1.6, "zorder": 1.5}
 
 
@@ -35,9 +39,9 @@ def digest(source: Path) -> str:
 
 
 def draw(source: Path) -> None:
-    """source: growth.json."""
-    found = json.loads(source.read_text())
-    shape, small = found["shape"], found["shape"]["model"]
+    """Draw the picture from growth.json at `source`."""
+    results = json.loads(source.read_text())
+    shape, small = results["shape"], results["shape"]["model"]
     model = f"{small['layer']} layers of width {small['width']}"
     figure = Figure(figsize=(9.4, 7.2), facecolor=LIGHT.paper)
     panels = figure.subplots(2, 2).flat
@@ -49,7 +53,7 @@ def draw(source: Path) -> None:
     )
     for axes, (name, x, title) in zip(panels, titles, strict=True):
         y = "times torch's own attention" if name in ("concentration", "length") else "times the same work without draws"
-        _panel(axes, found[name], name, x, y, title)
+        _panel(axes, results[name], name, x, y, title)
     used = [Line2D([], [], color=colour, marker=mark, markersize=4, label=title) for title, colour, mark in NAMES.values()]
     strokes = [Line2D([], [], color=LIGHT.text, linestyle=stroke, label=f"ν = {nu}") for nu, stroke in STROKES.items()]
     floor = [Line2D([], [], **FLOOR, label="without draws = 1")]
@@ -57,7 +61,7 @@ def draw(source: Path) -> None:
         handles=[*used, *floor, *strokes], loc="lower center", ncols=4, frameon=False, fontsize=9, labelcolor=LIGHT.text, columnspacing=1.6
     )
     figure.text(
-        0.5, 0.925, f"{shape['head']} heads of {shape['feature']} features; small model: {model}, length {small['token']}; one thread of {found['cpu']}",
+        0.5, 0.925, f"{shape['head']} heads of {shape['feature']} features; small model: {model}, length {small['token']}; one thread of {results['cpu']}",
         ha="center", fontsize=9, color=LIGHT.text,
     )  # fmt: skip
     figure.suptitle("How the cost of sampled attention grows", fontsize=12.5, weight="bold", color=LIGHT.truth, y=0.975)

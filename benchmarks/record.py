@@ -1,4 +1,4 @@
-"""What a benchmark leaves behind: its numbers as JSON in benchmarks/results, with the versions they hang on and no date."""
+"""The files in benchmarks/results: the numbers of a benchmark as JSON, with the versions on which they depend and without a date."""
 
 from __future__ import annotations
 
@@ -18,9 +18,13 @@ PACKAGES = ("torch", "numpy", "numba", "llvmlite")
 def record(name: str, packages: tuple[str, ...] = (), **content: Any) -> Path:
     """Write benchmarks/results/NAME.json: the same numbers give the same bytes. A number that is not finite becomes null.
 
-    packages: those whose versions the numbers hang on besides PACKAGES.
+    packages: further packages on whose versions the numbers depend, beside PACKAGES.
     """
-    versions = {"stochattn": __version__, **{one: installed(one) for one in (*PACKAGES, *packages)}, "python": platform.python_version()}
+    versions = {
+        "stochattn": __version__,
+        **{package: installed(package) for package in (*PACKAGES, *packages)},
+        "python": platform.python_version(),
+    }
     path = FOLDER / f"{name}.json"
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps({"versions": versions, **_plain(content)}, indent=1, allow_nan=False) + "\n")
@@ -28,6 +32,7 @@ def record(name: str, packages: tuple[str, ...] = (), **content: Any) -> Path:
 
 
 def installed(package: str) -> str | None:
+    """Return the version of a package; None when it is not installed."""
     try:
         return version(package)
     except PackageNotFoundError:
@@ -39,7 +44,7 @@ def read(name: str) -> dict:
 
 
 def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    """Markdown."""
+    """Return a table in Markdown."""
     return "\n".join("| " + " | ".join(cells) + " |" for cells in (head, ("---",) * len(head), *rows))
 
 

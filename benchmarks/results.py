@@ -1,6 +1,6 @@
-"""The README's table of results: every embedded dataset tuned on its calibration part and scored on its test part.
+"""The first table of docs/measured.md: every embedded dataset, tuned on its calibration part and scored on its test part.
 
-python -m benchmarks.results prints it as Markdown; losses are rows like the others.
+python -m benchmarks.results prints it as Markdown. No dataset is left out.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from benchmarks.record import table
 from stochattn_core import DATASETS, MODELS, load_dataset, load_model, tune
 from stochattn_core.datasets.base import thinned
 
-N_MAP = 40  # starts of a map: enough to see, and a minute or two on two cores
+N_MAP = 40  # initial states of a map: enough for a first answer in a minute or two on two cores
 
 HEAD = (
     "dataset",
@@ -37,25 +37,25 @@ def main() -> None:
         dataset = load_dataset(name)
         if entry.task == "grid":
             dataset = thinned(dataset, N_MAP)
-        found = tune(
+        tuning = tune(
             load_model(model),
             dataset,
             progress=lambda done, total, what: print(f"{done / total:4.0%} {what}    ", end="\r", file=sys.stderr),
         )
-        after, (_, low, high) = found.after.scores, found.interval
-        best = min(found.after.references.items(), key=lambda item: item[1])
+        after, (_, low, high) = tuning.after.scores, tuning.interval
+        best = min(tuning.after.references.items(), key=lambda item: item[1])
         row = (
             f"{name} ({dataset.units or '1'})",
             f"{best[1]:.3g} {best[0]}",
             f"{after['rmse_plain']:.3g}",
-            f"{found.concentration} ({low:.3g} to {high:.3g})",
+            f"{tuning.concentration} ({low:.3g} to {high:.3g})",
             f"{after['rmse']:.3g}",
             f"{after['spread_skill_ratio']:.2f}",
             f"{after['w1']:.3f}",
             f"{after['coverage_90']:.2f}",
             f"{after['width_90']:.3g}",
             f"{after['crps_fair']:.3g} ({after['mae_plain']:.3g})",
-            found.verdict,
+            tuning.verdict,
         )
         rows.append(row)
     print(table(HEAD, rows))

@@ -1,11 +1,11 @@
-"""What the scores of an ensemble cost: Statistics.of, which sums everything the project shows, beside single scores of two libraries.
+"""The cost of the scores of an ensemble: Statistics.of, which computes all sums of this project, beside single scores of two libraries.
 
-python -m benchmarks.scores prints them as Markdown and writes benchmarks/results/scores.json. One process, one thread, float32 members.
-Ratios are of the time spent computing, medians over rounds that run every method once, one after the other. Beside it stand the time in
-which the system hands out memory, as the gigabytes that a library asks for cost it a fraction of a second or many, and the time on the
-clock, which holds both and whatever else the machine does.
-The libraries get the members on the last axis, where they want them; Statistics.of gets them on the first, where the project has them.
-`scores` has neither coverage nor spread of an ensemble, scoringrules no ranks either: they are compared with more than they compute.
+python -m benchmarks.scores prints it as Markdown and writes benchmarks/results/scores.json. One process, one thread, float32 members.
+Ratios are of computing time, medians over rounds that run every method once, one after the other. Two other times are printed beside it: that
+of the system, which takes from a fraction of a second to many seconds to give a library the gigabytes it asks for; and that of the clock, which
+includes both and everything else on the machine.
+The libraries get the members on the last axis, as they expect them; Statistics.of gets them on the first, as this project stores them.
+`scores` has neither coverage nor spread of an ensemble, and scoringrules also has no ranks: Statistics.of computes more than they do.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ from stochattn_core.metrics import Statistics, compiled_sums
 
 N_TARGET, N_MEMBER, N_BLOCK, N_ROUND = 2_600_000, 32, 20, 5
 EVENTS = {"one number": (), "a series of 24": (24,), "a map of 32 x 64": (32, 64)}
-SIZES = (260_000, 1_300_000, 2_600_000)  # targets, of which the peak memory is measured
-BAR = 2  # times as fast as the fair CRPS of `scores`, the least of what Statistics.of has
+SIZES = (260_000, 1_300_000, 2_600_000)  # numbers of targets for which the peak memory is measured
+BAR = 2  # Statistics.of should be this many times as fast as the fair CRPS of `scores`, a small part of what it computes
 
 
 def forecast(n_target: int, event: tuple[int, ...] = ()) -> tuple[np.ndarray, torch.Tensor, torch.Tensor, torch.Tensor]:
-    """members (member, case, *event), target, plain, block: about calibrated."""
+    """Return members (member, case, *event), target, plain and block of an ensemble that is about calibrated."""
     generator = np.random.default_rng(0)
     shape = (n_target // int(np.prod(event)), *event)
     members = generator.standard_normal((N_MEMBER, *shape), dtype=np.float32)
@@ -58,7 +58,7 @@ def in_torch(data: tuple) -> Statistics:
 
 
 def labelled(members: np.ndarray, target: torch.Tensor) -> tuple[xr.DataArray, xr.DataArray]:
-    """members: (case, member)."""
+    """Return both as labelled arrays. members: (case, member).   target: (case,)."""
     return xr.DataArray(members, dims=("case", "member")), xr.DataArray(target.numpy(), dims="case")
 
 
@@ -72,7 +72,7 @@ def scores_crps_and_ranks(members: np.ndarray, target: torch.Tensor) -> None:
 
 
 def ratios(n_round: int) -> list[dict]:
-    """Times of every method over that of Statistics.of, 2.6 million targets of one number a case."""
+    """Return the times of every method and their ratio to Statistics.of, for 2.6 million cases with one number each."""
     data = forecast(N_TARGET)
     target, last = data[1], np.ascontiguousarray(data[0].T)
     methods: dict[str, Callable[[], object]] = {
@@ -84,9 +84,9 @@ def ratios(n_round: int) -> list[dict]:
             target.numpy(), last, estimator="pwm", backend="numba"
         ).mean(),
     }
-    found, theirs = float(ours(data).crps_fair.sum() / N_TARGET), scores_crps(last, target)
-    if abs(found - theirs) > 1e-5 * theirs:
-        raise SystemExit(f"expected the fair CRPS of `scores`, {theirs:.8g}, got {found:.8g}; nothing was measured")
+    crps, reference = float(ours(data).crps_fair.sum() / N_TARGET), scores_crps(last, target)
+    if abs(crps - reference) > 1e-5 * reference:
+        raise SystemExit(f"expected the fair CRPS of `scores`, {reference:.8g}, got {crps:.8g}; nothing was measured")
     times = {name: [] for name in methods}
     for i in range(-1, n_round):
         for name, method in methods.items():
@@ -99,17 +99,17 @@ def ratios(n_round: int) -> list[dict]:
     return [
         {
             "method": name,
-            "ratio": statistics.median(user / ours for (user, *_), ours in zip(taken, base, strict=True)),
-            "computing": [user for user, _, _ in taken],
-            "system": [system for _, system, _ in taken],
-            "clock": [clock for _, _, clock in taken],
+            "ratio": statistics.median(user / ours for (user, *_), ours in zip(of_method, base, strict=True)),
+            "computing": [user for user, _, _ in of_method],
+            "system": [system for _, system, _ in of_method],
+            "clock": [clock for _, _, clock in of_method],
         }
-        for name, taken in times.items()
+        for name, of_method in times.items()
     ]
 
 
 def events(n_round: int) -> list[dict]:
-    """Statistics.of against its torch reference, 260 000 targets in events of several sizes."""
+    """Return the times of Statistics.of over those of its torch reference, for 260,000 targets in events of several sizes."""
     lines = []
     for name, event in EVENTS.items():
         data = forecast(SIZES[0], event)
@@ -122,9 +122,10 @@ def events(n_round: int) -> list[dict]:
 
 
 def memory(which: str, folder: str) -> int:
-    """Bytes by which one run over members on disk raises what this process has allocated, at the highest of samples a millisecond apart.
+    """Return the bytes by which one run over members on disk raises the allocated memory of this process.
 
-    Pages of the file are not counted: they are the system's, which takes them back when it needs them. Linux alone tells; 0 elsewhere.
+    It is the highest of samples taken every millisecond. Pages of the file do not count, because the system can take them back at any time.
+    Linux only; 0 elsewhere.
     """
     members = np.load(Path(folder) / "members.npy", mmap_mode="r")
     target, plain, block = (torch.from_numpy(np.load(Path(folder) / f"{name}.npy")) for name in ("target", "plain", "block"))
@@ -170,7 +171,7 @@ def main() -> None:
     if len(sys.argv) > 1:
         print(memory(*sys.argv[1:]))
         return
-    found = {
+    results = {
         "cpu": processor(),
         "shape": {"target": N_TARGET, "member": N_MEMBER, "block": N_BLOCK},
         "bar": BAR,
@@ -180,19 +181,19 @@ def main() -> None:
     }
     print(f"{N_TARGET} targets x {N_MEMBER} members:\n")
     rows = []
-    for line in found["methods"]:
+    for line in results["methods"]:
         system, clock = (f"{min(line[kind]):.2g} to {max(line[kind]):.2g}" for kind in ("system", "clock"))
         rows.append((line["method"], f"{line['ratio']:.3g}", f"{statistics.median(line['computing']):.3g}", system, clock))
     head = ("method", "computing, times Statistics.of", "computing, s", "system, s (least to most)", "clock, s (least to most)")
     print(table(head, rows))
     print(f"\nBar: the fair CRPS of scores takes at least {BAR} times the computing of Statistics.of.\n")
-    rows = [(line["event"], f"{line['seconds']:.3g}", f"{line['torch_over_compiled']:.3g}") for line in found["events"]]
+    rows = [(line["event"], f"{line['seconds']:.3g}", f"{line['torch_over_compiled']:.3g}") for line in results["events"]]
     print(table((f"{SIZES[0]} targets", "seconds", "torch over compiled"), rows), end="\n\n")
     rows = [
-        (str(line["targets"]), *(f"{line[name]:.0f}" for name in ("members_mib", "ours_mib", "scores_mib"))) for line in found["memory"]
+        (str(line["targets"]), *(f"{line[name]:.0f}" for name in ("members_mib", "ours_mib", "scores_mib"))) for line in results["memory"]
     ]
     print(table(("targets", "members, MiB", "peak of Statistics.of, MiB", "peak of the fair CRPS of scores, MiB"), rows))
-    record("scores", packages=("scores", "scoringrules", "xarray"), **found)
+    record("scores", packages=("scores", "scoringrules", "xarray"), **results)
 
 
 if __name__ == "__main__":

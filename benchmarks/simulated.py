@@ -1,9 +1,11 @@
-"""Cases whose right answer is known: a network of one attention layer, and targets made to fit it, or not to.
+"""Simulated cases for which the right answer is known: a network of one attention layer, with targets that fit it or do not.
 
-Rows attend evenly to fixed values of mean 0 and variance 1, so that the output of one row at concentration nu has mean 0 and variance
-1 / nu exactly. With a the first row's and q the mean square of all rows',
+Rows attend evenly to fixed values of mean 0 and variance 1, so the output of one row at concentration nu has mean 0 and variance 1 / nu
+exactly. Let a be the output of the first row, and q the mean square of the outputs of all rows. Then
 
-    f_nu = x0 + x1 (a + bend q),  f = x0:  a member strays by x1 a, of variance x1^2 / nu, and by x1 bend q, whose mean is x1 bend / nu.
+    f_nu = x0 + x1 (a + bend q),  f = x0
+
+and a member differs from f by x1 a, of variance x1^2 / nu, and by x1 bend q, whose mean is x1 bend / nu.
 """
 
 from __future__ import annotations
@@ -20,13 +22,13 @@ from torch.nn import functional
 
 from stochattn_core.datasets.base import Dataset, Split, blocks_at_random
 
-N_ROW = 4  # where q matters; one otherwise
+N_ROW = 4  # rows of a network with bend; without, it has one
 VALUES = 8
 Draw = Callable[[np.random.Generator, int], np.ndarray]
 
 
 class OneAttention(nn.Module):
-    """**Shape**: inputs (case, 2) -> (case,)"""
+    """The network f_nu above: inputs (case, 2) to forecasts (case,)."""
 
     def __init__(self, bend: float = 0.0) -> None:
         super().__init__()
@@ -44,17 +46,17 @@ class OneAttention(nn.Module):
 
 
 def even(rng: np.random.Generator, n: int) -> np.ndarray:
-    """The same spread in every case."""
+    """Return x1 for the same spread in every case."""
     return np.ones(n)
 
 
 def uneven(width: float) -> Draw:
-    """Spreads that differ from case to case, log-normal, of mean square 1."""
+    """Return a function that draws x1 for spreads that are log-normal over the cases, of mean square 1."""
     return lambda rng, n: np.exp(width * rng.standard_normal(n) - width**2)
 
 
 def part(rng: np.random.Generator, n: int, spread: Draw, noise: Callable, block: np.ndarray | None = None) -> Split:
-    """n cases. spread: x1.   noise(rng, x1, block): target minus plain forecast.   block: dealt at random when not given."""
+    """Return n cases. spread: draws x1.   noise(rng, x1, block): target minus plain forecast.   block: at random when not given."""
     block = blocks_at_random(n) if block is None else block
     x0, x1 = rng.standard_normal(n), spread(rng, n)
     target = x0 + noise(rng, x1, block)
@@ -67,11 +69,11 @@ def dataset(calibration: Split, test: Split, name: str = "simulated") -> Dataset
 
 
 def repeated(repetition: Callable[[str, int], dict], kinds: Sequence[str], n: int, n_worker: int = 2) -> dict[str, list[dict]]:
-    """repetition(kind, seed) for seeds 0 to n - 1 of every kind, in that order, whichever process it ran in."""
-    found = {kind: [] for kind in kinds}
+    """Return, for each kind, repetition(kind, seed) for seeds 0 to n - 1 in this order, whichever process computed it."""
+    results = {kind: [] for kind in kinds}
     jobs = [(kind, seed) for kind in kinds for seed in range(n)]
     with ProcessPoolExecutor(n_worker) as pool:
-        for (kind, seed), one in zip(jobs, pool.map(repetition, *zip(*jobs, strict=True), chunksize=4), strict=True):
+        for (kind, seed), result in zip(jobs, pool.map(repetition, *zip(*jobs, strict=True), chunksize=4), strict=True):
             print(f"{kind}: {seed + 1} of {n}   ", end="\r", file=sys.stderr)
-            found[kind].append(one)
-    return found
+            results[kind].append(result)
+    return results

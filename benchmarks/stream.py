@@ -1,13 +1,13 @@
-"""The random stream before TestU01, a battery of tests for random number generators (L'Ecuyer, Simard 2007, ACM TOMS 33(4), 22).
+"""TestU01 on the random stream: batteries of tests for random number generators (L'Ecuyer, Simard 2007, ACM TOMS 33(4), 22).
 
 python -m benchmarks.stream runs every battery over every order of the numbers, one after another, prints a Markdown table and writes
-benchmarks/results/stream.json as the results come. That takes hours; python -m benchmarks.stream SmallCrush, or another, runs one battery.
+benchmarks/results/stream.json after each. This takes hours; python -m benchmarks.stream SmallCrush, or another name, runs one battery.
 
-An order is which word of a number's address is counted up, and how fast. Words come from the compiled stream as the samplers take them, and
-of a word's 64 bits only the upper 52 are looked at, which are all that the samplers use: the upper 32, the lower 20 packed into words
-of 32, and the upper 32 of the 52 in reverse, the lowest first.
-TestU01 calls a p-value suspect outside [0.001, 0.999] and failed outside [1e-10, 1 - 1e-10]. Of many p-values two in a thousand are suspect
-by chance alone, so a battery with any is run again on other numbers of the same order: what is no chance is suspect again.
+An order says which word of a number's address is counted up, and how fast. Words come from the compiled stream, as the samplers take them.
+The samplers use only the upper 52 of the 64 bits of a word, and only these are tested: the upper 32, the lower 20 packed into words of 32,
+and 32 of them in reverse, the lowest bit first.
+TestU01 calls a p-value suspect outside [0.001, 0.999] and failed outside [1e-10, 1 - 1e-10]. Two p-values in a thousand are suspect by
+chance alone. So a battery with a suspect p-value is run again on other numbers of the same order; an error that is real is suspect again.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ import time
 import numpy as np
 from numba import carray, cfunc, njit, types
 
-from benchmarks import readme, record
+from benchmarks import measured, record
 from benchmarks.timing import processor
 from stochattn_core.sampling import kernels
 
 ADDRESS = ("seed", "member", "call", "row", "purpose", "draw")
-# Of a number's index, the bits that each word of its address takes, the lowest first. The rest of the address is 0.
+# How many bits of a number's index each word of its address takes, the lowest bits first. The other words are 0.
 ORDERS = {
     "draws of a row": {"draw": 64},
     "rows": {"row": 64},
@@ -39,9 +39,9 @@ ORDERS = {
     "all in turn": {"seed": 2, "member": 3, "call": 2, "draw": 2, "row": 55},
     "as sampled": {"draw": 4, "row": 12, "call": 4, "member": 44},  # 16 draws of 4096 rows in 16 calls by one member after another
 }
-# Whether a word is reversed; then, where its bits begin and how many they are.
+# (is the word reversed?, first bit, number of bits)
 BITS = {"upper 32": (0, 32, 32), "lower 20": (0, 12, 20), "reversed": (1, 20, 32)}
-N_BIT = ctypes.c_double(2.0**27)  # for the batteries that ask how many
+N_BIT = ctypes.c_double(2.0**27)  # argument of the batteries that take a number of bits
 BATTERIES = {"SmallCrush": (), "Alphabit": (N_BIT, 0, 32), "Rabbit": (N_BIT,), "Crush": ()}
 JOBS = [
     *(("SmallCrush", order, bits) for order in ORDERS for bits in BITS),
@@ -50,15 +50,15 @@ JOBS = [
     ("Crush", "as sampled", "upper 32"),
 ]
 SUSPECT, FAILED = 1e-3, 1e-10
-ELSEWHERE = 2**40  # index from which a battery is run again
-BLOCK = 4096  # numbers made at a time, side by side
+ELSEWHERE = 2**40  # first index when a battery is run again
+BLOCK = 4096  # numbers computed at a time
 
 _ONE, _N_WORD = np.uint64(1), len(ADDRESS)
-_HEAD = 3  # words of the state before its block: how many of the block are taken, how many there are, the index of the next number
+_HEAD = 3  # words of the state before its block: numbers of the block already used, numbers in the block, index of the next number
 
 
 def layout(order: str) -> np.ndarray:
-    """(word of the address, 2) uint64: by how much an index is shifted, and the mask of what is then the word."""
+    """Return (word of the address, 2) uint64: the right shift of an index, and the mask that then gives the word."""
     fields, shift = np.zeros((len(ADDRESS), 2), np.uint64), 0
     for word, n_bit in ORDERS[order].items():
         fields[ADDRESS.index(word)] = shift, (1 << n_bit) - 1
@@ -68,7 +68,7 @@ def layout(order: str) -> np.ndarray:
 
 @njit
 def words(fields, first, out):
-    """Words first, first + 1, ... of an order, 64 bits of which the samplers use the upper 52."""
+    """Write the words first, first + 1, ... of an order into out. They have 64 bits, of which the samplers use the upper 52."""
     for i in range(len(out)):
         index = first + np.uint64(i)
         key = kernels.mix((index >> fields[0, 0]) & fields[0, 1])
@@ -93,15 +93,15 @@ def _reversed(word):
 
 @njit
 def pack(block, is_reversed, begin, n_bit):
-    """The chosen bits of every word, one after another, in place as numbers of 32 bits; how many those are."""
-    held, n_held, n_packed = np.uint64(0), np.uint64(0), 0
+    """Pack the chosen bits of every word, one after another, into numbers of 32 bits; return how many. They replace the first words."""
+    buffer, n_buffer, n_packed = np.uint64(0), np.uint64(0), 0
     chosen, packed = (_ONE << n_bit) - _ONE, np.uint64(0xFFFFFFFF)
     for word in block:
-        held = (held << n_bit) | (((_reversed(word) if is_reversed else word) >> begin) & chosen)
-        n_held += n_bit
-        if n_held >= np.uint64(32):
-            n_held -= np.uint64(32)
-            block[n_packed] = (held >> n_held) & packed
+        buffer = (buffer << n_bit) | (((_reversed(word) if is_reversed else word) >> begin) & chosen)
+        n_buffer += n_bit
+        if n_buffer >= np.uint64(32):
+            n_buffer -= np.uint64(32)
+            block[n_packed] = (buffer >> n_buffer) & packed
             n_packed += 1
     return n_packed
 
@@ -117,7 +117,7 @@ def _next(fields, bits, state):
 
 
 class Generator(ctypes.Structure):
-    """TestU01's unif01_Gen: an order from one index on, seen by some of its bits."""
+    """A unif01_Gen of TestU01: some bits of the words of an order, from one index on."""
 
     _fields_ = (
         *((name, ctypes.c_void_p) for name in ("state", "param")),
@@ -139,13 +139,13 @@ class Generator(ctypes.Structure):
         word = cfunc(types.uint64(*pointers))(lambda param, state: following(param, state))
         uniform = cfunc(types.float64(*pointers))(lambda param, state: following(param, state) * 2.0**-32)
         write = cfunc(types.void(types.voidptr))(lambda state: None)
-        self._compiled = uniform, word, write  # alive as long as their addresses are
+        self._compiled = uniform, word, write  # a reference keeps their addresses valid
         addresses = self._state.ctypes.data, self._param.ctypes.data, f"{order}, {bits}".encode()
         super().__init__(*addresses, *(function.address for function in self._compiled))
 
     @property
-    def n_taken(self) -> int:
-        """The index that comes next; up to BLOCK of the numbers before it were made and not asked for."""
+    def next_index(self) -> int:
+        """The index after the last computed number. Up to BLOCK of the numbers before it may be unused."""
         return int(self._state[2])
 
 
@@ -160,22 +160,22 @@ def testu01() -> ctypes.CDLL:
 
 
 def run(battery: str, order: str, bits: str, first: int) -> dict:
-    """One battery over one order from an index on: how many numbers it took, how many p-values it gave, and which are suspect."""
+    """Run one battery over one order from index `first` on; return how many numbers and p-values there were, and which are suspect."""
     library = testu01()
     ctypes.c_int.in_dll(library, "swrite_Basic").value = 0
     generator = Generator(order, bits, first)
     start = time.perf_counter()
     getattr(library, f"bbattery_{battery}")(ctypes.byref(generator), *BATTERIES[battery])
     n = ctypes.c_int.in_dll(library, "bbattery_NTests").value
-    found = (ctypes.c_double * n).in_dll(library, "bbattery_pVal")
+    values = (ctypes.c_double * n).in_dll(library, "bbattery_pVal")
     names = (ctypes.c_char_p * n).in_dll(library, "bbattery_TestNames")
-    p_values = [(name.decode(), p) for name, p in zip(names, found, strict=True) if p >= 0]  # -1 where a test was not run
+    p_values = [(name.decode(), p) for name, p in zip(names, values, strict=True) if p >= 0]  # -1: the test was not run
     return {
         "battery": battery,
         "order": order,
         "bits": bits,
         "first": first,
-        "numbers": generator.n_taken - first,
+        "numbers": generator.next_index - first,
         "p_values": len(p_values),
         "suspect": [[name, p] for name, p in p_values if min(p, 1 - p) < SUSPECT],
         "seconds": round(time.perf_counter() - start),
@@ -183,15 +183,15 @@ def run(battery: str, order: str, bits: str, first: int) -> dict:
 
 
 def verdict(line: dict, again: dict | None) -> str:
-    """What a battery says, and says again of other numbers where there was a reason to ask."""
-    suspect, suspect_again = (dict(found["suspect"]) if found else {} for found in (line, again))
+    """Return "passed", "passed again" or "failed". again: the result on other numbers, where the first run had suspect p-values."""
+    suspect, suspect_again = (dict(result["suspect"]) if result else {} for result in (line, again))
     if any(min(p, 1 - p) < FAILED for p in (*suspect.values(), *suspect_again.values())) or suspect.keys() & suspect_again.keys():
         return "failed"
     return "passed again" if again else "passed"
 
 
-def asked(battery: str, order: str, bits: str, first: int) -> dict:
-    """As run, in a process of its own: the library keeps state, prints, and ends a program that it finds at fault."""
+def run_apart(battery: str, order: str, bits: str, first: int) -> dict:
+    """Run one battery in a process of its own: the library keeps state, prints, and ends a program that makes a mistake."""
     command = [sys.executable, "-m", "benchmarks.stream", battery, order, bits, str(first)]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
@@ -204,8 +204,8 @@ def job_of(line: dict) -> tuple[str, str, str]:
     return line["battery"], line["order"], line["bits"]
 
 
-def keep(line: dict) -> list[dict]:
-    """Put a line into the results, in place of one of the same job; all lines, in the order of JOBS."""
+def store(line: dict) -> list[dict]:
+    """Put a line into stream.json, where it replaces one of the same job; return all lines in the order of JOBS."""
     lines = record.read("stream")["batteries"] if (record.FOLDER / "stream.json").exists() else []
     lines = [*(known for known in lines if job_of(known) != job_of(line) and job_of(known) in JOBS), line]
     lines.sort(key=lambda known: JOBS.index(job_of(known)))
@@ -217,23 +217,23 @@ def main() -> None:
     testu01()
     if len(sys.argv) == 5:
         line = run(*sys.argv[1:4], int(sys.argv[4]))
-        ctypes.CDLL(None).fflush(None)  # what the library printed goes first
+        ctypes.CDLL(None).fflush(None)  # the output of the library goes first
         print("\n" + json.dumps(line))
         return
     wanted, lines = sys.argv[1:] or list(BATTERIES), []
     if unknown := set(wanted) - set(BATTERIES):
-        raise SystemExit(f"expected batteries among {', '.join(BATTERIES)}, got {', '.join(sorted(unknown))}")
+        raise SystemExit(f"expected batteries among {', '.join(BATTERIES)}, got {', '.join(sorted(unknown))}; give some of these")
     print("| battery | order | bits | numbers | p-values | suspect | verdict |\n|" + " --- |" * 7)
     for job in (job for job in JOBS if job[0] in wanted):
-        line = asked(*job, 0)
-        again = asked(*job, ELSEWHERE) if line["suspect"] else None
-        lines = keep(line | {"again": again, "verdict": verdict(line, again)})
+        line = run_apart(*job, 0)
+        again = run_apart(*job, ELSEWHERE) if line["suspect"] else None
+        lines = store(line | {"again": again, "verdict": verdict(line, again)})
         print_line(next(known for known in lines if job_of(known) == job))
-    print("\n" + readme.stream({"batteries": lines}))
+    print("\n" + measured.stream({"batteries": lines, "cpu": processor()}))
 
 
 def print_line(line: dict) -> None:
-    suspect = [pair for found in (line, line["again"]) if found for pair in found["suspect"]]
+    suspect = [pair for result in (line, line["again"]) if result for pair in result["suspect"]]
     suspect = "; ".join(f"{name}: {p:.1g}" if p < 0.5 else f"{name}: 1 - {1 - p:.1g}" for name, p in suspect) or "none"
     cells = *job_of(line), f"{line['numbers']:,}", str(line["p_values"]), suspect, line["verdict"]
     print(f"| {' | '.join(cells)} |", flush=True)

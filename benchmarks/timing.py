@@ -1,6 +1,6 @@
-"""What a call costs beside a plain one: both run one after the other, round by round, in one thread of one process.
+"""The cost of a call beside that of a plain one: both run one after the other, round by round, in one thread of one process.
 
-Times are those that the thread spent computing, so that another program's load counts as little as it can.
+Times are the computing times of the thread, so that the load of other programs counts as little as possible.
 """
 
 from __future__ import annotations
@@ -14,7 +14,11 @@ from typing import NamedTuple
 
 
 class Beside(NamedTuple):
-    """ratio: call over plain, the median over rounds; fastest: the least time of each, one over the other; seconds: those of a call."""
+    """Timings of a call beside a plain one.
+
+    ratio: call over plain, median over rounds.   fastest: least time of the call over least time of the plain one.   plain_seconds, seconds: these
+    two least times.
+    """
 
     ratio: float
     fastest: float
@@ -23,13 +27,14 @@ class Beside(NamedTuple):
 
 
 def seconds(call: Callable[[], object]) -> float:
+    """Return the computing time of one call in this thread."""
     start = time.thread_time()
     call()
     return time.thread_time() - start
 
 
 def beside(plain: Callable[[], object], call: Callable[[], object], spend: float) -> Beside:
-    """As many rounds as take `spend` seconds, after one that warms up."""
+    """Run both for `spend` seconds of computing, after one round that warms up, and return their timings."""
     plain(), call()
     rounds: list[tuple[float, float]] = []
     while sum(map(sum, rounds)) < spend:
@@ -39,6 +44,7 @@ def beside(plain: Callable[[], object], call: Callable[[], object], spend: float
 
 
 def processor() -> str:
+    """Return the name of this machine's processor, as the system gives it."""
     try:
         return next(line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name"))
     except (OSError, StopIteration):

@@ -1,8 +1,9 @@
 """Tables of the uncertainty literature: the chain from training to a recommended correction, beside split conformal and two dressings.
 
 python -m benchmarks.uci --data FOLDER reads FOLDER/NAME/data.txt (white space between numbers, target last), prints Markdown, and writes
-benchmarks/results/uci.json. 80/10/10 splits by seeds 0 to 2; the network standardises columns and target by its train part. A network takes
-a minute to train and is kept in STOCHATTN_CACHE. Everything is tuned, fitted and recommended on calibration data; all numbers are of the test part.
+benchmarks/results/uci.json. The splits are 80/10/10 by seeds 0 to 2; the network standardises columns and target by its train part. A network
+takes a minute to train and is stored in STOCHATTN_CACHE. Everything is tuned, fitted and recommended on calibration data; all numbers are of the
+test part.
 """
 
 from __future__ import annotations
@@ -16,27 +17,28 @@ import torch
 
 from benchmarks.record import record, table
 from stochattn_core import evaluate, load_model, tune
-from stochattn_core.compare.comparison import compare
-from stochattn_core.datasets.base import Dataset
+from stochattn_core.compare import compare
+from stochattn_core.datasets.base import Dataset, Progress
 from stochattn_core.datasets.table_parts import table_dataset
-from stochattn_core.tuning.verdict import CALIBRATED, COVERAGE, judge
+from stochattn_core.tuning.verdict import CALIBRATED, judge
 
 SETS = ("energy", "concrete", "wine-quality-red", "yacht")
 SEEDS = (0, 1, 2)
 PART = 0.1  # of the rows, each of calibration and test
 SHOWN = ("spread_skill_ratio", "w1", "coverage_90", "width_90", "crps_fair", "rmse")
-REFERENCES = ("split-conformal", "gaussian-dressing", "residual-dressing")
-METHODS = ("nu alone", "inflation", "noise", "shared", *REFERENCES[1:])
+ALONE, SPLIT_CONFORMAL = "nu alone", "split-conformal"
+METHODS = (ALONE, "inflation", "noise", "shared", "gaussian-dressing", "residual-dressing")
 WORSE = 1.02  # times the CRPS of split conformal
+COVERED = (0.85, 0.95)  # share of the truth in 90% intervals that counts as right
 
 
 def split_of(path: Path, name: str, seed: int) -> Dataset:
     rows = np.loadtxt(path)
-    held = round(PART * len(rows))
+    n_held_out = round(PART * len(rows))
     return table_dataset(
         rows[:, :-1],
         rows[:, -1],
-        sizes=(len(rows) - 2 * held, held, held),
+        sizes=(len(rows) - 2 * n_held_out, n_held_out, n_held_out),
         seed=seed,
         name=f"{name}, seed {seed}",
         title=name,
@@ -47,8 +49,8 @@ def split_of(path: Path, name: str, seed: int) -> Dataset:
     )
 
 
-def measured(dataset: Dataset, progress=None) -> dict:
-    """Scores of every method on the test part, and what would have been recommended from the calibration part."""
+def measured(dataset: Dataset, progress: Progress | None = None) -> dict:
+    """Return scores of every method on the test part, and the method that the calibration part recommends."""
     model = load_model("ft_transformer")
     tuning = tune(model, dataset, progress=progress)
     comparison = compare(model, dataset, tuning, progress=progress)
@@ -63,9 +65,9 @@ def measured(dataset: Dataset, progress=None) -> dict:
     }
     if comparison.recommended:
         name, setting = comparison.recommended.name, comparison.recommended.setting
-        judged = judge(evaluate(model, dataset, setting).ensemble, at_low=False, at_high=False)
+        verdict = judge(evaluate(model, dataset, setting).ensemble, at_low=False, at_high=False)
     else:
-        name, judged = comparison.rows[0].name, tuning.judged
+        name, verdict = comparison.rows[0].name, tuning.judged
     return {
         "n_calibration": len(dataset.calibration),
         "n_test": len(dataset.test),
@@ -75,64 +77,77 @@ def measured(dataset: Dataset, progress=None) -> dict:
         "interval": list(tuning.interval),
         "verdict_alone": tuning.verdict,
         "recommended": name,
-        "verdict": judged.word,
+        "verdict": verdict.word,
         "methods": methods,
     }
 
 
-def against(found: list[dict], name: str = "") -> dict:
-    """Fair CRPS of one method, or of what was recommended, over that of split conformal, on every split; and how often it covers."""
-    chosen = [one["methods"][name or one["recommended"]] for one in found]
-    ratios = [a["crps_fair"] / one["methods"]["split-conformal"]["crps_fair"] for a, one in zip(chosen, found, strict=True)]
+def against(splits: list[dict], name: str = "") -> dict:
+    """Return the fair CRPS of a method over that of split conformal on every split, and on how many its coverage is right.
+
+    name: of the method; "" for the one that is recommended on each split.
+    """
+    methods = [split["methods"][name or split["recommended"]] for split in splits]
+    ratios = [method["crps_fair"] / split["methods"][SPLIT_CONFORMAL]["crps_fair"] for method, split in zip(methods, splits, strict=True)]
     return {
         "each": ratios,
         "mean": float(np.mean(ratios)),
         "worst": max(ratios),
-        "worse_by_more_than_2_percent": sum(x > WORSE for x in ratios),
-        "covered_85_to_95": sum(COVERAGE[0] <= a["coverage_90"] <= COVERAGE[1] for a in chosen),
+        "worse_by_more_than_2_percent": sum(ratio > WORSE for ratio in ratios),
+        "covered_85_to_95": sum(COVERED[0] <= method["coverage_90"] <= COVERED[1] for method in methods),
     }
 
 
-def summary(found: list[dict]) -> dict:
-    best = [one["methods"][one["recommended"]] for one in found]
-    said = [a for a, one in zip(best, found, strict=True) if one["verdict"] == CALIBRATED]
+def summary(splits: list[dict]) -> dict:
+    calibrated = [split["methods"][split["recommended"]] for split in splits if split["verdict"] == CALIBRATED]
     return {
-        "splits": len(found),
-        "said_calibrated": len(said),
-        "said_calibrated_and_covered": sum(COVERAGE[0] <= a["coverage_90"] <= COVERAGE[1] for a in said),
-        "crps_over_split_conformal": {name or "recommended": against(found, name) for name in ("", *METHODS)},
+        "splits": len(splits),
+        "said_calibrated": len(calibrated),
+        "said_calibrated_and_covered": sum(COVERED[0] <= method["coverage_90"] <= COVERED[1] for method in calibrated),
+        "crps_over_split_conformal": {name or "recommended": against(splits, name) for name in ("", *METHODS)},
     }
-
-
-def rows(found: list[dict]) -> list[tuple[str, ...]]:
-    """One line a split: the tuned concentration, the recommended setting and the references, fair CRPS and 90% coverage of each."""
-    lines = []
-    for one in found:
-        alone, best = one["methods"]["nu alone"], one["methods"][one["recommended"]]
-        references = [one["methods"][name] for name in REFERENCES]
-        lines.append(
-            (
-                one["set"],
-                str(one["seed"]),
-                f"{one['concentration']}: {one['verdict_alone']}",
-                best["text"] or one["recommended"],
-                one["verdict"],
-                f"{best['spread_skill_ratio']:.2f}",
-                f"{best['w1']:.3f}",
-                f"{best['coverage_90']:.2f}",
-                f"{best['width_90']:.3g}",
-                f"{alone['crps_fair']:.3g}",
-                f"{best['crps_fair']:.3g}",
-                *(f"{other['crps_fair']:.3g}" for other in references),
-            )
-        )
-    return lines
 
 
 HEAD = (
-    "set", "seed", "ν* and its verdict", "recommended", "verdict", "ratio", "W1", "90% coverage", "width",
-    "CRPS, ν alone", "CRPS, recommended", "split conformal", "Gaussian dressing", "residual dressing",
+    "set, split (test cases)", "ν* and its verdict", "recommended and its verdict", "ratio", "W1", "90% coverage", "width",
+    "CRPS, split conformal", "ν alone", "recommended", "inflation", "noise", "Gaussian dressing", "residual dressing",
 )  # fmt: skip
+
+
+def row_of(split: dict) -> tuple[str, ...]:
+    """Return the cells of one split. Those after the CRPS of split conformal are fair CRPS over it."""
+    methods, recommended = split["methods"], split["methods"][split["recommended"]]
+    of_no_text = {ALONE: "ν alone"}.get(split["recommended"], split["recommended"].split()[0])  # such as a group of layers
+    conformal = methods[SPLIT_CONFORMAL]["crps_fair"]
+    shown = (methods[ALONE], recommended, *(methods[name] for name in METHODS if name not in (ALONE, "shared")))
+    return (
+        f"{split['set']} {split['seed']} ({split['n_test']})",
+        f"{split['concentration']}: {split['verdict_alone']}",
+        f"{recommended['text'] or of_no_text}: {split['verdict']}",
+        f"{recommended['spread_skill_ratio']:.2f}",
+        f"{recommended['w1']:.3f}",
+        f"{recommended['coverage_90']:.2f}",
+        f"{recommended['width_90']:.3g}",
+        f"{conformal:.3g}",
+        *(f"{method['crps_fair'] / conformal:.2f}" for method in shown),
+    )
+
+
+def report(results: dict) -> str:
+    """Markdown of uci.json."""
+    return table(HEAD, [row_of(split) for split in results["splits"]])
+
+
+def report_against(results: dict) -> str:
+    """Markdown of the means over all splits of a file such as uci-seeds-3-4-5.json."""
+    head = ("method", "fair CRPS, mean over splits", f"splits on which it is more than {WORSE - 1:.0%} worse")
+    rows = []
+    for name, title in (("noise", "noise"), ("recommended", "recommended"), (ALONE, "ν alone")):
+        of_method = results["summary"]["crps_over_split_conformal"][name]
+        change = 100 * (of_method["mean"] - 1)
+        worse = f"{of_method['worse_by_more_than_2_percent']} of {results['summary']['splits']}"
+        rows.append((title, f"{abs(change):.1f}% {'worse' if change > 0 else 'better'}", worse))
+    return table(head, rows)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -145,22 +160,22 @@ def main(arguments: list[str] | None = None) -> int:
     folder, seeds = options.data, options.seeds
     missing = [name for name in SETS if not (folder / name / "data.txt").exists()]
     if missing:
-        print(f"expected {folder}/{missing[0]}/data.txt, found none; name the folder with --data", file=sys.stderr)
+        print(f"expected {folder}/{missing[0]}/data.txt, got no such file; name the folder with --data", file=sys.stderr)
         return 2
     torch.set_num_threads(1)
-    found = []
+    splits = []
     for name in SETS:
         for seed in seeds:
 
             def progress(done: int, total: int, what: str, name: str = name, seed: int = seed) -> None:
                 print(f"{name} {seed} {done / total:4.0%} {what:40}", end="\r", file=sys.stderr)
 
-            one = {"set": name, "seed": seed, **measured(split_of(folder / name / "data.txt", name, seed), progress)}
-            found.append(one)
-            print("| " + " | ".join(rows([one])[0]) + " |", file=sys.stderr)
+            split = {"set": name, "seed": seed, **measured(split_of(folder / name / "data.txt", name, seed), progress)}
+            splits.append(split)
+            print("| " + " | ".join(row_of(split)) + " |", file=sys.stderr)
     name = "uci" if seeds == list(SEEDS) else f"uci-seeds-{'-'.join(map(str, seeds))}"
-    record(name, seeds=seeds, sets=list(SETS), splits=found, summary=summary(found))
-    print(table(HEAD, rows(found)), summary(found), sep="\n\n")
+    record(name, seeds=seeds, sets=list(SETS), splits=splits, summary=summary(splits))
+    print(report({"splits": splits}), summary(splits), sep="\n\n")
     return 0
 
 

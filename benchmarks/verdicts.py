@@ -1,7 +1,7 @@
 """Is the verdict right where the right answer is known?
 
-python -m benchmarks.verdicts prints which word each kind of case got, and writes benchmarks/results/verdicts.json. Each repetition tunes on
-its own calibration part and is judged on its own test part; the concentration that the errors fit is drawn anew.
+python -m benchmarks.verdicts prints how often each kind of case got each verdict, and writes benchmarks/results/verdicts.json. Each repetition
+tunes on a calibration part of its own and is judged on a test part of its own; the concentration that fits the errors is drawn again.
 """
 
 from __future__ import annotations
@@ -28,7 +28,10 @@ FITS = (8.0, 64.0)  # the concentration, log-uniform
 
 
 class Kind(NamedTuple):
-    """word: the right one.   error(rng, x1, nu): of the plain model in each case.   bend: the range of bend / sqrt(nu), uniform."""
+    """Cases for which one verdict is right, `word`.
+
+    error(rng, x1, nu): errors of the plain model, one a case.   bend: range of bend / sqrt(nu), which is uniform.
+    """
 
     word: str
     error: Callable[[np.random.Generator, np.ndarray, float], np.ndarray]
@@ -38,24 +41,26 @@ class Kind(NamedTuple):
 
 
 def as_members(rng: np.random.Generator, x1: np.ndarray, nu: float) -> np.ndarray:
-    """Errors as large, in each case, as members at nu stray."""
+    """Errors as large in each case as members at nu differ from the plain forecast."""
     return x1 * rng.standard_normal(len(x1)) / math.sqrt(nu)
 
 
 def three_times(rng: np.random.Generator, x1: np.ndarray, nu: float) -> np.ndarray:
-    """Errors three times as large as members stray at the least concentration."""
+    """Errors three times as large as members at the smallest concentration differ from the plain forecast."""
     return 3 * as_members(rng, x1, 1.0)
 
 
 def all_alike(rng: np.random.Generator, x1: np.ndarray, nu: float) -> np.ndarray:
-    """Errors as large as members at nu stray on average, the same in every case."""
+    """Errors as large as members at nu differ from the plain forecast on average, equally large in every case."""
     return as_members(rng, np.ones_like(x1), nu)
 
 
 KINDS = {
     "calibrated": Kind(CALIBRATED, as_members, uneven(0.3)),
     "unreachable": Kind(UNDER, three_times, uneven(0.3)),
-    "drifted": Kind(DRIFTED, as_members, bend=(0.6, 0.9)),  # the mean errs 11 to 17% more than the plain model where the lengths agree
+    "drifted": Kind(
+        DRIFTED, as_members, bend=(0.6, 0.9)
+    ),  # where spread equals error, the error of the mean is 11 to 17% larger than that of the plain model
     "misplaced": Kind(MISPLACED, all_alike, uneven(0.8)),
     "too small": Kind(FEW, as_members, uneven(0.3), n_case=6),
 }
@@ -74,8 +79,8 @@ def repetition(name: str, seed: int) -> dict[str, str]:
     with tempfile.TemporaryDirectory() as folder:
         os.environ["STOCHATTN_CACHE"] = folder
         torch.set_num_threads(1)
-        found = tuned(name, seed)
-    return {"word": found.verdict, "sentence": found.sentence}
+        tuning = tuned(name, seed)
+    return {"word": tuning.verdict, "sentence": tuning.sentence}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -84,16 +89,22 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--kinds", nargs="*", choices=list(KINDS), default=list(KINDS))
     parser.add_argument("--no-record", action="store_true", help="print only")
     options = parser.parse_args(arguments)
-    results, lines = {}, []
-    for name, found in repeated(repetition, options.kinds, options.repetitions).items():
-        words = Counter(one["word"] for one in found)
-        wrong = [{"seed": seed, **one} for seed, one in enumerate(found) if one["word"] != KINDS[name].word]
-        results[name] = {"right": words[KINDS[name].word], "words": dict(words), "wrong": wrong}
-        lines.append((name, *(str(words[word] or "") for word in WORDS)))
+    results = {}
+    for name, repetitions in repeated(repetition, options.kinds, options.repetitions).items():
+        right = KINDS[name].word
+        words = Counter(each["word"] for each in repetitions)
+        wrong = [{"seed": seed, **each} for seed, each in enumerate(repetitions) if each["word"] != right]
+        results[name] = {"right": words[right], "words": dict(words), "wrong": wrong}
     if not options.no_record:
         record("verdicts", repetitions=options.repetitions, seeds=[0, options.repetitions - 1], n_case=N_CASE, kinds=results)
-    print(table(("built to be", *WORDS), lines))
+    print(report({"kinds": results}))
     return 0
+
+
+def report(results: dict) -> str:
+    """Markdown of verdicts.json: how many cases of each kind got each verdict."""
+    rows = [(name, *(str(kind["words"].get(word, "")) for word in WORDS)) for name, kind in results["kinds"].items()]
+    return table(("built to be", *WORDS), rows)
 
 
 if __name__ == "__main__":

@@ -57,7 +57,7 @@ def test_the_chosen_bits_are_handed_over_one_after_another(bits, chosen):
     generator = battery.Generator(order, bits, 9)
     uniform = ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_void_p, ctypes.c_void_p)(generator.uniform)
     assert [uniform(generator.param, generator.state) for _ in expected[:50]] == [number / 2**32 for number in expected[:50]]
-    assert generator.n_taken - 9 == battery.BLOCK
+    assert generator.next_index - 9 == battery.BLOCK
 
 
 def line(*suspect):
@@ -91,6 +91,6 @@ def test_results_come_in_the_order_of_the_jobs_and_take_the_place_of_older_ones(
     monkeypatch.setattr(record, "FOLDER", tmp_path)
     for job, p in ((battery.JOBS[4], 1), (battery.JOBS[2], 2), (battery.JOBS[4], 3), (("Old", "rows", "upper 32"), 4)):
         if job in battery.JOBS:
-            battery.keep(dict(zip(("battery", "order", "bits"), job, strict=True)) | {"numbers": p})
+            battery.store(dict(zip(("battery", "order", "bits"), job, strict=True)) | {"numbers": p})
     lines = record.read("stream")["batteries"]
     assert [(battery.job_of(line), line["numbers"]) for line in lines] == [(battery.JOBS[2], 2), (battery.JOBS[4], 3)]
