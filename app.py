@@ -11,7 +11,7 @@ page = st.navigation(
     ]
 )
 
-from pages.ui import cached, state  # noqa: E402, the browser has the navigation while this is read
+from pages.ui import cached, streamlit_private  # noqa: E402, the browser has the navigation while this is read
 
-with cached.prefetcher().drawing(state.session()):
+with cached.prefetcher().drawing(streamlit_private.session_id()):
     page.run()

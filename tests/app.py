@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from pages.ui.work import Work
@@ -47,7 +48,7 @@ class Silent(Work):
     """Long work of which no page shows anything."""
 
     def __init__(self) -> None:
-        super().__init__(None, "", key="", on_stop=lambda: None)
+        super().__init__(st.empty(), "", key="", on_stop=lambda: None)
 
     def _draw(self, share: float, text: str) -> None:
         pass

@@ -271,6 +271,6 @@ def test_a_duration_is_said_as_a_person_says_it():
 
 
 def test_a_row_says_all_that_its_setting_changes(compared):
-    said = {row.name: corrections_panel.row_text(row) for row in compared.rows if row.setting}
+    said = {row.name: corrections_panel.setting_text(row.setting) for row in compared.rows if row.setting}
     assert "output inflation" in said["inflation"] and "shared draws" in said["shared"]
     assert any("layers" in text for name, text in said.items() if name.startswith("layers"))

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import streamlit as st
-from streamlit import runtime
 
 from pages.ui.choices import Search
 from pages.ui.inference import Inference
 from pages.ui.prefetch import Prefetcher
 from pages.ui.result_cache import ResultCache
+from pages.ui.streamlit_private import has_browser
 from pages.ui.work import Work
 from stochattn_core.datasets import load_dataset
 from stochattn_core.datasets.base import Dataset
@@ -44,14 +44,9 @@ def _inference() -> Inference:
 @st.cache_resource(show_spinner=False)
 def prefetcher() -> Prefetcher:
     """The worker that evaluates what users may choose next."""
-    worker = Prefetcher(wanted=_inference().wanted, alive=_alive)
+    worker = Prefetcher(wanted=_inference().wanted, alive=has_browser)
     worker.start()
     return worker
-
-
-def _alive(session: str) -> bool:
-    """Is a browser still there? The runtime that a test of a page plays has none."""
-    return runtime.exists() and runtime.get_instance().is_active_session(session) is True
 
 
 @st.cache_resource(show_spinner="Reading the data")

@@ -81,7 +81,7 @@ class Search:
     objective: str = "pooled"
     search: str = "grid"
     passes: int | None = None
-    seconds: float | None = None
+    seconds: int | None = None
 
 
 def correction_text(correction: str) -> str:

@@ -15,6 +15,7 @@ from stochattn_core.figures.theme import number, units_text
 from stochattn_core.metrics.scores import headlines
 from stochattn_core.panels import View, shown
 from stochattn_core.panels.text import value_text
+from stochattn_core.settings import Setting
 from stochattn_core.tuning import Tuning
 
 TUNINGS = 4  # a comparison takes about as long as so many: each group of layers and the shared draws are searched themselves
@@ -44,11 +45,11 @@ def row_taken(tuned: Tuning) -> Row | None:
     return next((row for row in found.rows if row.name == name and row.setting), None)
 
 
-def row_text(row: Row) -> str:
-    """What a row does, in words."""
-    parts = [f"ν = {row.setting.concentration:,}"]
-    parts += [correction_text(row.setting.correction)] if row.setting.correction else []
-    parts += [f"layers {row.setting.layers}"] if row.setting.layers else []
+def setting_text(setting: Setting) -> str:
+    """The setting of a row in words: its concentration, its correction and its layers."""
+    parts = [f"ν = {setting.concentration:,}"]
+    parts += [correction_text(setting.correction)] if setting.correction else []
+    parts += [f"layers {setting.layers}"] if setting.layers else []
     return " · ".join(parts)
 
 
@@ -94,15 +95,15 @@ def _results(settings: Settings, data: Dataset, tuned: Tuning, found: Comparison
 
 
 def _choice(settings: Settings, tuned: Tuning, found: Comparison) -> None:
-    rows = {row.name: row for row in found.rows if row.setting}
+    rows = {row.name: (row, row.setting) for row in found.rows if row.setting}
     if not rows:
         return
     start = found.recommended.name if found.recommended else next(iter(rows))
     name = st.selectbox(
-        "Take one of them", list(rows), index=list(rows).index(start), format_func=lambda one: rows[one].title, key="correction-row"
+        "Take one of them", list(rows), index=list(rows).index(start), format_func=lambda name: rows[name][0].title, key="correction-row"
     )
-    row = rows[name]
-    st.caption(row_text(row))
+    row, setting = rows[name]
+    st.caption(setting_text(setting))
     on_top = name == "conformal"
     if st.button(
         "Use it on Explore",
@@ -112,7 +113,7 @@ def _choice(settings: Settings, tuned: Tuning, found: Comparison) -> None:
         disabled=on_top,
         help="Its members are those of ν alone; the file holds how far the intervals are moved." if on_top else None,
     ):  # not by a callback: with other layers or draws this page would begin anew, without the button, before it could leave
-        state.choose(nu=float(row.setting.concentration), correction=row.setting.correction, layers=row.setting.layers or settings.layers)
+        state.choose(nu=float(setting.concentration), correction=setting.correction, layers=setting.layers or settings.layers)
         st.switch_page("pages/explore.py")
     st.button(
         "Export with this correction" if row.kind == "correction" else "Export ν alone",
@@ -125,7 +126,7 @@ def _choice(settings: Settings, tuned: Tuning, found: Comparison) -> None:
     )
     taken = state.kept("taken")
     if taken and taken[0] == cached.of_tuning(tuned) and taken[1] in rows:
-        widgets.reading(f"The files below carry: {rows[taken[1]].title}.")
+        widgets.reading(f"The files below carry: {rows[taken[1]][0].title}.")
 
 
 def _table(data: Dataset, found: Comparison) -> None:
@@ -145,8 +146,9 @@ def _cells(row: Row) -> list[str]:
     gain = row.gain
     shown = f"{number(gain.estimate)} ({number(gain.low)} to {number(gain.high)})" if np.isfinite(gain.estimate) else "–"
     shown = shown.replace("-", "−")
-    values = [value_text(score, row.scores.get(score.key, float("nan"))) for score in headlines()]
-    setting = "reference" if row.kind == "reference" else f"ν = {row.setting.concentration:,}"
+    scores = row.scores or {}
+    values = [value_text(score, scores.get(score.key, float("nan"))) for score in headlines()]
+    setting = f"ν = {row.setting.concentration:,}" if row.setting else "reference"
     if row.setting and row.setting.correction:
         setting += f", {correction_text(row.setting.correction)}"
     return [row.title, setting, "0" if gain.low == gain.high == 0 else shown, *values, f"{row.passes:,}"]

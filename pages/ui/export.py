@@ -21,13 +21,13 @@ def downloads(settings: Settings, data: Dataset, tuned: Tuning) -> None:
     """The files of ν alone, or of the correction that the user chose above."""
     st.subheader("Take it home")
     setting, row = with_groups(tuned.setting, groups_panel.known(settings, data, tuned)), corrections_panel.row_taken(tuned)
-    if row is not None:
+    if row is not None and row.setting is not None:
         work = Work(st.empty(), "Reading it back", key="taken", on_stop=lambda: state.keep(taken=None))
         with refusals(stop=False):
             setting = cached.taken(data, tuned, row, work)
         work.done()
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(f"With **{row.title}** ({corrections_panel.row_text(row)}): {setting.verdict}.")
+            st.markdown(f"With **{row.title}** ({corrections_panel.setting_text(row.setting)}): {setting.verdict}.")
             st.button("Back to ν alone", type="tertiary", key="take-alone", on_click=state.keep, kwargs={"taken": None})
     with st.container(horizontal=True):
         st.download_button(

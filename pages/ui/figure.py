@@ -17,8 +17,8 @@ import plotly
 import plotly.graph_objects as go
 import plotly.io as pio
 import streamlit as st
-from streamlit.components.v2.get_bidi_component_manager import get_bidi_component_manager
-from streamlit.components.v2.manifest_scanner import ComponentConfig, ComponentManifest
+
+from pages.ui.streamlit_private import serve_folder
 
 LARGE = 1000  # characters of an array from which it is taken out of a figure
 
@@ -32,8 +32,11 @@ def draw(figure: go.Figure, *, key: str, on_box: Callable[[], None] | None = Non
     spec = figure.to_dict()
     if ground := _taken_out(spec):
         _mount(data=json.dumps({"ground": ground}).encode(), key=f"{key}-ground")
-    events = {"on_box_change": on_box} if on_box else {}
-    _mount(data=pio.to_json(spec, validate=False).encode(), key=key, **events)
+    data = pio.to_json(spec, validate=False).encode()
+    if on_box:
+        _mount(data=data, key=key, on_box_change=on_box)
+    else:
+        _mount(data=data, key=key)
 
 
 def _taken_out(spec: dict[str, Any]) -> dict[str, dict]:
@@ -53,8 +56,5 @@ def _taken_out(spec: dict[str, Any]) -> dict[str, dict]:
 
 
 def _serve_library() -> None:
-    """The Python package plotly brings the library for the browser: no file of ours, no other host, the version that is pinned."""
-    manager = get_bidi_component_manager()
-    if manager.get("plotly.library") is None:
-        manifest = ComponentManifest("plotly", version("plotly"), [ComponentConfig("library", "package_data")])
-        manager.register_from_manifest(manifest, Path(plotly.__file__).parent)
+    """Serve the script of the Python package plotly to the browser: from this host alone, in the version that is pinned."""
+    serve_folder("plotly", version("plotly"), "library", "package_data", Path(plotly.__file__).parent)

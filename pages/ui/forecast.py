@@ -46,16 +46,21 @@ def _show(settings: Settings, view: View) -> None:
     if data.task == "grid":
         _map_note(settings, view)
     elif data.task == "table":
-        index = data.test.index
-        st.selectbox("Case with the ring", range(len(index)), format_func=lambda i: f"{index.name or 'case'} {index[i]}", key="case")
+        st.selectbox("Case with the ring", range(len(data.test)), format_func=partial(_case_text, data), key="case")
     elif not settings.lead:
         st.selectbox("Forecast from", range(len(data.test)), format_func=lambda i: time_text(data.test.index[i]), key="case")
+
+
+def _case_text(data: Dataset, case: int) -> str:
+    """The case of a table as its index names it."""
+    index = data.test.index
+    return f"{index.name or 'case'} {index[case]}"
 
 
 def _map_controls(settings: Settings, data: Dataset) -> None:
     """Above the map: what of the forecast, from when, on which projection."""
     st.segmented_control(
-        "Show", list(FIELDS), format_func=FIELDS.get, key="view", required=True, label_visibility="collapsed", width="stretch"
+        "Show", list(FIELDS), format_func=FIELDS.__getitem__, key="view", required=True, label_visibility="collapsed", width="stretch"
     )
     start, plane, more = st.columns([1.1, 1.3, 0.9], vertical_alignment="center")
     with start:

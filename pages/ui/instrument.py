@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from pages.ui import cached, search, state, views, widgets
+from pages.ui import cached, search, state, streamlit_private, views, widgets
 from pages.ui.choices import GRID, Settings, slider_position
 from pages.ui.prefetch import Wish
 from stochattn_core.datasets.base import Dataset
@@ -81,7 +81,7 @@ def known_curve(settings: Settings, data: Dataset) -> None:
                 key="strip",
             )
         if not coming:
-            state.stop_polling()
+            streamlit_private.end_fragment_timer()
 
     st.fragment(show, run_every=POLL if polls else None)()
 
@@ -89,7 +89,7 @@ def known_curve(settings: Settings, data: Dataset) -> None:
 def prefetch(settings: Settings, data: Dataset, prepare: Callable[[Settings, Dataset, Evaluation], None]) -> None:
     """The last line of the page: from now on the concentrations about the chosen one are computed. prepare: what a page derives of each."""
     if settings.prefetch:
-        cached.prefetcher().ask(state.session(), _wish(settings, data, prepare))
+        cached.prefetcher().ask(streamlit_private.session_id(), _wish(settings, data, prepare))
 
 
 def _wish(settings: Settings, data: Dataset, prepare: Callable[[Settings, Dataset, Evaluation], None] | None = None) -> Wish:
@@ -152,7 +152,7 @@ def _figure(settings: Settings, ratios: dict[float, float], coming: list[float],
             slider_position(nu, options): "∞" if math.isinf(nu) else f"{nu}" if nu < 1000 else f"{nu // 1000}k" for nu in (*TICKS, math.inf)
         },
         best=slider_position(tuned.concentration, options) if tuned else None,
-        interval=tuple(slider_position(nu, options) for nu in tuned.interval[1:]) if tuned else None,
+        interval=(slider_position(tuned.interval[1], options), slider_position(tuned.interval[2], options)) if tuned else None,
         height=CURVE_HEIGHT,
     )
 

@@ -70,14 +70,13 @@ def columns_form(opened: OpenedCsv) -> None:
         "It is a",
         ["series", "table"],
         default="series" if time else "table",
-        format_func=TASKS.get,
+        format_func=TASKS.__getitem__,
         required=True,
         key=f"csv-kind-{opened.key}",
     )
     others = [name for name in columns if name != time] or columns
     with st.form("csv-columns", border=False, width=620):
-        if kind == "series":
-            time = st.selectbox("Times", columns, index=columns.index(time) if time else 0)
+        times = st.selectbox("Times", columns, index=columns.index(time) if time else 0) if kind == "series" else ""
         target = st.selectbox("Target: what is forecast", columns, index=columns.index(others[-1]))
         sent = st.form_submit_button("Use it on Explore", type="primary")
     if not sent:
@@ -85,6 +84,6 @@ def columns_form(opened: OpenedCsv) -> None:
     name = own_name(opened.name.rsplit(".", 1)[0])
     with st.spinner("Reading the file"):
         source = opened.source
-        data = series_from_csv(source, time, target, name=name) if kind == "series" else table_from_csv(source, target, name=name)
+        data = series_from_csv(source, times, target, name=name) if kind == "series" else table_from_csv(source, target, name=name)
     state.bring(data)
     st.switch_page("pages/explore.py")

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import streamlit as st
-from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from pages.ui import own_csv, own_grid, state, widgets
 from pages.ui.own_csv import OpenedCsv, first_rows
 from pages.ui.own_grid import OpenedGrid
+from pages.ui.streamlit_private import UploadedFile
 from pages.ui.work import Work, patiently, refusals
 from stochattn_core.datasets.base import Progress
 from stochattn_core.readers.file_kinds import is_grid

@@ -111,4 +111,4 @@ def _same(saved: TunedSetting, found: Evaluation, key: str) -> str:
     before, here = saved.scores.after.get(key), found.scores.get(key)
     if before == here:
         return "same"
-    return "same to 5 digits" if before is not None and math.isclose(before, here, rel_tol=1e-5) else "differs"
+    return "same to 5 digits" if before is not None and here is not None and math.isclose(before, here, rel_tol=1e-5) else "differs"

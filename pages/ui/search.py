@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from pages.ui import cached, state, widgets
 from pages.ui.choices import Search, Settings, correction_text
 from pages.ui.work import Work, refusals
 from stochattn_core.datasets.base import Dataset
+from stochattn_core.metrics.scores import Grade
 from stochattn_core.models import MODELS
 from stochattn_core.tuning import OBJECTIVES, Preview, Tuning
 from stochattn_core.tuning.preview import DRIFT_COST
@@ -107,7 +109,7 @@ def controls(settings: Settings, label: str) -> None:
             "Search",
             list(SEARCHES),
             default=how.search,
-            format_func=SEARCHES.get,
+            format_func=SEARCHES.__getitem__,
             required=True,
             key=f"tune-search-{n}",
             help="Grid: ten passes (four of maps) at each of a few concentrations, smooth curves of every objective. Single passes: one pass at "
@@ -131,13 +133,13 @@ def controls(settings: Settings, label: str) -> None:
     )
 
 
-def _bound(key: str, label: str, bounds: tuple[int, ...], chosen: float | None, more: str) -> float | None:
-    options = [None, *sorted({*bounds, *([chosen] if chosen else [])})]
+def _bound(key: str, label: str, bounds: tuple[int, ...], chosen: int | None, more: str) -> int | None:
+    options: list[int | None] = [None, *sorted({*bounds, *([chosen] if chosen else [])})]
     text = lambda bound: "no bound" if bound is None else f"{bound:,.0f}"  # noqa: E731
     return st.selectbox(label, options, index=options.index(chosen), format_func=text, key=key, help=more)
 
 
-def _first_look(settings: Settings, data: Dataset, slot) -> None:
+def _first_look(settings: Settings, data: Dataset, slot: DeltaGenerator) -> None:
     """A dozen passes over a part of the calibration cases: what tuning will find, in seconds."""
     shown, making = slot.empty(), slot.empty()
     found = cached.preview_known(settings.model, data, settings.setting)
@@ -159,7 +161,7 @@ def _first_look(settings: Settings, data: Dataset, slot) -> None:
             )
 
 
-def _grade(found: Preview) -> str:
+def _grade(found: Preview) -> Grade:
     if not found.reachable or not found.reach[1] > 0:
         return "bad"
     return "good" if found.cost <= DRIFT_COST else "doubtful"

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import streamlit as st
-from streamlit.runtime.pages_manager import PagesManager
 
-from pages.ui import state, widgets
+from pages.ui import state, streamlit_private, widgets
 from pages.ui.choices import FORECASTS, MEMBERS, TASKS, Settings, correction_text, models, titled
 from stochattn_core.datasets import planet
 from stochattn_core.datasets.base import Dataset
@@ -29,18 +28,17 @@ def begin(page: str) -> Settings:
 
 
 def _route() -> None:
-    """A fresh server whose first request is for a page lists the files of pages/ itself and never runs app.py: send it there."""
-    if PagesManager.uses_pages_directory:
-        PagesManager.uses_pages_directory = False
+    """Run app.py first: a fresh server whose first request is for a page lists the files of pages/ by itself and never runs it."""
+    if streamlit_private.ignore_pages_folder():
         st.rerun()
 
 
 def _draw(settings: Settings) -> None:
-    st.segmented_control("Task", list(TASKS), format_func=TASKS.get, key="task", required=True, width="stretch")
+    st.segmented_control("Task", list(TASKS), format_func=TASKS.__getitem__, key="task", required=True, width="stretch")
     names = models(settings.task)
     st.selectbox("Model", list(names), format_func=lambda name: titled(names[name].title, names[name].need), key="model")
     titles = state.datasets(settings.task)
-    st.selectbox("Dataset", list(titles), format_func=titles.get, key="dataset")
+    st.selectbox("Dataset", list(titles), format_func=titles.__getitem__, key="dataset")
     if settings.variable:
         st.selectbox("Variable", planet.VARIABLES, format_func=lambda name: widgets.capital(planet.variable_title(name)), key="variable")
     data = _loaded(settings.dataset_name)
@@ -53,7 +51,7 @@ def _draw(settings: Settings) -> None:
         st.segmented_control(
             "Forecasts",
             list(FORECASTS),
-            format_func=FORECASTS.get,
+            format_func=FORECASTS.__getitem__,
             key="forecasts",
             required=True,
             width="stretch",

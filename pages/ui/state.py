@@ -7,9 +7,6 @@ from typing import Any
 from urllib.parse import urlencode
 
 import streamlit as st
-from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
-from streamlit.runtime.scriptrunner import get_script_run_ctx
-from streamlit.runtime.scriptrunner_utils.script_run_context import ThreadState
 
 from pages.ui import cached
 from pages.ui.choices import TASKS, Settings, as_text, default, from_text, models, titled, unfolded
@@ -123,21 +120,6 @@ def guard_stopped(settings: Settings) -> None:
         st.stop()
 
 
-def session() -> str:
-    """Which session this run is of; empty outside a server."""
-    context = get_script_run_ctx()
-    return context.session_id if context else ""
-
-
-def stop_polling() -> None:
-    """End the timer of the fragment that runs. Streamlit's own way is a run of the whole page, which would draw every figure again."""
-    context, fragment = get_script_run_ctx(), ThreadState.get().fragment_id
-    if context and fragment:
-        message = ForwardMsg()
-        message.stop_auto_rerun.fragment_ids.append(fragment)
-        context.enqueue(message)
-
-
 def permalink() -> str:
     """The address of this view: what the browser shows, without what a browser adds."""
     address = (st.context.url or "").split("?")[0].split("#")[0]
@@ -164,7 +146,7 @@ def _resolve(page: str) -> Settings:
         if moved.keys() & {"task", "dataset", "model"} or ("nu" in moved and stored.correction.startswith("fractional")):
             moved["correction"] = ""  # its number was fitted to what is left now, or is a concentration itself
         if "grid" in (stored.task, moved.get("task", stored.task)) and "task" in moved:
-            moved["members"] = default(moved["task"]).members
+            moved["members"] = default(str(moved["task"])).members
         return _settle(replace(stored, **moved))
     if url != state.get("url", {}) and (url or same_page):
         return _from_url(url)

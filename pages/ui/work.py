@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from pages.ui import widgets
 from stochattn_core.datasets.base import Progress
@@ -24,10 +25,10 @@ class Work:
     core, which leaves nothing half-written. Nothing is drawn before the first call, so what is known costs no flicker.
     """
 
-    def __init__(self, slot, what: str, *, key: str, on_stop: Callable[[], None], whole: bool = False) -> None:
+    def __init__(self, slot: DeltaGenerator, what: str, *, key: str, on_stop: Callable[[], None], whole: bool = False) -> None:
         """whole: progress is that of all the work, whatever the stage, and its numbers count nothing."""
         self.slot, self.what, self.key, self.on_stop, self.whole = slot, what, key, on_stop, whole
-        self.bar = None
+        self.bar: DeltaGenerator | None = None
         self.stage, self.started, self.shown = "", time.monotonic(), 0.0
 
     def __call__(self, done: int, total: int, stage: str) -> None:
@@ -67,7 +68,8 @@ def patiently(work: Work, make: Callable[[Progress], T]) -> T:
     When the run ends before make does, make is left alone and ends at its next progress.
     """
     said: list[tuple[int, int, str]] = []
-    ended, result = threading.Event(), Future()
+    ended = threading.Event()
+    result: Future[T] = Future()
 
     def progress(done: int, total: int, stage: str) -> None:
         if ended.is_set():

@@ -134,8 +134,9 @@ def slider_strip(
     )
     here = ratio[position == chosen]
     if len(here):
-        near = best is not None and abs(best - chosen) < n_position / 8  # keep off the label and the line of nu*, and off the falling curve
-        left, right = near and chosen < best, near and best <= chosen <= n_position - 3
+        offset = math.inf if best is None else best - chosen
+        near = abs(offset) < n_position / 8  # keep off the label and the line of nu*, and off the falling curve
+        left, right = near and offset > 0, near and offset <= 0 and chosen <= n_position - 3
         figure.add_annotation(
             x=chosen,
             y=float(min(here[0], top)),

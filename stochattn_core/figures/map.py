@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import plotly.graph_objects as go
@@ -120,11 +120,15 @@ def coast_over(projection: Projection, grid: Grid) -> tuple[tuple[np.ndarray, np
         return projected_coastline(projection), ()
     longitude, latitude = coastline()
     inside = grid.holds(longitude, latitude)
-    parts = (np.where(part, longitude, np.nan) for part in (inside, ~inside))
-    return tuple(tuple(one.astype(np.float32) for one in project_lines(projection, part, latitude)) for part in parts)
+
+    def projected(part: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        x, y = project_lines(projection, np.where(part, longitude, np.nan), latitude)
+        return x.astype(np.float32), y.astype(np.float32)
+
+    return projected(inside), projected(~inside)
 
 
-def line(figure: go.Figure, x: np.ndarray, y: np.ndarray, *, colour: str, width: float, **more) -> None:
+def line(figure: go.Figure, x: np.ndarray, y: np.ndarray, *, colour: str, width: float, **more: Any) -> None:
     """One line with gaps (NaN) that the pointer passes through."""
     figure.add_scatter(
         x=x,
@@ -184,11 +188,11 @@ def line_names(projection: Projection) -> LineNames:
     if projection.name == "robinson":
         latitude = np.array([-60.0, -30.0, 0.0, 30.0, 60.0])
         x, y = projection.forward(np.full(5, projection.longitude - 179.999), latitude)
-        return LineNames(x - 0.03 * projection.extent[1], y, [_degrees(one, "NS") for one in latitude], [(-1, 0)] * 5)
+        return LineNames(x - 0.03 * projection.extent[1], y, [_degrees(float(degrees), "NS") for degrees in latitude], [(-1, 0)] * 5)
     if projection.name == "north-polar":
         east = np.deg2rad(np.arange(0.0, 360.0, 90.0))
         out = 1.015 * projection.extent[1]
-        text = [_degrees(wrapped(np.rad2deg(one) + projection.longitude).round(6), "EW") for one in east]
+        text = [_degrees(float(wrapped(np.rad2deg(angle) + projection.longitude).round(6)), "EW") for angle in east]
         return LineNames(out * np.sin(east), -out * np.cos(east), text, [(0, -1), (1, 0), (0, 1), (-1, 0)])
     return LineNames(np.empty(0), np.empty(0), [], [])
 
@@ -215,7 +219,7 @@ def degree_ticks(ends: tuple[float, float], middle: float, letters: str) -> tupl
     degrees = np.arange(np.ceil((ends[0] + middle) / every - 1e-9), np.floor((ends[1] + middle) / every + 1e-9) + 1) * every
     if letters == "NS":  # a name of the pole would meet that of the meridian in the corner
         degrees = degrees[np.abs(degrees) < 90]
-    return degrees - middle, [_degrees(wrapped(one) if letters == "EW" else one, letters) for one in degrees]
+    return degrees - middle, [_degrees(float(wrapped(value) if letters == "EW" else value), letters) for value in degrees]
 
 
 def _even_step(reach: float) -> float:

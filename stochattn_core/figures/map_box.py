@@ -41,7 +41,7 @@ def drawn_region(x: tuple[float, float], y: tuple[float, float], projection: Pro
 
     On a projection that bends them the region is the smallest that holds the rectangle; one that holds the pole goes all the way round.
     """
-    plane = np.meshgrid(np.linspace(*sorted(x), LATTICE), np.linspace(*sorted(y), LATTICE))
+    plane = np.meshgrid(np.linspace(min(x), max(x), LATTICE), np.linspace(min(y), max(y), LATTICE))
     longitude, latitude = projection.inverse(*plane)
     seen = np.isfinite(longitude)
     if not seen.any() or np.ptp(x) == 0 or np.ptp(y) == 0:

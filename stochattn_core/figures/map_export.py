@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -29,7 +30,7 @@ from stochattn_core.figures.wind import HEAD, LENGTH, drawn, round_below, strong
 FORMATS = {"png": "image/png", "svg": "image/svg+xml", "pdf": "application/pdf"}
 ACROSS = 1200  # pixels of the field across the globe: 300 dpi on a page
 INK, PALE = "#16191f", "#6d747f"
-CONTOUR = {
+CONTOUR: dict[str, dict[str, Any]] = {
     "ensemble": {"linewidth": 0.55, "alpha": 0.6, "zorder": 3},
     "truth": {"linewidth": 1.4, "zorder": 4},
     "plain": {"linewidth": 0.9, "linestyle": (0, (4, 2)), "zorder": 5},

@@ -75,7 +75,8 @@ class Projection:
         """West, east, south, north of the whole map: metres, or degrees from the middle meridian in Plate Carrée."""
         if self.kind.is_round:
             return (-self._disc, self._disc, -self._disc, self._disc)
-        return (*map(float, self.crs.x_limits), *map(float, self.crs.y_limits))
+        (west, east), (south, north) = self.crs.x_limits, self.crs.y_limits
+        return float(west), float(east), float(south), float(north)
 
     @property
     def _disc(self) -> float:

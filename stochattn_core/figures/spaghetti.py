@@ -87,8 +87,8 @@ class Contours:
     @property
     def fields(self) -> dict[str, Sequence[np.ndarray]]:
         """What is contoured, by its role in a Palette; the plain model over the truth, which would hide it where the two agree."""
-        single = {"truth": self.truth, "plain": self.plain}
-        return {"ensemble": self.members} | {role: [field] for role, field in single.items() if field is not None}
+        contoured: dict[str, Sequence[np.ndarray]] = {"ensemble": list(self.members)}
+        return contoured | {role: [field] for role, field in (("truth", self.truth), ("plain", self.plain)) if field is not None}
 
     @property
     def names(self) -> list[tuple[tuple[float, float], str]]:

@@ -62,7 +62,7 @@ DARK = Palette(
     text="#b3bac5",
     paper="#12161c",
 )
-BROWSER = Palette(*(f"#{slot:06d}" for slot in range(1, 11)), text="#000036", paper="#000038")
+BROWSER = Palette(*[*(f"#{slot:06d}" for slot in range(1, 11)), "#000036", "#000038"])
 
 
 def finish(

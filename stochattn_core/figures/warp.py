@@ -122,7 +122,7 @@ class Pixels(NamedTuple):
     y: np.ndarray  # (row,)
     longitude: np.ndarray  # (row, column) degrees, float32
     latitude: np.ndarray
-    index: np.ndarray  # (4, shown) into the padded field, flattened
+    cell: np.ndarray  # (4, shown) positions in the padded field, flattened
     weight: np.ndarray  # (4, shown) float32, sums to 1
     shown: np.ndarray  # (row, column) bool
 
@@ -181,15 +181,15 @@ def pixels(projection: Projection, grid: Grid, across: int = PIXELS, smooth: boo
     up, right = (row - low_row).astype(np.float32), (column - low_column).astype(np.float32)
     high_row, high_column = np.minimum(low_row + 1, len(rows) - 1), np.minimum(low_column + 1, len(columns) - 1)
     width = len(columns)
-    index = np.stack(
+    cell = np.stack(
         [low_row * width + low_column, low_row * width + high_column, high_row * width + low_column, high_row * width + high_column]
     )
     weight = np.stack([(1 - up) * (1 - right), (1 - up) * right, up * (1 - right), up * right])
-    places = (np.where(shown, one, np.nan).astype(np.float32) for one in (longitude, latitude))
-    found = Pixels(x[0].astype(np.float32), y[:, 0].astype(np.float32), *places, index.astype(np.int32), weight, shown)
-    for array in found:
+    longitude, latitude = (np.where(shown, degrees, np.nan).astype(np.float32) for degrees in (longitude, latitude))
+    lattice = Pixels(x[0].astype(np.float32), y[:, 0].astype(np.float32), longitude, latitude, cell.astype(np.int32), weight, shown)
+    for array in lattice:
         array.flags.writeable = False
-    return found
+    return lattice
 
 
 def padded_rows(grid: Grid) -> np.ndarray:
@@ -220,7 +220,7 @@ def warp(field: np.ndarray, grid: Grid, projection: Projection, *, across: int =
     place = pixels(projection, grid, across, smooth)
     field = grid.checked(field)
     flat = (padded(field, grid) if smooth else field).ravel()
-    values = flat[place.index]
+    values = flat[place.cell]
     if np.isfinite(flat).all():
         found = (place.weight * values).sum(axis=0)
     else:

@@ -39,7 +39,7 @@ def wind_arrows(u: np.ndarray, v: np.ndarray, grid: Grid, projection: Projection
     flat_u, flat_v = grid.checked(u), grid.checked(v)
     east, north, _ = _directions(np.array(grid.longitude)[None], grid.rows[:, None])
     vector = padded(flat_u * east + flat_v * north, grid).reshape(3, -1)
-    vector = (place.weight * vector[:, place.index]).sum(axis=1)
+    vector = (place.weight * vector[:, place.cell]).sum(axis=1)
     longitude, latitude = place.longitude[place.shown].astype(np.float64), place.latitude[place.shown].astype(np.float64)
     east, north, up = _directions(longitude, latitude)
     # Along the surface only: between cells the mean of vectors leans a little out of it.

@@ -29,8 +29,10 @@ class Numbers(NamedTuple):
 def numbers(view: View) -> Numbers:
     curve, score = coverage_curve(view.statistics), view.summary.scores
     reached = curve.attainable >= curve.nominal - 1e-9
-    shown = (values[reached] for values in (curve.nominal, curve.observed, curve.low, curve.high, curve.width))
-    return Numbers(*shown, n_member=view.summary.n_member, n=int(score["n"]))
+    nominal, observed, low, high, width = (
+        values[reached] for values in (curve.nominal, curve.observed, curve.low, curve.high, curve.width)
+    )
+    return Numbers(nominal, observed, low, high, width, view.summary.n_member, int(score["n"]))
 
 
 def figure(numbers: Numbers, palette: Palette) -> go.Figure:

@@ -70,8 +70,18 @@ def numbers_at_lead(view: View) -> Numbers:
 
 
 def figure(numbers: Numbers, palette: Palette) -> go.Figure:
-    text = {"title": numbers.title, "subtitle": numbers.subtitle, "y": numbers.quantity}
-    return fan(*numbers[:6], **text, palette=palette)
+    return fan(
+        numbers.past_time,
+        numbers.past,
+        numbers.valid_time,
+        numbers.members,
+        numbers.truth,
+        numbers.plain,
+        title=numbers.title,
+        subtitle=numbers.subtitle,
+        y=numbers.quantity,
+        palette=palette,
+    )
 
 
 def reading(numbers: Numbers) -> str:
@@ -121,8 +131,8 @@ def times_around(index: pd.Index, case: int, n_past: int, n_after: int) -> tuple
         return np.array(past, dtype="datetime64[ns]"), np.array(
             [index[case] + step * k for k in range(1, n_after + 1)], dtype="datetime64[ns]"
         )
-    step = np.min(np.diff(np.asarray(index))) if len(index) > 1 else 1
-    return index[case] + step * np.arange(1 - n_past, 1), index[case] + step * np.arange(1, n_after + 1)
+    spacing = np.min(np.diff(np.asarray(index))) if len(index) > 1 else 1
+    return index[case] + spacing * np.arange(1 - n_past, 1), index[case] + spacing * np.arange(1, n_after + 1)
 
 
 panel = Panel(

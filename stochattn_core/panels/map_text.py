@@ -43,7 +43,7 @@ def in_metres(figure: go.Figure) -> go.Figure:
 def place_of_maximum(latitude: Sequence[float], longitude: Sequence[float], field: np.ndarray) -> str:
     """Where a field is greatest: 53°N 170°E."""
     row, column = np.unravel_index(np.nanargmax(field), field.shape)
-    north, east = float(latitude[row]), (float(longitude[column]) + 180) % 360 - 180
+    north, east = float(latitude[int(row)]), (float(longitude[int(column)]) + 180) % 360 - 180
     return f"{abs(north):.0f}°{'N' if north >= 0 else 'S'} {abs(east):.0f}°{'E' if east >= 0 else 'W'}"
 
 

@@ -58,7 +58,7 @@ def read_optima(intervals: Mapping[str, tuple[float, float]]) -> str:
         (name,) = intervals
         return f"One interval, from the {name}: this objective has no law whose posterior could be a second opinion."
     factor = {name: high / low for name, (low, high) in intervals.items()}
-    wide, other = max(factor, key=factor.get), min(factor, key=factor.get)
+    wide, other = max(factor, key=lambda name: factor[name]), min(factor, key=lambda name: factor[name])
     said = f"The {wide} spans a factor of {factor[wide]:.2f}, the {other} one of {factor[other]:.2f}: the wider one is exported"
     return f"{said}; cases that are few or alike are seen by the bootstrap alone." if factor[wide] > 2 * factor[other] else f"{said}."
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pandas as pd
 
 from stochattn_core.figures.theme import number
@@ -98,8 +101,15 @@ def how_text(view: View) -> str:
     return " ".join([text, *(f"Note: {note}." for note in data.notes)])
 
 
-def _table_panel(key: str, title: str, rows, reading=lambda rows: "", tables=lambda rows: rows, **more) -> Panel:
-    return Panel(key, title, "tab", rows, reading, tables, tab=TAB, **more)
+def _table_panel(
+    key: str,
+    title: str,
+    numbers: Callable[[View], Any],
+    reading: Callable[[Any], str] = lambda rows: "",
+    table: Callable[[Any], pd.DataFrame] = lambda rows: rows,
+    **more: Any,
+) -> Panel:
+    return Panel(key, title, "tab", numbers, reading, table, tab=TAB, **more)
 
 
 references = _table_panel(

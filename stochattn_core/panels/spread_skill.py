@@ -19,7 +19,7 @@ from stochattn_core.panels.pit import NARROWER, WIDER
 
 class Numbers(NamedTuple):
     bins: SpreadError
-    count: np.ndarray  # (bin,) whole numbers
+    n_value: np.ndarray  # (bin,) whole numbers
     summary: Summary
     units: str
 
@@ -34,7 +34,7 @@ def figure(numbers: Numbers, palette: Palette) -> go.Figure:
     return spread_skill(
         bins.spread,
         bins.error,
-        numbers.count,
+        numbers.n_value,
         low=bins.low,
         high=bins.high,
         ratio=score["spread_skill_ratio"],
@@ -46,14 +46,15 @@ def figure(numbers: Numbers, palette: Palette) -> go.Figure:
 
 
 def reading(numbers: Numbers) -> str:
-    ratio, interval = (values["spread_skill_ratio"] for values in (numbers.summary.scores, numbers.summary.ranges))
-    return read_spread_skill(numbers.bins.spread, numbers.bins.error, numbers.count, ratio, interval)
+    bins, summary = numbers.bins, numbers.summary
+    ratio, interval = summary.scores["spread_skill_ratio"], summary.ranges["spread_skill_ratio"]
+    return read_spread_skill(bins.spread, bins.error, numbers.n_value, ratio, interval)
 
 
 def table(numbers: Numbers) -> pd.DataFrame:
     bins = numbers.bins
     return pd.DataFrame(
-        {"spread": bins.spread, "rmse": bins.error, "rmse_low_90": bins.low, "rmse_high_90": bins.high, "values": numbers.count}
+        {"spread": bins.spread, "rmse": bins.error, "rmse_low_90": bins.low, "rmse_high_90": bins.high, "values": numbers.n_value}
     )
 
 
