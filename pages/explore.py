@@ -18,9 +18,9 @@ left, right = st.columns([1.7, 1], gap="large")
 with refusals():
     with left:
         is_drawn = forecast.first_answer(settings, data, work)
-    evaluation = cached.evaluation(settings.model, data, settings.setting, work)
+    evaluation = cached.evaluation(settings.job(data), work)
 work.done()
-state.keep(shown=settings)
+state.remember(shown=settings)
 view = views.view_of(settings, data, evaluation)
 
 with tiles:

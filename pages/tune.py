@@ -9,14 +9,14 @@ settings = sidebar.begin("tune")
 with refusals():
     data = state.data_of(settings)
 search.heading(settings, data)
-how = search.asked(settings) or cached.search_known(settings.model, data, settings.setting)
+how = search.asked(settings) or cached.search_known(settings.job(data))
 if how is None:
     search.before(settings, data)
     st.stop()
 
 tuned, work = None, Work(st.empty(), "Tuning", key="tune", on_stop=search.stopped, whole=True)
 with refusals(stop=False):
-    tuned = cached.tuning(settings.model, data, settings.setting, how, work)
+    tuned = cached.tuning(settings.job(data), how, work)
 work.done()
 if tuned is None:
     search.refused()

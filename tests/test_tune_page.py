@@ -11,7 +11,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from pages.ui import cached, corrections_panel, export, search
-from pages.ui.choices import Settings, correction_text
+from pages.ui.choices import Job, Settings, correction_text
 from pages.ui.work import duration
 from stochattn_core import TunedSetting, evaluate, tune
 from stochattn_core.compare.comparison import compare
@@ -219,16 +219,16 @@ def test_moving_the_slider_leaves_a_fractional_concentration_and_keeps_an_inflat
 @pytest.mark.parametrize("correction", ["inflation 3", "noise 2 5", "fractional 5.4", "shared"])
 def test_the_first_answer_of_a_corrected_setting_is_what_its_evaluation_holds(correction):
     data, setting = cached.dataset("sunspots"), Setting(5, 9, 0, "", correction)
-    members, plain = cached.one_forecast("timesfm", data, setting, 2, Silent())
-    found = cached.evaluation("timesfm", data, setting, Silent()).ensemble
-    np.testing.assert_allclose(members, found.members[:, 2], rtol=1e-3)
-    np.testing.assert_allclose(plain, found.plain[2], rtol=1e-4)
+    members, plain = cached.one_forecast(Job("timesfm", data, setting), 2, Silent())
+    ensemble = cached.evaluation(Job("timesfm", data, setting), Silent()).ensemble
+    np.testing.assert_allclose(members, ensemble.members[:, 2], rtol=1e-3)
+    np.testing.assert_allclose(plain, ensemble.plain[2], rtol=1e-4)
 
 
 def test_what_is_known_of_a_correction_is_no_point_of_the_curve_without_one(diabetes):
     for correction in ("", "inflation 3"):
-        cached.evaluation("ft_transformer", diabetes, Setting(4, 9, SEED, "", correction), Silent())
-    known = cached.evaluations_known("ft_transformer", diabetes, Setting(64, 9, SEED, "", "inflation 3"))
+        cached.evaluation(Job("ft_transformer", diabetes, Setting(4, 9, SEED, "", correction)), Silent())
+    known = cached.evaluations_known(Job("ft_transformer", diabetes, Setting(64, 9, SEED, "", "inflation 3")))
     assert list(known) == [4] and known[4].setting.correction == "inflation 3"
 
 
@@ -236,7 +236,7 @@ def test_a_correction_in_the_settings_is_left_aside_by_the_search():
     data = cached.dataset("diabetes")
     plain, inflated = Settings(task="table", correction="").setting, Settings(task="table", correction="inflation 3").setting
     shared = Settings(task="table", correction="shared").setting
-    keys = [cached.tuning_key("ft_transformer", data, one) for one in (plain, inflated, shared)]
+    keys = [cached.tuning_key(Job("ft_transformer", data, setting)) for setting in (plain, inflated, shared)]
     assert keys[0] == keys[1] != keys[2]
     assert search.asked(Settings(task="table")) is None
 

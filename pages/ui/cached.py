@@ -1,4 +1,4 @@
-"""What is known is not computed again: the only st.cache_*, and what pages ask of the result_cache."""
+"""Results that are computed once: the only st.cache_*, and everything that pages ask of the result cache."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import streamlit as st
 
-from pages.ui.choices import Search
+from pages.ui.choices import Job, Search
 from pages.ui.inference import Inference
 from pages.ui.prefetch import Prefetcher
 from pages.ui.result_cache import ResultCache
@@ -22,7 +22,6 @@ from stochattn_core.evaluate import Evaluation, evaluate, experiment_of
 from stochattn_core.forecasts import ensemble_of_case
 from stochattn_core.models import load_model
 from stochattn_core.panels import Drawn, Panel, View
-from stochattn_core.settings import Setting
 
 if TYPE_CHECKING:
     from stochattn_core.compare import Comparison, Row
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
 
 @st.cache_resource(show_spinner=False)
 def result_cache() -> ResultCache:
+    """Return the results of this server, one object for all sessions."""
     return ResultCache()
 
 
@@ -43,7 +43,7 @@ def _inference() -> Inference:
 
 @st.cache_resource(show_spinner=False)
 def prefetcher() -> Prefetcher:
-    """The worker that evaluates what users may choose next."""
+    """Return the worker of this server that evaluates settings before users choose them."""
     worker = Prefetcher(wanted=_inference().wanted, alive=has_browser)
     worker.start()
     return worker
@@ -51,106 +51,119 @@ def prefetcher() -> Prefetcher:
 
 @st.cache_resource(show_spinner="Reading the data")
 def dataset(name: str) -> Dataset:
+    """Return an embedded dataset, read once for all sessions."""
     return load_dataset(name)
 
 
 @st.cache_data(show_spinner=False, max_entries=400)
 def remembered(key: tuple, _make: Callable[[], Any]) -> Any:
-    """What a page derives from an evaluation (figures, bands by bootstrap): key names the evaluation and the derivation."""
+    """Return _make(), computed once for each key. The key names everything that the result depends on."""
     return _make()
 
 
-def derived(found: Evaluation, data: Dataset, what: str, which: Any, make: Callable[[], Any]) -> Any:
-    """The derivation `what` of an evaluation, for the choice `which`."""
-    return remembered((what, which, *evaluation_key(found.model, data, found.setting, found.part)), make)
+def derived(evaluation: Evaluation, data: Dataset, what: str, which: Any, make: Callable[[], Any]) -> Any:
+    """Return what a page derives from an evaluation (a figure, ranges by bootstrap), computed once.
+
+    what: names the derivation.   which: the choices of the user on which it depends besides the evaluation.
+    """
+    job = Job(evaluation.model, data, evaluation.setting)
+    return remembered((what, which, *evaluation_key(job, evaluation.part)), make)
 
 
 def drawn(panel: Panel, view: View) -> Drawn:
-    """A panel of a view; its figure is kept under the panel's key."""
+    """Return figure and sentence of a panel, computed once; the key of the panel is the key of its entry."""
     if view.evaluation is None or not panel.is_cached:
         return panel.draw(view)
     return derived(view.evaluation, view.dataset, panel.key, panel.which(view), lambda: panel.draw(view))
 
 
-def evaluation_key(model: str, data: Dataset, setting: Setting, part: str = "test") -> tuple:
-    return ("evaluation", model, result_cache().digest(data), setting, part)
+# ---- evaluations
 
 
-def evaluation(model: str, data: Dataset, setting: Setting, work: Work, *, part: str = "test") -> Evaluation:
-    """One evaluation, from the result_cache or computed now with `work` telling how far it is."""
-    key = evaluation_key(model, data, setting, part)
-    return result_cache().get(key) or _computed(key, work, lambda: evaluate(load_model(model), data, setting, part=part, progress=work))
+def evaluation_key(job: Job, part: str = "test") -> tuple:
+    return ("evaluation", job.model, result_cache().digest(job.data), job.setting, part)
+
+
+def evaluation(job: Job, work: Work, *, part: str = "test") -> Evaluation:
+    """Return the evaluation of a job, from the result cache or computed now; `work` shows how far it is."""
+    key = evaluation_key(job, part)
+    return result_cache().get(key) or _computed(
+        key, work, lambda: evaluate(load_model(job.model), job.data, job.setting, part=part, progress=work)
+    )
 
 
 def prefetched_evaluation(
-    model: str,
-    data: Dataset,
-    setting: Setting,
-    prepare: Callable[[Evaluation], None],
-    progress: Callable[[int, int, str], None],
-    check: Callable[[], None],
+    job: Job, prepare: Callable[[Evaluation], None], progress: Callable[[int, int, str], None], check: Callable[[], None]
 ) -> None:
-    """One evaluation for the result_cache before anybody asks for it, the same bits. prepare: derives what a page needs of it at once."""
-    with _inference().ahead_of_pages(check):
-        found = evaluate(load_model(model), data, setting, progress=progress)
+    """Put one evaluation into the result cache before a user asks for it, with the same bits.
+
+    prepare: derives what a page needs of it at once.   check: called before every operation; it raises where a page wants the machine.
+    """
+    with _inference().for_prefetch(check):
+        evaluation = evaluate(load_model(job.model), job.data, job.setting, progress=progress)
     check()
-    prepare(found)
-    if found.ensemble.latitude:
-        found.ensemble.forget_elements()
-    key = evaluation_key(model, data, setting)
-    _ = result_cache().get(key) or result_cache().put(key, found)
+    prepare(evaluation)
+    if evaluation.ensemble.latitude:
+        evaluation.ensemble.forget_elements()
+    key = evaluation_key(job)
+    _ = result_cache().get(key) or result_cache().put(key, evaluation)
 
 
-def evaluation_known(model: str, data: Dataset, setting: Setting) -> Evaluation | None:
-    return result_cache().get(evaluation_key(model, data, setting))
+def evaluation_known(job: Job) -> Evaluation | None:
+    """Return the evaluation of a job if it was computed already."""
+    return result_cache().get(evaluation_key(job))
 
 
-def one_forecast(model: str, data: Dataset, setting: Setting, case: int, work: Work) -> tuple[np.ndarray, np.ndarray]:
-    """Members (member, *event) and the plain answer (*event) of one test case: of its evaluation, without waiting for the others."""
-    entry = load_model(model)
+def one_forecast(job: Job, case: int, work: Work) -> tuple[np.ndarray, np.ndarray]:
+    """Return members (member, *event) and plain answer (*event) of one test case, as its evaluation has them, before the other cases."""
+    entry = load_model(job.model)
     with _inference().for_page(work):
-        found = ensemble_of_case(experiment_of(entry, data, setting, progress=work), case)
-    return found.members[:, 0], found.plain[0]
+        ensemble = ensemble_of_case(experiment_of(entry, job.data, job.setting, progress=work), case)
+    return ensemble.members[:, 0], ensemble.plain[0]
 
 
-def evaluations_known(model: str, data: Dataset, setting: Setting) -> dict[float, Evaluation]:
-    """By concentration, what the result_cache holds for the same members, seed, layers and correction."""
-    same = ("evaluation", model, result_cache().digest(data))
+def evaluations_known(job: Job) -> dict[float, Evaluation]:
+    """Return the evaluations in the result cache with the job's members, seed, layers and correction, by concentration."""
+    same = ("evaluation", job.model, result_cache().digest(job.data))
     known = {
         key[3].concentration: result_cache().get(key)
-        for key in result_cache().held()
-        if key[:3] == same and key[4] == "test" and replace(setting, concentration=key[3].concentration) == key[3]
+        for key in result_cache().stored_keys()
+        if key[:3] == same and key[4] == "test" and replace(job.setting, concentration=key[3].concentration) == key[3]
     }
-    return {nu: found for nu, found in sorted(known.items()) if found is not None}
+    return {nu: evaluation for nu, evaluation in sorted(known.items()) if evaluation is not None}
 
 
-def tuning_key(model: str, data: Dataset, setting: Setting) -> tuple:
-    """What is tuned: the concentration is sought, and so is what a correction made of it; only shared draws are searched themselves."""
-    searched = replace(setting, concentration=1, correction="shared" if setting.correction == "shared" else "")
-    return ("tuning", model, result_cache().digest(data), searched)
+# ---- tunings and what follows from one
 
 
-def tuning_known(model: str, data: Dataset, setting: Setting) -> Tuning | None:
-    """The tuning that was looked at last."""
-    return result_cache().get((*tuning_key(model, data, setting), search_known(model, data, setting)))
+def tuning_key(job: Job) -> tuple:
+    """Return the key of a tuning. Concentration and correction are results, not inputs; only shared draws change what is searched."""
+    searched = replace(job.setting, concentration=1, correction="shared" if job.setting.correction == "shared" else "")
+    return ("tuning", job.model, result_cache().digest(job.data), searched)
 
 
-def search_known(model: str, data: Dataset, setting: Setting) -> Search | None:
-    """How the tuning that was looked at last was searched."""
-    key = tuning_key(model, data, setting)
-    return next((one[-1] for one in reversed(result_cache().held()) if one[: len(key)] == key), None)
+def tuning_known(job: Job) -> Tuning | None:
+    """Return the tuning of a job that was looked at last."""
+    return result_cache().get((*tuning_key(job), search_known(job)))
 
 
-def tuning(model: str, data: Dataset, setting: Setting, how: Search, work: Work) -> Tuning:
+def search_known(job: Job) -> Search | None:
+    """Return how the tuning that was looked at last was searched."""
+    key = tuning_key(job)
+    return next((cached_key[-1] for cached_key in reversed(result_cache().stored_keys()) if cached_key[: len(key)] == key), None)
+
+
+def tuning(job: Job, how: Search, work: Work) -> Tuning:
+    """Return the tuning of a job, from the result cache or computed now."""
     from stochattn_core.tuning import Budget, tune
 
-    *_, searched = tuning_key(model, data, setting)
-    key = (*tuning_key(model, data, setting), how)
+    *_, searched = tuning_key(job)
+    key = (*tuning_key(job), how)
 
     def make() -> Tuning:
         return tune(
-            load_model(model),
-            data,
+            load_model(job.model),
+            job.data,
             objective=how.objective,
             search=how.search,
             n_member=searched.n_member,
@@ -164,65 +177,69 @@ def tuning(model: str, data: Dataset, setting: Setting, how: Search, work: Work)
     return result_cache().get(key) or _computed(key, work, make)
 
 
-def tuning_seconds(model: str, data: Dataset, setting: Setting) -> float | None:
-    """How long the longest tuning of this kind took, where one was computed by this server."""
-    key = tuning_key(model, data, setting)
-    return max((seconds for one, seconds in result_cache().seconds.items() if one[: len(key)] == key), default=None)
+def tuning_seconds(job: Job) -> float | None:
+    """Return how long the longest tuning of this job took on this server; None before the first."""
+    key = tuning_key(job)
+    return max((seconds for cached_key, seconds in result_cache().seconds.items() if cached_key[: len(key)] == key), default=None)
 
 
-def _preview_key(model: str, data: Dataset, setting: Setting) -> tuple:
-    return ("preview", model, result_cache().digest(data), setting.seed, setting.layers)
+def _preview_key(job: Job) -> tuple:
+    return ("preview", job.model, result_cache().digest(job.data), job.setting.seed, job.setting.layers)
 
 
-def preview_known(model: str, data: Dataset, setting: Setting) -> Preview | None:
-    return result_cache().get(_preview_key(model, data, setting))
+def preview_known(job: Job) -> Preview | None:
+    """Return the preview of a tuning if it was computed already."""
+    return result_cache().get(_preview_key(job))
 
 
-def preview(model: str, data: Dataset, setting: Setting, work: Work) -> Preview:
-    from stochattn_core.tuning import preview as look
+def preview(job: Job, work: Work) -> Preview:
+    """Return the preview of a tuning, from the result cache or computed now."""
+    from stochattn_core.tuning import preview as previewed
 
-    key = _preview_key(model, data, setting)
-    make = lambda: look(load_model(model), data, seed=setting.seed, layers=setting.layers, progress=work)  # noqa: E731
+    key = _preview_key(job)
+    make = lambda: previewed(load_model(job.model), job.data, seed=job.setting.seed, layers=job.setting.layers, progress=work)  # noqa: E731
     return result_cache().get(key) or _computed(key, work, make)
 
 
-def of_tuning(tuned: Tuning, *what: str) -> tuple:
-    """A key for what follows from a tuning."""
-    found = tuned.setting
-    return (*what, found.model.name, found.dataset.sha256, found.setting, tuned.objective, tuned.optimum)
+def key_after(tuned: Tuning, *what: str) -> tuple:
+    """Return a key for a result that follows from a tuning; what: names the result."""
+    saved = tuned.setting
+    return (*what, saved.model.name, saved.dataset.sha256, saved.setting, tuned.objective, tuned.optimum)
 
 
 def comparison_known(tuned: Tuning) -> Comparison | None:
-    return result_cache().get(of_tuning(tuned, "comparison"))
+    """Return the comparison after a tuning if it was computed already."""
+    return result_cache().get(key_after(tuned, "comparison"))
 
 
 def comparison(data: Dataset, tuned: Tuning, work: Work) -> Comparison:
-    """Every correction and every reference beside the tuning."""
+    """Return every correction and every reference compared with the tuning, from the result cache or computed now."""
     from stochattn_core.compare import compare
 
-    key = of_tuning(tuned, "comparison")
+    key = key_after(tuned, "comparison")
     return result_cache().get(key) or _computed(
         key, work, lambda: compare(load_model(tuned.setting.model.name), data, tuned, progress=work)
     )
 
 
-def taken(data: Dataset, tuned: Tuning, row: Row, work: Work) -> TunedSetting:
-    """The file of a row of the comparison."""
+def tuned_setting_of_row(data: Dataset, tuned: Tuning, row: Row, work: Work) -> TunedSetting:
+    """Return the exported setting of one row of the comparison."""
     from stochattn_core.compare.row_export import tuned_setting_of_row as make
 
-    key = of_tuning(tuned, "taken", row.name)
+    key = key_after(tuned, "taken", row.name)
     return result_cache().get(key) or _computed(
         key, work, lambda: make(load_model(tuned.setting.model.name), data, tuned, row, progress=work)
     )
 
 
 def groups_known(tuned: Tuning, kind: str) -> list[Group] | None:
-    return result_cache().get(of_tuning(tuned, "groups", kind))
+    """Return nu* of every group of one kind if it was computed already."""
+    return result_cache().get(key_after(tuned, "groups", kind))
 
 
 def groups(tuned: Tuning, kind: str, make: Callable[[Work], list[Group]], work: Work) -> list[Group]:
-    """nu* of every group of one kind. make: computes them, where they are not known."""
-    key = of_tuning(tuned, "groups", kind)
+    """Return nu* of every group of one kind, from the result cache or from make(work)."""
+    key = key_after(tuned, "groups", kind)
     return result_cache().get(key) or _computed(key, work, lambda: make(work))
 
 

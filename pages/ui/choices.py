@@ -1,4 +1,4 @@
-"""What can be chosen: the settings of a page, their values as text in a link, and the coordinates of the slider."""
+"""What a user can choose: the settings of the pages, their values as text in a link, and positions on the slider."""
 
 from __future__ import annotations
 
@@ -24,12 +24,22 @@ YES_NO = {"yes": True, "no": False}
 OWN = "own-"  # names of datasets that a session brought
 
 
+@dataclass(frozen=True, eq=False)
+class Job:
+    """What is computed: a model by its name, the data, and the setting of the ensemble."""
+
+    model: str
+    data: Dataset
+    setting: Setting
+
+
 @dataclass(frozen=True)
 class Settings:
-    """Everything a page needs to know. lead is 0 for all lead times, else one of the dataset's; case is a position in the test part.
+    """The choices of a user on all pages.
 
-    correction is the text of one, as `stochattn_core.corrections` has it. From variable on they are of grids only: forecasts is how many starts are
-    forecast (0: all), member counts from 1, box is "south,north,west,east" in degrees or empty.
+    lead: 0 for all lead times, else one of the dataset's.   case: a position in the test part.   correction: its text, as in
+    `stochattn_core.corrections`.   Of grids alone: forecasts, the number of init times that are forecast (0: all); member, from 1 on;
+    box, "south,north,west,east" in degrees or "".
     """
 
     task: str = "series"
@@ -73,10 +83,14 @@ class Settings:
     def setting(self) -> Setting:
         return Setting(self.concentration, self.members, self.seed, self.layers, self.correction)
 
+    def job(self, data: Dataset) -> Job:
+        """Return what is computed for these settings. data: the dataset that they choose."""
+        return Job(self.model, data, self.setting)
+
 
 @dataclass(frozen=True)
 class Search:
-    """How the Tune page seeks: what for, by which search, and at most how many passes and seconds; None is no bound."""
+    """How the Tune page searches: the objective, the kind of search, and the largest number of passes and seconds; None is no limit."""
 
     objective: str = "pooled"
     search: str = "grid"
@@ -85,7 +99,7 @@ class Search:
 
 
 def correction_text(correction: str) -> str:
-    """A correction in words.
+    """Return a correction in words.
 
     >>> correction_text("inflation 3.21")
     'output inflation × 3.21'
@@ -98,30 +112,30 @@ def models(task: str) -> dict[str, Any]:
 
 
 def titled(title: str, need: str) -> str:
-    """A title with what the model or the dataset needs, where it does not come with the app."""
+    """Return a title with what the model or the dataset needs, if it does not come with the app."""
     return title if need == "embedded" else f"{title} · {need}"
 
 
 def default(task: str) -> Settings:
-    """Where a task begins: a weather map is a large thing, so its ensemble is small."""
+    """Return the settings with which a task begins; ensembles of weather maps begin small, because each member is large."""
     return Settings(task=task, members=19) if task == "grid" else Settings(task=task)
 
 
 def unfolded(name: str) -> dict[str, Any]:
-    """The settings that choose the dataset of this name: Settings.dataset_name turned round."""
+    """Return the settings that choose the dataset of this name, the inverse of Settings.dataset_name."""
     choice = planet.choice_of(name)
     return {"dataset": "planet", "variable": choice[0], "lead": choice[1]} if choice else {"dataset": name, "variable": "", "lead": 0}
 
 
 def as_text(name: str, value: Any) -> str:
-    """A value as it stands in a link."""
+    """Return a value as it stands in a link."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     return ("inf" if math.isinf(value) else str(int(value))) if name == "nu" else str(value)
 
 
 def region_of(text: str) -> Region:
-    """Your box, from "south,north,west,east". ValueError says what was expected."""
+    """Return the region of the box "south,north,west,east", in degrees. ValueError says what was expected."""
     try:
         edges = [float(part) for part in text.split(",")]
         if len(edges) != 4 or not all(map(math.isfinite, edges)):
@@ -132,9 +146,9 @@ def region_of(text: str) -> Region:
 
 
 def from_text(name: str, text: str, task: str, datasets: Mapping[str, str], data: Callable[[], Dataset]) -> Any:
-    """The value of a setting in a link. ValueError says what was expected when it cannot be used.
+    """Return the value of a setting from its text in a link. ValueError says what was expected if it cannot be used.
 
-    datasets: title by name of those that fit the task; data: the dataset chosen, loaded only when its shape matters.
+    datasets: titles by name of the datasets of the task.   data: loads the chosen dataset, and is called only where its shape matters.
     """
     if name == "task":
         return _one_of(text, TASKS, "one of")
@@ -142,7 +156,7 @@ def from_text(name: str, text: str, task: str, datasets: Mapping[str, str], data
         return _one_of(text, models(task), f"a model for a {task}:")
     if name == "dataset":
         if text.startswith(OWN) and text not in datasets:
-            raise ValueError("a file brought in another session; bring it again")
+            raise ValueError("a file of another session; load it again on Bring your own")
         return _one_of(text, datasets, f"a dataset that is a {task}:")
     if name == "members":
         return int(_one_of(text, [str(n) for n in MEMBERS], "one of"))
@@ -171,15 +185,15 @@ def from_text(name: str, text: str, task: str, datasets: Mapping[str, str], data
     if name == "lead":
         leads = data().lead_time
         if text != "0" and not leads:
-            raise ValueError("a table has no lead time")
+            raise ValueError("a table has no lead time; leave the lead out")
         return 0 if text == "0" else _whole(text, leads[0], leads[-1])
     if name == "layers" and len(text) > 200:
-        raise ValueError("expected a pattern over module names, such as *")
+        raise ValueError("expected a pattern over module names of at most 200 characters, such as *")
     return text.strip()
 
 
 def slider_position(nu: float, options: list[float]) -> float:
-    """Where a concentration lies along the slider, in options from the left end; between two options by its logarithm."""
+    """Return the position of a concentration on the slider: 0 is the left end, and each option is 1 further; between two, by logarithm."""
     finite = [option for option in options if math.isfinite(option)]
     if not math.isfinite(nu) or nu >= finite[-1]:
         return float(len(finite) if not math.isfinite(nu) else len(finite) - 1)

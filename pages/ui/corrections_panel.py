@@ -24,23 +24,23 @@ TUNINGS = 4  # a comparison takes about as long as so many: each group of layers
 def draw(settings: Settings, data: Dataset, tuned: Tuning) -> None:
     st.subheader("Corrections and references")
     found = cached.comparison_known(tuned)
-    if found is None and state.kept("comparing") != cached.of_tuning(tuned):
+    if found is None and state.remembered("comparing") != cached.key_after(tuned):
         _invitation(settings, data, tuned)
         return
-    work = Work(st.empty(), "Comparing", key="compare", on_stop=lambda: state.keep(comparing=None), whole=True)
+    work = Work(st.empty(), "Comparing", key="compare", on_stop=lambda: state.remember(comparing=None), whole=True)
     with refusals(stop=False):
         found = cached.comparison(data, tuned, work)
     work.done()
     if found is None:
-        state.keep(comparing=None)
+        state.remember(comparing=None)
         return
     _results(settings, data, tuned, found)
 
 
 def row_taken(tuned: Tuning) -> Row | None:
     """The row whose file the user wants instead of that of ν alone."""
-    found, (which, name) = cached.comparison_known(tuned), state.kept("taken") or (None, "")
-    if found is None or which != cached.of_tuning(tuned):
+    found, (which, name) = cached.comparison_known(tuned), state.remembered("taken") or (None, "")
+    if found is None or which != cached.key_after(tuned):
         return None
     return next((row for row in found.rows if row.name == name and row.setting), None)
 
@@ -54,7 +54,7 @@ def setting_text(setting: Setting) -> str:
 
 
 def _invitation(settings: Settings, data: Dataset, tuned: Tuning) -> None:
-    seconds = cached.tuning_seconds(settings.model, data, settings.setting)
+    seconds = cached.tuning_seconds(settings.job(data))
     left, right = st.columns([3.4, 1], vertical_alignment="center", gap="medium")
     with left:
         st.markdown(
@@ -67,8 +67,8 @@ def _invitation(settings: Settings, data: Dataset, tuned: Tuning) -> None:
             icon=":material/balance:",
             width="stretch",
             key="compare-corrections",
-            on_click=state.keep,
-            kwargs={"comparing": cached.of_tuning(tuned)},
+            on_click=state.remember,
+            kwargs={"comparing": cached.key_after(tuned)},
         )
         last = f", the longest of which took {duration(seconds)} here" if seconds else ""
         st.caption(f"About as long as {TUNINGS} tunings{last}. What a stop leaves is kept.")
@@ -120,12 +120,12 @@ def _choice(settings: Settings, tuned: Tuning, found: Comparison) -> None:
         icon=":material/download:",
         width="stretch",
         key="export-correction",
-        on_click=state.keep,
-        kwargs={"taken": (cached.of_tuning(tuned), name) if row.kind == "correction" else None},
+        on_click=state.remember,
+        kwargs={"taken": (cached.key_after(tuned), name) if row.kind == "correction" else None},
         help="The files below are then those of this setting.",
     )
-    taken = state.kept("taken")
-    if taken and taken[0] == cached.of_tuning(tuned) and taken[1] in rows:
+    taken = state.remembered("taken")
+    if taken and taken[0] == cached.key_after(tuned) and taken[1] in rows:
         widgets.reading(f"The files below carry: {rows[taken[1]][0].title}.")
 
 

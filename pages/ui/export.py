@@ -22,13 +22,13 @@ def downloads(settings: Settings, data: Dataset, tuned: Tuning) -> None:
     st.subheader("Take it home")
     setting, row = with_groups(tuned.setting, groups_panel.known(settings, data, tuned)), corrections_panel.row_taken(tuned)
     if row is not None and row.setting is not None:
-        work = Work(st.empty(), "Reading it back", key="taken", on_stop=lambda: state.keep(taken=None))
+        work = Work(st.empty(), "Reading it back", key="taken", on_stop=lambda: state.remember(taken=None))
         with refusals(stop=False):
-            setting = cached.taken(data, tuned, row, work)
+            setting = cached.tuned_setting_of_row(data, tuned, row, work)
         work.done()
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(f"With **{row.title}** ({corrections_panel.setting_text(row.setting)}): {setting.verdict}.")
-            st.button("Back to ν alone", type="tertiary", key="take-alone", on_click=state.keep, kwargs={"taken": None})
+            st.button("Back to ν alone", type="tertiary", key="take-alone", on_click=state.remember, kwargs={"taken": None})
     with st.container(horizontal=True):
         st.download_button(
             "tuned.json", setting.dumps(), "tuned.json", "application/json", icon=":material/download:", type="primary", key="tuned-json"

@@ -25,12 +25,12 @@ def first_answer(settings: Settings, data: Dataset, work: Work) -> bool:
     """The chosen forecast at once, while the scores of all cases are still being computed: the same members, bit for bit."""
     if data.task == "grid":
         _map_controls(settings, data)
-    if cached.evaluation_known(settings.model, data, settings.setting) is not None or data.task == "table":
+    if cached.evaluation_known(settings.job(data)) is not None or data.task == "table":
         return False
     if data.task == "series" and settings.lead:
         return False
     case = min(settings.case, len(data.test) - 1)
-    first = OneForecast(*cached.one_forecast(settings.model, data, settings.setting, case, work))
+    first = OneForecast(*cached.one_forecast(settings.job(data), case, work))
     _show(settings, views.view_of(settings, data, None, first))
     return True
 

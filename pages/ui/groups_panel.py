@@ -36,16 +36,16 @@ def draw(settings: Settings, data: Dataset, tuned: Tuning) -> None:
             if cached.groups_known(tuned, kind) is None:
                 takes = f" ({n_search} searches)" if n_search else ""
                 st.button(
-                    f"By {kind}{takes}", key=f"group-{kind}", on_click=state.keep, kwargs={"grouping": (cached.of_tuning(tuned), kind)}
+                    f"By {kind}{takes}", key=f"group-{kind}", on_click=state.remember, kwargs={"grouping": (cached.key_after(tuned), kind)}
                 )
     for kind, (_, make) in kinds.items():
         found = cached.groups_known(tuned, kind)
-        if found is None and state.kept("grouping") == (cached.of_tuning(tuned), kind):
-            work = Work(st.empty(), f"By {kind}", key=f"group-{kind}", on_stop=lambda: state.keep(grouping=None), whole=True)
+        if found is None and state.remembered("grouping") == (cached.key_after(tuned), kind):
+            work = Work(st.empty(), f"By {kind}", key=f"group-{kind}", on_stop=lambda: state.remember(grouping=None), whole=True)
             with refusals(stop=False):
                 found = cached.groups(tuned, kind, make, work)
             work.done()
-            state.keep(grouping=None)
+            state.remember(grouping=None)
             if found is not None:
                 st.rerun()  # the files above carry it, and its button goes
         if found is not None:

@@ -36,7 +36,7 @@ class Inference:
             self._count(-1)
 
     @contextmanager
-    def ahead_of_pages(self, check: Callable[[], None]) -> Iterator[None]:
+    def for_prefetch(self, check: Callable[[], None]) -> Iterator[None]:
         """Raises GiveWay where a page is computing; check is called before every operation and raises it when one wants to."""
         if not self.lock.acquire(blocking=False):
             raise GiveWay

@@ -32,7 +32,9 @@ def draw(settings: Settings, data: Dataset) -> tuple[DeltaGenerator, DeltaGenera
         scale, buttons = st.columns([6, 1], vertical_alignment="bottom", gap="medium")
         with scale, st.container(gap=None):
             curve, first = st.container(), st.empty()
-            if state.kept("shown") is None:  # an empty curve at once: the browser loads what draws figures while the first view is computed
+            if (
+                state.remembered("shown") is None
+            ):  # an empty curve at once: the browser loads what draws figures while the first view is computed
                 with first.container(gap=None):
                     _strip(_figure(settings, {}, [], tuned), "", key="first-strip")
             st.select_slider(
@@ -70,7 +72,7 @@ def known_curve(settings: Settings, data: Dataset) -> None:
     polls = settings.prefetch and bool(cached.prefetcher().coming(wish))
 
     def show() -> None:
-        known = cached.evaluations_known(settings.model, data, settings.setting)
+        known = cached.evaluations_known(settings.job(data))
         ratios = {nu: _ratio(evaluation, settings, data) for nu, evaluation in known.items()}
         coming = cached.prefetcher().coming(wish) if settings.prefetch else []
         ready = len(set(wish.values) & set(ratios))
@@ -104,14 +106,16 @@ def _wish(settings: Settings, data: Dataset, prepare: Callable[[Settings, Datase
         return replace(settings, nu=nu)
 
     def compute(nu: float, progress: Callable[[int, int, str], None], check: Callable[[], None]) -> None:
-        cached.prefetched_evaluation(
-            settings.model, data, at(nu).setting, lambda found: prepare and prepare(at(nu), data, found), progress, check
-        )
+        def prepare_page(evaluation: Evaluation) -> None:
+            if prepare is not None:
+                prepare(at(nu), data, evaluation)
+
+        cached.prefetched_evaluation(at(nu).job(data), prepare_page, progress, check)
 
     return Wish(
-        same=cached.evaluation_key(settings.model, data, replace(settings.setting, concentration=math.inf)),
+        same=cached.evaluation_key(replace(settings.job(data), setting=replace(settings.setting, concentration=math.inf))),
         values=tuple(options[place] for place in order),
-        ready=lambda nu: cached.evaluation_known(settings.model, data, at(nu).setting) is not None,
+        ready=lambda nu: cached.evaluation_known(at(nu).job(data)) is not None,
         compute=compute,
     )
 
@@ -158,7 +162,7 @@ def _figure(settings: Settings, ratios: dict[float, float], coming: list[float],
 
 
 def _tuned(settings: Settings, data: Dataset) -> Tuning | None:
-    return cached.tuning_known(settings.model, data, settings.setting)
+    return cached.tuning_known(settings.job(data))
 
 
 def _options(settings: Settings, tuned: Tuning | None) -> list[float]:

@@ -46,7 +46,9 @@ def data_form() -> None:
     """A file or an address, what it holds, what is to be forecast: then it is a dataset like the others."""
     left, right = st.columns(2, gap="large")
     with left:
-        file = st.file_uploader("CSV or NetCDF file", type=None, key="own-file", help=LIMIT, on_change=state.keep, kwargs={"changed": True})
+        file = st.file_uploader(
+            "CSV or NetCDF file", type=None, key="own-file", help=LIMIT, on_change=state.remember, kwargs={"changed": True}
+        )
     with right, st.form("own-place", border=False):
         address = st.text_input("Or an address", key="own-address", placeholder="/data/era5.nc or https://host/store.zarr", help=ADDRESS)
         sent = st.form_submit_button("Open it")
@@ -54,7 +56,7 @@ def data_form() -> None:
     if state.own():
         st.caption("Brought in this session: " + ", ".join(data.title for data in state.own().values()) + ". Choose it in the sidebar.")
     _open_latest(file, address.strip() if sent else "")
-    opened: OpenedCsv | OpenedGrid | None = state.kept("opened")
+    opened: OpenedCsv | OpenedGrid | None = state.remembered("opened")
     if opened is None:
         widgets.steps(STEPS)
         return
@@ -67,26 +69,26 @@ def data_form() -> None:
 
 def _open_latest(file: UploadedFile | None, address: str) -> None:
     """The file or the address that is new. One that cannot be opened is one sentence, and what was open before stays."""
-    if state.kept("changed"):  # not where the page is only opened again, with an uploader that has forgotten its file
-        opened = state.kept("opened")
-        state.keep(changed=False, refused=None, opened=None if file is None and getattr(opened, "upload", False) else opened)
+    if state.remembered("changed"):  # not where the page is only opened again, with an uploader that has forgotten its file
+        opened = state.remembered("opened")
+        state.remember(changed=False, refused=None, opened=None if file is None and getattr(opened, "upload", False) else opened)
         if file is not None:
             _keep(lambda: opened_file(file))
     if address:
-        state.keep(refused=None)
+        state.remember(refused=None)
         work = Work(st.empty(), "Opening it", key="own", on_stop=lambda: None)
         _keep(lambda: patiently(work, lambda progress: opened_address(address, progress)))
         work.done()
-    if state.kept("refused"):
+    if state.remembered("refused"):
         with refusals(stop=False):
-            raise ValueError(state.kept("refused"))
+            raise ValueError(state.remembered("refused"))
 
 
 def _keep(make: Callable[[], OpenedCsv | OpenedGrid]) -> None:
     try:
-        state.keep(opened=make(), refused=None)
+        state.remember(opened=make(), refused=None)
     except ValueError as refusal:
-        state.keep(refused=str(refusal))
+        state.remember(refused=str(refusal))
 
 
 def opened_file(file: UploadedFile) -> OpenedCsv | OpenedGrid:

@@ -8,7 +8,7 @@ import streamlit as st
 import torch
 
 from pages.ui import cached, state, widgets
-from pages.ui.choices import FORECASTS, unfolded
+from pages.ui.choices import FORECASTS, Job, unfolded
 from pages.ui.work import Work, refusals
 from stochattn_core.datasets import DATASETS
 from stochattn_core.evaluate import Evaluation
@@ -26,11 +26,11 @@ def saved_setting() -> None:
         file = st.file_uploader("tuned.json", type=None, key="tuned-file")
         if file is not None:
             with refusals(stop=False):  # what was loaded before stays when this one is refused
-                state.keep(saved=TunedSetting.load(file))
+                state.remember(saved=TunedSetting.load(file))
         st.caption(
             "A setting that the Tune page or the command line exported. It is checked against the model's weights and the data before it is used."
         )
-    saved: TunedSetting | None = state.kept("saved")
+    saved: TunedSetting | None = state.remembered("saved")
     if saved is None:
         with right:
             st.caption("Load a tuned.json to see its numbers here, computed again.")
@@ -59,7 +59,7 @@ def _again(saved: TunedSetting) -> None:
     if data.task == "grid":  # as many forecasts as it was tuned and tested on
         data = cached.result_cache().part_of(data, saved.dataset.test.n_case)
     work = Work(st.empty(), "Computing it again", key="saved", on_stop=_forget)
-    found = cached.evaluation(saved.model.name, data, saved.setting, work)
+    found = cached.evaluation(Job(saved.model.name, data, saved.setting), work)
     work.done()
     saved.check(found.model, found.weights_sha256, cached.result_cache().digest(data))
     scores = headlines()
@@ -100,7 +100,7 @@ def _open(saved: TunedSetting) -> None:
 
 
 def _forget() -> None:
-    state.keep(saved=None)
+    state.remember(saved=None)
 
 
 def _cell(value: float | None) -> str:

@@ -44,7 +44,8 @@ class ResultCache:
             one.ensemble.forget_elements()
         return result
 
-    def held(self) -> list[tuple]:
+    def stored_keys(self) -> list[tuple]:
+        """Return the keys of all results, the one used last at the end."""
         with self.lock:
             return list(self.results)
 

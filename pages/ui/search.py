@@ -45,35 +45,35 @@ def heading(settings: Settings, data: Dataset) -> None:
 
 def asked(settings: Settings) -> Search | None:
     """The search that the user started for what is chosen now."""
-    what, how = state.kept("tuning") or (None, None)
+    what, how = state.remembered("tuning") or (None, None)
     return how if what == _same(settings) else None
 
 
 def start(settings: Settings, how: Search | None = None) -> None:
-    how = how or state.kept("how", Search())
-    state.keep(**{"tuning": (_same(settings), how), "how": how, "tuning-stopped": None, "searches": n_search() + 1})
+    how = how or state.remembered("how", Search())
+    state.remember(**{"tuning": (_same(settings), how), "how": how, "tuning-stopped": None, "searches": n_search() + 1})
 
 
 def n_search() -> int:
     """How many searches this session started: in the keys of the controls, which close and show what was taken after each."""
-    return state.kept("searches", 0)
+    return state.remembered("searches", 0)
 
 
 def stopped() -> None:
-    state.keep(**{"tuning": None, "tuning-stopped": True})
+    state.remember(**{"tuning": None, "tuning-stopped": True})
 
 
 def finished() -> None:
-    state.keep(**{"tuning-stopped": None})
+    state.remember(**{"tuning-stopped": None})
 
 
 def refused() -> None:
-    state.keep(tuning=None)
+    state.remember(tuning=None)
 
 
 def before(settings: Settings, data: Dataset, *, first_look: bool = True) -> None:
     """A first look, which is made now where it is not known, and the button that starts."""
-    if state.kept("tuning-stopped"):
+    if state.remembered("tuning-stopped"):
         st.info("Stopped. What was computed until then is kept, so the next start goes on from there.")
     seen = st.container()
     left, right = st.columns([1.5, 1], gap="large")
@@ -93,7 +93,7 @@ def before(settings: Settings, data: Dataset, *, first_look: bool = True) -> Non
 
 def controls(settings: Settings, label: str) -> None:
     """What to seek and what it may cost, under the button that starts it."""
-    how, n = state.kept("how", Search()), n_search()
+    how, n = state.remembered("how", Search()), n_search()
     button = st.empty()
     box = st.expander("How to search") if label == "Start tuning" else st.container()
     with box:
@@ -142,14 +142,16 @@ def _bound(key: str, label: str, bounds: tuple[int, ...], chosen: int | None, mo
 def _first_look(settings: Settings, data: Dataset, slot: DeltaGenerator) -> None:
     """A dozen passes over a part of the calibration cases: what tuning will find, in seconds."""
     shown, making = slot.empty(), slot.empty()
-    found = cached.preview_known(settings.model, data, settings.setting)
-    if found is None and state.kept("no-first-look") == _same(settings):
-        shown.button("Take a first look", icon=":material/visibility:", on_click=state.keep, kwargs={"no-first-look": None})
+    found = cached.preview_known(settings.job(data))
+    if found is None and state.remembered("no-first-look") == _same(settings):
+        shown.button("Take a first look", icon=":material/visibility:", on_click=state.remember, kwargs={"no-first-look": None})
         return
     if found is None:
-        work = Work(making, "A first look", key="first-look", on_stop=lambda: state.keep(**{"no-first-look": _same(settings)}), whole=True)
+        work = Work(
+            making, "A first look", key="first-look", on_stop=lambda: state.remember(**{"no-first-look": _same(settings)}), whole=True
+        )
         with shown.container(), refusals(stop=False):
-            found = cached.preview(settings.model, data, settings.setting, work)
+            found = cached.preview(settings.job(data), work)
         work.done()
     if found is not None:
         with shown.container():
@@ -169,7 +171,7 @@ def _grade(found: Preview) -> Grade:
 
 def ended(settings: Settings, how: Search, tuned: Tuning) -> None:
     """Where the budget ended the search: what was done, and how to go on."""
-    if state.kept("tuning-stopped"):
+    if state.remembered("tuning-stopped"):
         st.info("Stopped. This is the tuning from before; what was computed until then is kept.")
     if not tuned.ended:
         return

@@ -22,8 +22,8 @@ def begin(page: str) -> Settings:
     with st.sidebar:
         _draw(settings)
     state.write_url(settings)
-    if state.kept("problem"):
-        st.warning(state.kept("problem"), icon=":material/info:")
+    if state.remembered("problem"):
+        st.warning(state.remembered("problem"), icon=":material/info:")
     return settings
 
 
@@ -86,7 +86,7 @@ def _layers(settings: Settings) -> None:
         for name, glob in model.layer_groups.items()
     }
     chosen = "" if settings.layers == model.layers else settings.layers
-    own = chosen not in titles or state.kept("own-layers") == settings.model
+    own = chosen not in titles or state.remembered("own-layers") == settings.model
     state.preset("layer-group", OWN_LAYERS if own else chosen)
     st.selectbox(
         "Sampled layers",
@@ -107,7 +107,7 @@ def _layers(settings: Settings) -> None:
 
 def _choose_layers() -> None:
     glob = state.answer("layer-group")
-    state.keep(**{"own-layers": state.current().model if glob == OWN_LAYERS else None})
+    state.remember(**{"own-layers": state.current().model if glob == OWN_LAYERS else None})
     if glob != OWN_LAYERS:
         state.choose(layers=glob)
 

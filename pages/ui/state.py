@@ -76,20 +76,20 @@ def choose(**changes: Any) -> None:
     """Change settings from code (a button's callback); widgets and URL follow in the next run."""
     st.session_state["settings"] = _settle(replace(current(), **changes))
     st.session_state["chosen"] = True
-    keep(problem=None)
+    remember(problem=None)
 
 
 def current() -> Settings:
     return st.session_state.get("settings") or _settle(Settings())
 
 
-def keep(**values: Any) -> None:
+def remember(**values: Any) -> None:
     """Remember something of this session that is no setting: a loaded file, a message, what was last shown."""
-    st.session_state.update({f"kept-{name}": value for name, value in values.items()})
+    st.session_state.update({f"remembered-{name}": value for name, value in values.items()})
 
 
-def kept(name: str, default: Any = None) -> Any:
-    return st.session_state.get(f"kept-{name}", default)
+def remembered(name: str, default: Any = None) -> Any:
+    return st.session_state.get(f"remembered-{name}", default)
 
 
 def answer(widget: str) -> Any:
@@ -104,19 +104,19 @@ def preset(widget: str, value: Any) -> None:
 
 def stop() -> None:
     """The Stop button: back to what was last shown, or nothing until the user asks again."""
-    last: Settings | None = kept("shown")
+    last: Settings | None = remembered("shown")
     if last is not None and last != current():
         choose(**{name: getattr(last, name) for name in NAMES})
-        keep(problem="Stopped. This is what was shown before.")
+        remember(problem="Stopped. This is what was shown before.")
     else:
-        keep(stopped=current())
+        remember(stopped=current())
 
 
 def guard_stopped(settings: Settings) -> None:
     """After a stop with nothing to show, wait for the user."""
-    if kept("stopped") == settings:
+    if remembered("stopped") == settings:
         st.info("Stopped before there was anything to show.")
-        st.button("Compute", type="primary", on_click=keep, kwargs={"stopped": None})
+        st.button("Compute", type="primary", on_click=remember, kwargs={"stopped": None})
         st.stop()
 
 
@@ -140,7 +140,7 @@ def _resolve(page: str) -> Settings:
         return stored
     moved = {name: state[name] for name in NAMES if state.get(name) is not None and state[name] != getattr(stored, name)}
     if moved:
-        keep(problem=None)
+        remember(problem=None)
         if moved.keys() & {"task", "dataset"}:
             moved = {"lead": 0, "case": 0, "variable": ""} | moved
         if moved.keys() & {"task", "dataset", "model"} or ("nu" in moved and stored.correction.startswith("fractional")):
@@ -170,7 +170,7 @@ def _from_url(url: dict[str, str]) -> Settings:
             settings = _settle(replace(settings, **{name: value}))
         except ValueError as problem:
             problems.append(f"{name}={url[name][:40]} ({problem}), so {as_text(name, getattr(settings, name)) or 'the default'} is shown")
-    keep(problem=f"This link cannot be shown as it is: {'; '.join(problems)}." if problems else None)
+    remember(problem=f"This link cannot be shown as it is: {'; '.join(problems)}." if problems else None)
     return settings
 
 

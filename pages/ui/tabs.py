@@ -97,7 +97,7 @@ def box_drawn() -> None:
     try:
         region = drawn_region(tuple(box["x"]), tuple(box["y"]), projection_of(state.current().projection))
     except ValueError as problem:
-        state.keep(problem=f"{widgets.capital(str(problem))}.")
+        state.remember(problem=f"{widgets.capital(str(problem))}.")
         return
     state.choose(box=",".join(f"{edge:g}" for edge in (region.south, region.north, region.west, region.east)))
 
@@ -118,14 +118,14 @@ def _summaries(at: dict[Any, Settings], asked: str, name: Callable[[Any], str]) 
 
 def _known(at: dict[Any, Settings], asked: str, name: Callable[[Any], str]) -> dict[Any, Evaluation]:
     bar = st.empty()
-    known = {which: cached.evaluation_known(one.model, state.data_of(one), one.setting) for which, one in at.items()}
+    known = {which: cached.evaluation_known(settings.job(state.data_of(settings))) for which, settings in at.items()}
     missing = [which for which, evaluation in known.items() if evaluation is None]
-    if missing and state.kept(asked) == _wanted(at):
+    if missing and state.remembered(asked) == _wanted(at):
         for i, which in enumerate(missing, 1):
-            stop = partial(state.keep, **{asked: None})
+            stop = partial(state.remember, **{asked: None})
             work = Work(bar, f"{name(which)} ({i} of {len(missing)})", key=f"{asked}-{i}", on_stop=stop)
             with refusals():
-                known[which] = cached.evaluation(at[which].model, state.data_of(at[which]), at[which].setting, work)
+                known[which] = cached.evaluation(at[which].job(state.data_of(at[which])), work)
             work.done()
     return {which: evaluation for which, evaluation in known.items() if evaluation is not None}
 
@@ -137,7 +137,12 @@ def _offer(text: str, label: str, at: dict[Any, Settings], asked: str) -> None:
         st.caption(text)
     with right:
         st.button(
-            label, icon=":material/play_arrow:", key=f"compute-{asked}", width="stretch", on_click=state.keep, kwargs={asked: _wanted(at)}
+            label,
+            icon=":material/play_arrow:",
+            key=f"compute-{asked}",
+            width="stretch",
+            on_click=state.remember,
+            kwargs={asked: _wanted(at)},
         )
 
 
