@@ -1,11 +1,11 @@
-"""Bring your own: data from a file or an address, a saved setting, a model."""
+"""The page Bring your own: data from a file or an address, a saved setting, a model."""
 
 import streamlit as st
 
 from pages.ui import own_data, own_model, own_setting, sidebar, widgets
 
 sidebar.begin("bring")
-widgets.title("Bring your own", "Files stay on this server, in this session; nothing is sent anywhere else.")
+widgets.title("Bring your own", "Your files are read on this server and kept for this session only; they are not sent anywhere else.")
 
 data, setting, model = st.tabs(["Your data", "A saved setting", "Your model"])
 with data:

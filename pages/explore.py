@@ -1,4 +1,4 @@
-"""The main page: slide the concentration and see whether the ensemble is calibrated."""
+"""The page Explore: move the slider of the concentration and see whether the ensemble is calibrated."""
 
 import streamlit as st
 

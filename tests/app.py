@@ -28,7 +28,7 @@ def html(test: AppTest) -> str:
 
 def title_of(test: AppTest, key: str) -> str:
     """The title of the figure under this key."""
-    (figure,) = (one for one in test.get("bidi_component") if one.proto.id.endswith(f"-{key}"))
+    (figure,) = (element for element in test.get("bidi_component") if element.proto.id.endswith(f"-{key}"))
     return json.loads(figure.proto.bytes)["layout"]["title"]["text"].split("<br>")[0]
 
 
@@ -40,7 +40,7 @@ def refusal(test: AppTest) -> str:
 
 
 def upload(test: AppTest, key: str, name: str, content: bytes) -> None:
-    widget = next(one for one in test.get("file_uploader") if one.key == key)
+    widget = next(element for element in test.get("file_uploader") if element.key == key)
     widget.set_value((name, content, "application/octet-stream")).run()
 
 

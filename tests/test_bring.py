@@ -11,7 +11,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from pages.ui import export, own_data
-from pages.ui.work import Work, patiently
+from pages.ui.work import Work, on_thread
 from stochattn_core.readers import grid_address, grid_from_file
 from tests.app import html, opened, upload
 from tests.test_bad_grids import two_time_axes, units, with_levels, without
@@ -187,10 +187,10 @@ def test_waiting_ends_with_the_run_and_so_does_the_work():
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        patiently(Ends(None, "Opening it", key="", on_stop=print), make)
+        on_thread(Ends(None, "Opening it", key="", on_stop=print), make)
     assert ended.wait(5) and "reading" in drawn[0]
     with pytest.raises(ValueError, match="as it was"):
-        patiently(Work(None, "", key="", on_stop=print), lambda progress: (_ for _ in ()).throw(ValueError("as it was")))
+        on_thread(Work(None, "", key="", on_stop=print), lambda progress: (_ for _ in ()).throw(ValueError("as it was")))
 
 
 def test_the_page_says_where_things_stay():

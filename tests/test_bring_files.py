@@ -13,7 +13,7 @@ from tests.app import opened, refusal, upload
 
 
 def saved(**changes: object) -> bytes:
-    found = {
+    setting = {
         "schema_version": 1,
         "concentration": 4,
         "interval": {"level": 0.9, "low": 3, "high": 6},
@@ -31,7 +31,7 @@ def saved(**changes: object) -> bytes:
         "scores": {"before": {}, "after": {}},
         "at_bound": False,
     }
-    return json.dumps(found | changes).encode()
+    return json.dumps(setting | changes).encode()
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stochattn_core.figures.attention_row import row_law, row_output, row_weights
+from stochattn_core.figures.attention_row import row_deviation, row_output, row_weights
 from stochattn_core.figures.coverage import coverage
 from stochattn_core.figures.curve import ratio_curve, slider_strip
 from stochattn_core.figures.fan import central, fan
@@ -96,7 +96,7 @@ def figures(palette):
             palette=palette,
         ),
         "weights": row_weights(np.full(4, 0.25), np.array([0.5, 0.5, 0, 0]), concentration=2, palette=palette),
-        "law": row_law(np.full(4, 0.25), np.full(4, 0.25), np.full(4, 0.1), concentration=2, n_draw=10, palette=palette),
+        "law": row_deviation(np.full(4, 0.25), np.full(4, 0.25), np.full(4, 0.1), concentration=2, n_draw=10, palette=palette),
         "output": row_output(RNG.normal(size=50), 0.0, 1.0, concentration=2, palette=palette),
     }
 
@@ -141,13 +141,13 @@ def test_text_colours_are_readable_on_their_background():
             assert contrast(getattr(palette, role), palette.paper) >= least, (role, palette.paper)
 
 
-def contrast(one: str, other: str) -> float:
+def contrast(colour: str, other: str) -> float:
     def luminance(colour: str) -> float:
         parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
         red, green, blue = (part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
         return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
-    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    light, dark = sorted((luminance(colour), luminance(other)), reverse=True)
     return (light + 0.05) / (dark + 0.05)
 
 
@@ -173,13 +173,13 @@ def test_costs_of_any_size_share_an_axis_and_what_is_infinite_is_left_out():
 
 def test_the_chosen_objective_is_drawn_thickest_and_every_optimum_is_marked():
     drawn = figures(LIGHT)["objectives"].data
-    width = {one.name: one.line.width for one in drawn if "lines" in one.mode}
+    width = {trace.name: trace.line.width for trace in drawn if "lines" in trace.mode}
     assert width["one"] > 2 * width["other"]
-    assert [one.x[0] for one in drawn if one.mode == "markers"] == [4.0, 5.0]
+    assert [trace.x[0] for trace in drawn if trace.mode == "markers"] == [4.0, 5.0]
 
 
 def test_the_line_through_single_passes_goes_from_left_to_right():
-    line = next(one for one in figures(LIGHT)["single"].data if one.mode == "lines")
+    line = next(trace for trace in figures(LIGHT)["single"].data if trace.mode == "lines")
     assert list(line.x) == [1, 4, 16] and list(line.y) == [1, 0.5, 0.25]
 
 

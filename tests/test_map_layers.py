@@ -8,7 +8,7 @@ from matplotlib.colors import to_rgb
 from stochattn_core.figures.colour_scale import ORANGE_VIOLET, RED_BLUE, of_error, of_field, of_magnitude, of_ratio
 from stochattn_core.figures.map import map_subtitle
 from stochattn_core.figures.map_box import drawn_region
-from stochattn_core.figures.map_export import map_export, saved, spaghetti_export
+from stochattn_core.figures.map_export import file_bytes, map_export, spaghetti_export
 from stochattn_core.figures.projection import PROJECTIONS, Projection
 from stochattn_core.figures.spaghetti import Contours, contour_lines, label_place, projected_contours, spaghetti
 from stochattn_core.figures.wind import round_below, wind_arrows
@@ -49,9 +49,9 @@ def lightness(colours):
     """CIE L* of 65 steps along a scale."""
 
     def channel(colour):
-        return to_rgb(colour) if colour.startswith("#") else [float(one) / 255 for one in colour[4:-1].split(",")]
+        return to_rgb(colour) if colour.startswith("#") else [float(part) / 255 for part in colour[4:-1].split(",")]
 
-    stops = np.array([channel(one) for one in colours])
+    stops = np.array([channel(colour) for colour in colours])
     share = np.linspace(0, 1, 65)
     rgb = np.stack([np.interp(share, np.linspace(0, 1, len(stops)), stops[:, i]) for i in range(3)], -1)
     linear = np.where(rgb > 0.04045, ((rgb + 0.055) / 1.055) ** 2.4, rgb / 12.92)
@@ -139,14 +139,14 @@ def test_a_map_for_print_is_a_png_an_svg_or_a_pdf(name):
     )
     start = {"png": b"\x89PNG\r\n\x1a\n", "svg": b"<?xml", "pdf": b"%PDF-"}
     for form in start if name == "robinson" else ("png",):
-        content = saved(figure, form, dpi=60)
+        content = file_bytes(figure, form, dpi=60)
         assert content.startswith(start[form])
         assert len(content) > 10_000
         if form == "svg":
             assert "mean (m²/s²)" in content.decode()
-            assert content == saved(figure, form, dpi=60)
+            assert content == file_bytes(figure, form, dpi=60)
     with pytest.raises(ValueError, match="png, svg, pdf, got 'tiff'"):
-        saved(figure, "tiff")
+        file_bytes(figure, "tiff")
 
 
 def test_spaghetti_for_print_holds_the_contour_of_every_member_of_the_truth_and_of_the_plain_model():
@@ -170,7 +170,7 @@ def test_spaghetti_for_print_holds_the_contour_of_every_member_of_the_truth_and_
         assert sorted(set(known.round(3).tolist())) == sorted(latitude)
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["members", "truth", "plain model"]
     assert "40 m" in [text.get_text() for text in figure.axes[0].texts]
-    assert saved(figure, "svg").startswith(b"<?xml")
+    assert file_bytes(figure, "svg").startswith(b"<?xml")
 
 
 @pytest.mark.parametrize("name", PROJECTIONS)
@@ -195,12 +195,12 @@ def test_one_sentence_reads_each_map():
     sentence = read_error_map(error, np.full_like(error, 0.25), LATITUDE, LONGITUDE, "m")
     assert "too high near 48°N 28°W" in sentence or "too high near 53°N 28°W" in sentence
     assert "no spread" in read_error_map(error, 0 * error, LATITUDE, LONGITUDE)
-    assert read_ratio_map(np.ones((32, 64)), LATITUDE) == "Spread and error agree within a quarter over 100% of the area."
+    assert read_ratio_map(np.ones((32, 64)), LATITUDE) == "The ratio of spread to error is 0.8 to 1.25 over 100% of the area."
     half = np.where(LATITUDE[:, None] > 0, 2.0, 0.5) * np.ones((1, 64))
     assert "too narrow over 50% (orange) and too wide over 50%" in read_ratio_map(half, LATITUDE)
-    assert "no spread anywhere" in read_ratio_map(0 * half, LATITUDE)
+    assert "no spread" in read_ratio_map(0 * half, LATITUDE)
     members = np.stack([FIELD, FIELD + hill(50, 0), FIELD - hill(50, 0)])
     assert "near 48°N 0°E" in read_spaghetti(members, LATITUDE, LONGITUDE, ["5,400 m"]).replace("53°N", "48°N")
-    assert "one line" in read_spaghetti(FIELD[None], LATITUDE, LONGITUDE, ["5,400 m"])
+    assert "one contour" in read_spaghetti(FIELD[None], LATITUDE, LONGITUDE, ["5,400 m"])
     assert map_subtitle(n_member=40, n_forecast=1200) == "M = 40 members · N = 1,200 forecasts"
     assert isinstance(draw(), go.Figure)

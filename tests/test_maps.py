@@ -27,12 +27,12 @@ from tests.globe import EVERYWHERE, FIELD, GRID, LATITUDE, LONGITUDE, analytic, 
 
 @pytest.mark.parametrize("projection", EVERYWHERE, ids=str)
 def test_every_pixel_shows_the_value_of_the_place_it_lies_at(projection):
-    place, found = pixels(projection, GRID), warp(FIELD, GRID, projection)
-    shown = np.isfinite(found)
+    place, values = pixels(projection, GRID), warp(FIELD, GRID, projection)
+    shown = np.isfinite(values)
     exact = analytic(place.latitude[shown], place.longitude[shown])
     # Bilinear between cells h apart errs by h^2 / 8 times the curvature, here at most about 5: 0.006. Next to a pole, a row of means.
-    assert np.abs(found[shown] - exact).max() < 0.03
-    assert np.sqrt(np.mean((found[shown] - exact) ** 2)) < 0.005
+    assert np.abs(values[shown] - exact).max() < 0.03
+    assert np.sqrt(np.mean((values[shown] - exact) ** 2)) < 0.005
     x, y = np.meshgrid(place.x, place.y)
     inside = np.hypot(x, y) < 0.98 * projection.extent[1] if projection.kind.is_round else np.isfinite(projection.inverse(x, y)[0])
     assert shown[inside].all(), "the map has a gap"
@@ -73,9 +73,9 @@ def on_paper(projection, latitude, longitude):
         return [(RADIUS * np.cos(up) * np.sin(turn), RADIUS * y)]
     sides = [east, -east] if abs(east) == 180 else [east]
     if projection.name == "plate-carree":
-        return [(one, latitude) for one in sides]
+        return [(side, latitude) for side in sides]
     long, far = ROBINSON[latitude]
-    return [(0.8487 * RADIUS * long * np.deg2rad(one), 1.3523 * RADIUS * far) for one in sides]
+    return [(0.8487 * RADIUS * long * np.deg2rad(side), 1.3523 * RADIUS * far) for side in sides]
 
 
 @pytest.mark.parametrize("name", PROJECTIONS)
@@ -101,9 +101,9 @@ def test_a_maximum_is_drawn_where_each_projection_has_its_place(name, place, mid
         assert angle(latitude, longitude, *place) < 5.7
         assert near[row, column] == pytest.approx(field.max(), abs=0.03)
     if not projection.kind.is_round:  # the two ends of a parallel are one place
-        for one in values:
-            shown = np.flatnonzero(np.isfinite(one))
-            assert one[shown[0]] == pytest.approx(one[shown[-1]], abs=0.06)
+        for row in values:
+            shown = np.flatnonzero(np.isfinite(row))
+            assert row[shown[0]] == pytest.approx(row[shown[-1]], abs=0.06)
 
 
 @pytest.mark.parametrize("name", PROJECTIONS)
@@ -181,16 +181,16 @@ def test_other_grids_poles_included_gaussian_and_regional():
         grid = Grid.of(latitude, longitude)
         assert grid.is_global
         projection = Projection("orthographic", 60, 70)
-        place, found = pixels(projection, grid), warp(analytic(latitude[:, None], longitude[None]), grid, projection)
-        shown = np.isfinite(found)
-        assert np.abs(found[shown] - analytic(place.latitude[shown], place.longitude[shown])).max() < 0.01
+        place, values = pixels(projection, grid), warp(analytic(latitude[:, None], longitude[None]), grid, projection)
+        shown = np.isfinite(values)
+        assert np.abs(values[shown] - analytic(place.latitude[shown], place.longitude[shown])).max() < 0.01
     latitude, longitude = np.arange(15, 76, 2.5), np.arange(160, 231, 2.5)  # across the date line
     grid = Grid.of(latitude, longitude)
     assert not grid.is_cyclic
     assert grid.middle == pytest.approx((-165.0, 45.0))
     for projection in (Projection("plate-carree", -165), Projection("north-polar", -165), Projection("orthographic", -165, 45)):
-        place, found = pixels(projection, grid), warp(analytic(latitude[:, None], longitude[None]), grid, projection)
-        shown = np.isfinite(found)
+        place, values = pixels(projection, grid), warp(analytic(latitude[:, None], longitude[None]), grid, projection)
+        shown = np.isfinite(values)
         assert (place.latitude[shown].min(), place.latitude[shown].max()) == pytest.approx(
             (20 if projection.name == "north-polar" else 13.75, 76.25), abs=1.5
         )
@@ -205,11 +205,11 @@ def test_other_grids_poles_included_gaussian_and_regional():
 def test_missing_cells_stay_blank_and_do_not_spread():
     field = FIELD.copy()
     field[20, 10:13] = np.nan
-    place, found = pixels(Projection(), GRID), warp(field, GRID, Projection())
-    blank = np.isnan(found) & np.isfinite(place.latitude)
+    place, values = pixels(Projection(), GRID), warp(field, GRID, Projection())
+    blank = np.isnan(values) & np.isfinite(place.latitude)
     assert 20 < blank.sum() < 120
     assert np.abs(place.latitude[blank] - LATITUDE[20]).max() <= 5.625 / 2 + 0.1
-    np.testing.assert_allclose(found[~blank], warp(FIELD, GRID, Projection())[~blank], atol=0.2)
+    np.testing.assert_allclose(values[~blank], warp(FIELD, GRID, Projection())[~blank], atol=0.2)
 
 
 @pytest.mark.parametrize("projection", EVERYWHERE, ids=str)

@@ -102,10 +102,10 @@ def test_layers_are_chosen_by_name_or_by_a_pattern_of_ones_own():
 
 def test_tuning_ends_in_a_file_that_loads():
     test = opened("tune", dataset="diabetes")
-    assert "Take it home" not in [heading.value for heading in test.subheader]
+    assert "Export" not in [heading.value for heading in test.subheader]
     test.button(key="start-tuning").click().run(timeout=300)
     assert not test.exception
-    assert "Take it home" in [heading.value for heading in test.subheader]
+    assert "Export" in [heading.value for heading in test.subheader]
     assert "ν* =" in html(test)
     assert len(test.code) == 1
     compile(test.code[0].value, "snippet", "exec")

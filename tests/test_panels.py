@@ -39,7 +39,7 @@ def tuned_view(model, diabetes):
     tuning = tune(model, diabetes, n_member=9, n_pass=3)
     single = tune(model, diabetes, n_member=9, n_pass=3, search="thompson")
     compared = compare(model, diabetes, tuning)
-    return [View(dataset=diabetes, tuning=one, comparison=compared, evaluation=tuning.after) for one in (tuning, single)]
+    return [View(dataset=diabetes, tuning=result, comparison=compared, evaluation=tuning.after) for result in (tuning, single)]
 
 
 def is_whole(panel: Panel, view: View) -> None:
@@ -131,7 +131,7 @@ def test_a_new_panel_is_a_tab_of_its_tasks(sharp, query, is_there):
         test.run()
         assert not test.exception and not test.error
         assert "The median spread of a case is" in html(test) and ">spread</th>" in html(test)
-        assert [one for one in test.get("bidi_component") if one.proto.id.endswith("-sharpness")]
+        assert [figure for figure in test.get("bidi_component") if figure.proto.id.endswith("-sharpness")]
 
 
 def test_a_new_panel_is_in_the_report(sharp, tmp_path, monkeypatch, capsys):

@@ -75,7 +75,7 @@ def test_coverage_sentence_names_the_side_and_the_level():
     level = np.array([0.5, 0.9])
     assert "too narrow" in read_coverage(level, np.array([0.3, 0.85]))
     assert "50%" in read_coverage(level, np.array([0.3, 0.85]))
-    assert "within 3 points" in read_coverage(level, level + 0.01)
+    assert "within 3 percentage points" in read_coverage(level, level + 0.01)
 
 
 def test_references_are_named_whether_beaten_or_not():
@@ -95,21 +95,21 @@ def test_the_sentences_of_a_tuning_read_its_numbers():
     said = read_objectives({"Pooled": 4.0, "CRPS": 2.0, "W1": 8.0}, "Pooled", at_bound=False)
     assert "ν = 4.00" in said and "2.00 to 8.00" in said
     assert "near 4.20" in read_objectives({"Pooled": 4.0, "CRPS": 4.2}, "Pooled", at_bound=False)
-    assert "lies beyond" in read_objectives({"Pooled": 1.0}, "Pooled", at_bound=True)
+    assert "may lie beyond" in read_objectives({"Pooled": 1.0}, "Pooled", at_bound=True)
     assert "0.75 of the error" in read_bias(2.0, np.array([1, 4]), np.array([1.0, 0.5]))
-    assert "cannot be told" in read_bias(2.0, np.array([1, 4]), np.full(2, np.nan))
+    assert "is not known" in read_bias(2.0, np.array([1, 4]), np.full(2, np.nan))
     both = read_optima({"bootstrap": (1, 4), "posterior": (2, 2.2)})
-    assert both.startswith("The bootstrap spans a factor of 4.00") and "bootstrap alone" in both
-    assert "One interval" in read_optima({"bootstrap": (1, 4)})
+    assert both.startswith("The bootstrap interval spans a factor of 4.00") and "Only the bootstrap" in both
+    assert "one interval" in read_optima({"bootstrap": (1, 4)})
     assert "hardly move" in read_single_passes(70, -0.5, 0.08, converged=True)
-    assert "before" in read_single_passes(70, -0.5, 0.08, converged=False)
+    assert "before ν* had settled" in read_single_passes(70, -0.5, 0.08, converged=False)
 
 
-def test_the_sentence_of_the_gains_names_what_chance_cannot_make():
+def test_the_sentence_of_the_gains_names_methods_beyond_chance():
     title, kind = ["Output inflation", "Shared draws", "Split conformal"], ["correction", "correction", "reference"]
     gain = np.array([[0.2, 0.1, 0.3], [-0.2, -0.3, -0.1], [0.1, -0.1, 0.3]])
     said = read_gains(title, kind, gain, 0)
-    assert "beyond chance: Output inflation. Worse: Shared draws." in said and "holds here" in said and "References" in said
-    assert "does not hold here" in read_gains(title, kind, gain, 1)
-    assert "is not sure here" in read_gains(title, kind, gain, 2)
-    assert "no method" in read_gains(["Shared draws"], ["correction"], gain[1:2], None)
+    assert "beyond chance: Output inflation. Worse: Shared draws." in said and "part confirms the" in said and "Reference forecasts" in said
+    assert "contradicts the" in read_gains(title, kind, gain, 1)
+    assert "neither confirms nor contradicts" in read_gains(title, kind, gain, 2)
+    assert "no evidence that a method" in read_gains(["Shared draws"], ["correction"], gain[1:2], None)

@@ -71,11 +71,11 @@ def test_scores_of_a_region_are_the_weighted_scores_of_its_cells():
     members, target = torch.randn(9, 20, 32, 64, generator=generator), torch.randn(20, 32, 64, generator=generator)
     weights = region_weights(Region("box", 12, 48, 165, -140), LATITUDE, LONGITUDE)
     statistics = Statistics.of(members, target, target, torch.arange(20), 20)
-    found = scores(statistics, weights)
+    score = scores(statistics, weights)
     share = weights / weights.sum()
     error = ((members.mean(0) - target).double() ** 2).mean(0)
-    assert found["rmse"] == pytest.approx(float((share * error).sum().sqrt()), rel=1e-5)
-    assert found["n"] == 20 * int((weights > 0).sum())
+    assert score["rmse"] == pytest.approx(float((share * error).sum().sqrt()), rel=1e-5)
+    assert score["n"] == 20 * int((weights > 0).sum())
 
 
 def test_what_is_no_region_is_refused():
@@ -105,7 +105,7 @@ def test_the_figures_of_regions_and_leads_draw_what_they_are_given():
     assert list(figure.layout.yaxis.ticktext) == label
     assert [trace.name for trace in figure.data if trace.mode == "markers"] == ["RMSE of the mean", "Spread", "Spread-skill ratio"]
     assert "fits Tropics worst, where the ensemble is too wide: ratio 1.25" in read_regions(label, ratio, ratio - 0.05, ratio + 0.05)
-    assert "one ν serves them all" in read_regions(label, ratio, ratio - 0.4, ratio + 0.4)
+    assert "no evidence that this region needs another ν" in read_regions(label, ratio, ratio - 0.4, ratio + 0.4)
     assert "no spread" in read_regions(label, 0 * ratio, ratio, ratio)
     lead = np.arange(6.0, 126, 6)
     curve = 1 - 0.004 * lead
@@ -117,8 +117,8 @@ def test_the_figures_of_regions_and_leads_draw_what_they_are_given():
     assert "90%" in [note.text for note in figure.layout.annotations]
     # A ratio of at most 1.1 times 1 - 0.004 lead is below 1 from 24 h on.
     assert "too narrow at 17 leads from 24 to 120 h; at the other lead times" in read_lead_curves(lead, curve, 0.9 * curve, 1.1 * curve)
-    assert "within the range of chance: the spread matches" in read_lead_curves(lead, curve, 0 * curve, 2 + curve)
-    assert "no spread at any lead" in read_lead_curves(lead, 0 * curve, curve, curve)
+    assert "no evidence that spread and error differ" in read_lead_curves(lead, curve, 0 * curve, 2 + curve)
+    assert "no spread" in read_lead_curves(lead, 0 * curve, curve, curve)
 
 
 def test_names_of_levels_do_not_meet_and_levels_beyond_the_members_are_not_drawn():

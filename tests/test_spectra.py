@@ -72,29 +72,29 @@ def ensemble(roughness=1.0, n_member=12, n_case=30, n_wave=20, seed=0):
 
 def test_a_member_of_the_same_law_is_as_rough_as_the_truth_and_the_mean_is_smoother():
     members, target = ensemble()
-    found = spectra(members, target, LATITUDE)
+    power = spectra(members, target, LATITUDE)
     waves = slice(0, 20)
-    assert ((found.member_low[waves] <= 1) & (found.member_high[waves] >= 1)).double().mean() >= 0.75
-    assert float(found.mean_ratio[waves].mean()) == pytest.approx((1 + 4 / 12) / 5, abs=0.03)
-    assert found.member_ratio[25:].isnan().all(), "no power, no ratio"
-    assert (found.n_member, found.n_case, len(found.wavenumber)) == (12, 30, 32)
-    assert "as rough as the truth" in sentence(found)
-    assert "less than half the power from wavenumber 1 on" in sentence(found)
+    assert ((power.member_low[waves] <= 1) & (power.member_high[waves] >= 1)).double().mean() >= 0.75
+    assert float(power.mean_ratio[waves].mean()) == pytest.approx((1 + 4 / 12) / 5, abs=0.03)
+    assert power.member_ratio[25:].isnan().all(), "no power, no ratio"
+    assert (power.n_member, power.n_case, len(power.wavenumber)) == (12, 30, 32)
+    assert "no evidence that a member is rougher or smoother" in sentence(power)
+    assert "less than half the power of the truth from wavenumber 1 on" in sentence(power)
     assert "smoother" in sentence(spectra(*ensemble(0.3), LATITUDE))
     assert "rougher" in sentence(spectra(*ensemble(3.0), LATITUDE))
 
 
-def sentence(found):
+def sentence(power):
     return read_spectrum(
-        *(one.numpy() for one in (found.wavenumber, found.member_ratio, found.member_low, found.member_high, found.mean_ratio))
+        *(values.numpy() for values in (power.wavenumber, power.member_ratio, power.member_low, power.member_high, power.mean_ratio))
     )
 
 
 def test_the_spectrum_of_members_is_not_that_of_their_mean_and_missing_cases_are_left_out():
     members, target = ensemble(n_case=4)
-    found = spectra(members, target, LATITUDE, band=(-90, 90))
-    slow = torch.stack([zonal_power(one, LATITUDE).mean(0) for one in members]).mean(0)[1:]
-    torch.testing.assert_close(found.member, slow)
+    power = spectra(members, target, LATITUDE, band=(-90, 90))
+    slow = torch.stack([zonal_power(member, LATITUDE).mean(0) for member in members]).mean(0)[1:]
+    torch.testing.assert_close(power.member, slow)
     gap = target.clone()
     gap[1, 23, 3] = torch.nan
     fewer, keep = spectra(members, gap, LATITUDE, plain=target), [0, 2, 3]
@@ -112,12 +112,12 @@ def test_the_spectrum_of_members_is_not_that_of_their_mean_and_missing_cases_are
 
 
 def test_the_figure_shows_truth_member_and_mean_and_no_ratio_to_nothing():
-    found = spectra(*ensemble(), LATITUDE)
-    arrays = [one.numpy() for one in (found.wavenumber, found.truth, found.member, found.mean)]
-    figure = spectrum(*arrays, low=found.member_low.numpy(), high=found.member_high.numpy(), subtitle="M = 12", units="m")
-    assert {trace.name for trace in figure.data} == {"truth", "one member", "ensemble mean", "its 90% range"}
+    power = spectra(*ensemble(), LATITUDE)
+    arrays = [values.numpy() for values in (power.wavenumber, power.truth, power.member, power.mean)]
+    figure = spectrum(*arrays, low=power.member_low.numpy(), high=power.member_high.numpy(), subtitle="M = 12", units="m")
+    assert {trace.name for trace in figure.data} == {"truth", "one member", "ensemble mean", "90% range of a member"}
     ratio = next(trace for trace in figure.data if trace.name == "one member" and trace.yaxis == "y2")
-    np.testing.assert_allclose(ratio.y, found.member_ratio.numpy())
+    np.testing.assert_allclose(ratio.y, power.member_ratio.numpy())
 
 
 def test_a_spread_that_knows_only_the_latitude_correlates_and_is_found_out():
@@ -125,19 +125,19 @@ def test_a_spread_that_knows_only_the_latitude_correlates_and_is_found_out():
     track = np.exp(-(((np.abs(LATITUDE) - 45) / 15) ** 2))[:, None]
     rmse, spread = 10 + 50 * track + rng.normal(size=(2, 32, 64))
     climatology = 20 + 70 * track + rng.normal(size=(32, 64))
-    found = map_association(torch.tensor(rmse), torch.tensor(spread), torch.tensor(climatology), LATITUDE)
-    assert found.spread > 0.99
-    assert found.climatology > 0.99
-    assert abs(found.zonal_removed) < 0.1
-    assert found.n == 2048
+    association = map_association(torch.tensor(rmse), torch.tensor(spread), torch.tensor(climatology), LATITUDE)
+    assert association.spread > 0.99
+    assert association.climatology > 0.99
+    assert abs(association.zonal_removed) < 0.1
+    assert association.n == 2048
     area = np.repeat(np.sqrt(cell_area_weights(LATITUDE).numpy())[:, None], 64, axis=1).ravel()
-    left, right = (area * (one - np.average(one, weights=area.reshape(32, 64) ** 2)).ravel() for one in (rmse, spread))
-    assert found.spread == pytest.approx(left @ right / np.sqrt(left @ left * (right @ right)))
-    assert "little more" in read_map_association(*found[:4])
+    left, right = (area * (field - np.average(field, weights=area.reshape(32, 64) ** 2)).ravel() for field in (rmse, spread))
+    assert association.spread == pytest.approx(left @ right / np.sqrt(left @ left * (right @ right)))
+    assert "little more" in read_map_association(*association[:4])
     weather = 30 * rng.normal(size=(32, 64))
     follows = map_association(torch.tensor(rmse + weather), torch.tensor(spread + weather), torch.tensor(climatology), LATITUDE)
     assert follows.zonal_removed > 0.95
-    assert "more than the climate" in read_map_association(*follows[:4])
+    assert "adds to the climate" in read_map_association(*follows[:4])
     assert "no spread" in read_map_association(float("nan"), 0, 0)
     assert len(association_figure(follows[:2], follows[2:4], subtitle="s").data) == 2
 
@@ -146,9 +146,9 @@ def test_cells_that_are_missing_are_left_out_of_the_correlation():
     rng = np.random.default_rng(0)
     rmse, spread = torch.tensor(rng.random((2, 32, 64)))
     rmse[3, 5:20] = torch.nan
-    found = map_association(rmse, spread, None, LATITUDE)
-    assert found.n == 2048 - 15
-    assert np.isfinite(found.zonal_removed)
-    assert np.isnan(found.climatology)
+    association = map_association(rmse, spread, None, LATITUDE)
+    assert association.n == 2048 - 15
+    assert np.isfinite(association.zonal_removed)
+    assert np.isnan(association.climatology)
     with pytest.raises(ValueError, match="on one grid"):
         map_association(rmse, spread[:, :5], None, LATITUDE)

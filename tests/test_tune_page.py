@@ -40,7 +40,7 @@ def started(test: AppTest) -> AppTest:
     return test.button(key="start-tuning").click().run(timeout=300)
 
 
-def test_before_tuning_a_first_look_says_what_to_expect(model, diabetes):
+def test_before_tuning_a_preview_says_what_to_expect(model, diabetes):
     test = page(members="19")
     assert not test.exception and not test.error
     said = preview(model, diabetes, seed=SEED).sentence
@@ -70,11 +70,11 @@ def test_a_budget_ends_the_search_and_it_goes_on_from_there():
     test.selectbox(key="tune-passes-0").set_value(30).run(timeout=60)
     started(test)
     assert not test.exception and not test.error
-    assert any("ended the search after 30 passes" in one.value for one in test.markdown)
+    assert any("ended the search after 30 passes" in element.value for element in test.markdown)
     test.button(key="continue").click().run(timeout=120)
-    assert any("ended the search after 60 passes" in one.value for one in test.markdown)
+    assert any("ended the search after 60 passes" in element.value for element in test.markdown)
     test.button(key="continue-unbounded").click().run(timeout=120)
-    assert not test.exception and not any("ended the search" in one.value for one in test.markdown)
+    assert not test.exception and not any("ended the search" in element.value for element in test.markdown)
     assert '<div class="sa-value">70</div>' in html(test)
 
 
@@ -82,10 +82,10 @@ def test_single_passes_seek_the_pooled_dispersion_whatever_was_chosen():
     test = page(members="19")
     test.selectbox(key="tune-objective-0").set_value("crps").run(timeout=60)
     next(group for group in test.get("button_group") if group.key == "tune-search-0").set_value("thompson").run(timeout=60)
-    assert any("pooled dispersion alone" in one.value for one in test.caption)
+    assert any("pooled dispersion alone" in element.value for element in test.caption)
     started(test)
     assert not test.exception and not test.error
-    assert "Single passes" in [tab.label for tab in test.tabs] and "one pass strays" in html(test)
+    assert "Single passes" in [tab.label for tab in test.tabs] and "single passes scatter" in html(test)
 
 
 def test_another_objective_has_one_interval_and_its_own_optimum(model, diabetes):
@@ -94,7 +94,7 @@ def test_another_objective_has_one_interval_and_its_own_optimum(model, diabetes)
     found = tune(model, diabetes, objective="crps", n_member=9, seed=SEED)
     started(test)
     assert not test.exception
-    assert f"optimum {number(found.optimum)}" in html(test) and "One interval" in html(test)
+    assert f"optimum {number(found.optimum)}" in html(test) and "There is one interval" in html(test)
 
 
 def test_a_pattern_that_matches_no_layer_is_one_sentence_and_can_be_left():
@@ -238,7 +238,7 @@ def test_a_correction_in_the_settings_is_left_aside_by_the_search():
     shared = Settings(task="table", correction="shared").setting
     keys = [cached.tuning_key(Job("ft_transformer", data, setting)) for setting in (plain, inflated, shared)]
     assert keys[0] == keys[1] != keys[2]
-    assert search.asked(Settings(task="table")) is None
+    assert search.requested(Settings(task="table")) is None
 
 
 def test_the_passes_of_a_search_are_read_back_by_concentration():

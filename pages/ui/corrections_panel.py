@@ -1,4 +1,4 @@
-"""Corrections: every method and every reference on the same cases, what is worth taking, and the way to take it."""
+"""Corrections on the Tune page: every method and reference forecast on the same cases, the recommendation, and how to use it."""
 
 from __future__ import annotations
 
@@ -18,35 +18,35 @@ from stochattn_core.panels.text import value_text
 from stochattn_core.settings import Setting
 from stochattn_core.tuning import Tuning
 
-TUNINGS = 4  # a comparison takes about as long as so many: each group of layers and the shared draws are searched themselves
+TUNINGS = 4  # a comparison takes about as long as this many tunings: each group of layers and the shared draws need one
 
 
 def draw(settings: Settings, data: Dataset, tuned: Tuning) -> None:
-    st.subheader("Corrections and references")
-    found = cached.comparison_known(tuned)
-    if found is None and state.remembered("comparing") != cached.key_after(tuned):
+    st.subheader("Corrections and reference forecasts")
+    comparison = cached.comparison_known(tuned)
+    if comparison is None and state.remembered("comparing") != cached.key_after(tuned):
         _invitation(settings, data, tuned)
         return
     work = Work(st.empty(), "Comparing", key="compare", on_stop=lambda: state.remember(comparing=None), whole=True)
     with refusals(stop=False):
-        found = cached.comparison(data, tuned, work)
+        comparison = cached.comparison(data, tuned, work)
     work.done()
-    if found is None:
+    if comparison is None:
         state.remember(comparing=None)
         return
-    _results(settings, data, tuned, found)
+    _results(settings, data, tuned, comparison)
 
 
-def row_taken(tuned: Tuning) -> Row | None:
-    """The row whose file the user wants instead of that of ν alone."""
-    found, (which, name) = cached.comparison_known(tuned), state.remembered("taken") or (None, "")
-    if found is None or which != cached.key_after(tuned):
+def exported_row(tuned: Tuning) -> Row | None:
+    """Return the row of the comparison that the user chose to export; None for ν alone."""
+    comparison, (which, name) = cached.comparison_known(tuned), state.remembered("exported") or (None, "")
+    if comparison is None or which != cached.key_after(tuned):
         return None
-    return next((row for row in found.rows if row.name == name and row.setting), None)
+    return next((row for row in comparison.rows if row.name == name and row.setting), None)
 
 
 def setting_text(setting: Setting) -> str:
-    """The setting of a row in words: its concentration, its correction and its layers."""
+    """Return the setting of a row in words: its concentration, correction and layers."""
     parts = [f"ν = {setting.concentration:,}"]
     parts += [correction_text(setting.correction)] if setting.correction else []
     parts += [f"layers {setting.layers}"] if setting.layers else []
@@ -58,8 +58,8 @@ def _invitation(settings: Settings, data: Dataset, tuned: Tuning) -> None:
     left, right = st.columns([3.4, 1], vertical_alignment="center", gap="medium")
     with left:
         st.markdown(
-            "Where ν alone does not calibrate a model, one more step may: each correction is one step away from the method, fitted on the calibration part "
-            "and compared there, case by case. References that need no sampling stand beside them; they are hard to beat on the CRPS of single values."
+            "A correction can help where no ν calibrates the ensemble. Each correction is fitted and compared on the calibration part, case by case; "
+            "its scores are from the test part. Reference forecasts need no sampling and are hard to beat on the CRPS of single values."
         )
     with right:
         st.button(
@@ -70,49 +70,54 @@ def _invitation(settings: Settings, data: Dataset, tuned: Tuning) -> None:
             on_click=state.remember,
             kwargs={"comparing": cached.key_after(tuned)},
         )
-        last = f", the longest of which took {duration(seconds)} here" if seconds else ""
-        st.caption(f"About as long as {TUNINGS} tunings{last}. What a stop leaves is kept.")
+        last = f"; the longest tuning took {duration(seconds)} on this server" if seconds else ""
+        st.caption(f"Takes about as long as {TUNINGS} tunings{last}. After a stop, the work that is done is kept.")
     with st.expander("What the corrections do"):
-        st.markdown("\n".join(f"- **{one.title}.** {one.description} Cost: {one.cost}." for one in CORRECTIONS.values()))
+        st.markdown(
+            "\n".join(f"- **{correction.title}.** {correction.description} Cost: {correction.cost}." for correction in CORRECTIONS.values())
+        )
 
 
-def _results(settings: Settings, data: Dataset, tuned: Tuning, found: Comparison) -> None:
-    best = found.recommended
+def _results(settings: Settings, data: Dataset, tuned: Tuning, comparison: Comparison) -> None:
+    best = comparison.recommended
     widgets.verdict(
         "good" if best else "none",
         f"Recommended: {best.title[:1].lower() + best.title[1:]}" if best else "No correction is recommended",
-        found.sentence,
+        comparison.sentence,
     )
     left, right = st.columns([1.7, 1], gap="large")
     with left:
-        view = View(dataset=data, comparison=found)
+        view = View(dataset=data, comparison=comparison)
         for gains in shown(view, "compare"):
             panel.draw(gains, view)
-            panel.behind(gains, view)
+            panel.numbers_behind(gains, view)
     with right:
-        _choice(settings, tuned, found)
-    _table(data, found)
+        _choice(settings, tuned, comparison)
+    _table(data, comparison)
 
 
-def _choice(settings: Settings, tuned: Tuning, found: Comparison) -> None:
-    rows = {row.name: (row, row.setting) for row in found.rows if row.setting}
+def _choice(settings: Settings, tuned: Tuning, comparison: Comparison) -> None:
+    """One method of the comparison, and what to do with it."""
+    rows = {row.name: (row, row.setting) for row in comparison.rows if row.setting}
     if not rows:
         return
-    start = found.recommended.name if found.recommended else next(iter(rows))
+    start = comparison.recommended.name if comparison.recommended else next(iter(rows))
     name = st.selectbox(
-        "Take one of them", list(rows), index=list(rows).index(start), format_func=lambda name: rows[name][0].title, key="correction-row"
+        "Method", list(rows), index=list(rows).index(start), format_func=lambda name: rows[name][0].title, key="correction-row"
     )
     row, setting = rows[name]
     st.caption(setting_text(setting))
-    on_top = name == "conformal"
+    is_conformal = name == "conformal"
     if st.button(
         "Use it on Explore",
         icon=":material/tune:",
         width="stretch",
         key="use-correction",
-        disabled=on_top,
-        help="Its members are those of ν alone; the file holds how far the intervals are moved." if on_top else None,
-    ):  # not by a callback: with other layers or draws this page would begin anew, without the button, before it could leave
+        disabled=is_conformal,
+        help="Conformal intervals leave the members as they are, so Explore would not change. The exported file holds how far each interval is moved."
+        if is_conformal
+        else None,
+    ):  # no callback: with other layers or draws this page would start again, without the button, before it could switch
         state.choose(nu=float(setting.concentration), correction=setting.correction, layers=setting.layers or settings.layers)
         st.switch_page("pages/explore.py")
     st.button(
@@ -121,23 +126,24 @@ def _choice(settings: Settings, tuned: Tuning, found: Comparison) -> None:
         width="stretch",
         key="export-correction",
         on_click=state.remember,
-        kwargs={"taken": (cached.key_after(tuned), name) if row.kind == "correction" else None},
-        help="The files below are then those of this setting.",
+        kwargs={"exported": (cached.key_after(tuned), name) if row.kind == "correction" else None},
+        help="The files under Export then hold this setting.",
     )
-    taken = state.remembered("taken")
-    if taken and taken[0] == cached.key_after(tuned) and taken[1] in rows:
-        widgets.reading(f"The files below carry: {rows[taken[1]][0].title}.")
+    exported = state.remembered("exported")
+    if exported and exported[0] == cached.key_after(tuned) and exported[1] in rows:
+        widgets.reading(f"The files under Export hold: {rows[exported[1]][0].title}.")
 
 
-def _table(data: Dataset, found: Comparison) -> None:
-    unit = f", {units_text(found.units)}" if found.units else ""
-    head = [f"method{unit}", "setting", "gain (90%)", *(score.short for score in headlines()), "passes"]
-    widgets.table(head, [_cells(row) for row in found.rows if row.scores])
+def _table(data: Dataset, comparison: Comparison) -> None:
+    unit = f" ({units_text(comparison.units)})" if comparison.units else ""
+    head = ["method", "setting", f"gain{unit}, 90% interval", *(score.short for score in headlines()), "passes"]
+    widgets.table(head, [_cells(row) for row in comparison.rows if row.scores])
     st.caption(
-        "Fair CRPS, its gain over ν alone, RMSE and width in the units of the target; all of the test part. Passes are those over the calibration part that "
-        "fitting took. References are forecasts with the calibration errors of the plain model about its answer; split conformal has intervals alone."
+        "All scores are from the test part. Gain: by how much the fair CRPS is lower than that of ν alone. Gain, fair CRPS, RMSE and width are in the "
+        "units of the target. Passes: stochastic passes over the calibration part that fitting took. References put errors of the plain model on the "
+        "calibration part around its answer; split conformal gives intervals only."
     )
-    for row in found.rows:
+    for row in comparison.rows:
         if row.problem:
             st.caption(f"{row.title} could not be fitted: {row.problem}.".replace("..", "."))
 

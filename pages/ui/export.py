@@ -1,4 +1,4 @@
-"""What leaves the app: the tuned setting, the scores, and the lines of Python that apply it."""
+"""Export: the tuned setting as a file, its scores as CSV, and the lines of Python that apply it."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from stochattn_core.tuning.setting_export import with_groups
 
 
 def downloads(settings: Settings, data: Dataset, tuned: Tuning) -> None:
-    """The files of ν alone, or of the correction that the user chose above."""
-    st.subheader("Take it home")
-    setting, row = with_groups(tuned.setting, groups_panel.known(settings, data, tuned)), corrections_panel.row_taken(tuned)
+    """The files of ν alone, or of the correction that the user chose to export."""
+    st.subheader("Export")
+    setting, row = with_groups(tuned.setting, groups_panel.known(settings, data, tuned)), corrections_panel.exported_row(tuned)
     if row is not None and row.setting is not None:
-        work = Work(st.empty(), "Reading it back", key="taken", on_stop=lambda: state.remember(taken=None))
+        work = Work(st.empty(), "Computing the file", key="taken", on_stop=lambda: state.remember(exported=None))
         with refusals(stop=False):
             setting = cached.tuned_setting_of_row(data, tuned, row, work)
         work.done()
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(f"With **{row.title}** ({corrections_panel.setting_text(row.setting)}): {setting.verdict}.")
-            st.button("Back to ν alone", type="tertiary", key="take-alone", on_click=state.remember, kwargs={"taken": None})
+            st.button("Back to ν alone", type="tertiary", key="take-alone", on_click=state.remember, kwargs={"exported": None})
     with st.container(horizontal=True):
         st.download_button(
             "tuned.json", setting.dumps(), "tuned.json", "application/json", icon=":material/download:", type="primary", key="tuned-json"
@@ -41,8 +41,8 @@ def downloads(settings: Settings, data: Dataset, tuned: Tuning) -> None:
             icon=":material/download:",
         )
     st.caption(
-        "tuned.json holds ν* with its intervals, the verdict with its evidence, a correction and groups where there are any, and where all of it came from. "
-        "The page Bring your own loads it: the same numbers come back."
+        "tuned.json holds ν* with its intervals, the verdict with its evidence, the correction and the groups if there are any, and its provenance. "
+        "The page Bring your own loads it and computes the same scores again."
     )
     st.code(snippet(setting), language="python")
 
@@ -55,7 +55,7 @@ def scores_csv(setting: TunedSetting) -> str:
 
 
 def _dataset_lines(name: str) -> tuple[str, str]:
-    """What to import besides, and the call that makes the dataset: by its name, or from the user's own file."""
+    """Return the further imports and the call that make the dataset: by its name, or from the user's own file."""
     data = state.own().get(name)
     if data is None:
         return "", f'load_dataset("{name}")'
@@ -71,20 +71,21 @@ def _dataset_lines(name: str) -> tuple[str, str]:
 
 
 def snippet(setting: TunedSetting) -> str:
-    """The same in a script, for the model of the setting and for any module of one's own."""
-    few, thin = _dataset_lines(setting.dataset.name)
+    """Return a script that evaluates the setting and computes its members."""
+    imports, dataset = _dataset_lines(setting.dataset.name)
     if setting.model.name in MODELS and MODELS[setting.model.name].task == "grid":
-        few, thin = f"{few}\nfrom stochattn_core.datasets.base import thinned", f"thinned({thin}, {setting.dataset.test.n_case})"
-    said = f"ν = {setting.concentration}, {correction_text(setting.correction)}" if setting.correction else f"ν* = {setting.concentration}"
+        imports += "\nfrom stochattn_core.datasets.base import thinned"
+        dataset = f"thinned({dataset}, {setting.dataset.test.n_case})"
+    what = f"ν = {setting.concentration}, {correction_text(setting.correction)}" if setting.correction else f"ν* = {setting.concentration}"
     layers = setting.layers or (MODELS[setting.model.name].layers if setting.model.name in MODELS else "*")
     if setting.correction:
-        few += "\nfrom stochattn_core.forecasts import Experiment, ensemble_of"
-        members = f"""# the members themselves, corrected, from any torch module with attention
+        imports += "\nfrom stochattn_core.forecasts import Experiment, ensemble_of"
+        members = f"""# the corrected members; network may be any torch module with attention
 network = model.on(dataset)
 members = ensemble_of(Experiment(network, dataset, tuned.setting, default_layers={json.dumps(layers)})).members
 """
     else:
-        members = f"""# the members themselves, from any torch module with attention
+        members = f"""# the members; network may be any torch module with attention
 network = model.on(dataset)
 members = sample_ensemble(
     network, dataset.test.inputs,
@@ -93,13 +94,13 @@ members = sample_ensemble(
 """
     core = "TunedSetting, evaluate" if setting.correction else "TunedSetting, evaluate, sample_ensemble"
     return f"""from stochattn_core import {core}
-from stochattn_core import load_dataset, load_model{few}
+from stochattn_core import load_dataset, load_model{imports}
 
-tuned = TunedSetting.load("tuned.json")  # {said}
+tuned = TunedSetting.load("tuned.json")  # {what}
 model = load_model("{setting.model.name}")
-dataset = {thin}
-found = evaluate(model, dataset, tuned.setting)
-print(found.scores["spread_skill_ratio"])
+dataset = {dataset}
+evaluation = evaluate(model, dataset, tuned.setting)
+print(evaluation.scores["spread_skill_ratio"])
 
 {members}print(members.shape)  # (member, case, ...)
 """

@@ -1,7 +1,7 @@
-"""A Plotly figure in the page, which every run brings up to date in place (figure.js).
+"""A Plotly figure in the page that every run updates in place (figure.js).
 
-`st.plotly_chart` takes a figure away and makes it anew whenever a number in it changes, and draws it several times while it does so: on a
-slider's move that is most of what the user waits for.
+`st.plotly_chart` removes a figure and creates it again whenever a number in it changes, and draws it several times on the way. After a move
+of the slider that would be most of the waiting time.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ import streamlit as st
 
 from pages.ui.streamlit_private import serve_folder
 
-LARGE = 1000  # characters of an array from which it is taken out of a figure
+LARGE = 1000  # characters above which an array is sent in a message of its own
 
 _SCRIPT = Path(__file__).with_suffix(".js").read_text("utf-8").replace("PLOTLY_VERSION", version("plotly"))
 _mount = st.components.v2.component("stochattn_figure", js=_SCRIPT, isolate_styles=False)
 
 
 def draw(figure: go.Figure, *, key: str, on_box: Callable[[], None] | None = None) -> None:
-    """The figure as wide as its column. on_box: called when the viewer has dragged a box, which lies in session state as [key]["box"]."""
+    """Draw a figure as wide as its column. on_box: called after the user drags a box, which is in the session state under [key]["box"]."""
     _serve_library()
     spec = figure.to_dict()
-    if ground := _taken_out(spec):
+    if ground := _separated(spec):
         _mount(data=json.dumps({"ground": ground}).encode(), key=f"{key}-ground")
     data = pio.to_json(spec, validate=False).encode()
     if on_box:
@@ -39,11 +39,11 @@ def draw(figure: go.Figure, *, key: str, on_box: Callable[[], None] | None = Non
         _mount(data=data, key=key)
 
 
-def _taken_out(spec: dict[str, Any]) -> dict[str, dict]:
-    """The large arrays of a figure but its heat map, by marks that stand in their places: coasts, the places of pixels.
+def _separated(spec: dict[str, Any]) -> dict[str, dict]:
+    """Take the large constant arrays (coastlines, places of pixels) out of a figure; return them by the marks that replace them.
 
-    They are the same at every step of the slider. In a message of their own they are sent once: Streamlit sends a message that the browser
-    still has by name only. Of a map of geopotential 1.0 MB become 0.4.
+    They are the same at every step of the slider. A message of their own is sent once, because Streamlit names a message that the browser
+    already has instead of sending it again. A map of geopotential shrinks from 1.0 to 0.4 MB.
     """
     ground = {}
     for trace in spec["data"]:

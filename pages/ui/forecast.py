@@ -1,4 +1,4 @@
-"""The forecast view of the Explore page: what of one forecast is shown, from which start, and the file of a map."""
+"""The forecast on the Explore page: which case and which field are shown, and the map as a file."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FORMATS = {"png": "image/png", "svg": "image/svg+xml", "pdf": "application/pdf"}
 
 
 def first_answer(settings: Settings, data: Dataset, work: Work) -> bool:
-    """The chosen forecast at once, while the scores of all cases are still being computed: the same members, bit for bit."""
+    """Draw the chosen forecast before the scores of all cases are computed, with the same members bit for bit; return whether it was drawn."""
     if data.task == "grid":
         _map_controls(settings, data)
     if cached.evaluation_known(settings.job(data)) is not None or data.task == "table":
@@ -46,9 +46,21 @@ def _show(settings: Settings, view: View) -> None:
     if data.task == "grid":
         _map_note(settings, view)
     elif data.task == "table":
-        st.selectbox("Case with the ring", range(len(data.test)), format_func=partial(_case_text, data), key="case")
+        st.selectbox(
+            "Marked case",
+            range(len(data.test)),
+            format_func=partial(_case_text, data),
+            key="case",
+            help="The figure marks this case with a ring.",
+        )
     elif not settings.lead:
-        st.selectbox("Forecast from", range(len(data.test)), format_func=lambda i: time_text(data.test.index[i]), key="case")
+        st.selectbox(
+            "Init time",
+            range(len(data.test)),
+            format_func=lambda i: time_text(data.test.index[i]),
+            key="case",
+            help="The time at which the forecast starts.",
+        )
 
 
 def _case_text(data: Dataset, case: int) -> str:
@@ -58,14 +70,14 @@ def _case_text(data: Dataset, case: int) -> str:
 
 
 def _map_controls(settings: Settings, data: Dataset) -> None:
-    """Above the map: what of the forecast, from when, on which projection."""
+    """The controls above the map: field, init time, projection, member or wind."""
     st.segmented_control(
         "Show", list(FIELDS), format_func=FIELDS.__getitem__, key="view", required=True, label_visibility="collapsed", width="stretch"
     )
     start, plane, more = st.columns([1.1, 1.3, 0.9], vertical_alignment="center")
     with start:
         st.selectbox(
-            "Forecast from",
+            "Init time",
             range(len(data.test)),
             format_func=lambda i: f"from {start_text(data, i)}",
             key="case",
@@ -83,34 +95,36 @@ def _map_controls(settings: Settings, data: Dataset) -> None:
         if settings.view == "member":
             st.number_input("Member", 1, settings.members, key="member", label_visibility="collapsed")
         elif settings.view != "contours" and wind_names(settings):
-            st.toggle("Wind", key="wind", help="Arrows: the true wind at this level at the valid time, from the simulation itself.")
+            st.toggle("Wind", key="wind", help="Arrows show the true wind at this level and valid time, from the simulation.")
 
 
 def _map_note(settings: Settings, view: View) -> None:
     note, file = st.columns([4, 1], vertical_alignment="center")
     with note:
-        if view.dataset.units == GEOPOTENTIAL:
-            st.caption("Geopotential in m²/s². Divided by 9.80665 m/s² it is a height; the pointer gives both.")
+        if view.map_field == "contours":
+            st.caption("Two contours of every member. The names on the lines give their values.")
+        elif view.dataset.units == GEOPOTENTIAL:
+            st.caption("Geopotential in m²/s². Hover for the value, the height in m (geopotential / 9.80665 m/s²) and the place.")
         else:
-            st.caption(f"In {units_text(view.dataset.units)}. The pointer gives value and place.")
+            st.caption(f"Values in {units_text(view.dataset.units)}. Hover for value and place.")
     with file, st.popover("Export", icon=":material/download:", width="stretch"):
-        st.caption("The map as it is shown, drawn again for print: 7 inches wide, 300 dpi.")
-        for form, mime in FORMATS.items():
+        st.caption("The map as shown, redrawn for print: 7 inches wide, 300 dpi.")
+        for file_format, mime in FORMATS.items():
             st.download_button(
-                form.upper(),
-                partial(_file, view, form),
-                f"{view.dataset.name}-{settings.view}-{settings.projection}.{form}",
+                file_format.upper(),
+                partial(_file, view, file_format),
+                f"{view.dataset.name}-{settings.view}-{settings.projection}.{file_format}",
                 mime,
-                key=f"map-{form}",
+                key=f"map-{file_format}",
                 on_click="ignore",
                 width="stretch",
             )
 
 
-def _file(view: View, form: str) -> bytes:
-    """The map as it is shown, for print."""
-    from stochattn_core.figures.map_export import saved
+def _file(view: View, file_format: str) -> bytes:
+    """Return the bytes of the map as it is shown, for print."""
+    from stochattn_core.figures.map_export import file_bytes
 
     if view.map_field == "contours":
-        return saved(spaghetti.print_figure(spaghetti.numbers(view)), form)
-    return saved(field_map.print_figure(field_map.numbers(view)), form)
+        return file_bytes(spaghetti.print_figure(spaghetti.numbers(view)), file_format)
+    return file_bytes(field_map.print_figure(field_map.numbers(view)), file_format)

@@ -1,4 +1,4 @@
-"""ν* by lead time, region and variable, each drawn towards all where it knows little."""
+"""ν* by lead time, region and variable; an uncertain group is moved towards the mean of all groups."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def draw(settings: Settings, data: Dataset, tuned: Tuning) -> None:
     kinds = _kinds(settings, data, tuned)
     if not kinds:
         return
-    st.subheader("By group")
+    st.subheader("ν* by group")
     st.markdown(
-        f"One ν for all may hide that {' or '.join(f'one {kind}' for kind in kinds)} wants another. Each group is tuned by itself, and drawn towards the mean "
-        "of all as far as it knows less than the groups differ."
+        f"One ν may not suit every {' and every '.join(kinds)}. Each group is tuned by itself. Its ν* is then moved towards the mean of all groups, "
+        "and more so where its own ν* is uncertain (shrinkage)."
     )
     if tuned.objective not in OF_STATISTICS:
-        st.caption(f"{OBJECTIVES[tuned.objective].title} has no sums by group; the pooled dispersion stands in.")
+        st.caption(f"{OBJECTIVES[tuned.objective].title} cannot be computed by group, so the pooled dispersion is used here.")
     with st.container(horizontal=True):
         for kind, (n_search, _) in kinds.items():
             if cached.groups_known(tuned, kind) is None:
@@ -39,47 +39,47 @@ def draw(settings: Settings, data: Dataset, tuned: Tuning) -> None:
                     f"By {kind}{takes}", key=f"group-{kind}", on_click=state.remember, kwargs={"grouping": (cached.key_after(tuned), kind)}
                 )
     for kind, (_, make) in kinds.items():
-        found = cached.groups_known(tuned, kind)
-        if found is None and state.remembered("grouping") == (cached.key_after(tuned), kind):
+        groups = cached.groups_known(tuned, kind)
+        if groups is None and state.remembered("grouping") == (cached.key_after(tuned), kind):
             work = Work(st.empty(), f"By {kind}", key=f"group-{kind}", on_stop=lambda: state.remember(grouping=None), whole=True)
             with refusals(stop=False):
-                found = cached.groups(tuned, kind, make, work)
+                groups = cached.groups(tuned, kind, make, work)
             work.done()
             state.remember(grouping=None)
-            if found is not None:
-                st.rerun()  # the files above carry it, and its button goes
-        if found is not None:
-            _table(kind, found, tuned)
+            if groups is not None:
+                st.rerun()  # so that the exported file holds them and the button disappears
+        if groups is not None:
+            _table(kind, groups, tuned)
 
 
 def known(settings: Settings, data: Dataset, tuned: Tuning) -> list[Group]:
-    """What was computed by group, for the file."""
-    return [one for kind in _kinds(settings, data, tuned) for one in cached.groups_known(tuned, kind) or ()]
+    """Return all groups that were computed, for the exported file."""
+    return [group for kind in _kinds(settings, data, tuned) for group in cached.groups_known(tuned, kind) or ()]
 
 
-def _table(kind: str, found: list[Group], tuned: Tuning) -> None:
+def _table(kind: str, groups: list[Group], tuned: Tuning) -> None:
     rows = [
         [
-            one.name,
-            number(one.own),
-            f"{number(one.low)} to {number(one.high)}",
-            f"{one.weight:.0%}",
-            number(one.optimum),
-            f"{one.concentration:,}",
+            group.name,
+            number(group.own),
+            f"{number(group.low)} to {number(group.high)}",
+            f"{group.weight:.0%}",
+            number(group.optimum),
+            f"{group.concentration:,}",
         ]
-        for one in found
+        for group in groups
     ]
-    widgets.table([kind, "own ν*", "90% interval", "weight of its own", "drawn in", "ν to use"], rows)
-    spread = max(one.optimum for one in found) / min(one.optimum for one in found)
-    if max(one.weight for one in found) < 0.1:
-        said = f"The groups differ no more than chance lets them: one ν, here {tuned.concentration:,}, serves every {kind}."
+    widgets.table([kind, "ν* of the group", "90% interval", "weight of the group", "ν* after shrinkage", "ν to use"], rows)
+    factor = max(group.optimum for group in groups) / min(group.optimum for group in groups)
+    if max(group.weight for group in groups) < 0.1:
+        sentence = f"There is no evidence that the groups differ: one ν, here {tuned.concentration:,}, can be used for every {kind}."
     else:
-        said = f"The groups differ beyond chance: what to use spans a factor of {spread:.2f}; the values are in tuned.json under groups."
-    widgets.reading(said)
+        sentence = f"The groups seem to differ: the ν to use spans a factor of {factor:.2f}. tuned.json holds the values under groups."
+    widgets.reading(sentence)
 
 
 def _kinds(settings: Settings, data: Dataset, tuned: Tuning) -> dict[str, tuple[int, Make]]:
-    """By kind of group: how many searches it takes, and what computes it."""
+    """Return, by kind of group, how many searches it takes and the function that computes its groups."""
     objective = tuned.objective if tuned.objective in OF_STATISTICS else "pooled"
     setting, model = tuned.setting.setting, tuned.setting.model.name
 

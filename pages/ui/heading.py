@@ -1,4 +1,4 @@
-"""The head of the Explore page: what is shown in words, the link to it, and the tiles."""
+"""The head of the Explore page: title, link and tiles."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from stochattn_core.panels.tiles import score_tiles
 
 
 def draw(settings: Settings, data: Dataset) -> None:
-    """Model on dataset, variable, lead time, members, cases, period; and the link that opens the same view."""
+    """Draw the title in words (model, dataset, variable, lead time, members, cases, period), and the link that opens the same view."""
     left, right = st.columns([5, 1], vertical_alignment="center")
     nu = "plain model" if math.isinf(settings.nu) else f"ν = {settings.nu:,.0f}"
     quantity = f"{data.target_name} in {units_text(data.units)}" if data.units else data.target_name
@@ -28,14 +28,14 @@ def draw(settings: Settings, data: Dataset) -> None:
         widgets.title(f"{MODELS[settings.model].title} on {data.title}", " · ".join(parts))
     with right, st.popover("Share", icon=":material/ios_share:", width="stretch"):
         if settings.dataset in state.own():
-            st.caption("This link works in this session only, because the file that you brought stays here.")
+            st.caption("This link works in this session only, because your file is not part of it.")
         else:
             st.caption("This link opens the same page with the same numbers.")
         st.code(state.permalink(), language=None, wrap_lines=True)
 
 
 def period(data: Dataset) -> str:
-    """The period of the test part; for a table, what kind of split it is."""
+    """Return the period of the test part; for a table, the words for its rows."""
     if data.task == "grid":
         return f"{start_text(data, 0)} to {start_text(data, -1)}"
     first, last = data.test.index[0], data.test.index[-1]
@@ -43,6 +43,6 @@ def period(data: Dataset) -> str:
 
 
 def tiles(settings: Settings, view: View) -> None:
-    """The tiles of all scores that have one. Reference forecasts are of all lead times together."""
+    """Draw the tiles of all scores that have one. Reference forecasts are scored over all lead times, so they stand beside those alone."""
     are_comparable = not settings.lead or view.dataset.task == "grid"
     widgets.strip(score_tiles(view.summary, view.dataset.units, view.known.references if are_comparable else {}))

@@ -1,4 +1,4 @@
-"""The lock around inference: one at a time, and pages before what is computed ahead of them."""
+"""The lock around inference: one at a time, and pages before prefetched evaluations."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from stochattn_core.torch_private import TorchDispatchMode
 
 
 class Inference:
-    """One inference at a time, and pages before what is computed ahead of them."""
+    """One inference at a time. A page waits for its turn; a prefetched evaluation gives way to pages."""
 
     def __init__(self) -> None:
         self.lock, self.counter = threading.Lock(), threading.Lock()
-        self.n_page = 0  # pages that compute, or wait to
+        self.n_page = 0  # pages that compute or wait
 
     @contextmanager
     def for_page(self, work: Work) -> Iterator[None]:
-        """While it waits it tells so, which also lets Streamlit end the run when the user moves on."""
+        """Hold the lock. While it waits it shows that it waits, where Streamlit can end the run if the user moves on."""
         self._count(1)
         try:
             while not self.lock.acquire(timeout=0.3):
@@ -37,7 +37,7 @@ class Inference:
 
     @contextmanager
     def for_prefetch(self, check: Callable[[], None]) -> Iterator[None]:
-        """Raises GiveWay where a page is computing; check is called before every operation and raises it when one wants to."""
+        """Hold the lock for a prefetched evaluation; raise GiveWay if it is taken. check is called before every operation and may raise GiveWay."""
         if not self.lock.acquire(blocking=False):
             raise GiveWay
         try:
@@ -48,6 +48,7 @@ class Inference:
             self.lock.release()
 
     def wanted(self) -> bool:
+        """Return whether a page computes or waits."""
         return self.n_page > 0
 
     def _count(self, change: int) -> None:
@@ -56,7 +57,7 @@ class Inference:
 
 
 class _Interruptible(TorchDispatchMode):
-    """Calls check before every operation of torch in this thread: one pass of a large model lasts seconds. No number changes by it."""
+    """Call check before every operation of torch in this thread, because one pass of a large model takes seconds. It changes no number."""
 
     def __init__(self, check: Callable[[], None]) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The slider as the instrument: above it the curve of what is known and what is coming, which fills while the user looks."""
+"""The slider of the concentration, under a curve of the spread-skill ratios that are known, which fills while the user looks."""
 
 from __future__ import annotations
 
@@ -20,21 +20,17 @@ from stochattn_core.figures.curve import TICKS, slider_strip
 from stochattn_core.tuning import Tuning
 
 CURVE_HEIGHT = 92  # pixels above the slider
-POLL = 1.5  # seconds between two looks at what has become ready
+POLL = 1.5  # seconds between two updates of the curve
 
 
 def draw(settings: Settings, data: Dataset) -> tuple[DeltaGenerator, DeltaGenerator]:
-    """The slider with its buttons; the place above it, for the curve of what is known, is filled when this view is. And the place of an empty
-    curve, which is emptied then.
-    """
+    """Draw the slider with its buttons; return the places of the curve above it and of an empty curve that stands there until then."""
     tuned = _tuned(settings, data)
     with st.container(key="instrument"):
         scale, buttons = st.columns([6, 1], vertical_alignment="bottom", gap="medium")
         with scale, st.container(gap=None):
             curve, first = st.container(), st.empty()
-            if (
-                state.remembered("shown") is None
-            ):  # an empty curve at once: the browser loads what draws figures while the first view is computed
+            if state.remembered("shown") is None:  # an empty curve first: the browser loads plotly while the first view is computed
                 with first.container(gap=None):
                     _strip(_figure(settings, {}, [], tuned), "", key="first-strip")
             st.select_slider(
@@ -58,7 +54,7 @@ def draw(settings: Settings, data: Dataset) -> tuple[DeltaGenerator, DeltaGenera
                 "Tune",
                 icon=":material/target:",
                 width="stretch",
-                help="Find the ν at which the ensemble spreads as far as the model errs.",
+                help="Find the ν at which the spread of the ensemble matches its error.",
                 on_click=search.start,
                 args=(settings,),
             ):
@@ -67,7 +63,7 @@ def draw(settings: Settings, data: Dataset) -> tuple[DeltaGenerator, DeltaGenera
 
 
 def known_curve(settings: Settings, data: Dataset) -> None:
-    """The ratios that are known and the places of those that are coming; looks again and again until none is."""
+    """Draw the ratios that are known and the places of those to come, and update the curve until all are known."""
     wish = _wish(settings, data)
     polls = settings.prefetch and bool(cached.prefetcher().coming(wish))
 
@@ -89,18 +85,18 @@ def known_curve(settings: Settings, data: Dataset) -> None:
 
 
 def prefetch(settings: Settings, data: Dataset, prepare: Callable[[Settings, Dataset, Evaluation], None]) -> None:
-    """The last line of the page: from now on the concentrations about the chosen one are computed. prepare: what a page derives of each."""
+    """Ask for the other concentrations of the slider, the nearest first. prepare: derives what a page needs of each evaluation."""
     if settings.prefetch:
         cached.prefetcher().ask(streamlit_private.session_id(), _wish(settings, data, prepare))
 
 
 def _wish(settings: Settings, data: Dataset, prepare: Callable[[Settings, Dataset, Evaluation], None] | None = None) -> Wish:
-    """Every place of the slider, the nearest first; of two as near the smaller, which costs less."""
+    """Return every option of the slider, the nearest first; of two at the same distance the smaller, which is faster."""
     options = _options(settings, _tuned(settings, data))
     here = options.index(settings.nu)
     order = sorted(range(len(options)), key=lambda place: (abs(place - here), place))
     if settings.correction.startswith("fractional"):
-        order = [here]  # its concentration is its own
+        order = [here]  # a fractional concentration belongs to one place of the slider
 
     def at(nu: float) -> Settings:
         return replace(settings, nu=nu)
@@ -127,25 +123,24 @@ def _progress(ready: int, total: int, wish: Wish) -> str:
         return f"All {total} concentrations ready"
     text, making = f"{ready} of {total} concentrations ready", cached.prefetcher().making
     if making is not None and making.same == wish.same:
-        text += f" · {_named(making.value)} in the making, {making.share:.0%}"
+        text += f" · computing {_concentration_text(making.value)}, {making.share:.0%}"
     return text
 
 
-def _named(nu: float) -> str:
+def _concentration_text(nu: float) -> str:
     return "the plain model" if math.isinf(nu) else f"ν = {nu:,.0f}"
 
 
 def _strip(figure: go.Figure, progress: str, *, key: str) -> None:
-    widgets.label("Concentration ν", "draws for each attention row: fewer draws, wider ensemble", progress)
+    widgets.label("Concentration ν", "draws per attention row; fewer draws give a wider ensemble", progress)
     with st.container(height=CURVE_HEIGHT, border=False):
         widgets.plot(figure, key=key)
 
 
 def _figure(settings: Settings, ratios: dict[float, float], coming: list[float], tuned: Tuning | None) -> go.Figure:
     options = _options(settings, tuned)
-    tuned = (
-        tuned if tuned and tuned.setting.correction == settings.correction else None
-    )  # ν* of members as they are is not that of inflated ones
+    if tuned and tuned.setting.correction != settings.correction:
+        tuned = None  # each correction has its own ν*
     return slider_strip(
         np.array([slider_position(nu, options) for nu in ratios]),
         np.array(list(ratios.values())),
@@ -166,7 +161,7 @@ def _tuned(settings: Settings, data: Dataset) -> Tuning | None:
 
 
 def _options(settings: Settings, tuned: Tuning | None) -> list[float]:
-    """The grid of the slider, with values beside the grid that must be reachable: the chosen one, nu*."""
+    """Return the options of the slider: its grid, the chosen concentration and nu*."""
     return sorted({*GRID, settings.nu, *([float(tuned.concentration)] if tuned else [])})
 
 

@@ -1,4 +1,4 @@
-"""A text table of the user's own: its first rows, what its columns are, and the dataset made of them."""
+"""A CSV file of the user: its first rows, the choice of its columns, and the dataset made from it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ GRID_NAMES = (".nc", ".nc4", ".netcdf", ".cdf", ".h5")
 
 @dataclass(frozen=True)
 class OpenedCsv:
-    """A text table that can be read. key tells it from others in this session; rows are its first."""
+    """A text table that can be read. key: unique in this session.   rows: the first ones."""
 
     key: str
     source: Path | BinaryIO
@@ -31,12 +31,12 @@ class OpenedCsv:
 
 
 def own_name(*parts: str) -> str:
-    """The name under which a session keeps a dataset that it brought."""
+    """Return the name of a dataset of the user in this session."""
     return OWN + ("-".join(re.sub(r"[^a-z0-9]+", "-", part.lower()).strip("-") for part in parts).strip("-") or "file")
 
 
 def first_rows(source: Path | BinaryIO) -> pd.DataFrame:
-    """What the first lines of a file hold, read without the rest of it."""
+    """Return the first rows of a file; the rest is not read."""
     if isinstance(source, Path):
         with source.open("rb") as file:
             head = file.read(HEAD)
@@ -50,24 +50,27 @@ def first_rows(source: Path | BinaryIO) -> pd.DataFrame:
 
 
 def _time_column(rows: pd.DataFrame) -> str | None:
-    """The first column of dates, or of whole numbers that are called a year or a time."""
+    """Return the first column of dates, or of numbers whose name is year, time, t, step or date; None if there is none."""
     for name in rows.columns:
-        text = not pd.api.types.is_numeric_dtype(rows[name])
-        if text and pd.to_datetime(rows[name], errors="coerce", format="mixed").notna().mean() > 0.9:
+        is_text = not pd.api.types.is_numeric_dtype(rows[name])
+        if is_text and pd.to_datetime(rows[name], errors="coerce", format="mixed").notna().mean() > 0.9:
             return name
-        if not text and re.fullmatch(r"year|time|t|step|date", name, re.IGNORECASE):
+        if not is_text and re.fullmatch(r"year|time|t|step|date", name, re.IGNORECASE):
             return name
     return None
 
 
 def columns_form(opened: OpenedCsv) -> None:
+    """Ask which columns are times and target; then read the file and switch to Explore."""
     rows = opened.rows
     columns, time = list(rows.columns), _time_column(rows)
     if opened.name.lower().endswith(GRID_NAMES):
-        st.info(f"{opened.name!r} is called a grid, but it is text by its content: it is read as a table.", icon=":material/info:")
+        st.info(
+            f"{opened.name!r} has the name of a gridded file but is text by its content, so it is read as a table.", icon=":material/info:"
+        )
     st.dataframe(rows.head(5), hide_index=True)
     kind = st.segmented_control(
-        "It is a",
+        "Kind of data",
         ["series", "table"],
         default="series" if time else "table",
         format_func=TASKS.__getitem__,
@@ -78,8 +81,8 @@ def columns_form(opened: OpenedCsv) -> None:
     with st.form("csv-columns", border=False, width=620):
         times = st.selectbox("Times", columns, index=columns.index(time) if time else 0) if kind == "series" else ""
         target = st.selectbox("Target: what is forecast", columns, index=columns.index(others[-1]))
-        sent = st.form_submit_button("Use it on Explore", type="primary")
-    if not sent:
+        is_sent = st.form_submit_button("Use it on Explore", type="primary")
+    if not is_sent:
         return
     name = own_name(opened.name.rsplit(".", 1)[0])
     with st.spinner("Reading the file"):

@@ -1,4 +1,4 @@
-"""Maps of the user's own: what the file holds, which variable, level and lead time, and the dataset made of them."""
+"""Maps of the user: what the file holds, the choice of variable, level and lead time, and the dataset made from them."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ import streamlit as st
 
 from pages.ui import state, widgets
 from pages.ui.own_csv import own_name
-from pages.ui.work import Work, patiently
+from pages.ui.work import Work, on_thread
 from stochattn_core.readers import grid_from_file
 from stochattn_core.readers.grid_contents import GridVariable
 from stochattn_core.readers.http_store import HttpStore
 
-SHOWN = 30  # rows of the table of contents
+SHOWN = 30  # variables in the table of contents
 NEXT = (
-    "On Explore a small ClimaX is trained on the first part of it, within minutes on most grids; a bar says how far it is and how long it still takes, "
-    "and Stop ends it. What it forecasts from is the variable itself at the start, the place and the share of land."
+    "Explore first trains a small ClimaX on the training part, which takes minutes on most grids; a bar shows progress and time left, and Stop ends it. "
+    "Its inputs are the variable at the init time, the place and the share of land."
 )
 
 
 @dataclass(frozen=True)
 class OpenedGrid:
-    """A gridded file or store that can be read. key tells it from others in this session; source is what grid_from_file takes."""
+    """A gridded file or store that can be read. key: unique in this session.   source: the argument of grid_from_file."""
 
     key: str
     source: Path | BinaryIO | HttpStore
@@ -35,8 +35,9 @@ class OpenedGrid:
 
 
 def grid_form(opened: OpenedGrid) -> None:
+    """Show what the file holds and ask for variable, level and lead time; then read the maps and switch to Explore."""
     if opened.name.lower().endswith((".csv", ".txt")):
-        st.info(f"{opened.name!r} is called a table, but it is NetCDF by its content: it is read as maps.", icon=":material/info:")
+        st.info(f"{opened.name!r} has the name of a table but is NetCDF by its content, so it is read as maps.", icon=":material/info:")
     _contents(opened)
     usable = {variable.name: variable for variable in opened.variables if not variable.problem}
     if not usable:
@@ -58,14 +59,14 @@ def grid_form(opened: OpenedGrid) -> None:
     with right if variable.levels else middle:
         usual = next((i for i, lead in enumerate(variable.leads) if lead >= 24), len(variable.leads) - 1)
         lead = st.selectbox("Lead time", variable.leads, index=usual, format_func=lambda lead: f"{lead} h", key=f"grid-lead-{key}")
-    sent = st.button("Use it on Explore", type="primary", key="use-grid")
+    is_sent = st.button("Use it on Explore", type="primary", key="use-grid")
     st.caption(NEXT)
-    if sent:
+    if is_sent:
         _use(opened, variable, level, lead)
 
 
 def _contents(opened: OpenedGrid) -> None:
-    """The variables, and why some cannot be forecast where others can."""
+    """Show the variables, and why some of them cannot be forecast."""
     st.markdown(f"**{opened.name}** holds")
     rows = [
         [
@@ -77,12 +78,12 @@ def _contents(opened: OpenedGrid) -> None:
         ]
         for variable in opened.variables[:SHOWN]
     ]
-    widgets.table(["variable", "what it is", "units", "axes", "period"], rows)
+    widgets.table(["variable", "description", "units", "axes", "period"], rows)
     more = len(opened.variables) - SHOWN
     if more > 0:
-        st.caption(f"and {more} more, in the list below where they can be forecast.")
+        st.caption(f"and {more:,} more variables; the list below has those that can be forecast.")
     if any(variable.problem for variable in opened.variables) and not opened.variables[0].problem:
-        with st.expander("Why some of them cannot be forecast"):
+        with st.expander("Why some variables cannot be forecast"):
             for variable in opened.variables:
                 if variable.problem:
                     st.text(f"{variable.name}: {variable.problem}")
@@ -97,7 +98,7 @@ def _period(variable: GridVariable) -> str:
 def _use(opened: OpenedGrid, variable: GridVariable, level: float | None, lead: int) -> None:
     named, stem = variable.at(level), opened.name.rsplit(".", 1)[0]
     work = Work(st.empty(), "Reading the maps", key="own", on_stop=lambda: None)
-    data = patiently(
+    data = on_thread(
         work,
         lambda progress: grid_from_file(
             opened.source,

@@ -1,4 +1,4 @@
-"""How a model of the user's own gets here: as a script, or as an entry of the table."""
+"""How to use a model of your own: in a script, or as an entry of the table of models."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ import streamlit as st
 
 def model_guide() -> None:
     st.markdown(
-        "Any `torch.nn.Module` with attention can be sampled; no training, no change to it. What comes in is folded member-major, what comes out has the "
-        "member axis first. Code is never uploaded here: run it where your model lives."
+        "Any `torch.nn.Module` with attention can be sampled, without training and without changing it. The output has the member axis first. "
+        "Code is not uploaded here: run these lines where your model is."
     )
     left, right = st.columns(2, gap="large")
     with left:
         st.markdown("**In your own script**")
         st.code(SCRIPT, language="python")
     with right:
-        st.markdown("**As an entry of this app**: one new file in `stochattn_core/models/`, one line in its table")
+        st.markdown("**As a model of this app**: one new file in `stochattn_core/models/` and one line in its table")
         st.code(ENTRY, language="python")
     st.caption(
-        "A model whose attention is not answered is refused by name (NoAttentionError, UnansweredAttentionError): a deterministic ensemble is never "
-        "passed off as a stochastic one."
+        "A model whose attention cannot be sampled is refused with NoAttentionError or UnansweredAttentionError, so a deterministic ensemble is never "
+        "returned as a stochastic one."
     )
 
 
@@ -41,7 +41,7 @@ print(members.std(0).mean())  # how far the members differ
 ENTRY = '''from stochattn_core.models.model import Model
 
 class Mine(Model):
-    """What it is, in one line."""
+    """One line that describes the model."""
 
     name = "mine"
     task = "series"

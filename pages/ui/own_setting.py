@@ -1,4 +1,4 @@
-"""A tuned.json loaded back: what it says, and the same numbers computed here."""
+"""A saved setting (tuned.json): its contents, and its scores computed again."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from stochattn_core.tuning.verdict import GRADES
 
 
 def saved_setting() -> None:
-    """A tuned.json: what it says, and the same numbers computed here."""
+    """Ask for a tuned.json, show its contents, and compute its scores again."""
     left, right = st.columns([1, 1.25], gap="large")
     with left:
         file = st.file_uploader("tuned.json", type=None, key="tuned-file")
         if file is not None:
-            with refusals(stop=False):  # what was loaded before stays when this one is refused
+            with refusals(stop=False):  # the setting loaded before stays if this one is refused
                 state.remember(saved=TunedSetting.load(file))
         st.caption(
-            "A setting that the Tune page or the command line exported. It is checked against the model's weights and the data before it is used."
+            "A setting that the Tune page or the command line exported. Model weights and data must be those with which it was tuned."
         )
     saved: TunedSetting | None = state.remembered("saved")
     if saved is None:
         with right:
-            st.caption("Load a tuned.json to see its numbers here, computed again.")
+            st.caption("Load a tuned.json to see its scores, computed again here.")
         return
     with right:
         grade = GRADES.get(saved.verdict, "bad")
@@ -44,41 +44,51 @@ def saved_setting() -> None:
             f"{saved.model.name} on {saved.dataset.name}, {saved.n_member} members, seed {saved.seed}, tuned {saved.created[:10]} on {saved.device}.",
         )
     with refusals(stop=False):
-        _again(saved)
+        _compare_scores(saved)
 
 
-def _again(saved: TunedSetting) -> None:
-    """The saved scores beside the same scores computed here and now."""
+def _compare_scores(saved: TunedSetting) -> None:
+    """Show the saved scores beside the same scores computed now."""
     if saved.model.name not in MODELS:
         raise ValueError(
-            f"this setting was tuned for model {saved.model.name!r}, which is not known here; one of {', '.join(MODELS)} is expected"
+            f"expected a setting for one of the models {', '.join(MODELS)}, got one for {saved.model.name!r}; load another file"
         )
     if saved.dataset.name not in DATASETS and saved.dataset.name not in state.own() and not unfolded(saved.dataset.name)["variable"]:
-        raise ValueError(f"this setting was tuned on {saved.dataset.name!r}, which is not here; bring that file under Your data first")
+        raise ValueError(
+            f"expected a setting for a dataset of this session, got one for {saved.dataset.name!r}; load that file under Your data first"
+        )
     data = state.dataset(saved.dataset.name)
-    if data.task == "grid":  # as many forecasts as it was tuned and tested on
+    if data.task == "grid":  # the number of forecasts on which it was tested
         data = cached.result_cache().part_of(data, saved.dataset.test.n_case)
-    work = Work(st.empty(), "Computing it again", key="saved", on_stop=_forget)
-    found = cached.evaluation(Job(saved.model.name, data, saved.setting), work)
+    work = Work(st.empty(), "Computing the scores again", key="saved", on_stop=_forget)
+    evaluation = cached.evaluation(Job(saved.model.name, data, saved.setting), work)
     work.done()
-    saved.check(found.model, found.weights_sha256, cached.result_cache().digest(data))
+    saved.check(evaluation.model, evaluation.weights_sha256, cached.result_cache().digest(data))
     scores = headlines()
     rows = [
-        [score.title, _cell(saved.scores.after.get(score.key)), _cell(found.scores.get(score.key)), _same(saved, found, score.key)]
+        [
+            score.title,
+            _cell(saved.scores.after.get(score.key)),
+            _cell(evaluation.scores.get(score.key)),
+            _same(saved, evaluation, score.key),
+        ]
         for score in scores
     ]
     left, right = st.columns([1.4, 1], gap="large")
     with left:
-        widgets.table(["score on the test part", "in the file", "computed here", ""], rows)
+        widgets.table(["score on the test part", "in the file", "computed here", "comparison"], rows)
     with right:
-        marks = {_same(saved, found, score.key) for score in scores}
-        made = f"the file was made on {saved.device} with torch {saved.software.get('torch', '?')}, this is {found.device} with torch {torch.__version__}"
+        marks = {_same(saved, evaluation, score.key) for score in scores}
+        devices = (
+            f"The file was made on {saved.device} with torch {saved.software.get('torch', '?')}; "
+            f"this server uses {evaluation.device} with torch {torch.__version__}."
+        )
         if marks == {"same"}:
             widgets.reading("The same numbers, bit for bit.")
         elif "differs" in marks:
-            widgets.reading(f"The numbers differ: {made}.")
+            widgets.reading(f"The numbers differ. {devices}")
         else:
-            widgets.reading(f"The same numbers to five digits; {made}.")
+            widgets.reading(f"The numbers agree to five digits. {devices}")
         if st.button("Open it on Explore", type="primary", key="open-saved"):
             _open(saved)
 
@@ -107,8 +117,9 @@ def _cell(value: float | None) -> str:
     return "–" if value is None or not math.isfinite(value) else f"{value:#.5g}"
 
 
-def _same(saved: TunedSetting, found: Evaluation, key: str) -> str:
-    before, here = saved.scores.after.get(key), found.scores.get(key)
+def _same(saved: TunedSetting, evaluation: Evaluation, key: str) -> str:
+    """Return in words whether the saved score and the score computed now agree."""
+    before, here = saved.scores.after.get(key), evaluation.scores.get(key)
     if before == here:
         return "same"
     return "same to 5 digits" if before is not None and here is not None and math.isclose(before, here, rel_tol=1e-5) else "differs"

@@ -1,4 +1,4 @@
-"""A panel on the page: its figure, the sentence under it, and the numbers behind it as a table and a CSV file."""
+"""A panel on the page: its figure, the sentence under it, and its numbers as a table and a CSV file."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from pages.ui.work import refusals
 from stochattn_core.figures.theme import number
 from stochattn_core.panels import Panel, Place, View, shown
 
-SHORT_TABLE = 12  # rows that are shown whole
+SHORT_TABLE = 12  # rows up to which a table is shown without scrolling
 
 
 def draw_all(view: View, place: Place) -> None:
-    """Every panel of a place, one under the other."""
+    """Draw every panel of a place, one below the other."""
     for panel in shown(view, place):
         draw(panel, view)
 
 
 def draw(panel: Panel, view: View, *, on_box: Callable[[], None] | None = None) -> None:
-    """Figure and sentence. A panel that is a table alone shows its rows. on_box: see figure.draw."""
+    """Draw figure and sentence; a panel without a figure shows its rows. on_box: see figure.draw."""
     with refusals(stop=False):
         drawn = cached.drawn(panel, view)
         if drawn.figure is not None:
@@ -37,7 +37,7 @@ def draw(panel: Panel, view: View, *, on_box: Callable[[], None] | None = None) 
 
 
 def side_by_side(panels: Sequence[Panel], view: View, on_box: dict[str, Callable[[], None]] | None = None) -> None:
-    """Panels two in a row, each with its numbers; a panel alone, or a wide one, has the whole width."""
+    """Draw panels two in a row, each with its numbers; a single or wide panel takes the whole width."""
     waiting: list[Panel] = []
     for panel in panels:
         if panel.is_wide:
@@ -59,19 +59,19 @@ def _row(panels: Sequence[Panel], view: View, on_box: dict[str, Callable[[], Non
         with column:
             draw(panel, view, on_box=on_box.get(panel.key))
             if panel.figure is not None:
-                behind(panel, view)
+                numbers_behind(panel, view)
 
 
-def behind(panel: Panel, view: View) -> None:
-    """The numbers behind a figure, for those who read them or take them away; computed when they are opened."""
-    opened = st.expander("Numbers", key=f"numbers-{panel.key}", on_change="rerun", icon=":material/table_rows:")
-    if opened.open:
-        with opened:
+def numbers_behind(panel: Panel, view: View) -> None:
+    """Offer the numbers of a figure as a table and a CSV file; they are computed when the user opens them."""
+    expander = st.expander("Numbers", key=f"numbers-{panel.key}", on_change="rerun", icon=":material/table_rows:")
+    if expander.open:
+        with expander:
             rows(panel, view)
 
 
 def rows(panel: Panel, view: View) -> None:
-    """The table of a panel, and its CSV file."""
+    """Draw the table of a panel and the button for its CSV file."""
     table = panel.rows(view)
     if len(table) <= SHORT_TABLE:
         widgets.table([str(name) for name in table.columns], [[_cell(value) for value in row] for row in table.itertuples(index=False)])

@@ -1,4 +1,4 @@
-"""What a user may ask for next is computed before they ask: one worker for the whole server, which gives way to every page."""
+"""Prefetch: one worker of the server computes what users may choose next, and gives way to every page."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-QUIET = 0.8  # seconds after a page was drawn that are the browser's, which may run on this machine
-GLANCE = 0.05  # seconds between two looks at who wants what
+QUIET = 0.8  # seconds of rest after a page was drawn, for the browser, which may run on this machine
+GLANCE = 0.05  # seconds between two checks of the wishes
 
 
 class GiveWay(Exception):
-    """A page wants the machine, or nobody wants this value any more. Raised through the core, which keeps nothing half-written."""
+    """A page wants the machine, or no session wants this value any more. Raised through the core, which leaves nothing half-written."""
 
 
 @dataclass(frozen=True, eq=False)
 class Wish:
-    """Values that a session would have ready, the most wanted first.
+    """Values that a session may choose next, the likeliest first.
 
-    same: what they are values of; as long as it stays, the value in the making is still wanted.   ready: is this value there?
-    compute: makes one value and keeps it; calls progress(done, total, what) and check(), and lets what they raise through.
+    same: everything else on which the values depend; while it stays the same, the value that is being computed is still wanted.
+    ready(value): is this value in the result cache?   compute(value, progress, check): computes one value and stores it; it calls
+    progress(done, total, what) and check(), and does not catch what they raise.
     """
 
     same: Hashable
@@ -32,32 +33,34 @@ class Wish:
 
 @dataclass(frozen=True)
 class Making:
+    """The value that is being computed. share: of the work, done so far."""
+
     same: Hashable
     value: float
     share: float = 0.0
 
 
 class Prefetcher:
-    """The wishes of all sessions, served in turn by one daemon thread.
+    """Serves the wishes of all sessions in turn, in one daemon thread.
 
-    wanted: does a page wait for inference?   alive: is this session still there?
+    wanted(): does a page wait for inference?   alive(session): does a browser still show this session?   quiet, glance: seconds, see above.
     """
 
     def __init__(self, *, wanted: Callable[[], bool], alive: Callable[[str], bool], quiet: float = QUIET, glance: float = GLANCE) -> None:
         self.wanted, self.alive, self.quiet, self.glance = wanted, alive, quiet, glance
         self.changed = threading.Condition()
         self.wishes: dict[str, Wish] = {}  # by session; the first is served next
-        self.settled: set[tuple[Hashable, float]] = set()  # computed, or given up after an error: not tried again
+        self.settled: set[tuple[Hashable, float]] = set()  # computed, or given up after an error; not tried again
         self.making: Making | None = None
-        self.asked: set[str] = set()  # sessions that wished while their page was drawn
+        self.renewed: set[str] = set()  # sessions whose page has asked while it is being drawn
         self.n_drawing, self.drawn, self.looked = 0, -quiet, 0.0
         self.thread: threading.Thread | None = None
 
     def ask(self, session: str, wish: Wish) -> None:
-        """Wish for this from now on, instead of what this session wished for before."""
+        """Serve this wish from now on, instead of the session's wish before."""
         with self.changed:
             self.wishes[session] = wish
-            self.asked.add(session)
+            self.renewed.add(session)
             self._forget_settled()
             self.changed.notify_all()
 
@@ -70,38 +73,38 @@ class Prefetcher:
 
     @contextmanager
     def drawing(self, session: str) -> Iterator[None]:
-        """While a page is drawn the worker rests where it is; a wish that the page does not renew meanwhile is forgotten."""
+        """Pause while a page is drawn; forget the wish of its session if the page does not renew it."""
         with self.changed:
             self.n_drawing += 1
-            self.asked.discard(session)
+            self.renewed.discard(session)
         try:
             yield
         finally:
             with self.changed:
                 self.n_drawing -= 1
                 self.drawn = time.monotonic()
-                if session not in self.asked:
+                if session not in self.renewed:
                     self.wishes.pop(session, None)
                 self._forget_settled()
                 self.changed.notify_all()
 
     def coming(self, wish: Wish) -> list[float]:
-        """The values that are not there yet and will be, in the order of the wish."""
+        """Return the values that are still to be computed, in the order of the wish."""
         return [value for value in wish.values if (wish.same, value) not in self.settled and not wish.ready(value)]
 
     def step(self) -> bool:
-        """Make the next value that somebody wishes for; False when there is none, or no time for it."""
+        """Compute the next value; return False if there is none or if pages need the machine."""
         with self.changed:
-            if self._resting() or self.wanted() or (found := self._next()) is None:
+            if self._resting() or self.wanted() or (chosen := self._next()) is None:
                 return False
-            session, wish, value = found
-            self.wishes[session] = self.wishes.pop(session)  # the others first, next time
+            session, wish, value = chosen
+            self.wishes[session] = self.wishes.pop(session)  # to the end: other sessions are served first next time
             self.making = making = Making(wish.same, value)
         try:
             wish.compute(value, self._progress, self._check)
         except GiveWay:
             return True
-        except Exception:  # whatever it is, the page says it when the user asks for this value
+        except Exception:  # the page shows the error when the user chooses this value
             pass
         finally:
             with self.changed:
@@ -131,7 +134,7 @@ class Prefetcher:
         self._check()
 
     def _check(self) -> None:
-        """Called before every operation, so it looks twice only now and then."""
+        """Raise GiveWay if this value must wait. It is called before every operation, so it takes the lock only every `glance` seconds."""
         if self.wanted():
             raise GiveWay
         now = time.monotonic()
@@ -157,4 +160,4 @@ class Prefetcher:
 
     def _forget_settled(self) -> None:
         wished = {wish.same for wish in self.wishes.values()}
-        self.settled = {one for one in self.settled if one[0] in wished}
+        self.settled = {(same, value) for same, value in self.settled if same in wished}

@@ -1,4 +1,4 @@
-"""What was computed, kept in memory for all sessions of the server."""
+"""The result cache: computed results in memory, for all sessions of the server."""
 
 from __future__ import annotations
 
@@ -10,38 +10,40 @@ from weakref import WeakKeyDictionary
 from stochattn_core.datasets.base import Dataset, thinned
 from stochattn_core.evaluate import Evaluation
 
-N_KEPT = 64  # evaluations in memory; their members are memory-mapped files, so one costs little
-N_BY_CELL = 4  # of them with the sums of every cell of a map, which cost 20 to 100 MB
+N_RESULT = 64  # results in memory; the members of an evaluation are memory-mapped files, so it takes little
+N_BY_CELL = 4  # evaluations that hold the sums of every cell of a map, 20 to 100 MB each
 
 
 class ResultCache:
-    """Results by key, the oldest forgotten first; what is known of a dataset, as long as there is one."""
+    """Results by key, the one unused for longest dropped first; digests and parts of a dataset for as long as the dataset exists."""
 
     def __init__(self) -> None:
         self.results: OrderedDict[tuple, Any] = OrderedDict()
-        self.seconds: dict[tuple, float] = {}  # that long work took, by its key
+        self.seconds: dict[tuple, float] = {}  # computing time by key
         self.lock = threading.Lock()
         self.digests: WeakKeyDictionary[Dataset, str] = WeakKeyDictionary()
         self.parts: WeakKeyDictionary[Dataset, dict[int, Dataset]] = WeakKeyDictionary()
 
     def get(self, key: tuple) -> Any:
+        """Return the result, or None."""
         with self.lock:
             if key in self.results:
                 self.results.move_to_end(key)
             return self.results.get(key)
 
     def put(self, key: tuple, result: Any) -> Any:
+        """Store a result and return it."""
         with self.lock:
             self.results[key] = result
-            while len(self.results) > N_KEPT:
+            while len(self.results) > N_RESULT:
                 self.results.popitem(last=False)
             by_cell = [
-                one
-                for one in self.results.values()
-                if isinstance(one, Evaluation) and one.ensemble.latitude and "statistics" in vars(one.ensemble)
+                evaluation
+                for evaluation in self.results.values()
+                if isinstance(evaluation, Evaluation) and evaluation.ensemble.latitude and "statistics" in vars(evaluation.ensemble)
             ]
-        for one in by_cell[:-N_BY_CELL]:
-            one.ensemble.forget_elements()
+        for evaluation in by_cell[:-N_BY_CELL]:
+            evaluation.ensemble.forget_elements()
         return result
 
     def stored_keys(self) -> list[tuple]:
@@ -50,13 +52,14 @@ class ResultCache:
             return list(self.results)
 
     def digest(self, data: Dataset) -> str:
-        found = self.digests.get(data)
-        if found is None:
-            found = self.digests[data] = data.sha256
-        return found
+        """Return the SHA-256 of a dataset, computed once."""
+        digest = self.digests.get(data)
+        if digest is None:
+            digest = self.digests[data] = data.sha256
+        return digest
 
     def part_of(self, data: Dataset, n_case: int) -> Dataset:
-        """The dataset with so many cases to tune and to test on, the same object each time; whole for 0."""
+        """Return the dataset with n_case cases to tune and to test on, the same object each time; the whole dataset for 0."""
         if not n_case:
             return data
         parts = self.parts.setdefault(data, {})

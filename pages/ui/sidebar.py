@@ -1,4 +1,4 @@
-"""Where every page begins: its look, its settings, and the sidebar that changes them."""
+"""The beginning of every page: its style, its settings, and the sidebar that changes them."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from stochattn_core.datasets.base import Dataset
 from stochattn_core.models import MODELS
 from stochattn_core.panels.text import lead_text
 
-OWN_LAYERS = "own"  # the last choice of layers: a pattern that the user types
+OWN_LAYERS = "own"  # the last option of the layers: a pattern that the user types
 
 
 def begin(page: str) -> Settings:
-    """The first line of every page: look, settings from widgets or URL, the sidebar, one sentence on what was wrong in the URL."""
+    """Begin a page: style, settings from widgets or URL, sidebar, and one sentence if the URL cannot be used. Return the settings."""
     _route()
     widgets.style()
     settings = state.resolved(page)
@@ -46,7 +46,7 @@ def _draw(settings: Settings) -> None:
         st.selectbox("Lead time", planet.LEAD_TIMES, format_func=lambda lead: f"{lead} h", key="lead")
     elif data is not None and len(data.lead_time) > 1:
         st.selectbox("Lead time", [0, *data.lead_time], format_func=lambda lead: lead_text(lead, data), key="lead")
-    st.segmented_control("Members", MEMBERS, key="members", required=True, width="stretch", help="How many forecasts make the ensemble.")
+    st.segmented_control("Members", MEMBERS, key="members", required=True, width="stretch", help="Number of forecasts in the ensemble, M.")
     if settings.task == "grid":
         st.segmented_control(
             "Forecasts",
@@ -55,7 +55,7 @@ def _draw(settings: Settings) -> None:
             key="forecasts",
             required=True,
             width="stretch",
-            help="How many starts of the test part are forecast, evenly spaced. More take longer and leave less to chance.",
+            help="Number of init times of the test part that are forecast, evenly spaced. More of them take longer and make the scores more certain.",
         )
     with st.expander("Layers and seed"):
         _layers(settings)
@@ -72,36 +72,36 @@ def _draw(settings: Settings) -> None:
                 kwargs={"correction": ""},
             )
     st.toggle(
-        "Compute ahead",
+        "Compute other ν in advance",
         key="prefetch",
-        help="While you look, the other concentrations of the slider are computed, the nearest first. They wait while a page computes.",
+        help="The other concentrations of the slider are computed while you look, the nearest first. This pauses while a page computes.",
     )
 
 
 def _layers(settings: Settings) -> None:
-    """A named group of the model's attention layers, or a pattern that the user types."""
+    """Ask for a named group of the model's attention layers, or for a pattern."""
     model = MODELS[settings.model]
     titles = {
         "" if glob == model.layers else glob: f"{name} (default)" if glob == model.layers else name
         for name, glob in model.layer_groups.items()
     }
     chosen = "" if settings.layers == model.layers else settings.layers
-    own = chosen not in titles or state.remembered("own-layers") == settings.model
-    state.preset("layer-group", OWN_LAYERS if own else chosen)
+    is_own = chosen not in titles or state.remembered("own-layers") == settings.model
+    state.preset("layer-group", OWN_LAYERS if is_own else chosen)
     st.selectbox(
         "Sampled layers",
         [*titles, OWN_LAYERS],
         format_func=lambda glob: titles.get(glob, "Custom pattern"),
         key="layer-group",
         on_change=_choose_layers,
-        help="In which attention layers the rows are replaced by draws; the others stay as they are.",
+        help="The attention layers whose rows are replaced by random draws; the other layers stay as they are.",
     )
-    if own:
+    if is_own:
         st.text_input(
             "Pattern",
             key="layers",
             placeholder=model.layers,
-            help="Over the names of the attention layers, * for any part of a name. The tab “How it was computed” lists the names.",
+            help="Pattern over the names of the attention layers; * stands for any part of a name. The tab “How it was computed” on Explore lists the names.",
         )
 
 
@@ -113,7 +113,7 @@ def _choose_layers() -> None:
 
 
 def _loaded(name: str) -> Dataset | None:
-    """The dataset, or None where it cannot be had; the page then says why, and the sidebar stays to choose another."""
+    """Return the dataset, or None if it cannot be loaded; the page then says why, and another can be chosen here."""
     try:
         return state.dataset(name)
     except ValueError:

@@ -1,4 +1,4 @@
-"""The tabs of the Explore page, from PANELS: only the open one is drawn. Some have controls of their own."""
+"""The tabs of the Explore page, from PANELS. Only the open tab is drawn; some have controls of their own."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _tab(title: str, settings: Settings, view: View) -> None:
 
 
 def _with_lead_times(settings: Settings, view: View) -> View:
-    """Scores through the lead times that are known; a button computes the others. A series has all of them in one ensemble."""
+    """Add the scores at the lead times that are known; a button computes the others. A series has all lead times in one ensemble."""
     data = view.dataset
     if data.task != "grid":
         return view
@@ -53,12 +53,12 @@ def _with_lead_times(settings: Settings, view: View) -> View:
     if missing:
         known, unknown = (", ".join(map(str, leads)) for leads in (by_lead, missing))
         with slot:
-            _offer(f"Known at this concentration: {known} h. Not computed yet: {unknown} h.", "Compute all lead times", at, "all-leads")
+            _offer(f"Computed at this concentration: {known} h. Not computed yet: {unknown} h.", "Compute all lead times", at, "all-leads")
     return replace(view, by_lead=by_lead)
 
 
 def _with_layer_groups(settings: Settings, view: View) -> View:
-    """The scores with each named group of layers sampled, at the present concentration; a button computes those that are not known."""
+    """Add the scores with each named group of layers sampled, at the present concentration; a button computes those that are not known."""
     model = MODELS[settings.model]
     if view.dataset.task != "grid" or len(model.layer_groups) < 2 or view.known.setting.is_plain:
         return view
@@ -66,33 +66,33 @@ def _with_layer_groups(settings: Settings, view: View) -> View:
     at = {title: replace(settings, layers="" if glob == model.layers else glob) for title, glob in model.layer_groups.items()}
     by_layers = _summaries(at, "all-groups", str)
     if len(by_layers) < len(at):
-        text = f"The scores with other layers sampled, at the same ν = {settings.nu:,.0f}, members and forecasts, can be computed."
+        text = f"The scores with other layers sampled, at the same ν = {settings.nu:,.0f}, members and forecasts, are not computed yet."
         with slot:
             _offer(text, "Compute the comparison", at, "all-groups")
         return view
     return replace(view, by_layers={title: (model.layer_groups[title], summary) for title, summary in by_layers.items()})
 
 
-def _how(settings: Settings, view: View) -> None:
+def _provenance_note(settings: Settings, view: View) -> None:
     if view.by_layers:
         st.caption(
-            f"Groups of layers: at ν = {settings.nu:,.0f}, on the test part. The more layers are sampled, the wider the ensemble at the same ν. "
-            "Each choice has a ν* of its own: choose the layers in the sidebar and tune before you judge them."
+            f"Groups of layers are scored at ν = {settings.nu:,.0f} on the test part. At the same ν, more sampled layers usually give a wider ensemble, "
+            "and each group has its own ν*: choose the layers in the sidebar and tune before you compare them."
         )
     st.caption(provenance.how_text(view))
 
 
-def _box(settings: Settings, view: View) -> None:
+def _box_controls(settings: Settings, view: View) -> None:
     if view.region is None:
-        st.caption("Drag over the map on the left: the scores of that box then stand beside those of the regions.")
+        st.caption("Drag a box on the map to see its scores beside those of the regions.")
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(f"Your box: {view.region.place}.")
-        st.button("Forget the box", on_click=state.choose, kwargs={"box": ""}, type="tertiary")
+        st.button("Remove the box", on_click=state.choose, kwargs={"box": ""}, type="tertiary")
 
 
 def box_drawn() -> None:
-    """Keep the rectangle on the paper as a region of the globe, which is a setting."""
+    """Turn the rectangle that the user dragged into a region of the globe, which is a setting."""
     box = state.answer(regions.box_panel.key)["box"]
     try:
         region = drawn_region(tuple(box["x"]), tuple(box["y"]), projection_of(state.current().projection))
@@ -103,35 +103,35 @@ def box_drawn() -> None:
 
 
 BEFORE: dict[str, Callable[[Settings, View], View]] = {lead_time.panel.tab: _with_lead_times, provenance.TAB: _with_layer_groups}
-AFTER: dict[str, Callable[[Settings, View], None]] = {provenance.TAB: _how, regions.TAB: _box}
+AFTER: dict[str, Callable[[Settings, View], None]] = {provenance.TAB: _provenance_note, regions.TAB: _box_controls}
 ON_BOX: dict[str, Callable[[], None]] = {regions.box_panel.key: box_drawn}
 
 
-def _summaries(at: dict[Any, Settings], asked: str, name: Callable[[Any], str]) -> dict[Any, Summary]:
-    """The summaries at these settings, where their evaluations are known; all of them once the button of `_offer` was pressed."""
+def _summaries(at: dict[Any, Settings], request: str, name: Callable[[Any], str]) -> dict[Any, Summary]:
+    """Return the summaries of those settings whose evaluations are known; all of them after the button of `_offer` was pressed."""
     return {
         which: views.view_of(settings, state.data_of(settings), evaluation).summary
-        for which, evaluation in _known(at, asked, name).items()
+        for which, evaluation in _known(at, request, name).items()
         for settings in [at[which]]
     }
 
 
-def _known(at: dict[Any, Settings], asked: str, name: Callable[[Any], str]) -> dict[Any, Evaluation]:
+def _known(at: dict[Any, Settings], request: str, name: Callable[[Any], str]) -> dict[Any, Evaluation]:
     bar = st.empty()
     known = {which: cached.evaluation_known(settings.job(state.data_of(settings))) for which, settings in at.items()}
     missing = [which for which, evaluation in known.items() if evaluation is None]
-    if missing and state.remembered(asked) == _wanted(at):
+    if missing and state.remembered(request) == _wanted(at):
         for i, which in enumerate(missing, 1):
-            stop = partial(state.remember, **{asked: None})
-            work = Work(bar, f"{name(which)} ({i} of {len(missing)})", key=f"{asked}-{i}", on_stop=stop)
+            stop = partial(state.remember, **{request: None})
+            work = Work(bar, f"{name(which)} ({i} of {len(missing)})", key=f"{request}-{i}", on_stop=stop)
             with refusals():
                 known[which] = cached.evaluation(at[which].job(state.data_of(at[which])), work)
             work.done()
     return {which: evaluation for which, evaluation in known.items() if evaluation is not None}
 
 
-def _offer(text: str, label: str, at: dict[Any, Settings], asked: str) -> None:
-    """What is not known yet, and the button that computes it."""
+def _offer(text: str, label: str, at: dict[Any, Settings], request: str) -> None:
+    """Draw what is not known yet, and the button that computes it."""
     left, right = st.columns([3, 1], vertical_alignment="center")
     with left:
         st.caption(text)
@@ -139,12 +139,12 @@ def _offer(text: str, label: str, at: dict[Any, Settings], asked: str) -> None:
         st.button(
             label,
             icon=":material/play_arrow:",
-            key=f"compute-{asked}",
+            key=f"compute-{request}",
             width="stretch",
             on_click=state.remember,
-            kwargs={asked: _wanted(at)},
+            kwargs={request: _wanted(at)},
         )
 
 
 def _wanted(at: dict[Any, Settings]) -> tuple[Any, ...]:
-    return tuple((one.model, one.dataset_name, one.forecasts, one.setting) for one in at.values())
+    return tuple((settings.model, settings.dataset_name, settings.forecasts, settings.setting) for settings in at.values())

@@ -1,4 +1,4 @@
-"""The verdict and what it rests on: the word first, then the panels of the tuning, the evidence, the scores before and after."""
+"""The result on the Tune page: the verdict, the panels of the tuning, the evidence, and the scores before and after."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from stochattn_core.tuning import OBJECTIVES, Tuning, verdict
 _RATIO, _COST, _COVERAGE, _W1, _BIAS = (rules(49)[key] for key in ("spread_skill_ratio", "rmse", "coverage_90", "w1", "bias"))
 _SURE = _RATIO.sure or (0.0, math.inf)
 RULE = f"""
-The tests are made on the test part. Each has an interval, found by drawing blocks of cases again and widened so that all of them hold
-together at {verdict.LEVEL:.0%}. The first line that applies is the verdict:
+All tests use the test part. Each interval is a bootstrap over blocks of cases, widened so that all intervals hold together at
+{verdict.LEVEL:.0%}. The first rule that applies gives the verdict:
 
 1. There are fewer than {verdict.LEAST_BLOCKS} independent blocks: **{verdict.FEW}**.
 2. ν* is the smallest concentration, and the ratio is below {_RATIO.low:g} with an interval below 1: **{verdict.UNDER}**. ν* is the largest
-   concentration, and the ratio is too wide: **{verdict.OVER}**.
-3. The mean errs over {_COST.high - 1:.0%} more than the plain model, beyond chance: **{verdict.DRIFTED}**.
-4. The mean error is over {_BIAS.high:g} of the RMSE, beyond chance: **{verdict.MISSED}**, too high or too low throughout.
-5. W1 is over {_W1.high:g} beyond chance, the spread varies from case to case and says nothing about the error, and the amount of spread is
-   not to blame (the ratio is right, or the coverage contradicts it): **{verdict.MISPLACED}**.
+   concentration, and the ensemble is too wide: **{verdict.OVER}**.
+3. The RMSE of the ensemble mean is more than {_COST.high - 1:.0%} above that of the plain model, beyond chance: **{verdict.DRIFTED}**.
+4. The bias is more than {_BIAS.high:g} of the RMSE, beyond chance: **{verdict.MISSED}**, too high or too low throughout.
+5. W1 is above {_W1.high:g} beyond chance, the spread varies between cases but shows no relation to the error, and the amount of spread is
+   not the reason (the ratio is right, or the coverage contradicts it): **{verdict.MISPLACED}**.
 6. The ratio is outside {_RATIO.limits}, and its interval excludes 1: **{verdict.MISSED}**.
 7. The coverage is outside {_COVERAGE.limits}, and its interval excludes 90%: **{verdict.MISSED}**.
 8. Ratio and coverage are inside, and the interval of the ratio lies within {_SURE[0]:.2f} to {_SURE[1]:.2f}: **{verdict.CALIBRATED}**.
@@ -36,8 +36,16 @@ together at {verdict.LEVEL:.0%}. The first line that applies is the verdict:
 """
 
 
+EXPLANATIONS = (
+    "The tuned concentration, a whole number of draws per attention row. Fewer draws give a wider ensemble.",
+    "The range of optima that the calibration cases allow, at this level.",
+    "The quantity whose minimum over ν is sought on the calibration part.",
+    "How many stochastic passes over the calibration part the search took.",
+)
+
+
 def conclusion(settings: Settings, tuned: Tuning) -> None:
-    """The word, the sentence, what to do next, and ν* with its interval."""
+    """Draw the verdict, its reason, what to do next, and ν* with its interval."""
     finding, judged = tuned.judged.finding, tuned.judged
     text, buttons = st.columns([5, 1.25], vertical_alignment="center", gap="medium")
     with text:
@@ -58,52 +66,60 @@ def conclusion(settings: Settings, tuned: Tuning) -> None:
     level, low, high = tuned.interval
     widgets.strip(
         [
-            Tile("Concentration ν*", f"{tuned.concentration:,}", beside=f"optimum {number(tuned.optimum)}, before rounding"),
-            Tile(f"{level:.0%} interval", f"{number(low)} to {number(high)}", beside=_bound(tuned)),
             Tile(
-                "Objective", widgets.capital(OBJECTIVES[tuned.objective].title), beside="single passes" if tuned.thompson else "grid search"
+                "Concentration ν*",
+                f"{tuned.concentration:,}",
+                beside=f"optimum {number(tuned.optimum)}, before rounding",
+                explanation=EXPLANATIONS[0],
             ),
-            Tile("Passes spent", f"{tuned.passes:,}", beside="over the calibration part"),
+            Tile(f"{level:.0%} interval", f"{number(low)} to {number(high)}", beside=_interval_text(tuned), explanation=EXPLANATIONS[1]),
+            Tile(
+                "Objective",
+                widgets.capital(OBJECTIVES[tuned.objective].title),
+                beside="single passes" if tuned.thompson else "grid search",
+                explanation=EXPLANATIONS[2],
+            ),
+            Tile("Passes", f"{tuned.passes:,}", beside="over the calibration part", explanation=EXPLANATIONS[3]),
         ]
     )
 
 
-def _bound(tuned: Tuning) -> str:
+def _interval_text(tuned: Tuning) -> str:
     if tuned.at_bound:
-        return "the search ended at its bound"
-    return "the wider of two" if len(tuned.intervals) > 1 else "cases drawn again"
+        return "ν* is at the end of the range"
+    return "the wider of two intervals" if len(tuned.intervals) > 1 else "bootstrap over cases"
 
 
 def panels(tuned: Tuning, data: Dataset) -> None:
-    """The panels of the tuning: those of one group in tabs, two groups a row."""
+    """Draw the panels of the tuning: one column for each group, one tab for each panel of a group."""
     view = View(dataset=data, tuning=tuned)
     groups: dict[str, list[str]] = {}
-    by_key = {one.key: one for one in shown(view, "tune")}
-    for key, one in by_key.items():
-        groups.setdefault(one.tab, []).append(key)
+    by_key = {entry.key: entry for entry in shown(view, "tune")}
+    for key, entry in by_key.items():
+        groups.setdefault(entry.tab, []).append(key)
     for column, keys in zip(st.columns(max(len(groups), 1), gap="large"), groups.values(), strict=True):
         with column:
             for key, tab in zip(keys, st.tabs([by_key[key].title for key in keys]), strict=True):
                 with tab:
                     panel.draw(by_key[key], view)
-                    panel.behind(by_key[key], view)
-    with st.expander("What each objective asks for"):
+                    panel.numbers_behind(by_key[key], view)
+    with st.expander("What each objective measures"):
         st.markdown("\n".join(f"- **{objective.title}.** {objective.description}" for objective in OBJECTIVES.values()))
 
 
 def evidence(tuned: Tuning, data: Dataset) -> None:
-    """Every test of the verdict beside the rule that it was held against."""
+    """Draw every test of the verdict beside its rule."""
     judged, titles = tuned.judged, verdict.titles_by_test()
-    held = verdict.rules_by_test(tuned.setting.n_member)
-    st.subheader("What the verdict rests on")
+    rules_by_test = verdict.rules_by_test(tuned.setting.n_member)
+    st.subheader("Evidence for the verdict")
     rows = []
     for name, test in judged.evidence.items():
-        judgement = held[name].judge(test)
+        judgement = rules_by_test[name].judge(test)
         values = [_value(value, name) for value in test[:3]]
         word = f"{judgement.mark} {judgement.word}"
         rows.append([widgets.capital(titles[name]), values[0], f"{values[1]} to {values[2]}", test.rule.split(":")[0], word])
-    widgets.table(["test, on the test part", "estimate", f"{judged.level:.0%} interval", "limits", ""], rows)
-    with st.expander("The rule, in the order in which it is applied"):
+    widgets.table(["test, on the test part", "estimate", f"{judged.level:.0%} interval", "limits", "result"], rows)
+    with st.expander("The rules of the verdict, in order"):
         st.markdown(RULE)
 
 
@@ -114,9 +130,9 @@ def _value(value: float, name: str) -> str:
     return text.replace("-", "−")
 
 
-def before_after(tuned: Tuning, data: Dataset) -> None:
-    """The headline scores on the test part, the plain model's beside the tuned ensemble's."""
-    st.subheader("Before and after, on the test part")
+def scores_before_and_after(tuned: Tuning, data: Dataset) -> None:
+    """Draw the headline scores on the test part, of the plain model and of the tuned ensemble."""
+    st.subheader("Scores before and after tuning, on the test part")
     before, after = tuned.before.scores, tuned.after.scores
     rows = [
         [head_text(score, data.units), value_text(score, _plain_value(score, before, after)), value_text(score, after[score.key])]
@@ -124,13 +140,13 @@ def before_after(tuned: Tuning, data: Dataset) -> None:
     ]
     widgets.table(["score", "plain model", f"ν* = {tuned.concentration:,}, M = {after['n_member']}"], rows)
     st.caption(
-        "The plain model has no spread: its CRPS is its mean absolute error, and it has no intervals. RMSE, CRPS and width are in the units of the "
-        "target, smaller is better; the ratio should be 1, and coverage should be the level of the interval."
+        "The plain model gives one value, so its CRPS is its mean absolute error and it has no intervals. RMSE, CRPS and width are in the units of the "
+        "target; smaller is better. The ratio should be 1, and coverage should equal the level of the interval."
     )
 
 
 def _plain_value(score: Score, before: dict[str, float | int], after: dict[str, float | int]) -> float:
-    """The score of the plain model's one answer; NaN where one answer has none."""
+    """Return the score of the plain model; NaN if a single answer has no such score."""
     if score.reference in SCORES and SCORES[score.reference].unit == score.unit:
         return float(after[score.reference])
     if score.unit == "percent" or score.key.startswith("width"):

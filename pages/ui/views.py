@@ -17,7 +17,7 @@ from stochattn_core.panels.period_maps import cells_of
 
 
 def view_of(settings: Settings, data: Dataset, evaluation: Evaluation | None, first: OneForecast | None = None, **more: Any) -> View:
-    """What is shown. evaluation: None while only the first forecast is known."""
+    """Return the view of these settings. evaluation: None while only the forecast of the chosen case, `first`, is known."""
     if evaluation is not None:
         more["remember"] = partial(cached.derived, evaluation, data)
     return View(
@@ -37,9 +37,9 @@ def view_of(settings: Settings, data: Dataset, evaluation: Evaluation | None, fi
 
 
 def prepare(settings: Settings, data: Dataset, evaluation: Evaluation) -> None:
-    """Derive what the page needs of an evaluation that was computed ahead: small things, all of them kept.
+    """Derive what the page needs of a prefetched evaluation, so that it is ready when the user chooses it.
 
-    Of a map the sums of every cell are let go, so that what needs them is derived now, and no figure is drawn.
+    Of a map only results that need the sums of every cell are derived, because these sums are dropped afterwards; no figure is drawn.
     """
     view = view_of(settings, data, evaluation)
     if data.task == "grid":
@@ -50,14 +50,14 @@ def prepare(settings: Settings, data: Dataset, evaluation: Evaluation) -> None:
 
 
 def wind_names(settings: Settings) -> tuple[str, str] | None:
-    """The winds at the level of a variable of the planet; None where there are none."""
+    """Return the names of both wind components at the level of a variable of the planet; None if there are none."""
     level = settings.variable.rsplit("_", 1)[-1]
     names = (f"u_component_of_wind_{level}", f"v_component_of_wind_{level}")
     return names if set(names) <= set(planet.VARIABLES) else None
 
 
 def _wind(settings: Settings) -> tuple[np.ndarray, np.ndarray] | None:
-    """u and v of the truth at the valid time, (latitude, longitude) each."""
+    """Return u and v of the truth at the valid time, (latitude, longitude) each."""
     names = wind_names(settings)
     if names is None:
         return None

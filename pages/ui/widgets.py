@@ -1,4 +1,4 @@
-"""What Streamlit has no widget for: the page's title line, the score strip, the sentence under a plot. HTML and its style."""
+"""Elements that Streamlit lacks, as HTML with their style: title, tiles, sentence under a figure, verdict, table, steps."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from stochattn_core.figures.theme import DARK, LIGHT
 from stochattn_core.metrics.scores import Grade
 from stochattn_core.panels.tiles import Tile
 
-_ICON = str(Path(__file__).with_name("icon.svg"))  # a material icon would be fetched from another host
+_ICON = str(Path(__file__).with_name("icon.svg"))  # a local file, because a material icon would be fetched from another host
 ROLES = ("ensemble", "truth", "plain", "error", "reference", "band90", "band50", "good", "doubtful", "bad", "paper")
 _COLOURS = "".join(f"--{role}: light-dark({getattr(LIGHT, role)}, {getattr(DARK, role)});" for role in (*ROLES, "text"))
 
@@ -101,20 +101,20 @@ def reading(sentence: str) -> None:
 
 
 def verdict(grade: Grade, heading: str, sentence: str, then: str = "") -> None:
-    """A word in its colour, the sentence that says why, and what to do next."""
+    """Draw a heading in the colour of its grade, the reason, and what to do next."""
     more = f'<span class="sa-then">{escape(then)}</span>' if then else ""
     st.html(f'<div class="sa-verdict {grade}"><b>{escape(heading)}</b>{escape(sentence)}{more}</div>')
 
 
 def table(head: list[str], rows: list[list[str]]) -> None:
-    """Numbers aligned on the right, names on the left; scrolls by itself where the screen is narrow."""
+    """Draw a table with names on the left and numbers aligned on the right; it scrolls sideways on a narrow screen."""
     top = "".join(f"<th>{escape(cell)}</th>" for cell in head)
     body = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
     st.html(f'<div class="sa-scroll"><table class="sa-table"><tr>{top}</tr>{body}</table></div>')
 
 
 def plot(drawn: go.Figure, sentence: str | None = None, *, key: str, on_box: Callable[[], None] | None = None) -> None:
-    """A figure as wide as its column, and the sentence that reads it. on_box: see figure.draw."""
+    """Draw a figure as wide as its column and the sentence under it. on_box: see figure.draw."""
     figure.draw(drawn, key=key, on_box=on_box)
     if sentence:
         reading(sentence)
@@ -133,7 +133,7 @@ def _tile(tile: Tile) -> str:
 
 
 def capital(text: str) -> str:
-    """The text with a capital first letter; the others stay as they are."""
+    """Return the text with a capital first letter; the other letters stay as they are."""
     return text[:1].upper() + text[1:]
 
 
@@ -142,6 +142,6 @@ def label(name: str, beneath: str, aside: str = "") -> None:
 
 
 def steps(named: tuple[tuple[str, str], ...]) -> None:
-    """What is to come, in order."""
+    """Draw numbered steps side by side."""
     cells = "".join(f'<div class="sa-step"><i>{i}</i><b>{escape(name)}</b>{escape(text)}</div>' for i, (name, text) in enumerate(named, 1))
     st.html(f'<div class="sa-steps">{cells}</div>')

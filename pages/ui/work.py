@@ -1,4 +1,4 @@
-"""Long work in a page: how far it is, how long it still takes, and a button that stops it."""
+"""Long work in a page: progress, time left, and a button that stops it."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ T = TypeVar("T")
 
 
 class Work:
-    """A progress callback for the core. It draws a bar with the time left and a Stop button into `slot`.
+    """A progress callback for the core that draws a bar with the time left and a Stop button into `slot`.
 
-    Updating the bar is where Streamlit ends a run whose user clicked Stop, moved a slider or left: it raises through the
-    core, which leaves nothing half-written. Nothing is drawn before the first call, so what is known costs no flicker.
+    When the bar is updated, Streamlit ends a run whose user clicked Stop, moved a slider or left: it raises through the core, which leaves
+    nothing half-written. Nothing is drawn before the first call, so known results appear without flicker.
     """
 
     def __init__(self, slot: DeltaGenerator, what: str, *, key: str, on_stop: Callable[[], None], whole: bool = False) -> None:
-        """whole: progress is that of all the work, whatever the stage, and its numbers count nothing."""
+        """whole: progress is that of the whole work in any stage, and is shown as a percentage."""
         self.slot, self.what, self.key, self.on_stop, self.whole = slot, what, key, on_stop, whole
         self.bar: DeltaGenerator | None = None
         self.stage, self.started, self.shown = "", time.monotonic(), 0.0
@@ -62,19 +62,19 @@ class Work:
             self.bar.progress(share, text=text)
 
 
-def patiently(work: Work, make: Callable[[Progress], T]) -> T:
-    """make(progress) on a thread of its own, so that Stop is answered however long it says nothing.
+def on_thread(work: Work, make: Callable[[Progress], T]) -> T:
+    """Return make(progress), run on another thread, so that Stop works even while make reports no progress.
 
-    When the run ends before make does, make is left alone and ends at its next progress.
+    If the run of the page ends first, make goes on alone and ends at its next progress.
     """
-    said: list[tuple[int, int, str]] = []
+    latest: list[tuple[int, int, str]] = []
     ended = threading.Event()
     result: Future[T] = Future()
 
     def progress(done: int, total: int, stage: str) -> None:
         if ended.is_set():
             raise CancelledError
-        said[:] = [(done, total, stage)]
+        latest[:] = [(done, total, stage)]
 
     def run() -> None:
         try:
@@ -88,8 +88,8 @@ def patiently(work: Work, make: Callable[[Progress], T]) -> T:
             done, _ = wait([result], timeout=0.2)
             if done:
                 return result.result()
-            if said:
-                work(*said[0])
+            if latest:
+                work(*latest[0])
             else:
                 work.wait("no answer yet")
     finally:
@@ -97,7 +97,7 @@ def patiently(work: Work, make: Callable[[Progress], T]) -> T:
 
 
 def duration(seconds: float) -> str:
-    """Seconds as a person says them."""
+    """Return a duration in words: 45 s, 10 min."""
     return f"{max(1, round(seconds))} s" if seconds < 90 else f"{round(seconds / 60)} min"
 
 
@@ -107,14 +107,13 @@ def _time_left(seconds: float | None) -> str:
 
 @contextmanager
 def refusals(*, stop: bool = True) -> Iterator[None]:
-    """A user's mistake ends in one sentence where the result would be, and what the page had before stays.
+    """Show a ValueError as one sentence in place of the result.
 
-    stop: nothing after it can be shown without the result, so the page ends there.
+    stop: end the page there, because nothing after it can be shown without the result.
     """
     try:
         yield
     except ValueError as refusal:
-        sentence = str(refusal)
-        st.error(widgets.capital(sentence), icon=":material/error:")
+        st.error(widgets.capital(str(refusal)), icon=":material/error:")
         if stop:
             st.stop()

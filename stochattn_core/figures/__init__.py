@@ -1,6 +1,6 @@
-"""Figures: arrays in, one Plotly figure out; and `reading`, which says a figure's shape in one sentence."""
+"""Figures: functions from arrays to one Plotly figure each."""
 
 from stochattn_core.extras import explained_extras
 
 with explained_extras():
-    import plotly  # noqa: F401, every figure needs it: without it, the first import says which extra to install
+    import plotly  # noqa: F401, every figure needs it; without it this import names the extra to install

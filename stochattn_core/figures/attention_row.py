@@ -1,4 +1,4 @@
-"""One attention row that can be touched: the weights, one draw, the law of many, and the output they give."""
+"""One attention row: its weights with one draw, the standard deviation of many draws, and the distribution of the output."""
 
 from __future__ import annotations
 
@@ -11,32 +11,37 @@ from stochattn_core.figures.theme import BROWSER, Palette, finish, legend_below
 def row_weights(
     probability: np.ndarray, draw: np.ndarray, *, concentration: int, palette: Palette = BROWSER, height: int = 350
 ) -> go.Figure:
-    """probability: (key,) the softmax row p; draw: (key,) counts / nu of one draw."""
+    """Draw the weights of a row and one draw. probability: (key,) the softmax row p; draw: (key,) counts / nu."""
     key = np.arange(1, len(probability) + 1)
     figure = go.Figure()
     figure.add_bar(
         x=key,
         y=probability,
         marker={"color": palette.band50},
-        name="p, what the plain model uses",
+        name="p, used by the plain model",
         hovertemplate="key %{x}: p = %{y:.3f}<extra></extra>",
     )
-    for one, weight in zip(key, draw, strict=True):  # a stem for each key
+    for place, weight in zip(key, draw, strict=True):  # a stem for each key
         figure.add_scatter(
-            x=[one, one], y=[0, weight], mode="lines", line={"color": palette.ensemble, "width": 1.6}, showlegend=False, hoverinfo="skip"
+            x=[place, place],
+            y=[0, weight],
+            mode="lines",
+            line={"color": palette.ensemble, "width": 1.6},
+            showlegend=False,
+            hoverinfo="skip",
         )
     figure.add_scatter(
         x=key,
         y=draw,
         mode="markers",
         marker={"color": palette.ensemble, "size": 9},
-        name="counts/ν, this draw",
+        name="counts/ν of this draw",
         hovertemplate="key %{x}: %{y:.3f}<extra></extra>",
     )
     finish(
         figure,
         title="One row, one draw",
-        subtitle=f"{concentration:,} draws over {len(key)} keys, copied in proportion",
+        subtitle=f"{concentration:,} draws over {len(key)} keys",
         x="key",
         y="weight",
         height=height,
@@ -47,7 +52,7 @@ def row_weights(
     return legend_below(figure, -0.26)
 
 
-def row_law(
+def row_deviation(
     probability: np.ndarray,
     mean: np.ndarray,
     deviation: np.ndarray,
@@ -57,7 +62,7 @@ def row_law(
     palette: Palette = BROWSER,
     height: int = 350,
 ) -> go.Figure:
-    """probability: (key,); mean, deviation: (key,) over n_draw draws. The line is the law, sqrt(p (1 - p) / nu)."""
+    """Draw the standard deviation of each weight over p. mean, deviation: (key,) over n_draw draws. The line is sqrt(p (1 - p) / nu)."""
     figure = go.Figure()
     p = np.linspace(0, 1, 101)
     figure.add_scatter(
@@ -65,7 +70,7 @@ def row_law(
         y=np.sqrt(p * (1 - p) / concentration),
         mode="lines",
         line={"color": palette.reference, "width": 1.6, "dash": "dot"},
-        name="the law, √(p(1−p)/ν)",
+        name="expected, √(p(1−p)/ν)",
         hoverinfo="skip",
     )
     figure.add_scatter(
@@ -75,12 +80,12 @@ def row_law(
         marker={"size": 9, "color": palette.ensemble},
         customdata=np.stack([np.arange(1, len(mean) + 1), mean], axis=-1),
         hovertemplate="key %{customdata[0]}: p %{x:.3f}, mean of the draws %{customdata[1]:.3f}<br>standard deviation %{y:.4f}<extra></extra>",
-        name=f"the keys, over {n_draw:,} draws",
+        name=f"keys, over {n_draw:,} draws",
     )
     finish(
         figure,
-        title="Many draws obey the law",
-        subtitle=f"ν = {concentration:,}; the mean stays p, the spread falls as ν to the −½",
+        title="Spread of many draws",
+        subtitle=f"ν = {concentration:,}; the mean stays p, the spread falls as ν^−½",
         x="p of the key",
         y="standard deviation of its weight",
         height=height,
@@ -94,7 +99,7 @@ def row_law(
 def row_output(
     outputs: np.ndarray, plain: float, deviation: float, *, concentration: int, palette: Palette = BROWSER, height: int = 350
 ) -> go.Figure:
-    """outputs: (draw,) the row's output in every draw; plain: p @ v; deviation: what the law says their standard deviation is."""
+    """Draw the distribution of the output. outputs: (draw,).   plain: p @ v.   deviation: their expected standard deviation."""
     edge = np.linspace(outputs.min() - 1e-9, outputs.max() + 1e-9, 36)
     density, _ = np.histogram(outputs, bins=edge, density=True)
     figure = go.Figure()
@@ -113,14 +118,14 @@ def row_output(
             y=np.exp(-0.5 * ((x - plain) / deviation) ** 2) / (deviation * np.sqrt(2 * np.pi)),
             mode="lines",
             line={"color": palette.reference, "width": 1.6, "dash": "dot"},
-            name="normal with the law's variance",
+            name="normal with the expected variance",
             hoverinfo="skip",
         )
     figure.add_vline(x=plain, line={"color": palette.plain, "width": 2, "dash": "dash"})
     finish(
         figure,
         title="The output becomes a distribution",
-        subtitle=f"{len(outputs):,} draws; the dashed line is the plain model's one answer",
+        subtitle=f"{len(outputs):,} draws; dashed: the plain model",
         x="output of the row",
         y="density",
         height=height,

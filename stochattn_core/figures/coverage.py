@@ -1,4 +1,4 @@
-"""Coverage curve: how often central intervals of every nominal level hold the truth."""
+"""Coverage curve: how often central intervals of each nominal level contain the truth."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def coverage(
     palette: Palette = BROWSER,
     height: int = 400,
 ) -> go.Figure:
-    """level, observed: (level,) nominal and observed coverage, both in 0..1; low, high: (level,) the range of observed by chance."""
+    """Draw observed over nominal coverage. level, observed: (level,) in 0..1; low, high: (level,) the 90% range of observed."""
     figure = go.Figure()
     known = np.isfinite(low) & np.isfinite(high)
     figure.add_scatter(
@@ -30,7 +30,7 @@ def coverage(
         line={"width": 0},
         mode="lines",
         hoverinfo="skip",
-        name="its 90% range",
+        name="90% range",
     )
     figure.add_scatter(
         x=[0, 1],
@@ -38,7 +38,7 @@ def coverage(
         mode="lines",
         line={"color": palette.reference, "width": 1.4, "dash": "dot"},
         hoverinfo="skip",
-        name="holds what it says",
+        name="observed = nominal",
     )
     figure.add_scatter(
         x=level,
@@ -51,7 +51,7 @@ def coverage(
     )
     finish(
         figure,
-        title="Coverage: what intervals say against what they hold",
+        title="Coverage of central intervals",
         subtitle=title_size(n_member, n_case),
         x="nominal level",
         y="observed",

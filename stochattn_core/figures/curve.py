@@ -33,7 +33,7 @@ def _mark(
 
 
 def concentration_axis(figure: go.Figure, values: np.ndarray) -> None:
-    """A logarithmic axis of nu about these values, with whole powers of 4 on it."""
+    """Give a figure a logarithmic axis of nu that covers these values, with ticks at powers of 4."""
     low, high = float(np.min(values)), float(np.max(values))
     pad = max((high / low) ** 0.04, 1.1)
     figure.update_xaxes(
@@ -54,7 +54,7 @@ def ratio_curve(
     palette: Palette = BROWSER,
     height: int = 400,
 ) -> go.Figure:
-    """grid, ratio: (grid,) the spread-skill ratio over nu, 1 when calibrated."""
+    """Draw the spread-skill ratio over nu, with nu* and its interval. grid, ratio: (grid,); the ratio should be 1."""
     figure = go.Figure()
     figure.add_hline(y=1, line={"color": palette.reference, "width": 1.2, "dash": "dot"})
     figure.add_scatter(
@@ -95,11 +95,10 @@ def slider_strip(
     palette: Palette = BROWSER,
     height: int = 104,
 ) -> go.Figure:
-    """The ratio computed so far, in the coordinates of the slider beneath: position 0 is its left end, n_position - 1 its right.
+    """Draw the ratios computed so far in the coordinates of the slider below: position 0 is its left end, n_position - 1 its right end.
 
-    position, ratio: (point,). best, interval, the keys of ticks and coming, where a point is still being computed, are positions too.
-    inset: pixels from the edge of the
-    figure to the end of the slider's track.
+    position, ratio: (point,).   coming: positions that are still to be computed.   best, interval and the keys of ticks are positions too.
+    inset: pixels from the edge of the figure to the end of the slider's track.
     """
     top = max(1.5, min(3.2, float(np.nanmax(ratio, initial=0)) * 1.2))
     figure = go.Figure()
@@ -114,7 +113,7 @@ def slider_strip(
         y=[0] * len(coming),
         mode="markers",
         marker={"size": 4, "symbol": "circle-open", "color": palette.reference, "opacity": 0.7, "line": {"width": 1}},
-        hovertemplate="coming<extra></extra>",
+        hovertemplate="not computed yet<extra></extra>",
         cliponaxis=False,
     )
     order = np.argsort(position)
@@ -129,13 +128,13 @@ def slider_strip(
             "line": {"width": 2, "color": palette.paper},
         },
         customdata=ratio[order],
-        hovertemplate="ratio %{customdata:.3f}<extra></extra>",
+        hovertemplate="spread-skill ratio %{customdata:.3f}<extra></extra>",
         cliponaxis=False,
     )
     here = ratio[position == chosen]
     if len(here):
         offset = math.inf if best is None else best - chosen
-        near = abs(offset) < n_position / 8  # keep off the label and the line of nu*, and off the falling curve
+        near = abs(offset) < n_position / 8  # keep clear of the label and the line of nu* and of the falling curve
         left, right = near and offset > 0, near and offset <= 0 and chosen <= n_position - 3
         figure.add_annotation(
             x=chosen,

@@ -1,4 +1,4 @@
-"""Fan chart: one forecast of a series, its central 50% and 90% intervals over the truth and the recent past."""
+"""Fan chart: one forecast of a series with its central 50% and 90% bands, the truth and the recent past."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LEVELS = (0.9, 0.5)
 
 
 def central(members: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
-    """Lower and upper end of the central interval over the members (axis 0), at the Weibull positions p(M+1).
+    """Return the lower and upper end of the central interval over the members (axis 0), at the Weibull positions p(M+1).
 
     members: (member, *event).   Returns two (*event) arrays. With few members the ends are the extreme members.
     """
@@ -33,9 +33,9 @@ def fan(
     palette: Palette = BROWSER,
     height: int = 500,
 ) -> go.Figure:
-    """members: (member, lead_time); truth, plain, valid_time: (lead_time,); context: (step,) at context_time.
+    """Draw a fan. members: (member, lead_time); truth, plain, valid_time: (lead_time,); context: (step,) at context_time.
 
-    The bands start at the last value the model saw, so that the eye can follow the line into the forecast.
+    The bands start at the last value that the model was given, so that the line continues into the forecast.
     """
     figure = go.Figure()
     joint_time = np.concatenate([context_time[-1:], valid_time])
@@ -55,9 +55,7 @@ def fan(
             name=f"{level:.0%} of the members",
             hoverinfo="skip",
         )
-    figure.add_scatter(
-        x=context_time, y=context, mode="lines", line={"color": palette.truth, "width": 1.4}, name="the past", showlegend=False
-    )
+    figure.add_scatter(x=context_time, y=context, mode="lines", line={"color": palette.truth, "width": 1.4}, name="past", showlegend=False)
     figure.add_scatter(
         x=joint_time, y=joined(plain), mode="lines", line={"color": palette.plain, "width": 2, "dash": "dash"}, name="plain model"
     )
@@ -80,5 +78,5 @@ def fan(
 
 
 def _plain_time(value: object) -> object:
-    """Plotly's shapes take text for a date, where its traces take numpy's."""
+    """Return a date as text, because Plotly takes numpy dates in traces but not in shapes."""
     return str(value) if isinstance(value, np.datetime64) else value

@@ -12,7 +12,7 @@ N_SHOWN = 160
 
 
 def shown_cases(truth: np.ndarray, n_shown: int = N_SHOWN) -> np.ndarray:
-    """Which cases to draw when there are many: every k-th by the size of the truth, so that the tails stay in the picture."""
+    """Return which cases to draw if there are many: every k-th by the size of the truth, so that the tails are included."""
     order = np.argsort(truth, kind="stable")
     order = order[np.isfinite(truth[order])]
     if len(order) <= n_shown:
@@ -31,13 +31,13 @@ def fitted(
     palette: Palette = BROWSER,
     height: int = 500,
 ) -> go.Figure:
-    """members: (member, case); truth, plain: (case,). Bars are central 90% intervals; a case whose truth lies outside is a diamond."""
+    """Draw forecasts over truths. members: (member, case); truth, plain: (case,). Bars: central 90% intervals; diamonds: truth outside."""
     shown = shown_cases(truth)
     if chosen is not None and chosen not in shown and np.isfinite(truth[chosen]):
         shown = np.append(shown, chosen)
     case = np.arange(len(truth)) if case is None else np.asarray(case)
-    some, true, mean = members[:, shown], truth[shown], members[:, shown].mean(axis=0)
-    low, high = central(some, 0.9)
+    drawn, true, mean = members[:, shown], truth[shown], members[:, shown].mean(axis=0)
+    low, high = central(drawn, 0.9)
     outside = (true < low) | (true > high)
     ends = np.array([np.nanmin([low.min(), true.min()]), np.nanmax([high.max(), true.max()])])
 
@@ -86,10 +86,10 @@ def fitted(
             y=members[:, [chosen]].mean(axis=0),
             mode="markers",
             marker={"size": 15, "color": "rgba(0,0,0,0)", "line": {"width": 2, "color": palette.truth}},
-            name="the chosen case",
+            name="marked case",
             hoverinfo="skip",
         )
-    more = f"{len(shown)} drawn" if len(shown) < len(truth) else ""
+    more = f"{len(shown)} shown" if len(shown) < len(truth) else ""
     finish(
         figure,
         title="Predicted against true, with 90% intervals",

@@ -1,4 +1,4 @@
-"""What every method gains over the concentration alone: estimates and intervals about 0."""
+"""Gains of methods over the concentration alone: estimates and intervals around 0."""
 
 from __future__ import annotations
 
@@ -25,15 +25,16 @@ def gains(
     palette: Palette = BROWSER,
     height: int | None = None,
 ) -> go.Figure:
-    """gain, gain_calibration: (method, 3) estimate, low, high in units of the target, above 0 is better; the latter at `level`.
+    """Draw the gain of each method with its interval. gain, gain_calibration: (method, 3) estimate, low, high; above 0 is better.
 
-    The first is drawn, of the test part; the second decided, and the pointer gives it. kind: "correction" or "reference".   recommended: a place.
+    gain: of the test part, drawn, at 90%.   gain_calibration: of the calibration part, which decides, at `level`, shown on hover; both in
+    units of the target.   kind: "correction" or "reference".   recommended: position of the recommended method, or None.
     """
     figure = go.Figure()
     figure.add_vline(x=0, line={"color": palette.truth, "width": 1.2})
     unit = f" {units}" if units else ""
-    for place, (name, one, shown, decided) in enumerate(zip(title, kind, gain, gain_calibration, strict=True)):
-        colour, best = getattr(palette, ROLES[one]), place == recommended
+    for place, (name, method_kind, shown, decided) in enumerate(zip(title, kind, gain, gain_calibration, strict=True)):
+        colour, best = getattr(palette, ROLES[method_kind]), place == recommended
         figure.add_scatter(
             x=shown[1:],
             y=[place, place],
@@ -47,9 +48,9 @@ def gains(
             y=[place],
             mode="markers",
             marker={
-                "color": colour if one == "correction" else palette.paper,
+                "color": colour if method_kind == "correction" else palette.paper,
                 "size": 12 if best else 9,
-                "symbol": "circle" if one == "correction" else "diamond",
+                "symbol": "circle" if method_kind == "correction" else "diamond",
                 "line": {"color": colour, "width": 2},
             },
             hovertemplate=(
@@ -59,7 +60,7 @@ def gains(
         )
     finish(
         figure,
-        title="Gain in fair CRPS over the concentration alone",
+        title="Gain in fair CRPS over ν alone",
         subtitle=subtitle,
         x=f"gain ({units}), better to the right" if units else "gain, better to the right",
         height=height or 118 + 27 * len(title),

@@ -1,4 +1,4 @@
-"""Scores against lead time with the range that chance leaves them: one plot for each group of scores."""
+"""Scores over lead time with their 90% ranges: one plot for each group of scores."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from plotly.subplots import make_subplots
 
 from stochattn_core.figures.theme import BROWSER, Palette, finish, legend_below
 
-APART = 0.085  # least distance of two names of levels, in shares of an axis from 0 to 1
+APART = 0.085  # smallest distance of two labels of levels, in shares of an axis from 0 to 1
 COLUMNS = 2
 
 
@@ -20,9 +20,9 @@ COLUMNS = 2
 class Line:
     """One score in a plot. values, low, high: (point,), its 90% range NaN where unknown.
 
-    axes: title of the plot that it shares with others.   label: in the legend, "" for none.   name: under the pointer.   role: of the palette.
-    units: of the axis.   is_share: between 0 and 1, shown as per cent.   ideal: the best value, drawn as a dotted line, or None.
-    level: of an interval, named at the end of the line, or None.
+    axes: title of the plot that it shares with others.   label: in the legend, "" for none.   name: on hover.   role: of the palette.
+    units: of the axis.   is_share: between 0 and 1, shown in percent.   ideal: the best value, drawn as a dotted line, or None.
+    level: of an interval, written at the end of the line, or None.
     """
 
     axes: str
@@ -108,7 +108,7 @@ def _draw(figure: go.Figure, x: np.ndarray, line: Line, lead_unit: str, palette:
 
 
 def _frame(figure: go.Figure, x: np.ndarray, lines: Sequence[Line], palette: Palette, cell: dict[str, int]) -> None:
-    """The ideal values of a plot, and the names of its levels at the right end."""
+    """Draw the ideal values of a plot, and the labels of its levels at the right end."""
     for ideal in sorted({line.ideal for line in lines if line.ideal is not None}):
         figure.add_hline(y=ideal, line={"color": palette.reference, "width": 1.1, "dash": "dot"}, **cell)
     named = [line for line in lines if line.level is not None]
@@ -130,9 +130,9 @@ def _top(lines: Sequence[Line]) -> float:
 
 
 def apart(heights: Sequence[float], least: float = APART) -> np.ndarray:
-    """Rising heights moved as little as puts `least` between neighbours: those that meet spread around their common middle."""
+    """Return rising heights, moved as little as possible, with at least `least` between neighbours."""
     place = np.arange(len(heights)) * least
-    free = np.asarray(heights, dtype=float) - place  # must not fall: the nearest such, by pooling neighbours that do
+    free = np.asarray(heights, dtype=float) - place  # these must not fall: the nearest such sequence, by pooling neighbours that do
     pools: list[list[float]] = []
     for value in free:
         pools.append([value])
@@ -143,7 +143,7 @@ def apart(heights: Sequence[float], least: float = APART) -> np.ndarray:
 
 
 def _days(lead_time: np.ndarray) -> np.ndarray:
-    """Hours at which the axis has a tick: whole days when the leads span more than one."""
+    """Return the hours at which the axis has a tick: whole days if the lead times span more than one day."""
     last = float(lead_time[-1])
     step = next((step for step in (6, 12, 24, 48, 120, 240) if last / step <= 6), 480)
     return np.arange(0, last + 1e-9, step)

@@ -1,4 +1,4 @@
-"""Interactive map of one field: a warped heat map, coastlines and graticule, with value and place under the pointer. No network."""
+"""Interactive map of one field: a warped heat map, coastlines and graticule, with value and place on hover; no request to other hosts."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from stochattn_core.figures.projection import Projection, coastline, graticule, 
 from stochattn_core.figures.theme import BROWSER, Palette, finish
 from stochattn_core.figures.warp import PIXELS, Grid, pixels, view, warp
 
-# Over a field the coast is dark in a pale casing: seen on every colour of every scale, in light and dark pages.
+# Over a field the coast is dark with a pale casing, visible on every colour of every scale, on light and dark pages.
 COAST, CASING = "rgba(14,18,26,0.92)", "rgba(255,255,255,0.55)"
 GRATICULE = "rgba(128,132,140,0.32)"
-FRAME = "rgba(128,132,140,0.7)"  # around the colour bar, whose dark end would be lost on a dark page
+FRAME = "rgba(128,132,140,0.7)"  # around the colour bar, whose dark end would not show on a dark page
 
 
 def field_map(
@@ -36,23 +36,23 @@ def field_map(
     palette: Palette = BROWSER,
     height: int | None = None,
 ) -> go.Figure:
-    """field: (latitude, longitude) in units; latitudes in either order, longitudes in either convention; NaN is left blank.
+    """Draw a field on a map. field: (latitude, longitude) in units; latitudes in either order, longitudes in either convention; NaN stays blank.
 
-    quantity: what the pointer calls the value ("spread").   scale: of colour_scale, the same object for maps to be compared.
-    smooth: bilinear between the middles of cells; False draws the cells as they are.   across: pixels across a whole globe.
+    quantity: name of the value on hover ("spread").   scale: of colour_scale, the same object for maps to be compared.
+    smooth: bilinear between the middles of cells; False draws the cells.   across: pixels across a whole globe.
     """
     grid = Grid.of(latitude, longitude)
     projection = projection or default_projection(grid)
     place = pixels(projection, grid, across, smooth)
     values = warp(field, grid, projection, across=across, smooth=smooth)
     number = f",.{scale.decimals}f"
-    # Whole degrees are finer than a pixel of the globe, and take half the room; a small region needs decimals.
-    fine = np.int16 if grid.is_cyclic else np.float32
-    around = [np.nan_to_num(one).round().astype(fine) if grid.is_cyclic else one for one in (place.latitude, place.longitude)]
+    # Whole degrees are finer than a pixel of the globe and take half the space; a small region needs decimals.
+    dtype = np.int16 if grid.is_cyclic else np.float32
+    around = [np.nan_to_num(degrees).round().astype(dtype) if grid.is_cyclic else degrees for degrees in (place.latitude, place.longitude)]
     low, high = scale.ends
     bar_ticks = {} if scale.ticks is None else {"tickvals": scale.ticks[0], "ticktext": scale.ticks[1]}
     name = f"{quantity} ({units})" if units else quantity
-    degrees = ".0f" if grid.is_cyclic else ".2f"
+    form = ".0f" if grid.is_cyclic else ".2f"
     shown = f"%{{text:{number}}}" if scale.is_log else f"%{{z:{number}}}"
     figure = go.Figure()
     figure.add_heatmap(
@@ -60,13 +60,13 @@ def field_map(
         y=place.y,
         z=scale.place(values),
         text=values if scale.is_log else None,
-        customdata=np.stack(around, axis=-1),  # of the place alone: the page sends it once for all fields
+        customdata=np.stack(around, axis=-1),  # the place only, so that the page sends it once for all fields
         zmin=low,
         zmax=high,
         colorscale=scale.stops,
         hoverongaps=False,
         hovertemplate=(
-            f"{quantity} <b>{shown}</b> {units}<br>latitude %{{customdata[0]:{degrees}}}°, longitude %{{customdata[1]:{degrees}}}°<extra></extra>"
+            f"{quantity} <b>{shown}</b> {units}<br>latitude %{{customdata[0]:{form}}}°, longitude %{{customdata[1]:{form}}}°<extra></extra>"
         ),
         colorbar={
             "orientation": "h",
@@ -92,12 +92,12 @@ def field_map(
 
 
 def default_projection(grid: Grid) -> Projection:
-    """Robinson for the globe; Plate Carrée around its own middle for a region."""
+    """Return Robinson for the globe, and Plate Carrée around its own middle for a region."""
     return Projection() if grid.is_global else Projection("plate-carree", grid.middle[0])
 
 
 def draw_ground(figure: go.Figure, grid: Grid, projection: Projection, *, palette: Palette, over_field: bool) -> None:
-    """Graticule, coastline and outline, each as one line."""
+    """Draw graticule, coastline and outline, each as one line."""
     line(
         figure,
         *graticule(projection, 30.0 if grid.is_cyclic else _even_step(max(np.ptp(grid.columns), np.ptp(grid.rows)))),
@@ -115,7 +115,7 @@ def draw_ground(figure: go.Figure, grid: Grid, projection: Projection, *, palett
 
 @lru_cache(maxsize=64)
 def coast_over(projection: Projection, grid: Grid) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray] | tuple[()]]:
-    """The coastline where the field covers it, and where it lies on the bare page; the latter is empty for a global grid."""
+    """Return the coastline where the field covers it, and where it does not; the latter is empty for a global grid."""
     if grid.is_global:
         return projected_coastline(projection), ()
     longitude, latitude = coastline()
@@ -129,7 +129,7 @@ def coast_over(projection: Projection, grid: Grid) -> tuple[tuple[np.ndarray, np
 
 
 def line(figure: go.Figure, x: np.ndarray, y: np.ndarray, *, colour: str, width: float, **more: Any) -> None:
-    """One line with gaps (NaN) that the pointer passes through."""
+    """Draw one line with gaps (NaN) and without hover text."""
     figure.add_scatter(
         x=x,
         y=y,
@@ -143,7 +143,7 @@ def line(figure: go.Figure, x: np.ndarray, y: np.ndarray, *, colour: str, width:
 def finish_map(
     figure: go.Figure, grid: Grid, projection: Projection, *, title: str, subtitle: str, palette: Palette, height: int | None
 ) -> go.Figure:
-    """The layout of every map: one metre is as long in x as in y, and nothing on the axes but degrees where they are straight."""
+    """Give a map its layout: a metre is as long in x as in y; only straight axes have ticks, in degrees."""
     finish(figure, title=title, subtitle=subtitle, height=height or (540 if projection.kind.is_round else 430), palette=palette)
     west, east, south, north = view(projection, grid)
     whole = (west, east, south, north) == projection.extent
@@ -175,7 +175,7 @@ def finish_map(
 
 
 class LineNames(NamedTuple):
-    """Degrees at the edge of a map, (name,) each. side: where the name stands from the place, (right, up) of -1, 0, 1."""
+    """Degrees at the edge of a map, (name,) each. side: direction of the name from its place, (right, up) of -1, 0, 1."""
 
     x: np.ndarray
     y: np.ndarray
@@ -184,7 +184,7 @@ class LineNames(NamedTuple):
 
 
 def line_names(projection: Projection) -> LineNames:
-    """Of the parallels at the left edge of Robinson, of the meridians around the pole; none on the other projections."""
+    """Return the names of the parallels on Robinson and of the meridians around the pole; none for other projections."""
     if projection.name == "robinson":
         latitude = np.array([-60.0, -30.0, 0.0, 30.0, 60.0])
         x, y = projection.forward(np.full(5, projection.longitude - 179.999), latitude)
@@ -214,27 +214,27 @@ def _name_lines(figure: go.Figure, projection: Projection, palette: Palette) -> 
 
 
 def degree_ticks(ends: tuple[float, float], middle: float, letters: str) -> tuple[np.ndarray, list[str]]:
-    """Round degrees between the ends of an axis of Plate Carrée: their places, counted from the middle, and what is written there."""
+    """Return places and texts of round degrees on an axis of Plate Carrée. ends and places are counted from the middle."""
     every = 60.0 if ends[1] - ends[0] > 200 else _even_step(ends[1] - ends[0])
     degrees = np.arange(np.ceil((ends[0] + middle) / every - 1e-9), np.floor((ends[1] + middle) / every + 1e-9) + 1) * every
-    if letters == "NS":  # a name of the pole would meet that of the meridian in the corner
+    if letters == "NS":  # the name of the pole would meet that of the meridian in the corner
         degrees = degrees[np.abs(degrees) < 90]
     return degrees - middle, [_degrees(float(wrapped(value) if letters == "EW" else value), letters) for value in degrees]
 
 
 def _even_step(reach: float) -> float:
-    """Degrees between lines, so that there are 8 at most."""
+    """Return the degrees between lines that make at most 8 of them."""
     return next((step for step in (0.5, 1.0, 2.0, 5.0, 10.0, 20.0) if reach / step <= 8), 30.0)
 
 
 def _degrees(value: float, letters: str) -> str:
-    """60°W, 0°, 180°."""
+    """Return degrees as text: 60°W, 0°, 180°."""
     size = abs(float(value))
     return f"{size:g}°" + ("" if size in (0.0, 180.0) else letters[0 if value > 0 else 1])
 
 
 def map_subtitle(*, n_member: int | None = None, n_forecast: int = 1, more: str = "") -> str:
-    """The sizes behind a map, in words: M = 40 members · N = 16 forecasts, and what else is to be said."""
+    """Return the sizes behind a map in words: M = 40 members · N = 16 forecasts, and more."""
     parts = [f"M = {n_member} members"] if n_member else []
     parts.append("one forecast" if n_forecast == 1 else f"N = {n_forecast:,} forecasts")
     return " · ".join([*parts, more] if more else parts)

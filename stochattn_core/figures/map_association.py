@@ -1,4 +1,4 @@
-"""Correlation of the spread map with the error map, three ways, and what the climate alone reaches."""
+"""Correlation of the map of spread with the map of error, beside that of the climatological standard deviation."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ WAYS = ("as it is", "zonal mean removed")
 def map_association(
     spread: tuple[float, float], climatology: tuple[float, float], *, subtitle: str, palette: Palette = BROWSER, height: int = 230
 ) -> go.Figure:
-    """spread, climatology: correlation with the RMSE map as it is, and with the zonal means removed; NaN where unknown."""
+    """Draw the correlations. spread, climatology: with the RMSE map as it is, and with zonal means removed; NaN where unknown."""
     figure = go.Figure()
     row = np.array([1.0, 0.0])
     for values, colour, symbol, name in (
@@ -34,7 +34,7 @@ def map_association(
         )
     finish(
         figure,
-        title="Does the spread know where the error is?",
+        title="Is the spread large where the error is?",
         subtitle=subtitle,
         x="correlation with the RMSE map",
         height=height,

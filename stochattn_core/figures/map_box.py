@@ -1,4 +1,4 @@
-"""The box that a user draws on a map: from the rectangle on the paper to a region of the globe, and its outline back on the map."""
+"""The box that a user draws on a map: from the rectangle in the plane to a region of the globe, and its outline on the map."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from stochattn_core.figures.projection import Projection, project_lines
 from stochattn_core.figures.warp import Grid
 from stochattn_core.metrics.regions import Region
 
-LATTICE = 41  # points a side at which a drawn rectangle is looked up on the globe
+LATTICE = 41  # points on each side at which a rectangle is looked up on the globe
 
 
 def selectable(figure: go.Figure, latitude: Sequence[float], longitude: Sequence[float], projection: Projection | None = None) -> go.Figure:
-    """Lets the user draw a box: dragging selects, and unseen points at the cells are there to be selected, which heat maps have not."""
+    """Let the user drag a box: invisible points at the cells can be selected, which the pixels of a heat map cannot."""
     grid = Grid.of(latitude, longitude)
     projection = projection or default_projection(grid)
     columns, rows = np.meshgrid(grid.longitude, grid.latitude)
@@ -37,9 +37,9 @@ def selectable(figure: go.Figure, latitude: Sequence[float], longitude: Sequence
 
 
 def drawn_region(x: tuple[float, float], y: tuple[float, float], projection: Projection, label: str = "Your box") -> Region:
-    """The region between parallels and meridians around a rectangle on the paper, x and y its ends in the units of the axes.
+    """Return the region between parallels and meridians around a rectangle in the plane. x, y: its ends in the units of the axes.
 
-    On a projection that bends them the region is the smallest that holds the rectangle; one that holds the pole goes all the way round.
+    If the projection bends them, the region is the smallest that contains the rectangle; one that contains the pole goes all the way round.
     """
     plane = np.meshgrid(np.linspace(min(x), max(x), LATTICE), np.linspace(min(y), max(y), LATTICE))
     longitude, latitude = projection.inverse(*plane)
@@ -61,7 +61,7 @@ def drawn_region(x: tuple[float, float], y: tuple[float, float], projection: Pro
 
 
 def _half(longitude: float) -> float:
-    """-180 to 180, to a tenth of a degree."""
+    """Return the longitude in -180 to 180, to a tenth of a degree."""
     return round(float((longitude + 180) % 360 - 180), 1)
 
 
@@ -77,7 +77,7 @@ def add_region(
     *,
     projection: Projection | None = None,
 ) -> go.Figure:
-    """The outline of a region on a map that was drawn with the same grid and projection."""
+    """Draw the outline of a region on a map with the same grid and projection."""
     projection = projection or default_projection(Grid.of(latitude, longitude))
     along = np.linspace(region.west, region.west + region.width, max(3, round(region.width) + 1))
     up = np.linspace(region.south, region.north, max(3, round(region.north - region.south) + 1))

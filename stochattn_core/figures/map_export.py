@@ -1,6 +1,6 @@
-"""A map for print: cartopy and matplotlib, PNG, SVG or PDF, with title, units and colour bar. Offline like the interactive one.
+"""A map for print by cartopy and matplotlib: PNG, SVG or PDF, with title, units and colour bar. No request to other hosts.
 
-Made on matplotlib.figure.Figure, never pyplot, whose state is shared by all the threads of a server.
+It uses matplotlib.figure.Figure and never pyplot, because all threads of a server would share the state of pyplot.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from stochattn_core.figures.projection import Projection, graticule, outline, pr
 from stochattn_core.figures.spaghetti import NAMES, Contours, projected_contours
 from stochattn_core.figures.theme import LIGHT
 from stochattn_core.figures.warp import Grid, view, warp
-from stochattn_core.figures.wind import HEAD, LENGTH, drawn, round_below, strong_speed, wind_arrows
+from stochattn_core.figures.wind import HEAD, LENGTH, arrow_lines, round_below, strong_speed, wind_arrows
 
 FORMATS = {"png": "image/png", "svg": "image/svg+xml", "pdf": "application/pdf"}
 ACROSS = 1200  # pixels of the field across the globe: 300 dpi on a page
@@ -53,15 +53,15 @@ def map_export(
     wind_name: str = "wind",
     inches: float = 7.0,
 ) -> Figure:
-    """field: (latitude, longitude) in units; the arguments are those of map.field_map.
+    """Draw a field on a map for print. field: (latitude, longitude) in units; the arguments are those of map.field_map.
 
-    wind: u and v, (latitude, longitude) m s-1, for arrows; wind_name: what they are.   inches: width.
+    wind: u and v, (latitude, longitude) m s-1, for arrows.   wind_name: their name.   inches: width.
     """
     grid = Grid.of(latitude, longitude)
     projection = projection or default_projection(grid)
     figure, axes = _frame(grid, projection, title, subtitle, inches)
     shown = view(projection, grid)
-    colours = LinearSegmentedColormap.from_list("scale", [tuple(part / 255 for part in _rgb(one)) for one in scale.colours], N=512)
+    colours = LinearSegmentedColormap.from_list("scale", [tuple(part / 255 for part in _rgb(colour)) for colour in scale.colours], N=512)
     low, high = scale.ends
     image = axes.imshow(
         scale.place(warp(field, grid, projection, across=ACROSS, smooth=smooth)),
@@ -93,7 +93,7 @@ def map_export(
 
 
 def spaghetti_export(shown: Contours, *, inches: float = 7.0) -> Figure:
-    """The contours as spaghetti.spaghetti has them.   inches: width."""
+    """Draw the contours of spaghetti.spaghetti for print.   inches: width."""
     grid, projection = shown.plane
     figure, axes = _frame(grid, projection, shown.title, shown.subtitle, inches)
     axes.plot(*projected_coastline(projection), color=LIGHT.plain, linewidth=0.5, zorder=2.5)
@@ -113,7 +113,7 @@ def spaghetti_export(shown: Contours, *, inches: float = 7.0) -> Figure:
 
 
 def _frame(grid: Grid, projection: Projection, title: str, subtitle: str, inches: float) -> tuple[Figure, GeoAxes]:
-    """The page: title, size, the cut-out of the map with its graticule, and room beneath for what explains it."""
+    """Return a page with title, sizes and graticule, the part of the map that is shown, and space for a legend below."""
     west, east, south, north = view(projection, grid)
     is_round = projection.kind.is_round
     map_inches = inches * (0.72 if is_round else 1.0)
@@ -134,19 +134,19 @@ def _frame(grid: Grid, projection: Projection, title: str, subtitle: str, inches
     return figure, axes
 
 
-def saved(figure: Figure, form: str, dpi: int = 300) -> bytes:
-    """The bytes of a file; form: png, svg or pdf. The same figure gives the same bytes: no date goes in."""
-    if form not in FORMATS:
-        raise ValueError(f"a map is saved as {', '.join(FORMATS)}, got {form!r}; choose one of them")
-    about = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}[form]
+def file_bytes(figure: Figure, file_format: str, dpi: int = 300) -> bytes:
+    """Return the bytes of a file. file_format: png, svg or pdf. The same figure gives the same bytes, because no date is written."""
+    if file_format not in FORMATS:
+        raise ValueError(f"a map is saved as {', '.join(FORMATS)}, got {file_format!r}; choose one of them")
+    about = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}[file_format]
     target = io.BytesIO()
     with matplotlib.rc_context({"svg.hashsalt": "map", "svg.fonttype": "none", "pdf.fonttype": 42}):
-        figure.savefig(target, format=form, dpi=dpi, metadata=about)
+        figure.savefig(target, format=file_format, dpi=dpi, metadata=about)
     return target.getvalue()
 
 
 def _cut_out(axes: GeoAxes, projection: Projection, shown: tuple[float, float, float, float]) -> None:
-    """The edge of the whole map is the frame; a region has the frame of its box."""
+    """Frame a map: a whole map by its edge, a region by its box."""
     axes.spines["geo"].set_visible(False)
     if projection.name == "plate-carree":
         for set_ticks, set_labels, ticks in (
@@ -168,13 +168,15 @@ def _wind(axes: GeoAxes, u: np.ndarray, v: np.ndarray, grid: Grid, projection: P
     arrows = wind_arrows(u, v, grid, projection, across=34)
     strong = strong_speed(arrows)
     length = LENGTH * arrows.spacing / max(strong, 1e-12)
-    x, y = drawn(arrows.x, arrows.y, arrows.u * length, arrows.v * length, HEAD * arrows.spacing)
+    x, y = arrow_lines(arrows.x, arrows.y, arrows.u * length, arrows.v * length, HEAD * arrows.spacing)
     axes.plot(x, y, color="white", linewidth=1.4, alpha=0.5, zorder=7)
     axes.plot(x, y, color=INK, linewidth=0.6, zorder=8)
     known = round_below(strong)
     _, east, south, north = view(projection, grid)
     above = north + 0.03 * (north - south)
-    x, y = drawn(np.array([east - known * length / 2]), np.array([above]), np.array([known * length]), np.zeros(1), HEAD * arrows.spacing)
+    x, y = arrow_lines(
+        np.array([east - known * length / 2]), np.array([above]), np.array([known * length]), np.zeros(1), HEAD * arrows.spacing
+    )
     axes.plot(x, y, color=PALE, linewidth=0.9, clip_on=False)
     axes.text(
         east - known * length - 0.012 * (north - south),

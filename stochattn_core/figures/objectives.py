@@ -1,4 +1,4 @@
-"""What every objective says of the concentration: the costs on one axis, and where each is least with its interval."""
+"""Objectives over the concentration: their costs on one axis, and the optimum of each with its interval."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Span(NamedTuple):
 
 
 def scaled(cost: np.ndarray) -> np.ndarray:
-    """0 at the least, 1 at the largest of what was computed; what is infinite or unknown is left out.
+    """Return the cost scaled to 0 at its minimum and 1 at its maximum; NaN where it is infinite or unknown.
 
     >>> scaled(np.array([3.0, 1.0, np.inf, 2.0])).tolist()
     [1.0, 0.0, nan, 0.5]
@@ -49,7 +49,7 @@ def objective_curves(
     palette: Palette = BROWSER,
     height: int = 400,
 ) -> go.Figure:
-    """grid: (point,).   cost: (point,) and optimum by title; the axis is `scaled`, the pointer gives the cost itself."""
+    """Draw every objective over nu. grid: (point,).   cost: (point,), optimum: both by title. The axis is `scaled`; hover gives the cost."""
     figure = go.Figure()
     for (title, values), role, dash in zip(cost.items(), ROLES, DASHES, strict=False):
         colour, strong = getattr(palette, role), title == chosen
@@ -74,26 +74,26 @@ def objective_curves(
             showlegend=False,
             zorder=4 if strong else 3,
             cliponaxis=False,
-            hovertemplate=f"{title}: least at ν = {number(optimum[title])}<extra></extra>",
+            hovertemplate=f"{title}: minimum at ν = {number(optimum[title])}<extra></extra>",
         )
     finish(
         figure,
-        title="Every objective, least where its mark stands",
+        title="Objectives over ν; triangles mark their minima",
         subtitle=subtitle,
         x="concentration ν",
-        y="cost, least to largest",
+        y="cost, scaled to 0 to 1",
         height=height,
         palette=palette,
     )
     concentration_axis(figure, grid)
-    figure.update_yaxes(range=[-0.09, 1.06], tickvals=[0, 0.5, 1], ticktext=["least", "", "largest"])
+    figure.update_yaxes(range=[-0.09, 1.06], tickvals=[0, 0.5, 1], ticktext=["min", "", "max"])
     return legend_below(figure, -0.2)
 
 
 def optima(
     spans: Sequence[Span], grid: np.ndarray, *, concentration: int, subtitle: str, palette: Palette = BROWSER, height: int | None = None
 ) -> go.Figure:
-    """Estimates with their intervals over the logarithm of nu, the first on top, and the whole number chosen as a line."""
+    """Draw estimates with their intervals over the logarithm of nu, the first on top, and the chosen concentration as a line."""
     figure = go.Figure()
     figure.add_vline(x=concentration, line={"color": palette.ensemble, "width": 1.4, "dash": "dot"})
     for place, span in enumerate(spans):
@@ -116,13 +116,13 @@ def optima(
         )
     finish(
         figure,
-        title="ν* by every objective, with its interval",
+        title="ν* of each objective, with its interval",
         subtitle=subtitle,
         x="concentration ν",
         height=height or 118 + 24 * len(spans),
         palette=palette,
     )
-    ends = [one for span in spans for one in (span.low, span.high)]
+    ends = [end for span in spans for end in (span.low, span.high)]
     concentration_axis(figure, np.array([*grid, *ends, concentration]))
     figure.update_yaxes(
         range=[len(spans) - 0.5, -0.5],

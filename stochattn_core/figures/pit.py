@@ -1,4 +1,4 @@
-"""PIT histogram: where the truth falls among the members. Flat when the ensemble says what it means."""
+"""PIT histogram: the position of the truth among the members. It is flat for a calibrated ensemble."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def pit(
     palette: Palette = BROWSER,
     height: int = 262,
 ) -> go.Figure:
-    """density: (bin,) share of the cases times the number of bins, 1 when flat. low, high: (bin,) what chance alone allows, 90%.
+    """Draw a PIT histogram. density: (bin,) share of the cases times the number of bins, 1 when flat. low, high: (bin,) 90% band of chance.
 
-    Bars above the band are drawn in the colour of an error: there the truth falls too often.
+    Bars above the band have the colour of an error: the truth falls there too often.
     """
     n_bin = len(density)
     edge = np.linspace(0, 1, n_bin + 1)
@@ -32,10 +32,10 @@ def pit(
         x=middle,
         y=density,
         width=0.94 / n_bin,
-        marker={"color": [palette.error if far else palette.ensemble for far in too_often], "line": {"width": 0}},
+        marker={"color": [palette.error if is_high else palette.ensemble for is_high in too_often], "line": {"width": 0}},
         customdata=np.stack([edge[:-1], edge[1:], low, high], axis=-1),
         hovertemplate=(
-            "PIT %{customdata[0]:.2f} to %{customdata[1]:.2f}<br>%{y:.2f} times its even share"
+            "PIT %{customdata[0]:.2f} to %{customdata[1]:.2f}<br>%{y:.2f} times the expected frequency"
             "<br>chance allows %{customdata[2]:.2f} to %{customdata[3]:.2f}<extra></extra>"
         ),
     )

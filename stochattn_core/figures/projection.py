@@ -1,6 +1,6 @@
-"""From longitude and latitude to the plane of a map and back: four projections, lines cut at their seams, coastlines from a file.
+"""Projections between longitude, latitude and the plane of a map: four of them, lines cut at their seams, coastlines from a file.
 
-Nothing here asks a network: the projections are cartopy's, the coastline is the shipped data/coastline_110m.npz.
+No request to other hosts: the projections are those of cartopy, the coastline is data/coastline_110m.npz.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ import numpy as np
 from stochattn_core.data_files import data_file
 
 COASTLINE = data_file("coastline_110m.npz")
-RADIUS = 6371229.0  # m, of the sphere that weather models compute on
+RADIUS = 6371229.0  # m, of the sphere that weather models use
 SPHERE = ccrs.Globe(semimajor_axis=RADIUS, semiminor_axis=RADIUS, ellipse=None)
 DEGREES = ccrs.Geodetic(globe=SPHERE)
 LINE_STEP = 1.5  # degrees: straight lines are bent to the projection at least this often
 
 
 class Kind(NamedTuple):
-    """What a projection is called, and what the drawing must know of it."""
+    """A kind of projection: its name on the page, its constructor and its shape."""
 
     label: str
     crs: Callable[[float, float], ccrs.Projection]  # of the longitude and latitude of the middle
@@ -44,7 +44,7 @@ PROJECTIONS = {
 
 @dataclass(frozen=True)
 class Projection:
-    """A projection and the place in its middle, in degrees. The latitude matters to the orthographic one alone."""
+    """A projection and the place in its middle, in degrees. The latitude is used by the orthographic projection alone."""
 
     name: str = "robinson"
     longitude: float = 0.0
@@ -84,14 +84,14 @@ class Projection:
         return RADIUS * float(2 * np.tan(rim / 2) if self.name == "north-polar" else np.sin(rim))
 
     def forward(self, longitude: np.ndarray, latitude: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """x, y of places in degrees, any shape; NaN where the map does not show them."""
+        """Return x, y of places in degrees, any shape; NaN where the map does not show them."""
         longitude, latitude = np.broadcast_arrays(np.asarray(longitude, dtype=np.float64), np.asarray(latitude, dtype=np.float64))
         if self.kind.is_round:
             plane = self.crs.transform_points(DEGREES, longitude.ravel(), latitude.ravel()).reshape(*longitude.shape, 3)
             x, y = plane[..., 0], plane[..., 1]
-            shown = np.hypot(x, y) <= self._disc * (1 + 1e-9)  # False for what PROJ has no place for, NaN or infinite
+            shown = np.hypot(x, y) <= self._disc * (1 + 1e-9)  # False where PROJ gives NaN or infinity
             return np.where(shown, x, np.nan), np.where(shown, y, np.nan)
-        # Seen from the middle meridian, and never quite 180: there x could come out on either side.
+        # Degrees from the middle meridian, never exactly 180, where x could come out on either side.
         east = np.clip(wrapped(longitude - self.longitude), -180 + 1e-7, 180 - 1e-7)
         if self.name == "plate-carree":
             return east, latitude.copy()
@@ -99,7 +99,7 @@ class Projection:
         return plane[:, 0].reshape(east.shape), plane[:, 1].reshape(east.shape)
 
     def inverse(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Longitude (-180 to 180) and latitude of points of the plane, any shape; NaN off the map."""
+        """Return longitude (-180 to 180) and latitude of points of the plane, any shape; NaN off the map."""
         x, y = np.broadcast_arrays(np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64))
         if self.kind.is_round:
             places = DEGREES.transform_points(self.crs, x.ravel(), y.ravel())
@@ -112,7 +112,7 @@ class Projection:
                 places = DEGREES.transform_points(_crs(Projection(self.name)), x.ravel(), y.ravel())
                 east, latitude = places[:, 0].reshape(x.shape), places[:, 1].reshape(x.shape)
             back, _ = Projection(self.name).forward(east, latitude)
-            # Off the map PROJ gives places all the same: those that do not lead back.
+            # PROJ gives places for points off the map too; they do not lead back to the same point.
             shown = (np.abs(back - x) < 1e-3 * self.extent[1]) & (np.abs(latitude) <= 90) & (np.abs(x) <= self.extent[1])
             longitude = east + self.longitude
         shown = shown & np.isfinite(longitude) & np.isfinite(latitude)
@@ -125,14 +125,14 @@ def _crs(projection: Projection) -> ccrs.Projection:
 
 
 def wrapped(degrees: np.ndarray) -> np.ndarray:
-    """The same longitudes within -180 to 180; 180 becomes -180."""
+    """Return the same longitudes within -180 to 180; 180 becomes -180."""
     return (degrees + 180.0) % 360.0 - 180.0
 
 
 def project_lines(projection: Projection, longitude: np.ndarray, latitude: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """x, y of lines given in degrees, (point,) with NaN between lines. Lines end at the edge of the map and go on at the other side.
+    """Return x, y of lines given in degrees, (point,) with NaN between lines. Lines end at the edge of the map and go on at the other side.
 
-    Between two points a line runs straight in longitude and latitude, the shorter way round.
+    Between two points a line is straight in longitude and latitude, the shorter way round.
     """
     longitude, latitude = _bent(longitude, latitude)
     if not projection.kind.is_round:
@@ -145,7 +145,7 @@ def project_lines(projection: Projection, longitude: np.ndarray, latitude: np.nd
 
 
 def _bent(longitude: np.ndarray, latitude: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Points put between, so that no step is longer than LINE_STEP."""
+    """Return the lines with points inserted, so that no step is longer than LINE_STEP."""
     longitude, latitude = np.asarray(longitude, dtype=np.float64), np.asarray(latitude, dtype=np.float64)
     if len(longitude) < 2:
         return longitude.copy(), latitude.copy()
@@ -154,7 +154,7 @@ def _bent(longitude: np.ndarray, latitude: np.ndarray) -> tuple[np.ndarray, np.n
     n = np.where(np.isfinite(length), np.ceil(np.nan_to_num(length) / LINE_STEP), 1).astype(int).clip(1)
     start = np.repeat(np.arange(len(n)), n)
     share = (np.arange(n.sum()) - np.repeat(np.cumsum(n) - n, n)) / np.repeat(n, n)
-    # At share 0 the point itself: NaN times 0 from the gap behind a line would take its last point away.
+    # At share 0 take the point itself: NaN times 0 from the gap after a line would remove its last point.
     whole = share == 0
     bent_longitude = np.where(whole, longitude[start], longitude[start] + share * east[start])
     bent_latitude = np.where(whole, latitude[start], latitude[start] + share * north[start])
@@ -162,7 +162,7 @@ def _bent(longitude: np.ndarray, latitude: np.ndarray) -> tuple[np.ndarray, np.n
 
 
 def _cut(longitude: np.ndarray, latitude: np.ndarray, middle: float) -> tuple[np.ndarray, np.ndarray]:
-    """Where a line crosses the meridian opposite to the middle it gets an end, a gap and a new beginning."""
+    """Return the lines cut where they cross the meridian opposite to the middle: an end, a gap and a new beginning."""
     east = wrapped(longitude - middle)
     with np.errstate(invalid="ignore"):
         seam = np.flatnonzero(np.abs(np.diff(east)) > 180)
@@ -179,7 +179,7 @@ def _cut(longitude: np.ndarray, latitude: np.ndarray, middle: float) -> tuple[np
 
 @cache
 def coastline() -> tuple[np.ndarray, np.ndarray]:
-    """(longitude, latitude) in degrees, (point,) float64, NaN between the lines. Natural Earth 1:110 million, public domain."""
+    """Return (longitude, latitude) in degrees, (point,) float64, NaN between the lines. Natural Earth 1:110 million, public domain."""
     if not COASTLINE.is_file():
         raise ValueError(f"expected the coastlines in data/{COASTLINE.name}, and there is no such file; restore it from the repository")
     with np.load(COASTLINE) as file:
@@ -195,13 +195,13 @@ def _joined(lines: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
 
 @lru_cache(maxsize=64)
 def projected_coastline(projection: Projection) -> tuple[np.ndarray, np.ndarray]:
-    """x, y (point,) float32, NaN between the lines."""
+    """Return the coastline as x, y (point,) float32, NaN between the lines."""
     return _frozen(*project_lines(projection, *coastline()))
 
 
 @lru_cache(maxsize=64)
 def graticule(projection: Projection, step: float = 30.0) -> tuple[np.ndarray, np.ndarray]:
-    """Meridians and parallels every `step` degrees: x, y (point,) float32."""
+    """Return meridians and parallels every `step` degrees as x, y (point,) float32."""
     along = np.linspace(-180, 180, 241)
     parallels = [np.stack([along + projection.longitude, np.full_like(along, value)], -1) for value in np.arange(-90 + step, 90, step)]
     up = np.linspace(-90, 90, 121)
@@ -211,7 +211,7 @@ def graticule(projection: Projection, step: float = 30.0) -> tuple[np.ndarray, n
 
 @lru_cache(maxsize=64)
 def outline(projection: Projection) -> tuple[np.ndarray, np.ndarray]:
-    """The closed edge of the whole map: x, y (point,) float32."""
+    """Return the closed edge of the whole map as x, y (point,) float32."""
     west, east, south, north = projection.extent
     if projection.kind.is_round:
         turn = np.linspace(0, 2 * np.pi, 241)
@@ -224,7 +224,7 @@ def outline(projection: Projection) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _frozen(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """float32 for the browser; read-only because the cache hands them out again."""
+    """Return float32 arrays for the browser, read-only because the cache returns them again."""
     x, y = x.astype(np.float32), y.astype(np.float32)
     x.flags.writeable = y.flags.writeable = False
     return x, y

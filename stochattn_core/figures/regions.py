@@ -23,7 +23,7 @@ def by_region(
     palette: Palette = BROWSER,
     height: int | None = None,
 ) -> go.Figure:
-    """Draw every line over the regions: values, low and high are (region,).   place: degrees, for the pointer."""
+    """Draw every line over the regions: values, low and high are (region,).   place: degrees, shown on hover."""
     axes = list(dict.fromkeys(line.axes for line in lines))
     row = np.arange(len(label))[::-1]  # the first region on top
     text = list(place or label)
@@ -31,7 +31,7 @@ def by_region(
     for column, title in enumerate(axes, 1):
         mine = [line for line in lines if line.axes == title]
         cell = {"row": 1, "col": column}
-        if len(mine) > 1:  # the gap between the first two, as a line
+        if len(mine) > 1:  # the gap between the first two lines
             for y, left, right in zip(row, mine[0].values, mine[1].values, strict=True):
                 gap = {"x": [left, right], "y": [y, y], "line": {"color": palette.band50, "width": 3}}
                 figure.add_scatter(mode="lines", hoverinfo="skip", showlegend=False, **gap, **cell)

@@ -1,4 +1,4 @@
-"""The single passes of a search: how far each strays over its concentration, the line through them, and where it meets the error."""
+"""The single passes of a search: the deviation of each over its concentration, the fitted line, and where it meets the error."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def single_passes(
     palette: Palette = BROWSER,
     height: int = 400,
 ) -> go.Figure:
-    """concentration, deviation, line: (pass,), d and the fitted median of d, NaN where it was not fitted.   error: d0.   optimum: nu*."""
+    """Draw d over nu. concentration, deviation, line: (pass,), d and its fitted median, NaN outside the fit.   error: d0.   optimum: nu*."""
     figure = go.Figure()
     figure.add_hline(y=error, line={"color": palette.error, "width": 1.6, "dash": "dash"})
     order = np.argsort(concentration, kind="stable")
@@ -51,7 +51,7 @@ def single_passes(
     )
     finish(
         figure,
-        title="Single passes: how far each strays",
+        title="Single passes: deviation d from the plain answer",
         subtitle=subtitle,
         x="concentration ν",
         y=f"d ({units})" if units else "d",

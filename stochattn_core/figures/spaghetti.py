@@ -1,4 +1,4 @@
-"""Spaghetti: two contours of every member on one map. Where the lines part, the forecast is unsure."""
+"""Spaghetti: two contours of every member on one map. Where the lines part, the forecast is uncertain."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ WIDTH = {"ensemble": 1.0, "truth": 2.4, "plain": 1.4}  # pixels
 
 
 def contour_lines(field: np.ndarray, grid: Grid, level: float) -> tuple[np.ndarray, np.ndarray]:
-    """Longitude and latitude (degrees, not wrapped) of where the field equals the level, (point,), NaN between the lines.
+    """Return longitude and latitude (degrees, not wrapped) of the contour at the level, (point,), NaN between the lines.
 
-    Lines go on over the first column and up to the poles, and are drawn on a cubic spline through the cells, because
-    straight steps of 5 degrees have corners; where cells are missing there is no spline, and lines end at them.
+    Lines continue past the first column and up to the poles. They follow a cubic spline through the cells, because straight steps of
+    5 degrees have corners; a field with missing cells has no spline, and lines end at these cells.
     """
     rows = padded_rows(grid)
     columns = np.append(grid.columns, 360.0) if grid.is_cyclic else grid.columns
@@ -38,8 +38,8 @@ def contour_lines(field: np.ndarray, grid: Grid, level: float) -> tuple[np.ndarr
 
 
 def _refined(rows: np.ndarray, columns: np.ndarray, values: np.ndarray, is_cyclic: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A grid REFINE times finer, from a spline that goes on past the first and last column."""
-    from scipy.interpolate import RectBivariateSpline  # takes long to import, and the app's first map does without it
+    """Return a grid REFINE times finer, from a spline that continues past the first and last column."""
+    from scipy.interpolate import RectBivariateSpline  # imported here because it is slow, and the first map of the app does not need it
 
     if is_cyclic:
         wide = np.concatenate([columns[-5:-1] - 360, columns, columns[1:5] + 360])
@@ -51,7 +51,7 @@ def _refined(rows: np.ndarray, columns: np.ndarray, values: np.ndarray, is_cycli
 
 
 def projected_contours(fields: Sequence[np.ndarray], grid: Grid, projection: Projection, level: float) -> tuple[np.ndarray, np.ndarray]:
-    """The contours of all the fields as one line with gaps."""
+    """Return the contours of all fields as one line with gaps."""
     parts = [contour_lines(field, grid, level) for field in fields]
     gap = np.array([np.nan])
     longitude, latitude = (np.concatenate([piece for part in parts for piece in (part[axis], gap)]) for axis in (0, 1))
@@ -61,10 +61,10 @@ def projected_contours(fields: Sequence[np.ndarray], grid: Grid, projection: Pro
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Contours:
-    """The contours of every member, of the truth and of the plain model: what a map of them shows on a screen or in print.
+    """The contours of every member, of the truth and of the plain model, for a map on screen or in print.
 
     members: (member, latitude, longitude); truth, plain: (latitude, longitude), same units; levels: in these units.
-    level_text: what the contours are called ("5,400 m"): geopotential is contoured in m2 s-2 and spoken of in metres.
+    level_text: names of the contours ("5,400 m"), because geopotential is contoured in m2 s-2 but named in metres.
     """
 
     members: np.ndarray
@@ -80,19 +80,19 @@ class Contours:
 
     @property
     def plane(self) -> tuple[Grid, Projection]:
-        """ValueError says what is wrong with the latitudes or longitudes."""
+        """Grid and projection. ValueError says what is wrong with the latitudes or longitudes."""
         grid = Grid.of(self.latitude, self.longitude)
         return grid, self.projection or default_projection(grid)
 
     @property
     def fields(self) -> dict[str, Sequence[np.ndarray]]:
-        """What is contoured, by its role in a Palette; the plain model over the truth, which would hide it where the two agree."""
+        """The fields by their role in a Palette; the plain model last, because the truth would hide it where the two agree."""
         contoured: dict[str, Sequence[np.ndarray]] = {"ensemble": list(self.members)}
         return contoured | {role: [field] for role, field in (("truth", self.truth), ("plain", self.plain)) if field is not None}
 
     @property
     def names(self) -> list[tuple[tuple[float, float], str]]:
-        """Where the levels are named, and how; one whose lines are too short has no name."""
+        """Places and texts of the names of the levels; a level whose lines are too short has none."""
         grid, projection = self.plane
         named: dict[tuple[float, float], str] = {}
         for level, text in zip(self.levels, self.level_text, strict=True):
@@ -103,12 +103,12 @@ class Contours:
 
 
 def spaghetti(shown: Contours, *, palette: Palette = BROWSER, height: int | None = None) -> go.Figure:
-    """The contours in a browser.   height: pixels."""
+    """Draw the contours for a browser.   height: pixels."""
     grid, projection = shown.plane
     figure = go.Figure()
     draw_ground(figure, grid, projection, palette=palette, over_field=False)
-    for one in figure.data[1:2]:
-        one.update(line={"width": 0.7}, opacity=0.75)
+    for coast in figure.data[1:2]:
+        coast.update(line={"width": 0.7}, opacity=0.75)
     for i, level in enumerate(shown.levels):
         for role, fields in shown.fields.items():
             x, y = projected_contours(fields, grid, projection, level)
@@ -123,11 +123,11 @@ def spaghetti(shown: Contours, *, palette: Palette = BROWSER, height: int | None
 
 
 def label_place(
-    x: np.ndarray, y: np.ndarray, projection: Projection, taken: Sequence[tuple[float, float]] = ()
+    x: np.ndarray, y: np.ndarray, projection: Projection, others: Sequence[tuple[float, float]] = ()
 ) -> tuple[float, float] | None:
-    """Where the name of a contour is written: on its longest line, near its middle, off the edge of the map and off other names.
+    """Return where to write the name of a contour: on its longest line, near the middle, away from the edge and from other names.
 
-    x, y: (point,) with NaN between lines.   None where no line is long enough for a name.
+    x, y: (point,) with NaN between lines.   others: places of other names.   None if no line is long enough.
     """
     pieces = [piece for piece in np.split(np.arange(len(x)), np.flatnonzero(~np.isfinite(x))) if len(piece) > 8]
     if not pieces:
@@ -138,7 +138,7 @@ def label_place(
         inside = np.hypot(x[longest], y[longest]) < 0.8 * half_x
     else:
         inside = (np.abs(x[longest]) < 0.75 * half_x) & (np.abs(y[longest]) < 0.9 * half_y)
-    free = [np.hypot(x[longest] - a, y[longest] - b) > 0.4 * half_x for a, b in taken]
+    free = [np.hypot(x[longest] - a, y[longest] - b) > 0.4 * half_x for a, b in others]
     from_middle = np.abs(np.arange(len(longest)) - len(longest) // 2)
     good = np.logical_and.reduce([inside, *free])
     best = longest[np.where(good, from_middle, from_middle + 2 * len(longest)).argmin()]
@@ -146,7 +146,7 @@ def label_place(
 
 
 def _name_level(figure: go.Figure, place: tuple[float, float], text: str, palette: Palette) -> None:
-    """The level on paper colour."""
+    """Write the name of a level on the colour of the paper."""
     figure.add_annotation(
         x=place[0],
         y=place[1],

@@ -1,4 +1,4 @@
-"""Spectra by zonal wavenumber: truth, one member, the mean; and beneath, each over the truth, 1 when as rough as it."""
+"""Spectra by zonal wavenumber: truth, one member and mean; below, the ratio of each to the truth."""
 
 from __future__ import annotations
 
@@ -25,8 +25,10 @@ def spectrum(
     palette: Palette = BROWSER,
     height: int = 470,
 ) -> go.Figure:
-    """All arrays (wavenumber,), k = 1 and up; powers in units squared.   low, high: 90% range of member / truth, NaN where
-    the truth has no power to compare with: no ratio is drawn there."""
+    """Draw power by wavenumber. All arrays: (wavenumber,), k = 1 and up; powers in units squared.
+
+    low, high: 90% range of member / truth, NaN where the truth has no power; no ratio is drawn there.
+    """
     figure = make_subplots(rows=2, cols=1, shared_xaxes=True, row_heights=[0.62, 0.38], vertical_spacing=0.06)
     lines = [
         (mean, palette.ensemble, "dash", 1.8, "ensemble mean"),
@@ -60,7 +62,7 @@ def spectrum(
         line={"width": 0},
         mode="lines",
         hoverinfo="skip",
-        name="its 90% range",
+        name="90% range of a member",
         zorder=-1,
         row=2,
         col=1,
@@ -77,6 +79,6 @@ def spectrum(
     figure.update_yaxes(range=[ends[0] - 0.4, ends[1] + 0.3], row=1, col=1)
     figure.update_yaxes(type="log", exponentformat="power", nticks=6, title_text=f"power, ({units})²" if units else "power", row=1, col=1)
     top = np.nanmax(np.concatenate([[1.0], ratio, high[known]]))
-    figure.update_yaxes(range=[0, min(max(1.35, float(top) * 1.08), 4.0)], title_text="over truth", row=2, col=1)
+    figure.update_yaxes(range=[0, min(max(1.35, float(top) * 1.08), 4.0)], title_text="ratio to truth", row=2, col=1)
     figure.update_layout(hovermode="x unified")
     return legend_below(figure, -0.17)

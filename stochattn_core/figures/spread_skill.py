@@ -1,4 +1,4 @@
-"""Spread against error, in bins of cases that the ensemble gave like spread: on the diagonal when calibrated."""
+"""Spread against error, in bins of cases with similar spread; on the diagonal for a calibrated ensemble."""
 
 from __future__ import annotations
 
@@ -22,8 +22,10 @@ def spread_skill(
     palette: Palette = BROWSER,
     height: int = 262,
 ) -> go.Figure:
-    """spread: (bin,) root-mean member variance times sqrt((M+1)/M); error: (bin,) RMSE of the ensemble mean, between
-    low and high by chance; count: (bin,) values."""
+    """Draw error over spread. spread: (bin,) root-mean member variance times sqrt((M+1)/M); error: (bin,) RMSE of the ensemble mean.
+
+    low, high: (bin,) 90% range of error.   count: (bin,) values.
+    """
     keep = (count > 0) & np.isfinite(spread) & np.isfinite(error)
     spread, error, count = spread[keep], error[keep], count[keep]
     reach = {} if low is None or high is None else {"array": (high[keep] - error), "arrayminus": (error - low[keep])}
@@ -48,7 +50,7 @@ def spread_skill(
         hovertemplate="spread %{x:.4g}<br>error %{y:.4g}<br>%{customdata:,} values<extra></extra>",
         name="bins",
     )
-    # each side of the diagonal says what it means, unless the points are there
+    # each side of the diagonal has its meaning written on it, unless the points are there
     if not ratio > 1.6:
         figure.add_annotation(x=top * 0.98, y=top * 0.06, text="too wide", showarrow=False, xanchor="right", font={"size": 11.5})
     if not ratio < 0.6:

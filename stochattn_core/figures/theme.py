@@ -1,4 +1,4 @@
-"""One colour for one role in every figure, and the layout that all figures share.
+"""One colour for each role in every figure, and the layout that all figures share.
 
 LIGHT and DARK are for figures saved on their own. BROWSER holds names that pages/ui/figure.js replaces with
 `chartCategoricalColors` of .streamlit/config.toml in the viewer's browser, so that a figure follows a switch between
@@ -14,14 +14,14 @@ import plotly.graph_objects as go
 
 @dataclass(frozen=True)
 class Palette:
-    """Colours by role. The pairs that meet in one plot stay apart for the common colour deficiencies; roles also differ by mark."""
+    """Colours by role. Pairs that meet in one plot differ for common colour deficiencies too; roles also differ by mark."""
 
     ensemble: str  # members, their mean, spread
     truth: str  # what was observed
     plain: str  # the plain model's one answer
-    error: str  # how far a forecast was off; cases outside their interval
-    reference: str  # forecasts nobody needs a network for; the ideal line
-    band90: str  # central 90% of the members, and every "this is still chance" band
+    error: str  # errors of forecasts; cases outside their interval
+    reference: str  # reference forecasts (persistence, climatology); the ideal line
+    band90: str  # central 90% of the members, and every band of chance
     band50: str  # central 50%
     good: str
     doubtful: str
@@ -68,7 +68,7 @@ BROWSER = Palette(*[*(f"#{slot:06d}" for slot in range(1, 11)), "#000036", "#000
 def finish(
     figure: go.Figure, *, title: str, subtitle: str, x: str = "", y: str = "", height: int = 320, palette: Palette = BROWSER
 ) -> go.Figure:
-    """Title, axes, legend and margins, the same in every figure. Backgrounds stay transparent: the page's own shows through."""
+    """Give a figure its title, axes, legend and margins. The background stays transparent, so that the page shows through."""
     figure.update_layout(
         title={
             "text": f'{title}<br><span style="font-size:12.5px;font-weight:400">{subtitle}</span>' if title else "",
@@ -92,7 +92,7 @@ def finish(
     )
     axis = {"automargin": True, "zeroline": False, "gridwidth": 1, "title": {"standoff": 8}, "fixedrange": True}
     if palette is BROWSER:
-        figure.layout.template = go.layout.Template()  # the page's own is put in by the browser
+        figure.layout.template = go.layout.Template()  # the browser puts in that of the page
     else:
         axis |= {"gridcolor": palette.band90}
         figure.update_layout(paper_bgcolor=palette.paper, font={"color": palette.text})
@@ -106,7 +106,7 @@ def finish(
 
 
 def legend_below(figure: go.Figure, y: float = -0.16) -> go.Figure:
-    """A legend under the plot, where it hides nothing; y is how far below, in heights of the plot."""
+    """Put the legend below the plot, where it hides nothing. y: how far below, in heights of the plot."""
     figure.update_layout(
         showlegend=True,
         legend={"orientation": "h", "x": 0, "y": y, "yanchor": "top", "font": {"size": 12}, "itemclick": "toggle", "tracegroupgap": 4},
@@ -115,7 +115,7 @@ def legend_below(figure: go.Figure, y: float = -0.16) -> go.Figure:
 
 
 def number(value: float, digits: int = 3) -> str:
-    """A number in three digits and no more: 0.0123, 1.23, 123, 12,300; a dash where there is none."""
+    """Return a number with three digits: 0.0123, 1.23, 123, 12,300; a dash for NaN."""
     if value != value:
         return "–"
     if value in (float("inf"), float("-inf")):
@@ -131,10 +131,10 @@ def number(value: float, digits: int = 3) -> str:
 
 
 def title_size(n_member: int, n_case: int, more: str = "") -> str:
-    """The sizes behind a plot, in words: every title shows them."""
+    """Return the sizes behind a plot in words, for the line under its title."""
     return f"M = {n_member} members · N = {n_case:,} values" + (f", {more}" if more else "")
 
 
 def units_text(units: str) -> str:
-    """Units as they are printed; files keep the names of CF."""
+    """Return units as they are printed; files keep the names of CF."""
     return {"degC": "°C", "degF": "°F", "m s-1": "m/s", "m2 s-2": "m²/s²"}.get(units, units)

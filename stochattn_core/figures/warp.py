@@ -1,4 +1,4 @@
-"""Fields on a latitude-longitude grid to the pixels of a map: the poles and the date line closed, index arrays kept."""
+"""From fields on a latitude-longitude grid to the pixels of a map, without gaps at the poles and the date line; indices are cached."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from stochattn_core.figures.projection import LINE_STEP, Projection, wrapped
 
-PIXELS = 300  # across a map that is twice as wide as high; a disc of like area takes fewer
+PIXELS = 300  # across a map that is twice as wide as high; a disc of similar area has fewer
 
 
 @dataclass(frozen=True)
@@ -62,13 +62,13 @@ class Grid:
 
     @property
     def is_cyclic(self) -> bool:
-        """All the way round: the step from the last column to the first is like the others."""
+        """Whether it goes all the way round: the step from the last column to the first is like the others."""
         columns = self.columns
         return bool(360 - columns[-1] <= 1.5 * np.diff(columns).max())
 
     @property
     def reaches(self) -> tuple[bool, bool]:
-        """Whether the cells go on to the south pole, and to the north pole."""
+        """Whether the cells extend to the south pole, and to the north pole."""
         rows = self.rows
         return bool(rows[0] - (rows[1] - rows[0]) <= -90), bool(rows[-1] + (rows[-1] - rows[-2]) >= 90)
 
@@ -93,14 +93,14 @@ class Grid:
         return float(wrapped(self.longitude[0] + self.columns[-1] / 2)), float((self.rows[0] + self.rows[-1]) / 2)
 
     def holds(self, longitude: np.ndarray, latitude: np.ndarray) -> np.ndarray:
-        """Whether places in degrees lie within its cells; False where NaN."""
+        """Return whether places in degrees lie within its cells; False where NaN."""
         edge = self.column_edges
         with np.errstate(invalid="ignore"):
             east = (longitude - self.longitude[0] - edge[0]) % 360 + edge[0]
             return (latitude >= self.row_edges[0]) & (latitude <= self.row_edges[-1]) & (self.is_cyclic | (east <= edge[-1]))
 
     def checked(self, field: np.ndarray) -> np.ndarray:
-        """The field as float32, (..., latitude, longitude), from south to north."""
+        """Return the field as float32, (..., latitude, longitude), from south to north."""
         field = np.asarray(field, dtype=np.float32)
         if field.shape[-2:] != self.shape:
             raise ValueError(
@@ -129,7 +129,7 @@ class Pixels(NamedTuple):
 
 @lru_cache(maxsize=64)
 def view(projection: Projection, grid: Grid) -> tuple[float, float, float, float]:
-    """West, east, south, north on the plane: the whole map for a global grid, else what the grid covers and a margin."""
+    """Return west, east, south, north in the plane: the whole map for a global grid, else the extent of the grid with a margin."""
     if grid.is_cyclic and (not projection.kind.is_round or grid.is_global or grid.reaches[1]):
         return projection.extent
     rows, columns = grid.row_edges, grid.column_edges
@@ -151,7 +151,7 @@ def view(projection: Projection, grid: Grid) -> tuple[float, float, float, float
 
 @lru_cache(maxsize=48)
 def pixels(projection: Projection, grid: Grid, across: int = PIXELS, smooth: bool = True) -> Pixels:
-    """Where every pixel of the map lies on the globe, and which cells it takes its value from.
+    """Return the place of every pixel on the globe, and the cells from which it takes its value.
 
     smooth: bilinear between the middles of cells, weights by degrees; otherwise the cell that holds the pixel.
     """
@@ -193,14 +193,14 @@ def pixels(projection: Projection, grid: Grid, across: int = PIXELS, smooth: boo
 
 
 def padded_rows(grid: Grid) -> np.ndarray:
-    """Latitudes with the poles, where the grid reaches them without having them."""
+    """Return latitudes with the poles added where the cells extend to them."""
     south, north = grid.reaches
     rows = grid.rows
     return np.concatenate([[-90.0] if south and rows[0] > -90 else [], rows, [90.0] if north and rows[-1] < 90 else []])
 
 
 def padded(field: np.ndarray, grid: Grid) -> np.ndarray:
-    """(..., latitude, longitude) from south to north -> with a row at each pole, its mean, and the first column again at 360 degrees."""
+    """Return (..., latitude, longitude) with a row of means at each pole and the first column again at 360 degrees."""
     south, north = grid.reaches
     rows = grid.rows
     parts = [field]
@@ -213,21 +213,21 @@ def padded(field: np.ndarray, grid: Grid) -> np.ndarray:
 
 
 def warp(field: np.ndarray, grid: Grid, projection: Projection, *, across: int = PIXELS, smooth: bool = True) -> np.ndarray:
-    """field: (latitude, longitude).   Returns (row, column) float32 on the lattice of `pixels`, NaN where it shows nothing.
+    """Return a field on the lattice of `pixels`. field: (latitude, longitude).   Returns (row, column) float32, NaN where it shows nothing.
 
-    Where a cell is missing (NaN), pixels nearer to it than to others are missing and the others do without it.
+    If a cell is missing (NaN), pixels nearer to it than to other cells are NaN, and other pixels leave it out.
     """
     place = pixels(projection, grid, across, smooth)
     field = grid.checked(field)
     flat = (padded(field, grid) if smooth else field).ravel()
     values = flat[place.cell]
     if np.isfinite(flat).all():
-        found = (place.weight * values).sum(axis=0)
+        shown = (place.weight * values).sum(axis=0)
     else:
         known = np.isfinite(values)
         weight = (place.weight * known).sum(axis=0)
         total = (place.weight * np.where(known, values, 0)).sum(axis=0)
-        found = np.where(weight > 0.5, total / np.maximum(weight, 1e-6), np.nan)
+        shown = np.where(weight > 0.5, total / np.maximum(weight, 1e-6), np.nan)
     out = np.full(place.shown.shape, np.nan, dtype=np.float32)
-    out[place.shown] = found
+    out[place.shown] = shown
     return out

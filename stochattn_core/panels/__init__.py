@@ -1,4 +1,4 @@
-"""The table of panels: Explore's views and tabs, the Tune page, the report and every export loop over it.
+"""The table of panels: the views and tabs of Explore, the Tune page, the report and the exports loop over it.
 
 A new panel is one file here and one line in PANELS.
 """
@@ -65,12 +65,12 @@ PANELS: dict[str, Panel] = {
 
 
 def shown(view: View, *places: Place) -> list[Panel]:
-    """The panels of these places that are shown for a view, in the order of the table."""
+    """Return the panels of these places that are shown for a view, in the order of the table."""
     return [panel for panel in PANELS.values() if panel.place in places and panel.shows(view)]
 
 
 def tabs(view: View) -> dict[str, list[Panel]]:
-    """The panels of each tab by its title."""
+    """Return the panels of each tab, by the title of the tab."""
     by_title: dict[str, list[Panel]] = {}
     for panel in shown(view, "tab"):
         by_title.setdefault(panel.tab, []).append(panel)

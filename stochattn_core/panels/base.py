@@ -33,19 +33,19 @@ class OneForecast(NamedTuple):
     plain: np.ndarray
 
 
-def _at_once(what: str, which: Any, make: Callable[[], T]) -> T:
+def _make_now(what: str, which: Any, make: Callable[[], T]) -> T:
     return make()
 
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """Everything that a panel may look at.
+    """Everything from which a panel is made.
 
-    evaluation: of the chosen setting; None while only `first` is known, the forecast of the chosen case.   lead: 0 for all lead times, else
-    one of the dataset's.   case: a position in the test part.   member: counts from 1.   map_field: what a map shows of one forecast (FIELDS of
-    panels.field_map).   projection: a name of figures.projection.PROJECTIONS.   has_wind: arrows of wind_fields() on the map.
-    region: a box that the user drew.   by_lead: summaries at the lead times that are known.   by_layers: title of a group of layers to its
-    pattern and summary.   remember(what, which, make): keeps what several panels derive from the same evaluation.
+    evaluation: of the chosen setting; None while only `first`, the forecast of the chosen case, is known.   lead: 0 for all lead times, else
+    one of the dataset's.   case: a position in the test part.   member: from 1 on.   map_field: the field of a map (FIELDS of
+    panels.field_map).   projection: a name of figures.projection.PROJECTIONS.   has_wind: whether arrows of wind_fields() are on the map.
+    region: a box that the user drew.   by_lead: summaries at the lead times that are known.   by_layers: pattern and summary by title of a
+    group of layers.   remember(what, which, make): returns make(), computed once for all panels of the same evaluation.
     """
 
     dataset: Dataset
@@ -63,25 +63,25 @@ class View:
     by_layers: Mapping[str, tuple[str, Summary]] = field(default_factory=dict)
     tuning: Tuning | None = None
     comparison: Comparison | None = None
-    remember: Callable[[str, Any, Callable[[], Any]], Any] = _at_once
+    remember: Callable[[str, Any, Callable[[], Any]], Any] = _make_now
 
     @property
     def known(self) -> Evaluation:
-        """The evaluation, for panels that need one."""
+        """The evaluation; ValueError without one."""
         if self.evaluation is None:
             raise ValueError("expected a view with an evaluation, got one without; evaluate the setting first")
         return self.evaluation
 
     @property
     def tuned(self) -> Tuning:
-        """The tuning, for panels that need one."""
+        """The tuning; ValueError without one."""
         if self.tuning is None:
             raise ValueError("expected a view with a tuning, got one without; tune first")
         return self.tuning
 
     @property
     def compared(self) -> Comparison:
-        """The comparison, for panels that need one."""
+        """The comparison; ValueError without one."""
         if self.comparison is None:
             raise ValueError("expected a view with a comparison, got one without; compare first")
         return self.comparison
@@ -92,7 +92,7 @@ class View:
 
     @property
     def statistics(self) -> Statistics:
-        """The sums of what is shown: of all lead times or of one; of a grid those of all cells by their area."""
+        """The sums behind the scores that are shown: of all lead times or of one; of a grid, of all cells weighted by area."""
         if self.ensemble.latitude:
             return self.ensemble.pooled
         if not self.lead:
@@ -101,13 +101,13 @@ class View:
 
     @property
     def ratio(self) -> float:
-        """The spread-skill ratio of what is shown."""
-        whole = not self.lead or self.ensemble.latitude
-        return float((self.known.scores if whole else scores(self.statistics))["spread_skill_ratio"])
+        """The spread-skill ratio for the lead times that are shown."""
+        has_all_leads = not self.lead or self.ensemble.latitude
+        return float((self.known.scores if has_all_leads else scores(self.statistics))["spread_skill_ratio"])
 
     @cached_property
     def summary(self) -> Summary:
-        """The scores of what is shown, with their ranges and judgements."""
+        """The scores for the lead times that are shown, with their ranges and judgements."""
         return self.remember("summary", self.lead, lambda: summarise(self.statistics))
 
     @property
@@ -122,11 +122,11 @@ class View:
 class Panel:
     """One line of PANELS.
 
-    key: names the panel, its figure on the page and its entry in the cache, so that no two panels can show each other's figure.
-    tab: title of the tab it belongs to; panels of one tab stand side by side.   tasks: where it is shown.   choices: the fields of a View on
-    which it depends besides the evaluation.   is_cached: False where it depends on more than `choices`.   serves(view): is it the one to show?
-    numbers(view): what figure, reading and table are made of.   figure: None for a panel that is a table alone.   reading: the sentence under
-    the figure.   table: the numbers behind it, for CSV files and screen readers.   is_wide: has a row of its own.   in_report: also in the report.
+    key: names the panel, its figure on the page and its cache entry, so that no panel can show another's figure.   place: where on the pages.
+    tab: title of its tab; panels of one tab stand side by side.   tasks: the tasks for which it is shown.   choices: the fields of a View on
+    which it depends besides the evaluation.   is_cached: False if it depends on more than `choices`.   serves(view): is it shown for this view?
+    numbers(view): the data of figure, reading and table.   figure: None for a table alone.   reading: the sentence under the figure.
+    table: the numbers behind it, for CSV files and screen readers.   is_wide: takes a whole row.   in_report: is part of the report.
     """
 
     key: str
@@ -145,15 +145,15 @@ class Panel:
     in_report: bool = False
 
     def shows(self, view: View) -> bool:
-        """Whether the panel is shown for this view."""
+        """Return whether the panel is shown for this view."""
         return view.dataset.task in self.tasks and self.serves(view)
 
     def which(self, view: View) -> tuple[Any, ...]:
-        """What of the view the panel depends on, beside its evaluation: the rest of its cache key."""
+        """Return the choices of the view on which the panel depends besides the evaluation: the rest of its cache key."""
         return tuple(getattr(view, name) for name in self.choices)
 
     def draw(self, view: View, palette: Palette = BROWSER) -> Drawn:
-        """Return figure and sentence. The table is made when it is asked for: it may be long."""
+        """Return figure and sentence. The table is made on request, because it may be long."""
         numbers = self.numbers(view)
         return Drawn(self.figure(numbers, palette) if self.figure else None, self.reading(numbers))
 

@@ -1,4 +1,4 @@
-"""Every case as one row: what came true, what was forecast, how sure."""
+"""Every case as one row: truth, plain model, ensemble mean, spread and 90% interval."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from stochattn_core.panels.base import Panel, View
 
 
 def rows_of(ensemble: Ensemble, lead: int = 0) -> pd.DataFrame:
-    """One row for each case (and lead time; lead 0 stands for all of them)."""
+    """Return one row for each case and lead time. lead: one lead time, or 0 for all of them."""
     members, target, plain = np.asarray(ensemble.members), ensemble.target, ensemble.plain
     leads = [lead] if lead else list(ensemble.lead_time)
     if ensemble.lead_time:
-        places = [ensemble.lead_time.index(one) for one in leads]
+        places = [ensemble.lead_time.index(lead_time) for lead_time in leads]
         members, target, plain = members[:, :, places].reshape(len(members), -1), target[:, places].ravel(), plain[:, places].ravel()
     low, high = central(members, 0.9)
     rows = {ensemble.dims[0]: np.repeat(np.asarray(ensemble.index), len(leads) if ensemble.lead_time else 1)}

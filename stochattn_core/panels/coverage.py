@@ -1,4 +1,4 @@
-"""Coverage: how often central intervals of every nominal level hold the truth."""
+"""Coverage: how often central intervals of each nominal level contain the truth."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from stochattn_core.panels.base import Panel, View
 
 
 class Numbers(NamedTuple):
-    """(level,) each, of the levels that the members can reach: 19 members hold 90% between them, so they have no 95% interval."""
+    """(level,) each, for the levels that the members can reach: 19 members span 90%, so they have no 95% interval."""
 
     nominal: np.ndarray
     observed: np.ndarray
@@ -57,13 +57,13 @@ def table(numbers: Numbers) -> pd.DataFrame:
 
 
 def read_coverage(level: np.ndarray, observed: np.ndarray) -> str:
-    """The sentence under a coverage curve: the largest gap between what intervals say and what they hold."""
+    """Return the sentence under a coverage curve: the largest gap between nominal and observed coverage."""
     gap = observed - level
     worst = int(np.argmax(np.abs(gap)))
     if abs(gap[worst]) < 0.03:
-        return "Intervals hold what they say, within 3 points at every level."
-    kind = "less than they say: the ensemble is too narrow" if gap[worst] < 0 else "more than they say: the ensemble is too wide"
-    return f"Intervals hold {kind}; the largest gap is at {level[worst]:.0%}, which holds {observed[worst]:.0%}."
+        return "Intervals hold the truth as often as they should, within 3 percentage points at every level."
+    kind = "rarely: the ensemble is too narrow" if gap[worst] < 0 else "often: the ensemble is too wide"
+    return f"Intervals hold the truth too {kind}. The largest gap: {level[worst]:.0%} intervals hold {observed[worst]:.0%} of the truths."
 
 
 panel = Panel("coverage", "Coverage", "tab", numbers, reading, table, figure, tab="Coverage", choices=("lead",), in_report=True)

@@ -51,7 +51,7 @@ def numbers(view: View) -> Numbers:
 
 
 def numbers_at_lead(view: View) -> Numbers:
-    """All forecasts at one lead time, by the time they are valid for."""
+    """All forecasts at one lead time, by valid time."""
     ensemble, lead = view.ensemble, view.lead
     place, first = ensemble.lead_time.index(lead), max(0, len(ensemble.index) - N_SHOWN)
     members, truth = np.asarray(ensemble.members[:, first:, place]), ensemble.target[first:, place]
@@ -63,7 +63,7 @@ def numbers_at_lead(view: View) -> Numbers:
         members,
         truth,
         ensemble.plain[first:, place],
-        f"Every forecast made {lead} {lead_unit_text(ensemble.lead_unit, lead)}".rstrip() + " before",
+        f"Forecasts {lead} {lead_unit_text(ensemble.lead_unit, lead)}".rstrip() + " ahead",
         f"M = {len(members)} members · N = {len(truth):,} forecasts" + (", the latest" if first else ""),
         quantity_text(ensemble.name, ensemble.units),
     )
@@ -109,21 +109,20 @@ def table(numbers: Numbers) -> pd.DataFrame:
 
 
 def read_fan(members: np.ndarray, truth: np.ndarray, low: np.ndarray, high: np.ndarray) -> str:
-    """The sentence under one fan: how many lead times the 90% band holds, and that one case proves little."""
+    """Return the sentence under one fan: at how many lead times the 90% band holds the truth, and that one case proves little."""
     known = np.isfinite(truth)
     if not known.any():
         return "The truth of this case is not known."
     if np.ptp(members, axis=0).max() < 1e-9:
-        return "The plain model gives one line and no word on how far to trust it; move the slider below ∞."
-    held = int(((truth >= low) & (truth <= high))[known].sum())
-    verdict = "one case proves little, the PIT counts them all"
-    if held == known.sum():
-        return f"The 90% band holds the truth at all {held} lead times; {verdict}."
-    return f"The 90% band holds the truth at {held} of {int(known.sum())} lead times; {verdict}."
+        return "The plain model (ν = ∞) gives one line without uncertainty; move the slider to a smaller ν."
+    n_inside = int(((truth >= low) & (truth <= high))[known].sum())
+    if n_inside == known.sum():
+        return f"The 90% band holds the truth at all {n_inside} lead times. One case proves little; the PIT histogram counts all cases."
+    return f"The 90% band holds the truth at {n_inside} of {int(known.sum())} lead times. One case proves little; the PIT histogram counts all cases."
 
 
 def times_around(index: pd.Index, case: int, n_past: int, n_after: int) -> tuple[np.ndarray, np.ndarray]:
-    """Times of the last n_past values up to the init time, and of the n_after after it, at the spacing of the index."""
+    """Return the times of the last n_past values up to the init time, and of the n_after values after it, at the spacing of the index."""
     if isinstance(index, pd.DatetimeIndex):
         frequency = pd.infer_freq(index[:50]) if len(index) > 3 else None
         step = pd.tseries.frequencies.to_offset(frequency) if frequency else (index[1:] - index[:-1]).min()

@@ -34,7 +34,7 @@ WIND_NAME = "true wind"
 
 
 class Numbers(NamedTuple):
-    """One map as it is drawn and exported. values: (latitude, longitude).   quantity: its name under the pointer.   wind: u and v."""
+    """One map as it is drawn and exported. values: (latitude, longitude).   quantity: the name shown on hover.   wind: u and v."""
 
     values: np.ndarray
     quantity: str
@@ -63,12 +63,12 @@ class Numbers(NamedTuple):
 
 
 def numbers(view: View) -> Numbers:
-    """The map that is chosen, of one forecast."""
+    """Return the chosen field of one forecast."""
     data, (members, _) = view.dataset, view.forecast
     units, place = units_text(data.units), (data.latitude, data.longitude)
     truth = data.test.target[view.case].numpy()
     mean, spread = members.mean(axis=0), members.std(axis=0, ddof=1)
-    of_value = of_error if "component_of_wind" in data.target_name else of_field  # to the east or to the west: zero is the middle
+    of_value = of_error if "component_of_wind" in data.target_name else of_field  # eastward or westward: zero is the middle
     values, quantity, title, scale = {
         "mean": (mean, "ensemble mean", "Ensemble mean", of_value(mean, truth)),
         "spread": (spread, "spread", "Spread", of_magnitude(spread)),
@@ -79,7 +79,7 @@ def numbers(view: View) -> Numbers:
     if view.map_field == "error":
         sentence = read_error_map(values, spread, *place, units)
     elif view.map_field == "spread" and not spread.max() > 0:
-        sentence = "The plain model has no spread: every member is the same."
+        sentence = "There is no spread: every member is the same."
     else:
         sentence = read_field_map(values, *place, quantity, units)
     return Numbers(
@@ -96,7 +96,7 @@ def numbers(view: View) -> Numbers:
 
 
 def about_forecast(data: Dataset, case: int, n_member: int) -> str:
-    """Under the title: how many members, from when, how far ahead."""
+    """Return the line under the title: number of members, init time, lead time."""
     return map_subtitle(n_member=n_member, more=f"from {start_text(data, case)}, {data.lead_time[0]} {data.lead_unit} ahead")
 
 
@@ -112,7 +112,7 @@ def figure(numbers: Numbers, palette: Palette) -> go.Figure:
 
 
 def print_figure(numbers: Numbers) -> Figure:
-    """The same map for a page of paper."""
+    """Return the same map for print."""
     return map_export(**numbers.drawn, wind=numbers.wind, wind_name=WIND_NAME)
 
 
@@ -121,7 +121,7 @@ def table(numbers: Numbers) -> pd.DataFrame:
 
 
 def grid_table(latitude: Sequence[float], longitude: Sequence[float], fields: Mapping[str, np.ndarray]) -> pd.DataFrame:
-    """One row for each cell: latitude, longitude and the fields, (latitude, longitude) each."""
+    """Return one row for each cell: latitude, longitude and the fields, (latitude, longitude) each."""
     rows, columns = np.meshgrid(latitude, longitude, indexing="ij")
     return pd.DataFrame(
         {"latitude": rows.ravel(), "longitude": columns.ravel()} | {name: np.ravel(values) for name, values in fields.items()}
@@ -129,7 +129,7 @@ def grid_table(latitude: Sequence[float], longitude: Sequence[float], fields: Ma
 
 
 def read_error_map(error: np.ndarray, spread: np.ndarray, latitude: Sequence[float], longitude: Sequence[float], units: str = "") -> str:
-    """The sentence under the error of the mean in one forecast: its worst place, and how many standard deviations that is.
+    """Return the sentence under the error of the mean in one forecast: the place of the largest error, and its size in spreads.
 
     error: mean minus truth; spread: standard deviation of the members; both (latitude, longitude).
     """
@@ -145,7 +145,7 @@ def read_error_map(error: np.ndarray, spread: np.ndarray, latitude: Sequence[flo
     area = cell_area(latitude, error.shape)[known]
     outside = float((area * (size[known] > 1.645 * spread[known])).sum() / area.sum())
     times = number(float(size[row, column] / spread[row, column]), 2)
-    return f"{start}, {times} times the spread there. The truth lies more than 1.64 spreads off over {outside:.0%} of the area; 10% is expected."
+    return f"{start}, {times} times the spread there. The error exceeds 1.64 spreads over {outside:.0%} of the area; about 10% is expected."
 
 
 panel = Panel(

@@ -1,4 +1,4 @@
-"""Predicted against true over the cases of a table, with intervals."""
+"""Predicted against true values of the cases of a table, with 90% intervals."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from stochattn_core.panels.text import quantity_text
 
 
 class Numbers(NamedTuple):
+    """case: the position of the marked case."""
+
     ensemble: Ensemble
     case: int
 
@@ -49,17 +51,17 @@ def table(numbers: Numbers) -> pd.DataFrame:
 
 
 def read_fitted(outside: int, n_case: int) -> str:
-    """The sentence under predicted against true, over all cases: how many truths lie outside the 90% interval; 10% should."""
+    """Return the sentence under predicted against true: how many of all truths lie outside their 90% interval; 10% should."""
     share = outside / max(n_case, 1)
     chance = 1.645 * np.sqrt(0.09 / max(n_case, 1))
-    sentence = f"{outside:,} of {n_case:,} truths ({share:.0%}) lie outside their 90% interval, where 10% should"
+    sentence = f"{outside:,} of {n_case:,} truths ({share:.0%}) lie outside their 90% interval; 10% is expected"
     if abs(share - 0.1) <= chance:
-        return f"{sentence}: within chance for this many cases."
-    return f"{sentence}: the intervals are too {'short' if share > 0.1 else 'long'}."
+        return f"{sentence}. Chance alone can explain the difference."
+    return f"{sentence}. The intervals are too {'narrow' if share > 0.1 else 'wide'}."
 
 
 def n_outside(members: np.ndarray, truth: np.ndarray) -> int:
-    """How many truths lie outside their 90% interval. members: (member, case).   truth: (case,), NaN where missing."""
+    """Return how many truths lie outside their 90% interval. members: (member, case).   truth: (case,), NaN where missing."""
     low, high = central(members, 0.9)
     return int(((truth < low) | (truth > high)).sum())
 

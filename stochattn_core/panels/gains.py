@@ -1,4 +1,4 @@
-"""What each correction and reference gains in fair CRPS over the concentration alone."""
+"""Gains of corrections and reference forecasts in fair CRPS over the concentration alone."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from stochattn_core.panels.base import Panel, View
 
 
 class Numbers:
-    """rows: those with a gain of their own; conformal intervals leave the members, and so the CRPS, as they are."""
+    """rows: methods with a gain of their own; conformal intervals leave the members, and so the CRPS, as they are."""
 
     def __init__(self, comparison: Comparison, n_case: int) -> None:
         self.comparison, self.n_case = comparison, n_case
@@ -28,7 +28,7 @@ class Numbers:
 
 
 def short_title(row: Row) -> str:
-    """A title that leaves room for the plot: a group of layers by its own name."""
+    """Return a title that leaves room for the plot: a group of layers by its name alone."""
     title = row.title.removeprefix("Group of layers: ")
     return title[:1].upper() + title[1:]
 
@@ -45,7 +45,7 @@ def figure(numbers: Numbers, palette: Palette) -> go.Figure:
         numbers.gain_calibration,
         level=numbers.comparison.level,
         recommended=numbers.recommended,
-        subtitle=f"90% · N = {numbers.n_case:,} test cases, paired · circles: corrections, diamonds: references",
+        subtitle=f"90% intervals · N = {numbers.n_case:,} paired test cases · circles: corrections, diamonds: references",
         units=units_text(numbers.comparison.units),
         palette=palette,
     )
@@ -63,21 +63,25 @@ def table(numbers: Numbers) -> pd.DataFrame:
 
 
 def read_gains(title: Sequence[str], kind: Sequence[str], gain: np.ndarray, recommended: int | None) -> str:
-    """The sentence under the gains: what is beyond chance on the test part. gain: (method, 3) estimate, low, high."""
-    better = [name for name, one in zip(title, gain, strict=True) if one[1] > 0]
-    worse = [name for name, one in zip(title, gain, strict=True) if one[2] < 0]
-    said = (
-        f"Better than the concentration alone on the test part, beyond chance: {', '.join(better)}"
+    """Return the sentence under the gains: which are beyond chance on the test part. gain: (method, 3) estimate, low, high."""
+    better = [name for name, (_, low, _) in zip(title, gain, strict=True) if low > 0]
+    worse = [name for name, (_, _, high) in zip(title, gain, strict=True) if high < 0]
+    sentence = (
+        f"Better than ν alone on the test part, beyond chance: {', '.join(better)}"
         if better
-        else ("On the test part no method is better than the concentration alone beyond chance")
+        else "On the test part there is no evidence that a method is better than ν alone"
     )
     if worse:
-        said += f". Worse: {', '.join(worse)}"
+        sentence += f". Worse: {', '.join(worse)}"
     if recommended is not None:
-        held = "holds" if gain[recommended][1] > 0 else "is not sure" if gain[recommended][2] >= 0 else "does not hold"
-        said += f". What was recommended on calibration data {held} here"
-    hard = " References are hard to beat on the CRPS of single values; they have no joint scenarios." if "reference" in kind else ""
-    return f"{said}.{hard}"
+        outcome = (
+            "confirms" if gain[recommended][1] > 0 else "neither confirms nor contradicts" if gain[recommended][2] >= 0 else "contradicts"
+        )
+        sentence += f". The test part {outcome} the recommendation, which was made on the calibration part"
+    hard = (
+        " Reference forecasts are hard to beat on the CRPS of single values; they give no joint scenarios." if "reference" in kind else ""
+    )
+    return f"{sentence}.{hard}"
 
 
 panel = Panel(

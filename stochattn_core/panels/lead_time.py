@@ -1,4 +1,4 @@
-"""Scores by lead time: of a series from one ensemble, of the planet from one evaluation at each lead time."""
+"""Scores by lead time: for a series from one ensemble, for the planet from one evaluation at each lead time."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def numbers(view: View) -> Numbers:
 
 
 def figure(numbers: Numbers, palette: Palette) -> go.Figure:
-    subtitle = title_size(numbers.scores.n_member, numbers.scores.n_case, "bands: 90% by drawing blocks of cases again")
+    subtitle = title_size(numbers.scores.n_member, numbers.scores.n_case, "bands: 90% ranges by block bootstrap")
     lines = lines_of(numbers.scores, numbers.units)
     return lead_curves(numbers.lead_time, lines, subtitle=subtitle, lead_unit=numbers.lead_unit, palette=palette)
 
@@ -50,19 +50,19 @@ def table(numbers: Numbers) -> pd.DataFrame:
 
 
 def read_lead_curves(lead_time: np.ndarray, ratio: np.ndarray, low: np.ndarray, high: np.ndarray, lead_unit: str = "h") -> str:
-    """The sentence under the scores by lead time: at which leads a ratio of 1 can be excluded."""
+    """Return the sentence under the scores by lead time: at which of them a ratio of 1 can be excluded."""
     if not np.isfinite(ratio).all() or not np.max(ratio) > 1e-6:
-        return "There is no spread at any lead time: this is the plain model."
+        return "There is no spread: the plain model gives one answer at each lead time."
     if not (np.isfinite(low).all() and np.isfinite(high).all()):
-        return "Too few independent init times to say what chance does to these scores."
+        return "There are too few independent init times for ranges of these scores."
     narrow, wide = lead_time[high < 1], lead_time[low > 1]
     if not len(narrow) and not len(wide):
-        return "At every lead time a ratio of 1 lies within the range of chance: the spread matches the error as far as can be told."
+        return "There is no evidence that spread and error differ: at every lead time the 90% range of the ratio contains 1."
     parts = [f"too narrow at {_leads(narrow, lead_unit)}"] if len(narrow) else []
     parts += [f"too wide at {_leads(wide, lead_unit)}"] if len(wide) else []
     rest = len(lead_time) - len(narrow) - len(wide)
     return f"The ensemble is {' and '.join(parts)}" + (
-        "; at the other lead times 1 lies within the range of chance." if rest else ", beyond chance."
+        "; at the other lead times the 90% range of the ratio contains 1." if rest else ", beyond chance."
     )
 
 

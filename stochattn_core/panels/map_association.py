@@ -1,4 +1,4 @@
-"""Does the spread know where the error is? The correlation of both maps, beside what the climate alone reaches."""
+"""Correlation of the map of spread with the map of error, beside that of the climatological standard deviation."""
 
 from __future__ import annotations
 
@@ -33,24 +33,24 @@ def numbers(view: View) -> Numbers:
 
 
 def figure(numbers: Numbers, palette: Palette) -> go.Figure:
-    one = numbers.association
+    maps = numbers.association
     return map_association(
-        (one.spread, one.zonal_removed), (one.climatology, one.climatology_zonal_removed), subtitle=numbers.subtitle, palette=palette
+        (maps.spread, maps.zonal_removed), (maps.climatology, maps.climatology_zonal_removed), subtitle=numbers.subtitle, palette=palette
     )
 
 
 def reading(numbers: Numbers) -> str:
-    one = numbers.association
-    return read_map_association(one.spread, one.zonal_removed, one.climatology, one.climatology_zonal_removed, numbers.n_forecast)
+    maps = numbers.association
+    return read_map_association(maps.spread, maps.zonal_removed, maps.climatology, maps.climatology_zonal_removed, numbers.n_forecast)
 
 
 def table(numbers: Numbers) -> pd.DataFrame:
-    one = numbers.association
+    maps = numbers.association
     return pd.DataFrame(
         {
             "maps": WAYS,
-            "spread": [one.spread, one.zonal_removed],
-            "climatological standard deviation": [one.climatology, one.climatology_zonal_removed],
+            "spread": [maps.spread, maps.zonal_removed],
+            "climatological standard deviation": [maps.climatology, maps.climatology_zonal_removed],
         }
     )
 
@@ -58,20 +58,20 @@ def table(numbers: Numbers) -> pd.DataFrame:
 def read_map_association(
     spread: float, zonal_removed: float, climatology: float, climatology_zonal_removed: float = float("nan"), n_case: int = 0
 ) -> str:
-    """The sentence under the correlations: the first number alone proves nothing, and this says whether the others add to it."""
+    """Return the sentence under the correlations: the first alone proves nothing, so the others are compared with it."""
     if spread != spread:
         return "There is no spread to correlate with the error."
     beyond_climate = climatology == climatology and spread > climatology + 0.02
     along = zonal_removed > max(0.3, (climatology_zonal_removed if climatology_zonal_removed == climatology_zonal_removed else 0.0) + 0.02)
-    start = f"The correlation of {number(spread, 2)} proves nothing by itself"
+    start = f"The correlation of {number(spread, 2)} between spread and error proves nothing by itself"
     if climatology == climatology:
         start += f": the climatological standard deviation, which needs no forecast, reaches {number(climatology, 2)}"
-    end = f"along latitude circles, where storm tracks no longer help, {number(zonal_removed, 2)} is left".replace("-", "−")
+    end = f"without the zonal means, {number(zonal_removed, 2)} remains".replace("-", "−")
     if along and beyond_climate:
-        return f"{start}. Here it is more than the climate: {end}."
+        return f"{start}. The spread adds to the climate: {end}."
     if along:
-        return f"{start}; but {end}, so the spread knows more than the latitude."
-    return f"{start}; {end}, so the spread knows the latitude of the error and little more."
+        return f"{start}; but {end}, so the spread shows more than the latitude of the error."
+    return f"{start}; {end}, so the spread shows the latitude of the error and little more."
 
 
 panel = Panel("association", "Association of spread and error", "tab", numbers, reading, table, figure, tab=TAB, tasks=("grid",))

@@ -1,4 +1,4 @@
-"""Every objective over the concentration, and where each is least."""
+"""Every objective over the concentration, and the minimum of each."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def tuning_of(view: View) -> Tuning:
 
 
 def calibration_size(tuning: Tuning) -> str:
-    """Under the title: passes, points and calibration cases."""
+    """Return the line under the title: passes, points and calibration cases."""
     n_case = tuning.setting.dataset.calibration.n_case
     return f"M = {tuning.deviation.shape[1]} passes at each of {len(tuning.grid)} points · N = {n_case:,} calibration cases"
 
@@ -40,8 +40,8 @@ def optima_by_title(tuning: Tuning) -> dict[str, float]:
 
 
 def reading(tuning: Tuning) -> str:
-    said = read_objectives(optima_by_title(tuning), OBJECTIVES[tuning.objective].title, tuning.at_bound)
-    return f"{said} {read_bias(tuning.optima['per-sample'].value, tuning.grid, tuning.ratio)}"
+    sentence = read_objectives(optima_by_title(tuning), OBJECTIVES[tuning.objective].title, tuning.at_bound)
+    return f"{sentence} {read_bias(tuning.optima['per-sample'].value, tuning.grid, tuning.ratio)}"
 
 
 def table(tuning: Tuning) -> pd.DataFrame:
@@ -49,25 +49,27 @@ def table(tuning: Tuning) -> pd.DataFrame:
 
 
 def read_objectives(optimum: Mapping[str, float], chosen: str, at_bound: bool) -> str:
-    """The sentence under the objectives: where the chosen one is least, and how far the others are from it. optimum: by title."""
-    here, others = optimum[chosen], [value for title, value in optimum.items() if title != chosen]
-    where = f"{chosen}, the one chosen, is least at ν = {number(here)}"
+    """Return the sentence under the objectives: the minimum of the chosen one and the range of the others. optimum: by title."""
+    own, others = optimum[chosen], [value for title, value in optimum.items() if title != chosen]
+    where = f"The chosen objective, {chosen}, has its minimum at ν = {number(own)}"
     if at_bound:
-        where += ", at the end of the range: the true optimum lies beyond"
+        where += ", the end of the range, so the optimum may lie beyond"
     if not others:
         return f"{where}."
     if max(others) / min(others) < 1.1:
-        return f"{where}; all others are least near {number(others[0])}."
-    return f"{where}; the others are least from ν = {number(min(others))} to {number(max(others))}."
+        return f"{where}; the others have theirs near {number(others[0])}."
+    return f"{where}; the others have theirs from ν = {number(min(others))} to {number(max(others))}."
 
 
 def read_bias(optimum: float, grid: np.ndarray, ratio: np.ndarray) -> str:
-    """What the per-sample objective would give. ratio: (point,) spread-skill of the calibration part over the grid."""
+    """Return what the per-sample objective would give. ratio: (point,) spread-skill ratio of the calibration part over the grid."""
     known = np.isfinite(ratio)
     if not known.any():
-        return "Per-sample dispersion is too narrow by design; how much cannot be told here."
+        return "Per-sample dispersion makes the ensemble too narrow by design; by how much is not known here."
     spread = float(np.interp(np.log(optimum), np.log(np.asarray(grid, dtype=float)[known]), np.asarray(ratio)[known]))
-    return f"Per-sample dispersion would take ν = {number(optimum)}, where the spread is {spread:.2f} of the error: its bias on these data."
+    return (
+        f"Per-sample dispersion would choose ν = {number(optimum)}, where the spread is {spread:.2f} of the error on the calibration part."
+    )
 
 
 panel = Panel("objectives", "Objectives", "tune", tuning_of, reading, table, figure, tab="curves", is_cached=False, in_report=True)

@@ -1,4 +1,4 @@
-"""Where each objective is least, with its interval."""
+"""The optimum of each objective, with its interval."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SHORT = {"pooled": "pooled", "per-sample": "per-sample", "averaged": "averaged",
 
 
 def spans(tuning: Tuning) -> list[Span]:
-    """The intervals of the chosen objective, thick, over those of the others."""
+    """Return the intervals of the chosen objective, drawn thick, then those of the others."""
     role = dict(zip(OBJECTIVES, ROLES, strict=True))
     chosen = [
         Span(name.capitalize(), tuning.optimum, min(low, tuning.optimum), max(high, tuning.optimum), role[tuning.objective], strong=True)
@@ -37,7 +37,7 @@ def figure(tuning: Tuning, palette: Palette) -> go.Figure:
         spans(tuning),
         tuning.grid,
         concentration=tuning.concentration,
-        subtitle=f"{tuning.interval[0]:.0%} · thick: {chosen} · dotted: ν* = {tuning.concentration:,}",
+        subtitle=f"{tuning.interval[0]:.0%} intervals · thick: {chosen} · dotted: ν* = {tuning.concentration:,}",
         height=400,
         palette=palette,
     )
@@ -53,14 +53,16 @@ def table(tuning: Tuning) -> pd.DataFrame:
 
 
 def read_optima(intervals: Mapping[str, tuple[float, float]]) -> str:
-    """The sentence under the intervals: which of them is the wider, and so the one that counts. intervals: by name."""
+    """Return the sentence under the intervals: which one is wider and is exported. intervals: by name."""
     if len(intervals) == 1:
         (name,) = intervals
-        return f"One interval, from the {name}: this objective has no law whose posterior could be a second opinion."
+        return f"There is one interval, from the {name}; this objective has no posterior for a second one."
     factor = {name: high / low for name, (low, high) in intervals.items()}
-    wide, other = max(factor, key=lambda name: factor[name]), min(factor, key=lambda name: factor[name])
-    said = f"The {wide} spans a factor of {factor[wide]:.2f}, the {other} one of {factor[other]:.2f}: the wider one is exported"
-    return f"{said}; cases that are few or alike are seen by the bootstrap alone." if factor[wide] > 2 * factor[other] else f"{said}."
+    wider, other = max(factor, key=lambda name: factor[name]), min(factor, key=lambda name: factor[name])
+    sentence = f"The {wider} interval spans a factor of {factor[wider]:.2f}, the {other} interval one of {factor[other]:.2f}. The wider one is exported"
+    return (
+        f"{sentence}. Only the bootstrap takes account of few or dependent cases." if factor[wider] > 2 * factor[other] else f"{sentence}."
+    )
 
 
 panel = Panel("optima", "Intervals", "tune", tuning_of, reading, table, figure, tab="intervals", is_cached=False)

@@ -1,4 +1,4 @@
-"""Maps over the test period: RMSE and spread on one scale, and their ratio."""
+"""Maps over the test period: RMSE and spread on the same scale, and their ratio."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from stochattn_core.panels.base import Panel, View
 from stochattn_core.panels.field_map import grid_table
 from stochattn_core.panels.map_text import GEOPOTENTIAL, cell_area, in_metres, projection_of, read_field_map, small_height
 
-NEAR = (0.8, 1.25)  # a ratio within these matches for the eye of a map
-ACROSS = 220  # pixels across a globe of which two stand side by side
+NEAR = (0.8, 1.25)  # ratios between these count as a match
+ACROSS = 220  # pixels across a globe when two stand side by side
 TAB = "Over the test period"
 
 
@@ -38,7 +38,7 @@ class Cells:
 
 
 def cells_of(view: View) -> Cells:
-    """The maps of a view, kept for all panels that need them."""
+    """Return the maps of a view, computed once for all panels that need them."""
     return view.remember("cells", 0, lambda: _cells(view))
 
 
@@ -95,7 +95,7 @@ def _magnitude(numbers: Numbers, palette: Palette, *, name: str, title: str, qua
 def _read_magnitude(numbers: Numbers, *, name: str, quantity: str) -> str:
     values = getattr(numbers.cells, name)
     if not values.max() > 0:
-        return "The plain model has no spread: it never says where it is unsure."
+        return "There is no spread: the plain model gives one answer."
     return read_field_map(values, numbers.latitude, numbers.longitude, quantity, numbers.units)
 
 
@@ -116,14 +116,14 @@ def _ratio(numbers: Numbers, palette: Palette) -> go.Figure:
 
 
 def read_ratio_map(ratio: np.ndarray, latitude: Sequence[float]) -> str:
-    """The sentence under the ratio of spread to RMSE: how much of the area matches, is too narrow, is too wide."""
+    """Return the sentence under the ratio of spread to RMSE: over which shares of the area it matches, is too small or too large."""
     known = np.isfinite(ratio)
     if not known.any() or not np.nanmax(ratio) > 1e-6:
-        return "There is no spread anywhere: the plain model says nothing of where it is unsure."
+        return "There is no spread: the plain model gives one answer."
     area = cell_area(latitude, ratio.shape)[known]
     values = ratio[known]
     below, above = (float(area[part].sum() / area.sum()) for part in (values < NEAR[0], values > NEAR[1]))
-    within = f"Spread and error agree within a quarter over {1 - below - above:.0%} of the area"
+    within = f"The ratio of spread to error is {NEAR[0]} to {NEAR[1]} over {1 - below - above:.0%} of the area"
     if max(below, above) < 0.005:
         return f"{within}."
     return f"{within}; the ensemble is too narrow over {below:.0%} (orange) and too wide over {above:.0%} (violet)."

@@ -1,4 +1,4 @@
-"""PIT histogram: where the truth falls among the members."""
+"""PIT histogram: the position of the truth among the members."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from stochattn_core.metrics import PitHistogram, pit_histogram
 from stochattn_core.metrics.summary import Summary, is_known
 from stochattn_core.panels.base import Panel, View
 
-WIDER, NARROWER = "a smaller ν, down to 1, widens it", "a larger ν narrows it"
+WIDER, NARROWER = "a smaller ν (at least 1) widens it", "a larger ν narrows it"
 Range = tuple[float, float]
 
 
 class Numbers(NamedTuple):
     histogram: PitHistogram
-    low: np.ndarray  # (bin,), the band of chance, 1 where it is not known
+    low: np.ndarray  # (bin,), ends of the 90% band of chance, 1 where it is not known
     high: np.ndarray
     summary: Summary
     has_spread: bool
@@ -65,14 +65,14 @@ def read_pit(
     mean: tuple[float, Range],
     has_spread: bool = True,
 ) -> str:
-    """The sentence under a PIT histogram. density, low, high: (bin,), 1 when flat, with the band of chance.
+    """Return the sentence under a PIT histogram. density, low, high: (bin,), 1 when flat, with the band of chance.
 
-    The shape is named by two numbers with their 90% ranges: the dispersion of the PIT, its variance over that of a uniform
-    (above 1 a U, below 1 a dome), and its mean (0.5 without bias). The ranges take dependence into account, so the
-    sentence claims a shape only where the data can tell it.
+    Two numbers with their 90% ranges name the shape: the dispersion of the PIT, its variance over that of a uniform distribution (above 1
+    a U, below 1 a dome), and its mean (0.5 without bias). The ranges take dependence into account, so the sentence claims a shape only
+    where there is evidence for it.
     """
     if not has_spread:
-        return "All members agree, so every truth falls outside: the plain model has no spread to check."
+        return "The plain model has no spread, so its PIT histogram says nothing about calibration."
     shapes = []
     if _excludes(dispersion[1], 1.0):
         shapes.append(
@@ -89,10 +89,10 @@ def read_pit(
     reach = float(np.mean(high - low)) / 2
     if not np.isfinite(dispersion[1]).all() or reach > 0.75:
         return f"Too few independent cases to tell: chance alone moves a bar by ±{reach:.0%}."
-    outside = int(((density < low) | (density > high)).sum())
-    if outside:
-        return f"No U, dome or slope, but {outside} of {len(density)} bars leave{'s' if outside == 1 else ''} the band of chance."
-    return "Flat within what chance allows: the truth falls anywhere among the members equally often."
+    n_outside = int(((density < low) | (density > high)).sum())
+    if n_outside:
+        return f"There is no evidence of a U, dome or slope; {n_outside} of {len(density)} bars outside the band of chance."
+    return "Flat within what chance allows: there is no evidence of a wrong spread or a bias."
 
 
 def _excludes(interval: Range, value: float) -> bool:
@@ -100,8 +100,8 @@ def _excludes(interval: Range, value: float) -> bool:
 
 
 def effective_text(n: int, n_effective: float) -> str:
-    """Say when many values tell as much as few independent ones: neighbours in time depend on one another."""
-    return f"as sure as {n_effective:,.0f} independent ones" if np.isfinite(n_effective) and n_effective < 0.8 * n else ""
+    """Return the effective sample size in words if it is clearly below n, because neighbours in time depend on one another."""
+    return f"{n_effective:,.0f} effective" if np.isfinite(n_effective) and n_effective < 0.8 * n else ""
 
 
 panel = Panel("pit", "PIT histogram", "diagnostics", numbers, reading, table, figure, choices=("lead",), in_report=True)

@@ -1,4 +1,4 @@
-"""How it was computed: reference forecasts, the three parts, the sampled layers, every score, and where all of it came from."""
+"""How it was computed: reference forecasts, the three parts of the data, the sampled layers, all scores, and the provenance."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TAB = "How it was computed"
 
 
 def reference_rows(view: View) -> tuple[float, dict[str, float], pd.DataFrame]:
-    """RMSE of the plain model, of the reference forecasts, and all of them as rows."""
+    """Return the RMSE of the plain model, those of the reference forecasts, and all of them as rows."""
     evaluation, score = view.known, view.known.scores
     references = {name: float(value) for name, value in evaluation.references.items()}
     rmse = {"ensemble mean": score["rmse"], "plain model": score["rmse_plain"]} | references
@@ -25,20 +25,20 @@ def reference_rows(view: View) -> tuple[float, dict[str, float], pd.DataFrame]:
 
 
 def read_references(rmse: float, references: dict[str, float]) -> str:
-    """Whether the model beats forecasts that need no network; a skill score always names its reference."""
+    """Return whether the plain model beats the reference forecasts; a skill score always names its reference."""
     if not references:
         return "No reference forecast is known for this dataset."
     beaten = [f"{name} by {1 - rmse / value:.0%}" for name, value in references.items() if rmse < value]
-    lost = [f"{name} ({number(value)} against {number(rmse)})" for name, value in references.items() if rmse >= value]
-    if not lost:
-        return f"The model beats {' and '.join(beaten)} in RMSE: an honest forecaster on these data."
+    not_beaten = [f"{name} ({number(value)} against {number(rmse)})" for name, value in references.items() if rmse >= value]
+    if not not_beaten:
+        return f"The model beats {' and '.join(beaten)} in RMSE."
     if not beaten:
-        return f"The model does not beat {' or '.join(lost)}: do not trust it on these data, however well calibrated."
-    return f"The model beats {' and '.join(beaten)}, and does not beat {' or '.join(lost)}."
+        return f"The model does not beat {' or '.join(not_beaten)} in RMSE: on these data it has no skill, however well calibrated."
+    return f"The model beats {' and '.join(beaten)}, and does not beat {' or '.join(not_beaten)}."
 
 
 def part_rows(view: View) -> pd.DataFrame:
-    """Cases and period of each part."""
+    """Return the number of cases and the period of each part."""
     data, rows = view.dataset, []
     for name in ("train", "calibration", "test"):
         split = data.part(name)
@@ -50,20 +50,20 @@ def part_rows(view: View) -> pd.DataFrame:
 
 
 def layer_rows(view: View) -> pd.DataFrame:
-    """Calls and row entropy of each sampled attention layer."""
+    """Return calls and row entropy of each sampled attention layer."""
     evaluation = view.known
     names = list(evaluation.calls)
     return pd.DataFrame(
         {
             "attention layer": names,
             "calls": [evaluation.calls[name] for name in names],
-            "entropy of its rows": [evaluation.entropy.get(name, float("nan")) for name in names],
+            "row entropy (nats)": [evaluation.entropy.get(name, float("nan")) for name in names],
         }
     )
 
 
 def score_rows(view: View) -> pd.DataFrame:
-    """Every score, one row each, with its range, what it is worth and what made it."""
+    """Return every score as one row, with its range, its judgement, and model, dataset, part and concentration."""
     evaluation, summary = view.known, view.summary
     about = {
         "model": evaluation.model,
@@ -81,7 +81,7 @@ def score_rows(view: View) -> pd.DataFrame:
 
 
 def group_rows(view: View) -> pd.DataFrame:
-    """The headline scores with each named group of layers sampled."""
+    """Return the headline scores with each named group of layers sampled."""
     units, rows = view.dataset.units, []
     scores = headlines()
     for title, (pattern, summary) in view.by_layers.items():
@@ -91,12 +91,12 @@ def group_rows(view: View) -> pd.DataFrame:
 
 
 def how_text(view: View) -> str:
-    """Layers, seed, device, time, weights, data and notes of an evaluation, one sentence each."""
+    """Return layers, seed, device, time, weights, data and notes of an evaluation in words."""
     evaluation, data = view.known, view.dataset
     text = (
         f"Sampled layers: {evaluation.layers}. Seed {evaluation.setting.seed}, device {evaluation.device}, {evaluation.seconds:.1f} s, "
-        f"weights {evaluation.weights_sha256[:12]}. Data: {data.source} ({data.licence}). ν is tuned on the calibration part; every number "
-        "here is from the test part."
+        f"weights {evaluation.weights_sha256[:12]}. Data: {data.source} ({data.licence}). ν is tuned on the calibration part; the "
+        "scores here are from the test part."
     )
     return " ".join([text, *(f"Note: {note}." for note in data.notes)])
 
@@ -113,14 +113,14 @@ def _table_panel(
 
 
 references = _table_panel(
-    "references", "Reference forecasts", reference_rows, lambda found: read_references(found[0], found[1]), lambda found: found[2]
+    "references", "Reference forecasts", reference_rows, lambda numbers: read_references(numbers[0], numbers[1]), lambda numbers: numbers[2]
 )
-parts = _table_panel("parts", "The three parts", part_rows)
+parts = _table_panel("parts", "Training, calibration and test part", part_rows)
 layers = _table_panel("layers", "Attention layers", layer_rows)
-scores = _table_panel("scores", "Every score", score_rows, choices=("lead",), is_wide=True)
+scores = _table_panel("scores", "All scores", score_rows, choices=("lead",), is_wide=True)
 groups = _table_panel(
     "layer-groups",
-    "Which layers are sampled",
+    "Scores by sampled layers",
     group_rows,
     tasks=("grid",),
     is_cached=False,

@@ -33,7 +33,7 @@ def table(tuning: Tuning) -> pd.DataFrame:
 
 
 def read_ratio_curve(grid: np.ndarray, ratio: np.ndarray) -> str:
-    """The sentence under the ratio over nu: where it crosses 1, or that it never does."""
+    """Return the sentence under the ratio over nu: where it crosses 1, or that it never does."""
     known = np.isfinite(ratio)
     grid, ratio = np.asarray(grid)[known], np.asarray(ratio)[known]
     if not len(ratio):
@@ -42,8 +42,11 @@ def read_ratio_curve(grid: np.ndarray, ratio: np.ndarray) -> str:
         return f"The ratio stays below 1: even ν = {grid[ratio.argmax()]:,} reaches only {number(float(ratio.max()))}."
     if ratio.min() > 1:
         return f"The ratio stays above 1: even ν = {grid[ratio.argmin()]:,} spreads {number(float(ratio.min()))} times the error."
-    cross = int(np.argmax((ratio[:-1] - 1) * (ratio[1:] - 1) <= 0))
-    return f"The ratio passes 1 between ν = {grid[cross]:,} and {grid[cross + 1]:,} on the calibration part; the tuned ν follows the objective, not this."
+    crossing = int(np.argmax((ratio[:-1] - 1) * (ratio[1:] - 1) <= 0))
+    return (
+        f"The ratio passes 1 between ν = {grid[crossing]:,} and {grid[crossing + 1]:,} on the calibration part; "
+        "ν* is the minimum of the objective, not this crossing."
+    )
 
 
 panel = Panel("ratio", "Spread-skill ratio", "tune", tuning_of, reading, table, figure, tab="curves", is_cached=False, in_report=True)

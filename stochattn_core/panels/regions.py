@@ -1,4 +1,4 @@
-"""Scores by region of the globe, and the map on which a user draws a box of their own."""
+"""Scores by region of the globe, and the map on which the user draws a box."""
 
 from __future__ import annotations
 
@@ -79,10 +79,8 @@ def numbers(view: View) -> Numbers:
     ensemble = view.ensemble
     regions = [*REGIONS.values(), *([view.region] if view.region else [])]
     weights = [region_weights(region, ensemble.latitude, ensemble.longitude) for region in regions]
-    summaries = [summarise(view.known.statistics.pooled(one)) for one in weights]
-    subtitle = map_subtitle(
-        n_member=len(ensemble.members), n_forecast=len(ensemble.index), more="ranges: 90%, blocks of starts drawn again"
-    )
+    summaries = [summarise(view.known.statistics.pooled(weight)) for weight in weights]
+    subtitle = map_subtitle(n_member=len(ensemble.members), n_forecast=len(ensemble.index), more="90% ranges by block bootstrap")
     return Numbers(regions, ScoresAt.of_summaries(summaries), units_text(ensemble.units), subtitle)
 
 
@@ -110,15 +108,18 @@ def table(numbers: Numbers) -> pd.DataFrame:
 
 
 def read_regions(label: Sequence[str], ratio: np.ndarray, low: np.ndarray, high: np.ndarray) -> str:
-    """The sentence under scores by region: which region the one ν serves worst."""
+    """Return the sentence under scores by region: in which region the ratio is furthest from 1."""
     known = np.isfinite(ratio) & (ratio > 1e-6)
     if not known.any():
-        return "There is no spread in any region: this is the plain model."
+        return "There is no spread: the plain model gives one answer in every region."
     worst = int(np.argmax(np.where(known, np.abs(np.log(np.maximum(ratio, 1e-9))), -1)))
     kind = "narrow" if ratio[worst] < 1 else "wide"
     if np.isfinite([low[worst], high[worst]]).all() and low[worst] <= 1 <= high[worst]:
-        return "In every region a ratio near 1 cannot be excluded: one ν serves them all."
-    return f"One ν is used in every region. It fits {label[worst]} worst, where the ensemble is too {kind}: ratio {number(float(ratio[worst]))}."
+        return (
+            f"The ratio is furthest from 1 in {label[worst]}: {number(float(ratio[worst]))}, with 1 inside its 90% range. "
+            "There is no evidence that this region needs another ν."
+        )
+    return f"The same ν is used in every region. It fits {label[worst]} worst, where the ensemble is too {kind}: ratio {number(float(ratio[worst]))}."
 
 
 box_panel = Panel(

@@ -1,4 +1,4 @@
-"""From SCORES to the lines of a plot: every score that has a curve, with its range, at several lead times or regions."""
+"""Lines of a plot from SCORES: every score that has a curve, with its range, at several lead times or regions."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ class ScoresAt:
 
     @classmethod
     def of_summaries(cls, summaries: Sequence[Summary]) -> ScoresAt:
-        """From one summary for each point."""
+        """Return the scores of several summaries, one for each point."""
         keys = [key for key in summaries[0].scores if key in summaries[0].ranges]
-        values = {key: np.array([one.scores[key] for one in summaries], dtype=float) for key in keys}
-        low, high = ({key: np.array([one.ranges[key][end] for one in summaries]) for key in keys} for end in (0, 1))
-        return cls(values, low, high, summaries[0].n_member, max(int(one.scores["n_case"]) for one in summaries))
+        values = {key: np.array([summary.scores[key] for summary in summaries], dtype=float) for key in keys}
+        low, high = ({key: np.array([summary.ranges[key][end] for summary in summaries]) for key in keys} for end in (0, 1))
+        return cls(values, low, high, summaries[0].n_member, max(int(summary.scores["n_case"]) for summary in summaries))
 
     @classmethod
     def of_event(cls, statistics: Statistics) -> ScoresAt:
-        """From the sums of an event of one axis: each element is a point."""
+        """Return the scores of each element of an event with one axis; each element is a point."""
         ranges = bootstrap(statistics, by_event)
         values = {key: np.asarray(value, dtype=float) for key, value in by_event(statistics).items()}
         low, high = ({key: np.asarray(ranges[key][end], dtype=float) for key in values} for end in (0, 1))
         return cls(values, low, high, statistics.n_member, int(values["n"].max()))
 
     def table(self) -> pd.DataFrame:
-        """One column for each score and each end of its range."""
+        """Return one column for each score and for each end of its range."""
         columns: dict[str, np.ndarray] = {}
         for key, values in self.values.items():
             if SCORES[key].unit == "count":
@@ -54,7 +54,7 @@ class ScoresAt:
 
 
 def lines_of(scores: ScoresAt, units: str, *, by_region: bool = False) -> list[Line]:
-    """The lines of every score with a curve that the members can reach. units: of the target, as they are printed."""
+    """Return the lines of every score that has a curve and that the members can reach. units: of the target, as they are printed."""
     lines = []
     for key, score in SCORES.items():
         curve = score.curve

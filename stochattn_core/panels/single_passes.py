@@ -1,4 +1,4 @@
-"""The single passes of the authors' search, and the line through them."""
+"""The single passes of the search in the paper, and the line fitted to them."""
 
 from __future__ import annotations
 
@@ -57,11 +57,14 @@ def table(numbers: Numbers) -> pd.DataFrame:
 
 
 def read_single_passes(n_pass: int, slope: float, noise: float, converged: bool) -> str:
-    """The sentence under the scatter of single passes. noise: standard deviation of log d about the line."""
-    law = f"{n_pass} passes: d falls as ν to the {slope:.2f}".replace("-", "−") + f", and one pass strays {noise:.0%} about that line"
+    """Return the sentence under the scatter of single passes. noise: standard deviation of log d about the line."""
+    fit = (
+        f"{n_pass} passes: d falls as ν to the power {slope:.2f}".replace("-", "−")
+        + f", and single passes scatter by {noise:.0%} about that line"
+    )
     if converged:
-        return f"{law}; more passes would hardly move ν*, so the search ended."
-    return f"{law}; the search ended before more passes would have hardly moved ν*."
+        return f"{fit}. More passes would hardly move ν*, so the search ended."
+    return f"{fit}. The search ended before ν* had settled."
 
 
 panel = Panel(

@@ -1,4 +1,4 @@
-"""Contours of every member on one map: where they part, the forecast is unsure."""
+"""Contours of every member on one map: where they part, the forecast is uncertain."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def figure(numbers: Numbers, palette: Palette) -> go.Figure:
 
 
 def print_figure(numbers: Numbers) -> Figure:
-    """The same contours for a page of paper."""
+    """Return the same contours for print."""
     return spaghetti_export(numbers.contours)
 
 
@@ -60,17 +60,17 @@ def reading(numbers: Numbers) -> str:
 
 
 def table(numbers: Numbers) -> pd.DataFrame:
-    """The fields that are contoured."""
+    """Return the fields that are contoured."""
     shown = numbers.contours
     fields = {"truth": shown.truth, "plain": shown.plain}
     known = {name: field for name, field in fields.items() if field is not None}
-    return grid_table(shown.latitude, shown.longitude, known | {f"member_{i}": one for i, one in enumerate(shown.members, 1)})
+    return grid_table(shown.latitude, shown.longitude, known | {f"member_{i}": member for i, member in enumerate(shown.members, 1)})
 
 
 def contour_levels(values: np.ndarray, latitude: Sequence[float], units: str) -> tuple[list[float], list[str]]:
-    """Two levels of a field, (latitude, longitude), round in the units that are spoken of: metres for geopotential.
+    """Return two levels of a field, (latitude, longitude), and their names, round in familiar units: metres for geopotential.
 
-    They leave 30% below and above in the northern mid-latitudes, where the jet is; over the globe the tropics would decide.
+    30% of the northern mid-latitudes, where the jet is, lie below them and 30% above; over the globe the tropics would decide.
     """
     factor, name = (STANDARD_GRAVITY, "m") if units == GEOPOTENTIAL else (1.0, units_text(units))
     north = np.asarray(latitude)
@@ -78,17 +78,17 @@ def contour_levels(values: np.ndarray, latitude: Sequence[float], units: str) ->
     low, high = np.nanquantile((values[rows] if rows.any() else values) / factor, [0.3, 0.7])
     step = round_below(float(high - low) / 2)
     decimals = max(0, -math.floor(math.log10(step)))
-    levels = sorted({round(float(one) / step) * step for one in (low, high)})
+    levels = sorted({round(float(value) / step) * step for value in (low, high)})
     return [level * factor for level in levels], [f"{level:,.{decimals}f} {name}".strip().replace("-", "−") for level in levels]
 
 
 def read_spaghetti(members: np.ndarray, latitude: Sequence[float], longitude: Sequence[float], level_text: Sequence[str]) -> str:
-    """The sentence under spaghetti contours: where the members differ most, where lines lie on one another."""
+    """Return the sentence under spaghetti contours: how to read them, and where the members differ most."""
     spread = np.asarray(members).std(axis=0, ddof=1) if len(members) > 1 else np.zeros(np.shape(members)[1:])
     if not spread.max() > 1e-9:
-        return "The plain model draws one line at each level, and no word on how far to trust it."
+        return "The plain model gives one contour at each level, without uncertainty."
     return (
-        f"Where the lines of {' and '.join(level_text)} lie close the members agree; where they part the forecast is unsure. "
+        f"Where the contours of {' and '.join(level_text)} lie close together, the members agree; where they part, the forecast is uncertain. "
         f"The spread is greatest near {place_of_maximum(latitude, longitude, spread)}."
     )
 

@@ -1,4 +1,4 @@
-"""Power by zonal wavenumber: is a member as rough as the truth?"""
+"""Power by zonal wavenumber: has a member as much small-scale power as the truth?"""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from stochattn_core.panels.base import Panel, View
 class Numbers:
     """values: (wavenumber,) by the names of Spectra."""
 
-    def __init__(self, found: Spectra, units: str) -> None:
-        self.values = {name: value.numpy() for name, value in found._asdict().items() if isinstance(value, torch.Tensor)}
-        self.n_member, self.n_case, self.units = found.n_member, found.n_case, units
+    def __init__(self, power: Spectra, units: str) -> None:
+        self.values = {name: value.numpy() for name, value in power._asdict().items() if isinstance(value, torch.Tensor)}
+        self.n_member, self.n_case, self.units = power.n_member, power.n_case, units
 
 
 def numbers(view: View) -> Numbers:
     ensemble = view.ensemble
-    found = spectra(
+    power = spectra(
         torch.from_numpy(np.array(ensemble.members)),
         torch.from_numpy(ensemble.target),
         ensemble.latitude,
         plain=torch.from_numpy(np.array(ensemble.plain)),
         block=torch.from_numpy(ensemble.block),
     )
-    return Numbers(found, units_text(ensemble.units))
+    return Numbers(power, units_text(ensemble.units))
 
 
 def figure(numbers: Numbers, palette: Palette) -> go.Figure:
@@ -57,26 +57,24 @@ def table(numbers: Numbers) -> pd.DataFrame:
 
 
 def read_spectrum(wavenumber: np.ndarray, member_ratio: np.ndarray, low: np.ndarray, high: np.ndarray, mean_ratio: np.ndarray) -> str:
-    """The sentence under the spectra: is one member too smooth or too rough, and from which wavenumber the mean gives up."""
+    """Return the sentence under the spectra: whether a member is too smooth or too rough, and where the mean loses power."""
     known = np.isfinite(member_ratio)
-    # Large and small scales apart: the power lies in the first few waves, the texture in the rest.
+    # Small scales alone: the power lies in the first few waves, the texture in the rest.
     if not known.any():
-        return "The truth has no power around the globe in this band."
+        return "The truth has no power around the globe in this latitude band."
     small = known & (wavenumber > wavenumber[known][-1] / 3)
     too_smooth, too_rough = small & (high < 1), small & (low > 1)
-    half = float(np.exp(np.mean(np.log(np.maximum(member_ratio[small], 1e-9)))))
+    typical = float(np.exp(np.mean(np.log(np.maximum(member_ratio[small], 1e-9)))))
     if too_rough.sum() > 0.5 * small.sum():
-        shape = f"A member is rougher than the truth at small scales ({number(half, 2)} times its power): part of the spread is noise, not weather"
+        shape = f"A member is rougher than the truth at small scales ({number(typical, 2)} times its power): part of the spread is noise, not weather"
     elif too_smooth.sum() > 0.5 * small.sum():
-        shape = (
-            f"A member is smoother than the truth at small scales ({number(half, 2)} of its power): the model blurs, and no ν corrects that"
-        )
+        shape = f"A member is smoother than the truth at small scales ({number(typical, 2)} of its power): the model blurs, and no ν corrects that"
     else:
-        shape = "A member is as rough as the truth at small scales, within chance"
-    lost = np.flatnonzero(known & (mean_ratio < 0.5))
-    if len(lost):
-        return f"{shape}; the mean holds less than half the power from wavenumber {int(wavenumber[lost[0]])} on, as the members disagree there."
-    return f"{shape}; the mean keeps at least half the power at every wavenumber."
+        shape = "There is no evidence that a member is rougher or smoother than the truth at small scales"
+    smoothed = np.flatnonzero(known & (mean_ratio < 0.5))
+    if len(smoothed):
+        return f"{shape}; the mean has less than half the power of the truth from wavenumber {int(wavenumber[smoothed[0]])} on, because the members disagree."
+    return f"{shape}; the mean has at least half the power of the truth at every wavenumber."
 
 
 panel = Panel("spectra", "Spectra", "tab", numbers, reading, table, figure, tab="Spectra", tasks=("grid",))

@@ -1,4 +1,4 @@
-"""Spread against error in bins of like spread: does the ensemble know when it errs?"""
+"""Spread against error in bins of similar spread: is the error larger where the spread is?"""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def table(numbers: Numbers) -> pd.DataFrame:
 
 
 def read_ratio(ratio: float, interval: tuple[float, float]) -> str:
-    """The spread-skill ratio in words, by its rule: what its 90% range leaves open is said as open."""
+    """Return the spread-skill ratio in words, by its rule; where its 90% range leaves the answer open, the sentence says so."""
     if not np.isfinite(ratio) or ratio < 1e-6:
         return "There is no spread: the plain model gives one answer."
     rule = SCORES["spread_skill_ratio"].rule
@@ -70,17 +70,17 @@ def read_ratio(ratio: float, interval: tuple[float, float]) -> str:
     if not rule.side(ratio):
         if known and not rule.is_sure(evidence):
             return f"Ratio {number(ratio)}, but its {reach} is too wide to tell whether the spread matches the error."
-        said = f"Ratio {number(ratio)}: the spread matches the error within {rule.high - rule.ideal:.0%}"
-        return f"{said} ({reach})." if known else f"{said}; there are too few independent cases for a range."
+        sentence = f"Ratio {number(ratio)}: the spread matches the error within {rule.high - rule.ideal:.0%}"
+        return f"{sentence} ({reach})." if known else f"{sentence}; there are too few independent cases for a range."
     size = f"{1 - ratio:.0%} smaller" if ratio < 1 else f"{ratio - 1:.0%} larger"
-    said = f"Ratio {number(ratio)}: the spread is {size} than the error it should match"
+    sentence = f"Ratio {number(ratio)}: the spread is {size} than the error it should match"
     if known and not rule.misses(evidence):
-        return f"{said}, though its {reach} does not exclude 1."
-    return f"{said}; {WIDER if ratio < 1 else NARROWER}."
+        return f"{sentence}, though its {reach} does not exclude 1."
+    return f"{sentence}; {WIDER if ratio < 1 else NARROWER}."
 
 
 def read_spread_skill(spread: np.ndarray, error: np.ndarray, count: np.ndarray, ratio: float, interval: tuple[float, float]) -> str:
-    """The sentence under spread against error: the ratio, and whether a larger spread goes with a larger error."""
+    """Return the sentence under spread against error: the ratio, and whether a larger spread goes with a larger error."""
     sentence = read_ratio(ratio, interval)
     keep = (count > 0) & np.isfinite(spread) & np.isfinite(error)
     if not np.isfinite(ratio) or ratio < 1e-6 or keep.sum() < 3:
@@ -89,13 +89,13 @@ def read_spread_skill(spread: np.ndarray, error: np.ndarray, count: np.ndarray, 
     if count.min() < 8:
         return f"{sentence} Bins hold as few as {int(count.min())} values: too few to say whether the spread tells cases apart."
     if spread.max() < 1.1 * spread.min():
-        return f"{sentence} The spread is nearly the same everywhere, so it does not tell cases apart."
+        return f"{sentence} The spread is nearly the same in all cases, so it does not tell them apart."
     slope = np.polyfit(np.log(np.maximum(spread, 1e-12)), np.log(np.maximum(error, 1e-12)), 1, w=np.sqrt(count))[0]
     if slope > 0.5:
-        return f"{sentence} Where it spreads more it errs more: the spread tells hard cases from easy ones."
+        return f"{sentence} Where the spread is larger, the error is larger: the spread tells hard cases from easy ones."
     if slope > 0.2:
-        return f"{sentence} Where it spreads more it errs a little more."
-    return f"{sentence} A larger spread does not go with a larger error: it does not tell hard cases from easy ones."
+        return f"{sentence} Where the spread is larger, the error is slightly larger."
+    return f"{sentence} The error grows little or not at all with the spread, which does not tell hard cases from easy ones."
 
 
 panel = Panel("spread-skill", "Spread against error", "diagnostics", numbers, reading, table, figure, choices=("lead",), in_report=True)

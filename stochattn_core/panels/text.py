@@ -1,4 +1,4 @@
-"""Values, times and quantities as words, the same on every page, in tables and in files."""
+"""Values, times and quantities in words, the same on all pages, in tables and in files."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from stochattn_core.datasets.base import Dataset
 from stochattn_core.figures.theme import number, units_text
 from stochattn_core.metrics.scores import Score
 
+WORDS = ("hour", "day", "week", "month", "quarter", "year", "step")  # units of lead time that have a plural
+
 
 def value_text(score: Score, value: float) -> str:
-    """A score in a table: a share as per cent, a count with separators, a dash where it is not known."""
+    """Return a score as text: a share in percent, a count with separators, a dash where it is not known."""
     if not math.isfinite(value):
         return "–"
     if score.unit == "percent":
@@ -21,17 +23,17 @@ def value_text(score: Score, value: float) -> str:
 
 
 def head_text(score: Score, units: str) -> str:
-    """A score in the head of a table, with the unit of the target where it has one."""
+    """Return the heading of a score in a table, with the unit of the target if it has one."""
     return f"{score.short} ({units_text(units)})" if units and score.unit == "target" else score.short
 
 
 def quantity_text(name: str, units: str) -> str:
-    """temperature (°C)"""
+    """Return a quantity with its unit: temperature (°C)."""
     return f"{name} ({units_text(units)})" if units else name
 
 
 def time_text(value: object) -> str:
-    """A time as short as it can be told."""
+    """Return a time, without the parts that it does not need."""
     if not isinstance(value, pd.Timestamp):
         return str(value)
     if value == value.normalize():
@@ -40,7 +42,7 @@ def time_text(value: object) -> str:
 
 
 def start_text(data: Dataset, case: int) -> str:
-    """The init time of a map, to the day or the hour."""
+    """Return the init time of a map, to the day or the minute."""
     start = data.test.index[case]
     if not isinstance(start, pd.Timestamp):
         return str(start)
@@ -48,16 +50,16 @@ def start_text(data: Dataset, case: int) -> str:
 
 
 def lead_unit_text(unit: str, n: float = 2) -> str:
-    """hours, 1 hour; a symbol such as h has no plural.
+    """Return the unit of n lead times: words have a plural, symbols have none.
 
-    >>> lead_unit_text("month"), lead_unit_text("month", 1), lead_unit_text("h")
-    ('months', 'month', 'h')
+    >>> lead_unit_text("month"), lead_unit_text("month", 1), lead_unit_text("h"), lead_unit_text("15 min")
+    ('months', 'month', 'h', '15 min')
     """
-    return f"{unit}s" if len(unit) > 1 and n != 1 else unit
+    return f"{unit}s" if unit in WORDS and n != 1 else unit
 
 
 def lead_text(lead: int, data: Dataset) -> str:
-    """lead times 1 to 12 months, or lead time 3 months."""
+    """Return "lead times 1 to 12 months" or "lead time 3 months"."""
     if len(data.lead_time) == 1:
         lead = data.lead_time[0]
     if not lead:

@@ -1,4 +1,4 @@
-"""The tiles over a page: every score with tile=True, what it is worth, and the number to see it beside."""
+"""The tiles of a page: every score with tile=True, its judgement, and a number to compare it with."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from stochattn_core.metrics.summary import Summary, is_known
 
 @dataclass(frozen=True)
 class Tile:
-    """One number: its name, its value, what it is worth, the number to see it beside, and one sentence that explains it."""
+    """One number. beside: what to compare it with.   explanation: one sentence, shown on hover."""
 
     name: str
     value: str
@@ -23,7 +23,7 @@ class Tile:
 
 
 def score_tiles(summary: Summary, units: str, references: Mapping[str, float]) -> list[Tile]:
-    """The tiles of a summary. units: of the target.   references: RMSE of the reference forecasts, by name, where they can be compared."""
+    """Return the tiles of a summary. units: of the target.   references: RMSE of the reference forecasts by name, if they can be compared."""
     return [_tile(score, summary, units_text(units), references) for score in tiles()]
 
 
@@ -45,7 +45,7 @@ def _beside(score: Score, summary: Summary, units: str, references: Mapping[str,
         known = is_known((low, high)) and high > 0
         return f"90% range {number(low)} to {number(high)}" if known else "90% range unknown" if summary.has_spread else "plain model 0"
     if score.reference == "chance":
-        return f"perfect below {number(summary.w1_floor)}"
+        return f"by chance up to {number(summary.w1_floor)}"
     if score.reference not in SCORES:
         return ""
     other = SCORES[score.reference]

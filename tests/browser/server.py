@@ -1,4 +1,4 @@
-"""The app on a free port, and a headless Chromium that notes everything that should not happen."""
+"""The app on a free port, and a headless Chromium that records errors and requests to other hosts."""
 
 from __future__ import annotations
 
@@ -77,16 +77,17 @@ def chromium() -> Iterator[Browser]:
 
 def watched(page: Page, address: str) -> list[str]:
     """Everything that should not happen on a page, as it happens: errors in the console, failed requests, requests to other hosts."""
-    found: list[str] = []
+    problems: list[str] = []
     page.on(
-        "console", lambda message: found.append(f"console: {message.text}") if message.type == "error" and not _expected(message) else None
+        "console",
+        lambda message: problems.append(f"console: {message.text}") if message.type == "error" and not _expected(message) else None,
     )
-    page.on("pageerror", lambda error: found.append(f"script: {error}"))
+    page.on("pageerror", lambda error: problems.append(f"script: {error}"))
     page.on(
         "request",
-        lambda request: found.append(f"other host: {request.url}") if not request.url.startswith((address, "data:", "blob:")) else None,
+        lambda request: problems.append(f"other host: {request.url}") if not request.url.startswith((address, "data:", "blob:")) else None,
     )
-    return found
+    return problems
 
 
 def _expected(message) -> bool:

@@ -1,4 +1,4 @@
-"""What a user does with a page, and what stands there then."""
+"""Actions of a user on a page, and what the page shows then."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def settle(page: Page, timeout: float = 120_000) -> None:
     )
     page.wait_for_function(
         """() => !document.querySelector('[data-testid=stSkeleton]')
-            && [...document.querySelectorAll('.stBidiComponent')].every(one => one.closest('[class*=-ground]') || one.querySelector('.sa-figure'))
+            && [...document.querySelectorAll('.stBidiComponent')].every(part => part.closest('[class*=-ground]') || part.querySelector('.sa-figure'))
             && [...document.querySelectorAll('.sa-figure')].every(figure => !figure.offsetParent || figure.dataset.state !== 'waiting')""",
         timeout=timeout,
     )
@@ -30,13 +30,14 @@ def settle(page: Page, timeout: float = 120_000) -> None:
 
 
 def tune(page: Page) -> None:
+    """Start tuning and wait until its results are shown."""
     page.locator(".st-key-start-tuning button").first.click()
-    page.get_by_text("Take it home").wait_for(timeout=300_000)
+    page.get_by_role("heading", name="Export").wait_for(timeout=300_000)
     settle(page)
 
 
-def take_home(page: Page, folder: Path) -> Path:
-    """Where the file of the tuning was put."""
+def download_setting(page: Page, folder: Path) -> Path:
+    """Download the file of the tuning and return its path."""
     with page.expect_download() as download:
         page.locator(".st-key-tuned-json button").click()
     path = folder / "tuned.json"

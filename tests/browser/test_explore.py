@@ -22,7 +22,7 @@ def test_the_first_plot_is_there_soon(page: Page):
     """The first test on a fresh server: nothing is loaded yet, so this is what a user waits."""
     started = time.monotonic()
     page.goto("/")
-    page.locator(".st-key-forecast .main-svg").first.wait_for(timeout=60_000)
+    page.locator(".st-key-forecast-view .main-svg").first.wait_for(timeout=60_000)
     print(f"first plot after {time.monotonic() - started:.1f} s")
 
 
@@ -61,7 +61,7 @@ def test_a_wrong_address_is_one_sentence(page: Page):
     warning = page.locator("[data-testid=stAlert]")
     assert warning.count() == 1
     assert all(word in warning.inner_text() for word in ("nu=2.5", "dataset=nothing", "members=-3"))
-    assert page.locator(".st-key-forecast .main-svg").count() > 0
+    assert page.locator(".st-key-forecast-view .main-svg").count() > 0
 
 
 def test_the_slider_moves_pit_and_ratio(page: Page):
@@ -98,12 +98,12 @@ def test_a_neighbour_is_ready_before_it_is_chosen_and_the_polling_ends(page: Pag
     print(f"onto a neighbour that was ready in {time.monotonic() - started:.1f} s")
     assert not page.evaluate("window.stopSeen"), "nothing is computed for what is ready"
     page.get_by_text("All 25 concentrations ready").wait_for(timeout=120_000)
-    page.locator(".st-key-forecast .js-plotly-plot").evaluate("figure => { figure.dataset.same = 'yes' }")
+    page.locator(".st-key-forecast-view .js-plotly-plot").evaluate("figure => { figure.dataset.same = 'yes' }")
     page.wait_for_timeout(2_000)
     sent.clear()
     page.wait_for_timeout(4_000)
     assert sent == []
-    assert page.locator(".st-key-forecast .js-plotly-plot").get_attribute("data-same") == "yes"
+    assert page.locator(".st-key-forecast-view .js-plotly-plot").get_attribute("data-same") == "yes"
     assert page.locator(".sa-label em").inner_text() == "All 25 concentrations ready"
 
 
@@ -117,11 +117,11 @@ def test_stop_keeps_what_was_shown(page: Page):
     page.locator(".st-key-stop-explore button").click()
     settle(page)
     assert page.evaluate("window.stopSeen")
-    assert "This is what was shown before" in page.locator("[data-testid=stAlert]").inner_text()
+    assert "This is what wview from before" in page.locator("[data-testid=stAlert]").inner_text()
     assert first_tile(page) == before and "nu=256" in page.url
     page.reload()
     settle(page)
-    assert page.locator(".st-key-forecast .main-svg").count() > 0
+    assert page.locator(".st-key-forecast-view .main-svg").count() > 0
 
 
 def test_figures_follow_the_theme_without_a_rerun(browser: Browser, address: str):
@@ -134,3 +134,15 @@ def test_figures_follow_the_theme_without_a_rerun(browser: Browser, address: str
     page.wait_for_timeout(1500)
     assert page.evaluate(stroke) == "rgb(245, 242, 234)"
     page.close()
+
+
+def test_the_numbers_behind_a_figure_open_as_a_table_and_a_file(page: Page):
+    page.goto("/?task=table&nu=8&prefetch=no")
+    settle(page)
+    page.get_by_role("tab", name="Coverage").click()
+    settle(page)
+    page.locator(".st-key-numbers-coverage summary").click()
+    page.locator(".st-key-csv-coverage button").wait_for(timeout=30_000)
+    with page.expect_download() as download:
+        page.locator(".st-key-csv-coverage button").click()
+    assert download.value.path().read_text().startswith("nominal,observed,")

@@ -20,7 +20,7 @@ def test_a_csv_becomes_a_dataset(page: Page, tmp_path: Path):
     settle(page)
     page.locator(".st-key-own-file input[type=file]").set_input_files(path)
     page.get_by_role("button", name="Use it on Explore").click()
-    page.locator(".st-key-forecast .main-svg").first.wait_for(timeout=120_000)
+    page.locator(".st-key-forecast-view .main-svg").first.wait_for(timeout=120_000)
     settle(page)
     assert "dataset=own-shop-sales" in page.url
 
@@ -38,10 +38,10 @@ def test_a_netcdf_file_becomes_a_map(page: Page, tmp_path: Path):
     page.locator(".st-key-own-file input[type=file]").set_input_files(path)
     page.get_by_text("2020-01-01 to 2020-02-09, every 12 h").wait_for()
     page.get_by_role("button", name="Use it on Explore").click()
-    page.locator(".st-key-forecast .main-svg").first.wait_for(timeout=120_000)
+    page.locator(".st-key-forecast-view .main-svg").first.wait_for(timeout=120_000)
     settle(page)
     assert "dataset=own-small-world-t2m-24h" in page.url
-    assert "Ensemble mean" in page.locator(".st-key-forecast").inner_text()
+    assert "Ensemble mean" in page.locator(".st-key-forecast-view").inner_text()
     assert page.locator(".st-key-pit .main-svg").count() and page.locator(".st-key-spread-skill .main-svg").count()
     page.locator("[data-testid=stSidebarNav]").get_by_text("Bring your own", exact=True).click()
     page.get_by_text("Small world.nc").first.wait_for()  # open still, for another variable or lead time

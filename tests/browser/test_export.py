@@ -1,4 +1,4 @@
-"""Tuning in a real browser: it leaves as a file and comes back, with a correction or without."""
+"""Tuning in a real browser: the setting is exported as a file and loaded again, with a correction or without."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from pathlib import Path
 
 from playwright.sync_api import Page
 
-from tests.browser.steps import first_tile, settle, take_home, tune
+from tests.browser.steps import download_setting, first_tile, settle, tune
 
 
-def test_tune_take_home_and_load_back(page: Page, tmp_path: Path):
+def test_tune_export_and_load_again(page: Page, tmp_path: Path):
     page.goto("/tune?task=table&dataset=synthetic-table&members=19")
     settle(page)
     tune(page)
-    path = take_home(page, tmp_path)
+    path = download_setting(page, tmp_path)
     saved = json.loads(path.read_text())
     assert saved["dataset"]["name"] == "synthetic-table"
     assert saved["scores"]["after"]["n_member"] == 19
@@ -32,7 +32,7 @@ def test_tune_take_home_and_load_back(page: Page, tmp_path: Path):
     assert page.get_by_text("The same numbers, bit for bit.").count() == 1, "what was loaded before must stay"
 
     page.get_by_role("button", name="Open it on Explore").click()
-    page.locator(".st-key-forecast .main-svg").first.wait_for(timeout=60_000)
+    page.locator(".st-key-forecast-view .main-svg").first.wait_for(timeout=60_000)
     settle(page)
     assert f"ν = {saved['concentration']:,}" in page.locator(".sa-title").inner_text()
     assert abs(float(first_tile(page)) - saved["scores"]["after"]["spread_skill_ratio"]) < 0.005
@@ -51,10 +51,10 @@ def test_a_correction_is_compared_used_and_removed(page: Page, tmp_path: Path):
     page.locator(".st-key-export-correction button").first.click()
     page.get_by_role("button", name="Back to ν alone").wait_for()
     settle(page)
-    saved = json.loads(take_home(page, tmp_path).read_text())
+    saved = json.loads(download_setting(page, tmp_path).read_text())
     assert saved["correction"].startswith("inflation") and saved["concentration"] == 64
     page.locator(".st-key-use-correction button").first.click()
-    page.locator(".st-key-forecast .main-svg").first.wait_for(timeout=60_000)
+    page.locator(".st-key-forecast-view .main-svg").first.wait_for(timeout=60_000)
     settle(page)
     assert f"output inflation × {saved['correction'].split()[1]}" in page.locator(".sa-title").inner_text()
     assert abs(float(first_tile(page)) - saved["scores"]["after"]["spread_skill_ratio"]) < 0.005
