@@ -27,7 +27,7 @@ verdict_panel.conclusion(settings, tuned)
 search.budget_note(settings, how, tuned)
 search.forget_stop()
 verdict_panel.panels(tuned, data)
-left, right = st.columns(2, gap="large")
+left, right = st.columns([1.6, 1], gap="large")
 with left:
     verdict_panel.evidence(tuned, data)
 with right:

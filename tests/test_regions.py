@@ -116,7 +116,9 @@ def test_the_figures_of_regions_and_leads_draw_what_they_are_given():
     np.testing.assert_allclose(drawn[1].y, score["spread"] * math.sqrt(21 / 20))
     assert "90%" in [note.text for note in figure.layout.annotations]
     # A ratio of at most 1.1 times 1 - 0.004 lead is below 1 from 24 h on.
-    assert "too narrow at 17 leads from 24 to 120 h; at the other lead times" in read_lead_curves(lead, curve, 0.9 * curve, 1.1 * curve)
+    assert "too narrow at 17 lead times from 24 to 120 h; at the other lead times" in read_lead_curves(
+        lead, curve, 0.9 * curve, 1.1 * curve
+    )
     assert "no evidence that spread and error differ" in read_lead_curves(lead, curve, 0 * curve, 2 + curve)
     assert "no spread" in read_lead_curves(lead, 0 * curve, curve, curve)
 

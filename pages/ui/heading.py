@@ -12,6 +12,7 @@ from stochattn_core.datasets.base import Dataset
 from stochattn_core.figures.theme import units_text
 from stochattn_core.models import MODELS
 from stochattn_core.panels import View
+from stochattn_core.panels.map_text import variable_title
 from stochattn_core.panels.text import lead_text, start_text, time_text
 from stochattn_core.panels.tiles import score_tiles
 
@@ -20,7 +21,8 @@ def draw(settings: Settings, data: Dataset) -> None:
     """Draw the title in words (model, dataset, variable, lead time, members, cases, period), and the link that opens the same view."""
     left, right = st.columns([5, 1], vertical_alignment="center")
     nu = "plain model" if math.isinf(settings.nu) else f"ν = {settings.nu:,.0f}"
-    quantity = f"{data.target_name} in {units_text(data.units)}" if data.units else data.target_name
+    name = variable_title(data)
+    quantity = f"{name} in {units_text(data.units)}" if data.units else name
     parts = [quantity, lead_text(settings.lead, data)] if data.lead_time else [quantity]
     parts += [f"M = {settings.members} members", f"N = {len(data.test):,} test cases", period(data), nu]
     parts += [correction_text(settings.correction)] if settings.correction and not math.isinf(settings.nu) else []

@@ -79,7 +79,7 @@ def _provenance_note(settings: Settings, view: View) -> None:
             f"Groups of layers are scored at ν = {settings.nu:,.0f} on the test part. At the same ν, more sampled layers usually give a wider ensemble, "
             "and each group has its own ν*: choose the layers in the sidebar and tune before you compare them."
         )
-    st.caption(provenance.how_text(view))
+    st.caption(provenance.how_text(view).replace("*", "\\*"))
 
 
 def _box_controls(settings: Settings, view: View) -> None:

@@ -75,6 +75,10 @@ _STYLE = (
 @media (max-width: 640px) {
   .stMainBlockContainer { padding-left: 1rem; padding-right: 1rem; }
   .sa-strip { grid-template-columns: 1fr 1fr; }
+  .sa-strip .sa-tile:last-child:nth-child(odd) { grid-column: 1 / -1; }
+  .sa-value { white-space: normal; line-height: 1.15; }
+  .sa-table { font-size: 0.82rem; }
+  .sa-table th, .sa-table td { padding: 0.3rem 0.3rem; white-space: normal; }
   .st-key-view button { padding-left: 0.15rem; padding-right: 0.15rem; }
   .st-key-view button p { font-size: 0.8rem; }
 }

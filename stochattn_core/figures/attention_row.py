@@ -85,7 +85,7 @@ def row_deviation(
     finish(
         figure,
         title="Spread of many draws",
-        subtitle=f"ν = {concentration:,}; the mean stays p, the spread falls as ν^−½",
+        subtitle=f"ν = {concentration:,}; the mean stays p, the spread falls as 1/√ν",
         x="p of the key",
         y="standard deviation of its weight",
         height=height,

@@ -145,6 +145,8 @@ def slider_strip(
             xshift=10 if right else -6 if left and chosen >= 2 else 0,
             xanchor="left" if right or chosen < 2 else "right" if left or chosen > n_position - 3 else "center",
             font={"size": 13, "color": palette.ensemble},
+            bgcolor=palette.paper,
+            borderpad=0,
         )
     finish(figure, title="", subtitle="", height=height, palette=palette)
     figure.update_layout(margin={"t": 18, "b": 20, "l": inset, "r": inset, "pad": 0}, title=None)

@@ -51,7 +51,7 @@ def single_passes(
     )
     finish(
         figure,
-        title="Single passes: deviation d from the plain answer",
+        title="Single passes: deviation d",
         subtitle=subtitle,
         x="concentration ν",
         y=f"d ({units})" if units else "d",

@@ -12,6 +12,7 @@ from stochattn_core.figures.coverage import coverage
 from stochattn_core.figures.theme import Palette
 from stochattn_core.metrics import coverage_curve
 from stochattn_core.panels.base import Panel, View
+from stochattn_core.panels.fitted import NO_SPREAD
 
 
 class Numbers(NamedTuple):
@@ -41,6 +42,8 @@ def figure(numbers: Numbers, palette: Palette) -> go.Figure:
 
 
 def reading(numbers: Numbers) -> str:
+    if not numbers.width.max() > 0:
+        return NO_SPREAD
     return read_coverage(numbers.nominal, numbers.observed)
 
 

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from stochattn_core.figures.fan import central, fan
 from stochattn_core.figures.theme import Palette
 from stochattn_core.panels.base import Panel, View
-from stochattn_core.panels.fitted import n_outside, read_fitted
+from stochattn_core.panels.fitted import NO_SPREAD, n_outside, read_fitted
 from stochattn_core.panels.text import lead_unit_text, quantity_text, time_text
 
 N_SHOWN = 160  # forecasts at one lead time, the latest
@@ -89,6 +89,8 @@ def reading(numbers: Numbers) -> str:
 
 
 def reading_at_lead(numbers: Numbers) -> str:
+    if not np.ptp(numbers.members, axis=0).max() > 0:
+        return NO_SPREAD
     return read_fitted(n_outside(numbers.members, numbers.truth), int(np.isfinite(numbers.truth).sum()))
 
 

@@ -16,6 +16,8 @@ from stochattn_core.panels.base import Panel, View
 from stochattn_core.panels.cases import rows_of
 from stochattn_core.panels.text import quantity_text
 
+NO_SPREAD = "There are no intervals: the plain model gives one answer."
+
 
 class Numbers(NamedTuple):
     """case: the position of the marked case."""
@@ -43,6 +45,8 @@ def figure(numbers: Numbers, palette: Palette) -> go.Figure:
 
 def reading(numbers: Numbers) -> str:
     ensemble = numbers.ensemble
+    if not np.ptp(ensemble.members, axis=0).max() > 0:
+        return NO_SPREAD
     return read_fitted(n_outside(np.asarray(ensemble.members), ensemble.target), int(np.isfinite(ensemble.target).sum()))
 
 

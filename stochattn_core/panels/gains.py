@@ -45,7 +45,7 @@ def figure(numbers: Numbers, palette: Palette) -> go.Figure:
         numbers.gain_calibration,
         level=numbers.comparison.level,
         recommended=numbers.recommended,
-        subtitle=f"90% intervals · N = {numbers.n_case:,} paired test cases · circles: corrections, diamonds: references",
+        subtitle=f"90% · N = {numbers.n_case:,} paired test cases · diamonds: references",
         units=units_text(numbers.comparison.units),
         palette=palette,
     )

@@ -29,13 +29,13 @@ def numbers(view: View) -> Numbers:
         lead_time, scores = np.array(sorted(by_lead)), ScoresAt.of_summaries([by_lead[lead] for lead in sorted(by_lead)])
     else:
         lead_time, scores = np.array(ensemble.lead_time), ScoresAt.of_event(view.known.statistics)
-    return Numbers(lead_time, scores, units_text(ensemble.units), lead_unit_text(ensemble.lead_unit))
+    return Numbers(lead_time, scores, units_text(ensemble.units), ensemble.lead_unit)
 
 
 def figure(numbers: Numbers, palette: Palette) -> go.Figure:
-    subtitle = title_size(numbers.scores.n_member, numbers.scores.n_case, "bands: 90% ranges by block bootstrap")
+    subtitle = title_size(numbers.scores.n_member, numbers.scores.n_case, "bands: 90% ranges")
     lines = lines_of(numbers.scores, numbers.units)
-    return lead_curves(numbers.lead_time, lines, subtitle=subtitle, lead_unit=numbers.lead_unit, palette=palette)
+    return lead_curves(numbers.lead_time, lines, subtitle=subtitle, lead_unit=lead_unit_text(numbers.lead_unit), palette=palette)
 
 
 def reading(numbers: Numbers) -> str:
@@ -68,8 +68,8 @@ def read_lead_curves(lead_time: np.ndarray, ratio: np.ndarray, low: np.ndarray, 
 
 def _leads(lead_time: np.ndarray, unit: str) -> str:
     if len(lead_time) > 7:
-        return f"{len(lead_time)} leads from {lead_time[0]:g} to {lead_time[-1]:g} {unit}"
-    return f"{', '.join(f'{lead:g}' for lead in lead_time)} {unit}"
+        return f"{len(lead_time)} lead times from {lead_time[0]:g} to {lead_time[-1]:g} {lead_unit_text(unit)}"
+    return f"{', '.join(f'{lead:g}' for lead in lead_time)} {lead_unit_text(unit, lead_time[-1])}"
 
 
 panel = Panel(

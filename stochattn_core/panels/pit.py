@@ -92,7 +92,7 @@ def read_pit(
     n_outside = int(((density < low) | (density > high)).sum())
     if n_outside:
         return f"There is no evidence of a U, dome or slope; {n_outside} of {len(density)} bars outside the band of chance."
-    return "Flat within what chance allows: there is no evidence of a wrong spread or a bias."
+    return "Flat within what chance allows: the histogram shows no U, dome or slope."
 
 
 def _excludes(interval: Range, value: float) -> bool:

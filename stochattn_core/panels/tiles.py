@@ -45,7 +45,7 @@ def _beside(score: Score, summary: Summary, units: str, references: Mapping[str,
         known = is_known((low, high)) and high > 0
         return f"90% range {number(low)} to {number(high)}" if known else "90% range unknown" if summary.has_spread else "plain model 0"
     if score.reference == "chance":
-        return f"by chance up to {number(summary.w1_floor)}"
+        return f"calibrated: below {number(summary.w1_floor)}"
     if score.reference not in SCORES:
         return ""
     other = SCORES[score.reference]
