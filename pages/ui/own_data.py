@@ -14,9 +14,7 @@ from pages.ui.streamlit_private import UploadedFile
 from pages.ui.work import Work, on_thread, refusals
 from stochattn_core.datasets.base import Progress
 from stochattn_core.readers.file_kinds import is_grid
-from stochattn_core.readers.grid_address import file_name_of as name_of
-from stochattn_core.readers.grid_address import is_address
-from stochattn_core.readers.grid_address import open_address as located
+from stochattn_core.readers.grid_address import file_name_of, is_address, open_address
 from stochattn_core.readers.grid_contents import contents_of
 
 LIMIT = "CSV or NetCDF, recognised by content, up to 200 MB; for a larger file, give its path. Excel files are not read, and pickle files are never opened."
@@ -107,8 +105,8 @@ def opened_file(file: UploadedFile) -> OpenedCsv | OpenedGrid:
 def opened_address(address: str, progress: Progress) -> OpenedCsv | OpenedGrid:
     """Open a path of this machine or an address. Text tables are read from paths only."""
     if is_address(address):
-        source = located(address, progress)
-        return OpenedGrid(address, source, name_of(address), contents_of(source))
+        source = open_address(address, progress)
+        return OpenedGrid(address, source, file_name_of(address), contents_of(source))
     try:
         path = Path(address).expanduser()
         if path.is_file():

@@ -6,30 +6,30 @@ import numpy as np
 import pandas as pd
 
 from stochattn_core.ensemble_data import Ensemble
-from stochattn_core.figures.fan import central
 from stochattn_core.panels.base import Panel, View
 
 
 def rows_of(ensemble: Ensemble, lead: int = 0) -> pd.DataFrame:
     """Return one row for each case and lead time. lead: one lead time, or 0 for all of them."""
-    members, target, plain = np.asarray(ensemble.members), ensemble.target, ensemble.plain
     leads = [lead] if lead else list(ensemble.lead_time)
-    if ensemble.lead_time:
-        places = [ensemble.lead_time.index(lead_time) for lead_time in leads]
-        members, target, plain = members[:, :, places].reshape(len(members), -1), target[:, places].ravel(), plain[:, places].ravel()
-    low, high = central(members, 0.9)
+    places = [ensemble.lead_time.index(lead_time) for lead_time in leads]
+
+    def flat(values: np.ndarray) -> np.ndarray:
+        return values[:, places].ravel() if ensemble.lead_time else values
+
+    low, high = (flat(end) for end in ensemble.central_interval(0.9))
     rows = {ensemble.dims[0]: np.repeat(np.asarray(ensemble.index), len(leads) if ensemble.lead_time else 1)}
     if ensemble.lead_time:
         rows["lead_time"] = np.tile(leads, len(ensemble.index))
     rows |= {
-        "truth": target,
-        "plain": plain,
-        "mean": members.mean(axis=0),
-        "spread": members.std(axis=0, ddof=1),
+        "truth": flat(ensemble.target),
+        "plain": flat(ensemble.plain),
+        "mean": flat(ensemble.mean),
+        "spread": flat(ensemble.spread),
         "low_90": low,
         "high_90": high,
-        "inside": (target >= low) & (target <= high),
     }
+    rows["inside"] = (rows["truth"] >= low) & (rows["truth"] <= high)
     return pd.DataFrame(rows)
 
 

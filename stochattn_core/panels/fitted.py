@@ -45,7 +45,7 @@ def figure(numbers: Numbers, palette: Palette) -> go.Figure:
 
 def reading(numbers: Numbers) -> str:
     ensemble = numbers.ensemble
-    if not np.ptp(ensemble.members, axis=0).max() > 0:
+    if not ensemble.spread.max() > 0:
         return NO_SPREAD
     return read_fitted(n_outside(np.asarray(ensemble.members), ensemble.target), int(np.isfinite(ensemble.target).sum()))
 

@@ -35,7 +35,9 @@ def variable_title(data: Dataset) -> str:
 def in_metres(figure: go.Figure) -> go.Figure:
     """Add the height, geopotential / 9.80665 m s-2, to the hover text of a map of geopotential."""
     heat = figure.data[0]
-    heat.text = np.nan_to_num(np.asarray(heat.z) / STANDARD_GRAVITY).round().astype(np.int16)  # customdata stays the same, so that it is sent once
+    heat.text = (
+        np.nan_to_num(np.asarray(heat.z) / STANDARD_GRAVITY).round().astype(np.int16)
+    )  # customdata stays the same, so that it is sent once
     heat.hovertemplate = heat.hovertemplate.replace("<br>latitude", " = %{text:,d} m<br>latitude", 1)
     return figure
 

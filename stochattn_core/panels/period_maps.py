@@ -14,7 +14,7 @@ from stochattn_core.figures.colour_scale import of_magnitude, of_ratio
 from stochattn_core.figures.map import field_map, map_subtitle
 from stochattn_core.figures.projection import Projection
 from stochattn_core.figures.theme import Palette, units_text
-from stochattn_core.metrics import by_event, finite_size_factor
+from stochattn_core.metrics import by_event
 from stochattn_core.panels.base import Panel, View
 from stochattn_core.panels.field_map import grid_table
 from stochattn_core.panels.map_text import GEOPOTENTIAL, cell_area, in_metres, projection_of, read_field_map, small_height
@@ -44,7 +44,7 @@ def cells_of(view: View) -> Cells:
 
 def _cells(view: View) -> Cells:
     ensemble = view.ensemble
-    values, factor = by_event(view.known.statistics), finite_size_factor(len(ensemble.members))
+    values, factor = by_event(view.known.statistics), ensemble.finite_size_factor
     return Cells(
         values["rmse"].astype(np.float32),
         (values["spread"] * factor).astype(np.float32),
