@@ -1,10 +1,13 @@
-// A Plotly figure that stays in the page. Every run of the script hands over the whole figure; here it is brought up to date in place,
-// once, the ones on the screen first. The library comes from the app's own server, out of the Python package plotly.
+// A Plotly figure that stays in the page. Every run of the script sends the whole figure; here it is updated in place, once, and figures on the
+// screen come first. The library comes from the server of the app, out of the Python package plotly.
 
 const LIBRARY = "_stcore/bidi-components/plotly.library/plotly.min.js?PLOTLY_VERSION"; // figure.py writes the version
 const CONFIG = { displayModeBar: false, scrollZoom: false };
 const ON_GROUND = ["x", "y", "customdata"]; // where a mark may stand in place of an array
 const NEAR = "150px"; // beyond the edge of the screen: a figure as near as this is drawn with those on it
+
+const NARROW = 500; // pixels: the width of a figure on a phone
+const AROUND_MAP = 140; // pixels above and below a map: title, colour bar or legend
 
 const figures = new WeakMap(); // the element that the page gives to a figure -> Figure
 const grounds = new Map(); // the element of a ground -> { mark: array }: what a figure is drawn on, sent once (figure.py)
@@ -24,7 +27,7 @@ function plotly() {
 async function loaded() {
   const own = document.querySelector('script[src*="static/js/"]'); // the app may be served under any path
   const address = own ? new URL(`../../${LIBRARY}`, own.src).href : LIBRARY;
-  const source = await kept(address);
+  const source = await cachedAddress(address);
   const script = document.createElement("script");
   script.src = source;
   await new Promise((resolve, reject) => {
@@ -36,9 +39,9 @@ async function loaded() {
   return window.Plotly;
 }
 
-/** The server sends the library without an age, and the browser would fetch it at every opening of the page: it is kept by its version. */
-async function kept(address) {
-  if (!window.caches) return address; // only secure addresses and one's own machine have it
+/** Return an address of the library in the cache of the browser, by its version: the server sets no age, so it would be fetched at every visit. */
+async function cachedAddress(address) {
+  if (!window.caches) return address; // only secure addresses and this machine have it
   try {
     const cache = await caches.open("stochattn");
     let answer = await cache.match(address);
@@ -54,7 +57,7 @@ async function kept(address) {
   }
 }
 
-/** The colours and the type of the page: what the names in a figure (theme.py) stand for here. */
+/** Return the colours and fonts of the page, for which the names in a figure (theme.py) stand. */
 function pageTheme(element) {
   const style = getComputedStyle(element);
   const read = (name) => style.getPropertyValue(`--st-${name}`).trim();
@@ -116,7 +119,7 @@ class Figure {
     if (content === this.content && look === this.look) return;
     Object.assign(this, { content, look, spec: JSON.parse(content) });
     this.spec.layout.template = template(theme);
-    this.place.style.height = `${this.spec.layout.height}px`;
+    this.place.style.height = `${heightOf({ ...this.spec.layout, width: this.place.clientWidth || Infinity })}px`;
     this.place.setAttribute("aria-label", (this.spec.layout.title?.text ?? "").replace(/<br>/g, ". ").replace(/<[^>]*>/g, ""));
     this.wait();
   }
@@ -138,6 +141,8 @@ class Figure {
     this.width = this.place.clientWidth;
     // The library writes into a layout: the next draw, for a new width, starts from the same one.
     const layout = { ...structuredClone(this.spec.layout), width: this.width };
+    layout.height = heightOf(layout);
+    this.place.style.height = `${layout.height}px`;
     const data = this.spec.data.map((trace) => ({ ...trace, ...Object.fromEntries(marked(trace).map((name) => [name, onGround(trace[name])])) }));
     await Plotly.react(this.place, data, layout, CONFIG);
     if (this.isRemoved) return Plotly.purge(this.place);
@@ -166,6 +171,13 @@ class Figure {
     if (window.Plotly && this.place.dataset.state === "drawn") window.Plotly.purge(this.place);
     this.place.remove();
   }
+}
+
+/** Return the height of a figure: on a narrow screen a map, whose axes have one scale, is no higher than it needs to be. */
+function heightOf({ width, height, xaxis, yaxis }) {
+  if (width > NARROW || !yaxis?.scaleanchor || !xaxis?.range || !yaxis.range) return height;
+  const aspect = (yaxis.range[1] - yaxis.range[0]) / (xaxis.range[1] - xaxis.range[0]);
+  return Math.min(height, Math.round(width * aspect + AROUND_MAP));
 }
 
 /** The names of a trace's arrays of which a mark stands for the array. */

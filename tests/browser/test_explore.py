@@ -117,7 +117,7 @@ def test_stop_keeps_what_was_shown(page: Page):
     page.locator(".st-key-stop-explore button").click()
     settle(page)
     assert page.evaluate("window.stopSeen")
-    assert "This is what wview from before" in page.locator("[data-testid=stAlert]").inner_text()
+    assert "This is the view from before" in page.locator("[data-testid=stAlert]").inner_text()
     assert first_tile(page) == before and "nu=256" in page.url
     page.reload()
     settle(page)
@@ -142,7 +142,7 @@ def test_the_numbers_behind_a_figure_open_as_a_table_and_a_file(page: Page):
     page.get_by_role("tab", name="Coverage").click()
     settle(page)
     page.locator(".st-key-numbers-coverage summary").click()
-    page.locator(".st-key-csv-coverage button").wait_for(timeout=30_000)
+    page.locator(".st-key-csv-coverage button").first.wait_for(timeout=30_000)
     with page.expect_download() as download:
-        page.locator(".st-key-csv-coverage button").click()
+        page.locator(".st-key-csv-coverage button").first.click()
     assert download.value.path().read_text().startswith("nominal,observed,")
