@@ -20,12 +20,13 @@ from stochattn_core import evaluate, load_model, tune
 from stochattn_core.compare import compare
 from stochattn_core.datasets.base import Dataset, Progress
 from stochattn_core.datasets.table_parts import table_dataset
+from stochattn_core.metrics.scores import headlines
 from stochattn_core.tuning.verdict import CALIBRATED, judge
 
 SETS = ("energy", "concrete", "wine-quality-red", "yacht")
 SEEDS = (0, 1, 2)
 PART = 0.1  # of the rows, each of calibration and test
-SHOWN = ("spread_skill_ratio", "w1", "coverage_90", "width_90", "crps_fair", "rmse")
+SHOWN = tuple(score.key for score in headlines())
 ALONE, SPLIT_CONFORMAL = "nu alone", "split-conformal"
 METHODS = (ALONE, "inflation", "noise", "shared", "gaussian-dressing", "residual-dressing")
 WORSE = 1.02  # times the CRPS of split conformal

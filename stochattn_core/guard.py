@@ -129,14 +129,14 @@ class Guard(TorchDispatchMode):
                     stacklevel=2,
                 )
 
-    def _refuse(self, what: str, by_hand_in: str | None = None) -> None:
-        """by_hand_in: the module whose softmax could be registered; None where the call cannot be answered at all."""
-        name = self.where() if by_hand_in is None else by_hand_in
+    def _refuse(self, what: str, manual_in: str | None = None) -> None:
+        """manual_in: the module whose softmax could be registered; None where the call cannot be answered at all."""
+        name = self.where() if manual_in is None else manual_in
         module = dict(self.model.named_modules()).get(name or "", self.model)
         cls = f"{type(module).__module__}.{type(module).__qualname__}"
         cure = (
             "let the model call torch.nn.functional.scaled_dot_product_attention"
-            if by_hand_in is None
+            if manual_in is None
             else f"if every softmax of that class makes attention rows, pass attention_classes=({cls!r},)"
         )
         raise UnansweredAttentionError(

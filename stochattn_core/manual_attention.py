@@ -26,7 +26,7 @@ BY_HAND_CLASSES = frozenset(
 BY_HAND_FUNCTION, BY_HAND_PACKAGE = "eager_attention_forward", "transformers."
 
 
-def is_by_hand_class(cls: type, also: Sequence[AttentionClass] = ()) -> bool:
+def is_manual_class(cls: type, also: Sequence[AttentionClass] = ()) -> bool:
     """Is this class, or one that it derives from, registered here or named in `also` (classes, or their qualified names)?"""
     for base in cls.__mro__:
         name = f"{base.__module__}.{base.__qualname__}"
@@ -35,6 +35,6 @@ def is_by_hand_class(cls: type, also: Sequence[AttentionClass] = ()) -> bool:
     return False
 
 
-def is_by_hand_function(function: str, module: str) -> bool:
+def is_manual_function(function: str, module: str) -> bool:
     """Is this the function in which an eager Hugging Face model computes attention?"""
     return function == BY_HAND_FUNCTION and module.startswith(BY_HAND_PACKAGE)

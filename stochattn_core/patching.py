@@ -28,7 +28,7 @@ from stochattn_core.attention import Observer, attend, sampled_rows
 from stochattn_core.clearance import clearance_of
 from stochattn_core.draw import Draw, checked_draw
 from stochattn_core.guard import Guard, refuse_what_cannot_be_answered
-from stochattn_core.manual_attention import AttentionClass, is_by_hand_class, is_by_hand_function
+from stochattn_core.manual_attention import AttentionClass, is_manual_class, is_manual_function
 from stochattn_core.shared_prefix import compute_shared
 from stochattn_core.torch_private import function_modes, is_compiled, multi_head_attention_forward, opaque_attention_configs
 
@@ -178,8 +178,8 @@ class _Mode(TorchFunctionMode):
             name, _ = self.where()
             return self._plain(func, args, kwargs) if name is None else self._answer(name, func, _attend, args, kwargs)
         if func in SOFTMAX:
-            name, by_hand = self.where()
-            if name is not None and by_hand:
+            name, is_manual = self.where()
+            if name is not None and is_manual:
                 return self._answer(name, func, _softmax, args, kwargs)
             self.other_softmax[name or "outside the model"] += 1
         return self._plain(func, args, kwargs)
@@ -211,16 +211,16 @@ class _Mode(TorchFunctionMode):
 
     def where(self) -> tuple[str | None, bool]:
         """Return the name of the innermost running module of the model, and whether a softmax here is attention by hand."""
-        by_hand = False
+        is_manual = False
         frame: FrameType | None = sys._getframe(1)
         while frame is not None:
             code = frame.f_code
             is_torchs_own = code is multi_head_attention_forward.__code__
-            by_hand = by_hand or is_torchs_own or is_by_hand_function(code.co_name, frame.f_globals.get("__name__", ""))
+            is_manual = is_manual or is_torchs_own or is_manual_function(code.co_name, frame.f_globals.get("__name__", ""))
             if code.co_argcount and code.co_varnames[0] == "self":
                 owner = frame.f_locals.get("self")
                 if isinstance(owner, nn.Module) and id(owner) in self.names and not isinstance(owner, nn.Softmax):
-                    return self.names[id(owner)], by_hand or is_by_hand_class(type(owner), self.plan.attention_classes)
+                    return self.names[id(owner)], is_manual or is_manual_class(type(owner), self.plan.attention_classes)
             frame = frame.f_back
         return None, False
 

@@ -25,6 +25,7 @@ from stochattn_core.datasets import DATASETS, load_dataset
 from stochattn_core.datasets.base import Dataset, Progress, thinned
 from stochattn_core.datasets.table_parts import table_dataset
 from stochattn_core.figures.theme import LIGHT, number, units_text
+from stochattn_core.json_text import json_text
 from stochattn_core.metrics.scores import SCORES, headlines
 from stochattn_core.models import MODELS, load_model
 from stochattn_core.panels import PANELS, View
@@ -169,17 +170,6 @@ def page(sections: Mapping[str, Mapping[str, Any]]) -> str:
     return template.render(sections=sections, plotly_script=get_plotlyjs())
 
 
-def _plain(value: Any) -> Any:
-    """Return the value as JSON can represent it: numbers of numpy as those of Python, NaN and infinity as None."""
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, float | np.floating):
-        return float(value) if math.isfinite(value) else None
-    return value.item() if isinstance(value, np.generic) else value
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Write the report and its numbers; return the exit status, 2 for arguments that cannot be used."""
     parser = argparse.ArgumentParser(
@@ -209,7 +199,7 @@ def main(arguments: list[str] | None = None) -> int:
             numbers[name], sections[name] = {"problem": str(error)}, {"problem": str(error)}
     try:
         options.out.write_text(page(sections), encoding="utf-8")
-        options.out.with_suffix(".json").write_text(json.dumps(_plain(numbers), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        options.out.with_suffix(".json").write_text(json_text(numbers, indent=1) + "\n", encoding="utf-8")
     except OSError as error:
         print(f"expected to write {options.out}, got: {error.strerror}; name a folder that can be written with --out", file=sys.stderr)
         return 2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +14,6 @@ from stochattn_core.commands.progress import ProgressBar
 
 if TYPE_CHECKING:
     from stochattn_core.compare import Row
-
-COLUMNS = ("method", "ratio", "fair crps", "gain (90% interval)", "rmse", "cov 90", "width 90")
-LINE = "{:<44} {:>6} {:>10} {:>30} {:>9} {:>7} {:>9}"
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
@@ -43,7 +40,7 @@ def _run(options: argparse.Namespace) -> Answer:
         "units": comparison.units,
         "tuned": asdict(tuning.setting.setting),
     }
-    return Answer(document, "\n".join([LINE.format(*COLUMNS), *(LINE.format(*_cells(row)) for row in rows), comparison.sentence]))
+    return Answer(document, "\n".join([*_table(rows), comparison.sentence]))
 
 
 def _row(row: Row) -> dict[str, Any]:
@@ -54,15 +51,22 @@ def _row(row: Row) -> dict[str, Any]:
     return {**about, "setting": setting, **gains, "scores": row.scores}
 
 
-def _cells(row: Mapping[str, Any]) -> list[str]:
-    """Return the texts of COLUMNS for one row."""
-    if row["scores"] is None:
-        return [row["title"], *[""] * 5, row["problem"]]
-    values = [row["scores"].get(name) for name in ("spread_skill_ratio", "crps_fair", "rmse", "coverage_90", "width_90")]
-    ratio, crps, rmse, coverage, width = ("-" if value is None else f"{value:.4g}" for value in values)
-    estimate, low, high = row["gain"].values()
-    gain = f"{estimate:.3g} ({low:.3g} to {high:.3g})" if estimate == estimate else "-"
-    return [row["title"], ratio, crps, gain, rmse, coverage, width]
+def _table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the lines of the table: one row a method, one column for each headline score."""
+    from stochattn_core.metrics.scores import headlines
+
+    scores = headlines()
+    line = "{:<44} {:>30}" + " {:>12}" * len(scores)
+    lines = [line.format("method", "gain (90% interval)", *(score.short for score in scores))]
+    for row in rows:
+        if row["scores"] is None:
+            lines.append(f"{row['title']:<44} {row['problem']}")
+            continue
+        values = (row["scores"].get(score.key) for score in scores)
+        estimate, low, high = row["gain"].values()
+        gain = f"{estimate:.3g} ({low:.3g} to {high:.3g})" if estimate == estimate else "-"
+        lines.append(line.format(row["title"], gain, *("-" if value is None else f"{value:.4g}" for value in values)))
+    return lines
 
 
 COMPARE = Command(
