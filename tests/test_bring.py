@@ -207,7 +207,7 @@ def test_era5_without_a_network_is_one_sentence_and_the_page_stays_usable(monkey
     assert not test.exception and not test.error and "Spread-skill ratio" in html(test)
 
 
-def test_the_lines_to_take_home_make_the_same_dataset(tmp_path, monkeypatch):
+def test_the_exported_lines_make_the_same_dataset(tmp_path, monkeypatch):
     """For a file of the user's own they read that file: no table knows its name."""
     path = saved(fields(), tmp_path)
     monkeypatch.chdir(tmp_path)
