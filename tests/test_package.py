@@ -1,6 +1,7 @@
 """The package as it is installed: what the wheel carries, where its files are found, and what is said where an extra is missing."""
 
 import importlib
+import os
 import re
 import subprocess
 import sys
@@ -103,3 +104,29 @@ def test_a_missing_extra_is_one_sentence():
         raise ModuleNotFoundError("No module named 'cartopy.crs'", name="cartopy.crs")
     with pytest.raises(ModuleNotFoundError, match="a module of ones own"), explained_extras():
         raise ModuleNotFoundError("a module of ones own", name="own")
+
+
+PLAIN = """
+import argparse, sys
+MISSING = ("xarray", "h5netcdf", "zarr", "cf_xarray", "plotly", "cartopy", "matplotlib", "transformers", "statsmodels", "sklearn", "streamlit")
+
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name in MISSING:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Missing())
+from stochattn_core import Setting, evaluate, load_model
+from stochattn_core.commands.case import dataset_of
+from stochattn_core.datasets.base import thinned
+options = argparse.Namespace(grid=None, csv=None, dataset="planet", target=None, time=None, variable=None)
+scores = evaluate(load_model("climax"), thinned(dataset_of(options), 2), Setting(4, 2)).scores
+print(scores["spread"] > 0)
+"""
+
+
+def test_without_any_extra_the_planet_is_evaluated(tmp_path):
+    """The packages of the extras are hidden: what is left is what a plain `pip install` brings."""
+    environment = os.environ | {"STOCHATTN_CACHE": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", PLAIN], capture_output=True, text=True, env=environment, cwd=tmp_path)
+    assert done.returncode == 0 and done.stdout.strip() == "True", done.stderr[-800:]

@@ -26,13 +26,13 @@ def dataset_of(options: argparse.Namespace) -> Dataset:
 
 
 def _named_or_read(options: argparse.Namespace) -> Dataset:
+    from stochattn_core import readers  # each reader is imported when it is used: a dataset of the list needs none
     from stochattn_core.datasets import load_dataset
-    from stochattn_core.readers import grid_from_file, series_from_csv, table_from_csv
 
     if options.grid is not None:
         if options.dataset or options.csv or not options.variable:
             raise ValueError(f"expected --variable NAME beside --grid {options.grid}, and no other dataset; name the variable to forecast")
-        return grid_from_file(options.grid, options.variable)
+        return readers.grid_from_file(options.grid, options.variable)
     if options.csv is None:
         if not options.dataset:
             raise ValueError("expected --dataset NAME, --csv FILE or --grid FILE, got none; see the command list")
@@ -44,8 +44,8 @@ def _named_or_read(options: argparse.Namespace) -> Dataset:
     if not options.target:
         raise ValueError(f"expected --target COLUMN beside --csv {options.csv}, got none; name the column to forecast")
     if options.time:
-        return series_from_csv(options.csv, options.time, options.target)
-    return table_from_csv(options.csv, options.target)
+        return readers.series_from_csv(options.csv, options.time, options.target)
+    return readers.table_from_csv(options.csv, options.target)
 
 
 def evaluation_of(options: argparse.Namespace, part: str) -> Evaluation:
