@@ -109,13 +109,7 @@ def test_a_missing_extra_is_one_sentence():
 PLAIN = """
 import argparse, sys
 MISSING = ("xarray", "h5netcdf", "zarr", "cf_xarray", "plotly", "cartopy", "matplotlib", "transformers", "statsmodels", "sklearn", "streamlit")
-
-class Missing:
-    def find_spec(self, name, path=None, target=None):
-        if name in MISSING:
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-
-sys.meta_path.insert(0, Missing())
+sys.modules.update(dict.fromkeys(MISSING))  # None: an import raises ModuleNotFoundError
 from stochattn_core import Setting, evaluate, load_model
 from stochattn_core.commands.case import dataset_of
 from stochattn_core.datasets.base import thinned
