@@ -49,7 +49,7 @@ def _beside(score: Score, summary: Summary, units: str, references: Mapping[str,
     if score.reference not in SCORES:
         return ""
     other = SCORES[score.reference]
-    text = f"{other.short} {number(summary.scores[other.key])}"
+    text = f"{score.reference_name or other.short} {number(summary.scores[other.key])}"
     if score.unit != other.unit and other.unit == "target":
         text = f"{text} {units}".rstrip()
     if score.beside_references and references:

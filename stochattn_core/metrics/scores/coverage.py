@@ -50,6 +50,7 @@ def coverage_score(level: float) -> Score:
         lambda sums: share_of_sums(sums, level),
         ideal=level,
         reference=f"width_{percent}",
+        reference_name="mean width",
         rule=rule if is_judged else None,
         tested=(lambda sums, w1_by_chance: share_of_sums(sums, level)) if is_judged else None,
         tile=is_judged,

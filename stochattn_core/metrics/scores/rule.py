@@ -91,7 +91,7 @@ class Rule:
         if side == 0:
             known = math.isfinite(evidence.low) and math.isfinite(evidence.high)
             return Judgement("good", word) if not known or self.is_sure(evidence) else Judgement("doubtful", "range too wide to tell")
-        return Judgement("bad" if self.misses(evidence) else "doubtful", word)
+        return Judgement("bad", word) if self.misses(evidence) else Judgement("doubtful", f"perhaps {word}")
 
     @property
     def limits(self) -> str:

@@ -46,6 +46,7 @@ class Score:
     exceeds one time in ten.
     rule: when the score is good.   tested: the quantity that the rule judges, (pooled sums, expected W1 of a perfect ensemble) -> (block,).
     tile: shown on a tile.   headline: a column of every table of results.   order: in both, smallest first.   curve: how it is drawn.
+    reference_name: what the reference is called beside the score, if not its short title.
     title_at: n_member -> title, if it depends on the number of members.   beside_references: shown with the best reference forecast.
     """
 
@@ -59,6 +60,7 @@ class Score:
     ideal: float | None = None
     of_event: bool = True
     reference: str = ""
+    reference_name: str = ""
     rule: Rule | None = None
     tested: Callable[[Statistics, float], Tensor] | None = None
     tile: bool = False
