@@ -25,6 +25,7 @@ from stochattn_core.figures.theme import number
 from stochattn_core.metrics import Statistics, sum_definitions
 from stochattn_core.metrics.scores import Evidence
 from stochattn_core.settings import Setting
+from tests import test_datasets
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -154,6 +155,11 @@ def test_the_dataset_and_the_model_of_the_recipes_work_together(mine):
     scores = evaluate(model, dataset, Setting(tuning.concentration, 9)).scores
     assert scores["spread"] > 0
     assert scores["rmse_plain"] < 0.6  # the noise alone has 0.5
+
+
+def test_the_dataset_of_the_recipe_keeps_the_contract_of_the_embedded_ones(mine):
+    for contract in (test_datasets.test_the_parts_fit_the_description, test_datasets.test_no_row_of_a_table_is_in_two_parts):
+        contract("mine")
 
 
 def test_the_score_of_the_recipe_is_computed_and_judged(add, mine, capsys):
