@@ -71,10 +71,10 @@ def derived(evaluation: Evaluation, data: Dataset, what: str, which: Any, make: 
 
 
 def drawn(panel: Panel, view: View) -> Drawn:
-    """Return figure and sentence of a panel, computed once; the key of the panel is the key of its entry."""
+    """Return figure and sentence of a panel, computed once; the key of the panel names its entry, apart from all other derivations."""
     if view.evaluation is None or not panel.is_cached:
         return panel.draw(view)
-    return derived(view.evaluation, view.dataset, panel.key, panel.which(view), lambda: panel.draw(view))
+    return derived(view.evaluation, view.dataset, f"panel {panel.key}", panel.which(view), lambda: panel.draw(view))
 
 
 # ---- evaluations
