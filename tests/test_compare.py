@@ -207,7 +207,7 @@ def test_one_calibration_case_recommends_nothing(model, table):
     part = table.calibration
     single = replace(table, calibration=type(part)(part.inputs[:1], part.target[:1], part.index[:1], part.block[:1]))
     comparison = compare(model, single, SETTING, search=at(1000))
-    assert comparison.recommended is None and "1 independent blocks" in comparison.sentence
+    assert comparison.recommended is None and "is 1 independent block of" in comparison.sentence
     assert "at least 2 blocks" in row(comparison, "inflation").problem and comparison.rows[0].scores
 
 

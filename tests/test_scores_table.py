@@ -56,7 +56,7 @@ def test_scores_and_tests_have_their_keys_once():
 def test_the_plain_model_s_tiles_say_that_it_has_no_spread():
     _, _, sums = statistics(spread=0.0)
     shown = {tile.name: tile for tile in score_tiles(summarise(sums), "degC", {"persistence": 2.0})}
-    assert shown["Spread-skill ratio"].judgement.word == "no spread" and shown["Spread-skill ratio"].beside == "plain model 0"
+    assert shown["Spread-skill ratio"].judgement.word == "no spread" and shown["Spread-skill ratio"].beside == "no spread"
     assert "persistence 2.00" in shown["RMSE of the mean"].beside and shown["RMSE of the mean"].units == "°C"
 
 

@@ -123,6 +123,15 @@ def test_few_members_are_not_judged_as_a_drifted_mean_or_as_narrow_intervals(m):
     assert judged.word == verdict.CALIBRATED, judged.sentence
 
 
+def test_no_evidence_of_an_association_is_not_called_one():
+    """The correlation of a spread at random is near 0, above or below: neither is good news."""
+    for estimate in (0.02, 0.0, -0.02):
+        judged = verdict.ASSOCIATION.judge(verdict.Evidence(estimate, estimate - 0.1, estimate + 0.1, ""))
+        assert judged.grade == "doubtful"
+    assert verdict.ASSOCIATION.judge(verdict.Evidence(0.3, 0.1, 0.5, "")).grade == "good"
+    assert verdict.ASSOCIATION.judge(verdict.Evidence(-0.3, -0.5, -0.1, "")).grade == "bad"
+
+
 # ---- intervals
 
 

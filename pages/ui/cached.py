@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 import streamlit as st
 
 from pages.ui.choices import Job, Search
@@ -77,11 +78,18 @@ def drawn(panel: Panel, view: View) -> Drawn:
     return derived(view.evaluation, view.dataset, f"panel {panel.key}", panel.which(view), lambda: panel.draw(view))
 
 
+def rows(panel: Panel, view: View) -> pd.DataFrame:
+    """Return the table of a panel, computed once as its figure is."""
+    if view.evaluation is None or not panel.is_cached:
+        return panel.rows(view)
+    return derived(view.evaluation, view.dataset, f"rows {panel.key}", panel.which(view), lambda: panel.rows(view))
+
+
 # ---- evaluations
 
 
 def evaluation_key(job: Job, part: str = "test") -> tuple:
-    return ("evaluation", job.model, result_cache().digest(job.data), job.setting, part)
+    return ("evaluation", job.model, result_cache().identity(job.data), job.setting, part)
 
 
 def evaluation(job: Job, work: Work, *, part: str = "test") -> Evaluation:
@@ -124,7 +132,7 @@ def one_forecast(job: Job, case: int, work: Work) -> tuple[np.ndarray, np.ndarra
 
 def evaluations_known(job: Job) -> dict[float, Evaluation]:
     """Return the evaluations in the result cache with the job's members, seed, layers and correction, by concentration."""
-    same = ("evaluation", job.model, result_cache().digest(job.data))
+    same = ("evaluation", job.model, result_cache().identity(job.data))
     known = {
         key[3].concentration: result_cache().get(key)
         for key in result_cache().stored_keys()
@@ -139,7 +147,7 @@ def evaluations_known(job: Job) -> dict[float, Evaluation]:
 def tuning_key(job: Job) -> tuple:
     """Return the key of a tuning. Concentration and correction are results, not inputs; only shared draws change what is searched."""
     searched = replace(job.setting, concentration=1, correction="shared" if job.setting.correction == "shared" else "")
-    return ("tuning", job.model, result_cache().digest(job.data), searched)
+    return ("tuning", job.model, result_cache().identity(job.data), searched)
 
 
 def tuning_known(job: Job) -> Tuning | None:
@@ -184,7 +192,7 @@ def tuning_seconds(job: Job) -> float | None:
 
 
 def _preview_key(job: Job) -> tuple:
-    return ("preview", job.model, result_cache().digest(job.data), job.setting.seed, job.setting.layers)
+    return ("preview", job.model, result_cache().identity(job.data), job.setting.seed, job.setting.layers)
 
 
 def preview_known(job: Job) -> Preview | None:

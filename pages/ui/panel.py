@@ -66,13 +66,13 @@ def numbers_behind(panel: Panel, view: View) -> None:
     """Offer the numbers of a figure as a table and a CSV file; they are computed when the user opens them."""
     expander = st.expander("Numbers", key=f"numbers-{panel.key}", on_change="rerun", icon=":material/table_rows:")
     if expander.open:
-        with expander:
+        with expander, refusals(stop=False):
             rows(panel, view)
 
 
 def rows(panel: Panel, view: View) -> None:
     """Draw the table of a panel and the button for its CSV file."""
-    table = panel.rows(view)
+    table = cached.rows(panel, view)
     if len(table) <= SHORT_TABLE:
         widgets.table([str(name) for name in table.columns], [[_cell(value) for value in row] for row in table.itertuples(index=False)])
     else:
@@ -80,7 +80,7 @@ def rows(panel: Panel, view: View) -> None:
     st.download_button(
         "CSV",
         partial(_csv, table),
-        f"{panel.key}-{view.dataset.name}.csv",
+        _file_name(panel, view),
         "text/csv",
         icon=":material/download:",
         key=f"csv-{panel.key}",
@@ -88,6 +88,13 @@ def rows(panel: Panel, view: View) -> None:
         type="tertiary",
         help=f"{panel.title}: the numbers as a CSV file.",
     )
+
+
+def _file_name(panel: Panel, view: View) -> str:
+    """scores-timesfm-elnino-lead3.csv: what the numbers are of."""
+    model = f"{view.evaluation.model}-" if view.evaluation else ""
+    lead = f"-lead{view.lead}" if view.lead else ""
+    return f"{panel.key}-{model}{view.dataset.name}{lead}.csv"
 
 
 def _csv(table: pd.DataFrame) -> bytes:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections import OrderedDict
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from stochattn_core.datasets.base import Dataset, thinned
+import pandas as pd
+
+from stochattn_core.datasets.base import PARTS, Dataset, thinned
 from stochattn_core.evaluate import Evaluation
 
 N_RESULT = 64  # results in memory; the members of an evaluation are memory-mapped files, so it takes little
@@ -22,6 +25,7 @@ class ResultCache:
         self.seconds: dict[tuple, float] = {}  # computing time by key
         self.lock = threading.Lock()
         self.digests: WeakKeyDictionary[Dataset, str] = WeakKeyDictionary()
+        self.identities: WeakKeyDictionary[Dataset, str] = WeakKeyDictionary()
         self.parts: WeakKeyDictionary[Dataset, dict[int, Dataset]] = WeakKeyDictionary()
 
     def get(self, key: tuple) -> Any:
@@ -58,9 +62,26 @@ class ResultCache:
             digest = self.digests[data] = data.sha256
         return digest
 
+    def identity(self, data: Dataset) -> str:
+        """Return a digest of numbers and labels, computed once. Two files with equal numbers but other dates, names or units have two."""
+        identity = self.identities.get(data)
+        if identity is None:
+            identity = self.identities[data] = _identity(data, self.digest(data))
+        return identity
+
     def part_of(self, data: Dataset, n_case: int) -> Dataset:
         """Return the dataset with n_case cases to tune and to test on, the same object each time; the whole dataset for 0."""
         if not n_case:
             return data
         parts = self.parts.setdefault(data, {})
         return parts.get(n_case) or parts.setdefault(n_case, thinned(data, n_case))
+
+
+def _identity(data: Dataset, digest: str) -> str:
+    labels = (data.name, data.title, data.target_name, data.units, data.lead_time, data.lead_unit, data.latitude, data.longitude)
+    identity = hashlib.sha256(f"{digest}{labels}".encode())
+    for part in PARTS:
+        split = data.part(part)
+        identity.update(pd.util.hash_pandas_object(split.index).to_numpy().tobytes())
+        identity.update(split.block.tobytes())
+    return identity.hexdigest()

@@ -16,22 +16,25 @@ from stochattn_core.panels.text import head_text, value_text
 from stochattn_core.panels.tiles import Tile
 from stochattn_core.tuning import OBJECTIVES, Tuning, verdict
 
-_RATIO, _COST, _COVERAGE, _W1, _BIAS = (rules(49)[key] for key in ("spread_skill_ratio", "rmse", "coverage_90", "w1", "bias"))
-_SURE = _RATIO.sure or (0.0, math.inf)
-RULE = f"""
+
+def rule_text(n_member: int) -> str:
+    """Return the rules of the verdict in the order in which they are applied, for an ensemble of so many members."""
+    ratio, cost, coverage, w1, bias = (rules(n_member)[key] for key in ("spread_skill_ratio", "rmse", "coverage_90", "w1", "bias"))
+    sure = ratio.sure or (0.0, math.inf)
+    return f"""
 All tests use the test part. Each interval is a bootstrap over blocks of cases, widened so that all intervals hold together at
 {verdict.LEVEL:.0%}. The first rule that applies gives the verdict:
 
 1. There are fewer than {verdict.LEAST_BLOCKS} independent blocks: **{verdict.FEW}**.
-2. ν* is the smallest concentration, and the ratio is below {_RATIO.low:g} with an interval below 1: **{verdict.UNDER}**. ν* is the largest
+2. ν* is the smallest concentration, and the ratio is below {ratio.low:g} with an interval below 1: **{verdict.UNDER}**. ν* is the largest
    concentration, and the ensemble is too wide: **{verdict.OVER}**.
-3. The RMSE of the ensemble mean is more than {_COST.high - 1:.0%} above that of the plain model, beyond chance: **{verdict.DRIFTED}**.
-4. The bias is more than {_BIAS.high:g} of the RMSE, beyond chance: **{verdict.MISSED}**, too high or too low throughout.
-5. W1 is above {_W1.high:g} beyond chance, the spread varies between cases but shows no relation to the error, and the amount of spread is
+3. The RMSE of the ensemble mean is more than {cost.high - 1:.0%} above that of the plain model, beyond chance: **{verdict.DRIFTED}**.
+4. The bias is more than {bias.high:g} of the RMSE, beyond chance: **{verdict.MISSED}**, too high or too low throughout.
+5. W1 is above {w1.high:g} beyond chance, the spread varies between cases but shows no relation to the error, and the amount of spread is
    not the reason (the ratio is right, or the coverage contradicts it): **{verdict.MISPLACED}**.
-6. The ratio is outside {_RATIO.limits}, and its interval excludes 1: **{verdict.MISSED}**.
-7. The coverage is outside {_COVERAGE.limits}, and its interval excludes 90%: **{verdict.MISSED}**.
-8. Ratio and coverage are inside, and the interval of the ratio lies within {_SURE[0]:.2f} to {_SURE[1]:.2f}: **{verdict.CALIBRATED}**.
+6. The ratio is outside {ratio.limits}, and its interval excludes 1: **{verdict.MISSED}**.
+7. The coverage is outside {coverage.limits}, and its interval excludes {coverage.ideal:.0%}: **{verdict.MISSED}**.
+8. Ratio and coverage are inside, and the interval of the ratio lies within {sure[0]:.2f} to {sure[1]:.2f}: **{verdict.CALIBRATED}**.
    Otherwise: **{verdict.FEW}**.
 """
 
@@ -120,7 +123,7 @@ def evidence(tuned: Tuning, data: Dataset) -> None:
         rows.append([widgets.capital(titles[name]), values[0], f"{values[1]} to {values[2]}", test.rule.split(":")[0], word])
     widgets.table(["test, on the test part", "estimate", f"{judged.level:.0%} interval", "limits", "result"], rows)
     with st.expander("The rules of the verdict, in order"):
-        st.markdown(RULE)
+        st.markdown(rule_text(tuned.setting.n_member))
 
 
 def _value(value: float, name: str) -> str:

@@ -201,7 +201,8 @@ def _sentence(alone: Row, best: Row | None, n_tried: int, n_block: int, level: f
     if alone.problem:
         return f"The concentration alone could not be scored, so that there is nothing to compare with: {alone.problem}."
     if n_block < LEAST_BLOCKS:
-        return f"There are {n_block} independent blocks of calibration cases, at least {LEAST_BLOCKS} are needed to recommend a correction: add data."
+        there = "is 1 independent block" if n_block == 1 else f"are {n_block} independent blocks"
+        return f"There {there} of calibration cases; at least {LEAST_BLOCKS} are needed to recommend a correction: add data."
     if best:
         gain, unit = best.gain_calibration, f" {units}" if units else ""
         return (

@@ -20,14 +20,14 @@ class Summary:
     """Scores with their ranges and judgements.
 
     scores: by key.   ranges: 90% range of each score, from resampled blocks of cases; NaN for one block.
-    judgements: by the key of each score that has a rule.   w1_floor: the W1 that a perfect ensemble exceeds one time in ten on as many cases.
+    judgements: by the key of each score that has a rule.   w1_by_chance: the mean W1 of a perfect ensemble on as many cases.
     n_effective: the number of independent cases with the same information.
     """
 
     scores: Mapping[str, float | int]
     ranges: Mapping[str, tuple[float, float]]
     judgements: Mapping[str, Judgement]
-    w1_floor: float
+    w1_by_chance: float
     n_effective: float
 
     @property
@@ -49,7 +49,7 @@ def summarise(statistics: Statistics) -> Summary:
     for key, rule in rules(statistics.n_member).items():
         is_without_spread = rule.needs_spread and not has_spread(values)
         judgements[key] = Judgement("bad", "no spread") if is_without_spread else rule.judge(tests[rule.test])
-    return Summary(values, bootstrap(statistics, scores), judgements, floor.upper, floor.n_effective)
+    return Summary(values, bootstrap(statistics, scores), judgements, floor.expected, floor.n_effective)
 
 
 def has_spread(values: Mapping[str, float | int]) -> bool:

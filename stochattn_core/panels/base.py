@@ -93,11 +93,7 @@ class View:
     @property
     def statistics(self) -> Statistics:
         """The sums behind the scores that are shown: of all lead times or of one; of a grid, of all cells weighted by area."""
-        if self.ensemble.latitude:
-            return self.ensemble.pooled
-        if not self.lead:
-            return self.known.statistics
-        return self.known.statistics.select(self.ensemble.lead_time.index(self.lead))
+        return self.ensemble.at_lead(self.lead)
 
     @property
     def ratio(self) -> float:

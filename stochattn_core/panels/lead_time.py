@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 
 from stochattn_core.figures.lead_curves import lead_curves
 from stochattn_core.figures.theme import Palette, title_size, units_text
+from stochattn_core.metrics.summary import LEAST_RATIO
 from stochattn_core.panels.base import Panel, View
 from stochattn_core.panels.score_lines import ScoresAt, lines_of
 from stochattn_core.panels.text import lead_unit_text
@@ -28,7 +29,7 @@ def numbers(view: View) -> Numbers:
         by_lead = view.by_lead or {ensemble.lead_time[0]: view.summary}
         lead_time, scores = np.array(sorted(by_lead)), ScoresAt.of_summaries([by_lead[lead] for lead in sorted(by_lead)])
     else:
-        lead_time, scores = np.array(ensemble.lead_time), ScoresAt.of_event(view.known.statistics)
+        lead_time, scores = np.array(ensemble.lead_time), view.remember("by-lead", 0, lambda: ScoresAt.of_event(view.known.statistics))
     return Numbers(lead_time, scores, units_text(ensemble.units), ensemble.lead_unit)
 
 
@@ -51,7 +52,11 @@ def table(numbers: Numbers) -> pd.DataFrame:
 
 def read_lead_curves(lead_time: np.ndarray, ratio: np.ndarray, low: np.ndarray, high: np.ndarray, lead_unit: str = "h") -> str:
     """Return the sentence under the scores by lead time: at which of them a ratio of 1 can be excluded."""
-    if not np.isfinite(ratio).all() or not np.max(ratio) > 1e-6:
+    known = np.isfinite(ratio)
+    lead_time, ratio, low, high = lead_time[known], ratio[known], low[known], high[known]
+    if not len(ratio):
+        return "The spread-skill ratio is not known at any lead time."
+    if not np.max(ratio) > LEAST_RATIO:
         return "There is no spread: the plain model gives one answer at each lead time."
     if not (np.isfinite(low).all() and np.isfinite(high).all()):
         return "There are too few independent init times for ranges of these scores."

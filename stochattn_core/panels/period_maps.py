@@ -94,7 +94,7 @@ def _magnitude(numbers: Numbers, palette: Palette, *, name: str, title: str, qua
 
 def _read_magnitude(numbers: Numbers, *, name: str, quantity: str) -> str:
     values = getattr(numbers.cells, name)
-    if not values.max() > 0:
+    if not np.nanmax(values, initial=0.0) > 0:
         return "There is no spread: the plain model gives one answer."
     return read_field_map(values, numbers.latitude, numbers.longitude, quantity, numbers.units)
 

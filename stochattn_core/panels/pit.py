@@ -91,7 +91,8 @@ def read_pit(
         return f"Too few independent cases to tell: chance alone moves a bar by ±{reach:.0%}."
     n_outside = int(((density < low) | (density > high)).sum())
     if n_outside:
-        return f"There is no evidence of a U, dome or slope; {n_outside} of {len(density)} bars outside the band of chance."
+        verb = "lies" if n_outside == 1 else "lie"
+        return f"There is no evidence of a U, dome or slope; {n_outside} of {len(density)} bars {verb} outside the band of chance."
     return "Flat within what chance allows: the histogram shows no U, dome or slope."
 
 

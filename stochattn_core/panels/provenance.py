@@ -70,6 +70,7 @@ def score_rows(view: View) -> pd.DataFrame:
         "dataset": evaluation.dataset,
         "part": evaluation.part,
         "concentration": evaluation.setting.concentration,
+        "lead_time": view.lead or "all",
     }
     rows = []
     for key, value in summary.scores.items():

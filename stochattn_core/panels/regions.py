@@ -77,11 +77,21 @@ class Numbers(NamedTuple):
 
 def numbers(view: View) -> Numbers:
     ensemble = view.ensemble
-    regions = [*REGIONS.values(), *([view.region] if view.region else [])]
-    weights = [region_weights(region, ensemble.latitude, ensemble.longitude) for region in regions]
+    place = ensemble.latitude, ensemble.longitude
+    regions = [region for region in REGIONS.values() if _has_cells(region, *place)]
+    regions += [view.region] if view.region else []
+    weights = [region_weights(region, *place) for region in regions]
     summaries = [summarise(view.known.statistics.pooled(weight)) for weight in weights]
     subtitle = map_subtitle(n_member=len(ensemble.members), n_forecast=len(ensemble.index), more="90% ranges by block bootstrap")
     return Numbers(regions, ScoresAt.of_summaries(summaries), units_text(ensemble.units), subtitle)
+
+
+def _has_cells(region: Region, latitude: Sequence[float], longitude: Sequence[float]) -> bool:
+    """Whether a grid has a cell in the region; a grid of a part of the globe may have none."""
+    try:
+        return bool(region_weights(region, latitude, longitude).any())
+    except ValueError:
+        return False
 
 
 def figure(numbers: Numbers, palette: Palette) -> go.Figure:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -43,9 +44,10 @@ def _beside(score: Score, summary: Summary, units: str, references: Mapping[str,
     if score.reference == "range":
         low, high = summary.ranges[score.key]
         known = is_known((low, high)) and high > 0
-        return f"90% range {number(low)} to {number(high)}" if known else "90% range unknown" if summary.has_spread else "plain model 0"
+        return f"90% range {number(low)} to {number(high)}" if known else "90% range unknown" if summary.has_spread else "no spread"
     if score.reference == "chance":
-        return f"calibrated: below {number(summary.w1_floor)}"
+        known = math.isfinite(summary.w1_by_chance)
+        return f"by chance {number(summary.w1_by_chance)}" if known else "too few cases for a comparison"
     if score.reference not in SCORES:
         return ""
     other = SCORES[score.reference]

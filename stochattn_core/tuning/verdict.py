@@ -28,6 +28,7 @@ ASSOCIATION = Rule(
     "association",
     ideal=0.0,
     low=0.0,
+    sure=(0.0, math.inf),
     within="spread goes with error",
     below="spread says nothing of the error",
     about="correlation of spread and error of the plain model over cases, at each place by itself",
@@ -136,7 +137,7 @@ def _decide(
         side = "high" if bias.estimate > 0 else "low"
         return MISSED, f"the forecast is too {side} throughout, by {abs(bias.estimate):.0%} of its RMSE"
     is_amount_to_blame = bool(amount) and not _contradicts(coverage, ratio, judged_by["coverage_90"].ideal)
-    if not is_amount_to_blame and misses["w1_excess"] > 0 and variation > VARIES and not association.low > 0:
+    if not is_amount_to_blame and misses["w1_excess"] > 0 and variation > VARIES and not ASSOCIATION.is_sure(association):
         return MISPLACED, (
             f"the PIT is not flat (W1 {flat.estimate:.3f} beyond chance) and the spread of a case says nothing about its error (correlation "
             f"{association.estimate:.2f}, {association.low:.2f} to {association.high:.2f}; a constant spread has 0)"
