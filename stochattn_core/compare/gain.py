@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from stochattn_core.metrics import Statistics
-from stochattn_core.metrics.significance import block_counts
+from stochattn_core.metrics.significance import block_counts, interval_of
 
 N_REPLICATE = 2000
 
@@ -42,7 +42,4 @@ def paired_gain(reference: ScoredPart, method: ScoredPart, level: float = 0.9, s
     gained = reference.crps - method.crps
     counts = block_counts(reference.statistics, N_REPLICATE, seed)
     replicates = (counts @ gained) / (counts @ n)
-    if int((n > 0).sum()) < 2:
-        replicates = torch.full_like(replicates, torch.nan)
-    low, high = torch.nanquantile(replicates, torch.tensor([(1 - level) / 2, (1 + level) / 2], dtype=torch.float64))
-    return Gain(float(gained.sum() / n.sum()), float(low), float(high))
+    return Gain(float(gained.sum() / n.sum()), *interval_of(replicates, level, enough=int((n > 0).sum()) > 1))

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from stochattn_core.metrics.intervals import LEVELS, attainable_coverage
 from stochattn_core.metrics.ranks import rebin
-from stochattn_core.metrics.significance import block_counts
+from stochattn_core.metrics.significance import block_counts, central_interval, n_used
 from stochattn_core.metrics.spread_skill import variance_factor
 from stochattn_core.metrics.statistics import Statistics
 
@@ -188,8 +188,8 @@ def binned_spread_error(
 
 def _band(replicates: Tensor, level: float, statistics: Statistics) -> tuple[np.ndarray, np.ndarray]:
     """Return the ends of the central interval over axis 0; NaN where fewer than 2 blocks have a case."""
-    if int((statistics.n_case > 0).sum()) < 2 or not replicates.numel():
+    if not replicates.numel():
         unknown = np.full(replicates.shape[1:], np.nan)
         return unknown, unknown
-    low, high = torch.nanquantile(replicates, torch.tensor([(1 - level) / 2, (1 + level) / 2], dtype=torch.float64), dim=0)
+    low, high = central_interval(replicates, level, enough=n_used(statistics) > 1)
     return low.numpy(), high.numpy()

@@ -139,11 +139,8 @@ def _as_dict(scored: Scored) -> dict[str, Tensor]:
 
 
 def _interval(replicates: Tensor, level: float, enough: bool) -> Interval:
-    """Return the ends of the central interval over replicates, (replicate, ...) -> (low, high); NaN if there are not `enough` blocks."""
-    if not enough:
-        replicates = torch.full_like(replicates, torch.nan)
-    ends = torch.tensor([(1 - level) / 2, (1 + level) / 2], dtype=torch.float64)
-    low, high = torch.nanquantile(replicates, ends, dim=0)
+    """Return the central interval as `bootstrap` does: two floats for one number, two tensors otherwise."""
+    low, high = central_interval(replicates, level, enough=enough)
     return (float(low), float(high)) if low.ndim == 0 else (low, high)
 
 
@@ -214,10 +211,15 @@ def n_used(statistics: Statistics) -> int:
     return int((statistics.n_case > 0).sum())
 
 
+def central_interval(replicates: Tensor, level: float, *, enough: bool = True) -> tuple[Tensor, Tensor]:
+    """Return the ends of the central interval over replicates, (replicate, ...) -> (...) each; NaN if there are not `enough` blocks."""
+    if not enough:
+        replicates = torch.full_like(replicates, torch.nan)
+    low, high = torch.nanquantile(replicates, torch.tensor([(1 - level) / 2, (1 + level) / 2], dtype=torch.float64), dim=0)
+    return low, high
+
+
 def interval_of(replicates: Tensor, level: float, *, enough: bool = True) -> tuple[float, float]:
     """Return the central interval of the replicates of one number, (replicate,); NaN if there are not `enough` blocks."""
-    if not enough:
-        return math.nan, math.nan
-    tails = torch.tensor([(1 - level) / 2, (1 + level) / 2], dtype=torch.float64)
-    low, high = (float(end) for end in torch.nanquantile(replicates, tails))
-    return low, high
+    low, high = central_interval(replicates, level, enough=enough)
+    return float(low), float(high)
