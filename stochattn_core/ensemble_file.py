@@ -17,7 +17,7 @@ from stochattn_core.extras import explained_extras
 with explained_extras():
     import xarray as xr
 
-    from stochattn_core.readers.axis_names import FORECAST_AXIS_NAMES, rename_axes
+    from stochattn_core.readers.door.axes import FORECAST_AXIS_NAMES, rename_axes
 
 
 def write_ensemble(evaluation: Evaluation, path: str | os.PathLike) -> None:

@@ -12,7 +12,7 @@ from stochattn_core.datasets.series_parts import MIN_CASE, series_dataset
 from stochattn_core.readers.csv_columns import is_mostly_numbers, numbers
 from stochattn_core.readers.csv_file import CsvFile, PathOrFile, open_csv
 from stochattn_core.readers.csv_time_axis import TimeAxis, even_axis, read_times
-from stochattn_core.readers.missing_codes import without_missing_codes
+from stochattn_core.readers.door.values import without_missing_codes
 
 MIN_ROW = 60
 MAX_ROW = 20_000_000

@@ -11,7 +11,7 @@ from stochattn_core.datasets.base import Dataset
 from stochattn_core.datasets.table_parts import table_dataset
 from stochattn_core.readers.csv_columns import is_mostly_numbers, listed, numbers
 from stochattn_core.readers.csv_file import CsvFile, PathOrFile, open_csv
-from stochattn_core.readers.missing_codes import without_missing_codes
+from stochattn_core.readers.door.values import without_missing_codes
 
 MIN_ROW = 40
 MAX_ROW = 10_000  # 2000 of them are the test part: with more, every move of the slider would be slow

@@ -13,7 +13,7 @@ import xarray as xr
 
 from stochattn_core.datasets.base import Dataset
 from stochattn_core.datasets.download_folder import download_folder
-from stochattn_core.readers.axis_names import rename_axes
+from stochattn_core.readers.door.axes import rename_axes
 from stochattn_core.readers.grid_address import open_address
 from stochattn_core.readers.grid_dataset import CONSTANTS, grid_from_file
 from stochattn_core.readers.grid_file import PathOrFile, open_grid, read_values

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from stochattn_core.readers.calendars import standard_times
-from stochattn_core.readers.units import standard_unit
+from stochattn_core.readers.door.calendars import standard_times
+from stochattn_core.readers.door.units import standard_unit
 
 AXES = ("time", "latitude", "longitude")
 

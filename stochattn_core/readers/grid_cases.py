@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from stochattn_core.datasets.base import PARTS
-from stochattn_core.readers.calendars import crosses_leap_day
+from stochattn_core.readers.door.calendars import crosses_leap_day
 
 MAX_CASE = {"train": 1000, "calibration": 300, "test": 300}
 MAX_NUMBERS = 250_000_000  # in the inputs of a part: 1 GB

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from stochattn_core.readers.missing_codes import MISSING_CODES, without_missing_codes
+from stochattn_core.readers.door.values import MISSING_CODES, without_missing_codes
 
 MAX_MISSING = 0.2
 # Half of all air or sea temperatures lie within these limits anywhere on Earth: lowest, highest, the unit they are in otherwise.

@@ -1,0 +1,9 @@
+"""The door: checks that every reader shares, so that a fault is mended once.
+
+    axes        names and attributes by which an axis is recognised, and the order in which it is put
+    calendars   dates of every calendar
+    units       one spelling for each unit, and conversions between units of the same quantity
+    values      codes and fill values that stand for "missing"
+
+Each function returns what it was given in the one form that this project uses, or raises a ValueError of one sentence.
+"""

@@ -1,0 +1,54 @@
+"""What a file holds and what would be done with it: a look before anything runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class LookColumn:
+    """One column of a text table, or one variable of a gridded file or of an ensemble.
+
+    kind: what it is recognised as ("numbers", "text", "times", "maps", "forecast", "target", ...).   first, last: its first and last values,
+    numbers in plain digits.   missing: the share of its values that are missing, NaN where they were not counted.   shape: axes and lengths of a variable.
+    problem: why it cannot be used, "" where nothing speaks against it.
+    """
+
+    name: str
+    kind: str
+    first: tuple[str, ...] = ()
+    last: tuple[str, ...] = ()
+    missing: float = float("nan")
+    units: str = ""
+    shape: str = ""
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What is seen of a file.
+
+    kind: "table", "series", "maps" or "ensemble".   facts: label and value of everything that follows from the file (time step, season, split,
+    what will be forecast how far ahead), in the order in which they are shown.   notes: sentences on what was recognised, with the evidence
+    and the option that changes it.   problem: the sentence with which the reader would refuse it, "" where nothing speaks against it.
+    """
+
+    file: str
+    kind: str
+    columns: tuple[LookColumn, ...]
+    facts: tuple[tuple[str, str], ...] = ()
+    notes: tuple[str, ...] = ()
+    problem: str = ""
+
+    def document(self) -> dict[str, Any]:
+        """Return everything as one JSON document."""
+        columns = [{name: value for name, value in vars(column).items() if value not in ("", ())} for column in self.columns]
+        return {
+            "file": self.file,
+            "kind": self.kind,
+            "columns": columns,
+            "facts": dict(self.facts),
+            "notes": list(self.notes),
+            "problem": self.problem or None,
+        }
