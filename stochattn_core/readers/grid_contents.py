@@ -9,10 +9,10 @@ import pandas as pd
 import xarray as xr
 
 from stochattn_core.readers.door.axes import rename_axes
+from stochattn_core.readers.door.units import standard_unit
 from stochattn_core.readers.grid_axes import pressure_levels, select_variable, standardise_axes
 from stochattn_core.readers.grid_cases import possible_lead_times, time_step
 from stochattn_core.readers.grid_file import PathOrFile, open_grid
-from stochattn_core.readers.door.units import standard_unit
 
 
 @dataclass(frozen=True)

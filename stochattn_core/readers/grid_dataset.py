@@ -12,13 +12,13 @@ import xarray as xr
 from stochattn_core.datasets.base import Dataset, Progress, Split
 from stochattn_core.datasets.constants import STANDARD_GRAVITY
 from stochattn_core.datasets.geography import land_sea_mask
-from stochattn_core.readers.door.axes import AXIS_NAMES, rename_axes
 from stochattn_core.readers.climatology import fit_climatology
+from stochattn_core.readers.door.axes import AXIS_NAMES, rename_axes
+from stochattn_core.readers.door.units import standard_unit
 from stochattn_core.readers.grid_axes import AXES, select_variable, standardise_axes
 from stochattn_core.readers.grid_cases import MIN_CASE, checked_lead_time, split_in_time, time_blocks, time_step
 from stochattn_core.readers.grid_file import PathOrFile, open_grid, read_values
 from stochattn_core.readers.grid_values import checked_values, fill_missing
-from stochattn_core.readers.door.units import standard_unit
 
 BLOCK_DAYS = 5
 BLOCK_BYTES = 32 << 20  # read at a time
