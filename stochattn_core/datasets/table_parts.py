@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from itertools import pairwise
 from typing import Unpack
 
 import numpy as np
@@ -43,7 +44,7 @@ def table_dataset(
     if time is not None:
         starts = np.array([0, *np.searchsorted(time, time[starts[1:-1]]), n_row])
     parts = []
-    for start, end in zip(starts, starts[1:], strict=False):
+    for start, end in pairwise(starts):
         chosen = np.sort(order[start:end])
         parts.append(
             Split(

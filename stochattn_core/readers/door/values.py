@@ -11,8 +11,26 @@ MOST_CODES = 6  # at either end
 # Digits that are all 9, 8, 7 or 6, at least two of them, and the limits of integers and other numbers that programs fill with.
 _REPEATED = re.compile(r"-?(9{2,}|8{3,}|7{3,}|6{4,})(\.(9+|8+|7+|6+))?|-?9\.9{2,}")
 _OTHER_CODES = frozenset(
-    f"{code:.6g}" for code in (-32768, -32767, 32767, 65535, -2147483648, 2147483647, -999.25, -9990, 1e15, 1e20, -1e20, 1e30, -1e30, 1e31, 1e36, 9.96920996838687e36)
-)  # fmt: skip
+    f"{code:.6g}"
+    for code in (
+        -32768,
+        -32767,
+        32767,
+        65535,
+        -2147483648,
+        2147483647,
+        -999.25,
+        -9990,
+        1e15,
+        1e20,
+        -1e20,
+        1e30,
+        -1e30,
+        1e31,
+        1e36,
+        9.96920996838687e36,
+    )
+)
 
 
 def is_code(value: float) -> bool:

@@ -61,6 +61,9 @@ class CsvChoices:
         return {item.name: getattr(self, item.name) for item in fields(self) if getattr(self, item.name) not in (None, ())}
 
 
+FIND_OUT = CsvChoices()  # nothing is said, everything is found out
+
+
 def check_timezone(name: str) -> None:
     """ValueError where there is no such time zone."""
     from zoneinfo import ZoneInfo, available_timezones

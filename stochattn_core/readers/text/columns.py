@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from stochattn_core.readers.door.values import without_missing_codes
-from stochattn_core.readers.text.choices import CsvChoices
+from stochattn_core.readers.text.choices import FIND_OUT, CsvChoices
 from stochattn_core.readers.text.fields import MISSING_FIELDS, kind_of_field
 from stochattn_core.readers.text.numbers import converted, is_decimal, style_of
 
@@ -40,7 +40,7 @@ def without_missing_fields(column: pd.Series, more: Sequence[str]) -> pd.Series:
     return texts.where(~stripped.isin([*MISSING_FIELDS, *more]) & column.notna(), None)
 
 
-def numbers(column: pd.Series, name: str, choices: CsvChoices = CsvChoices(), *, file_decimal: str = "", separator: str = ",") -> Numbers:
+def numbers(column: pd.Series, name: str, choices: CsvChoices = FIND_OUT, *, file_decimal: str = "", separator: str = ",") -> Numbers:
     """Return the column as numbers. ValueError that names the first field that is none.
 
     column: indexed by the line of each row.   file_decimal, separator: as for style_of.

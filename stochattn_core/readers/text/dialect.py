@@ -176,9 +176,9 @@ def _first_of_table(records: Sequence[Record], width: int) -> int:
         n_field = len(record.fields)
         if n_field == width or (n_field == width + 1 and not record.fields[-1].strip()):
             return place
-        following = records[place + 1] if place + 1 < len(records) else None
-        names_rows = following is not None and len(following.fields) == width and n_field == width - 1
-        if names_rows and any(looks_like_number(field) for field in following.fields) and not any(map(looks_like_number, record.fields)):
+        below = records[place + 1].fields if place + 1 < len(records) else ()
+        names_rows = len(below) == width and n_field == width - 1
+        if names_rows and any(map(looks_like_number, below)) and not any(map(looks_like_number, record.fields)):
             return place
     return 0
 

@@ -19,7 +19,7 @@ from typing import BinaryIO
 import numpy as np
 import pandas as pd
 
-from stochattn_core.readers.text.choices import CsvChoices
+from stochattn_core.readers.text.choices import FIND_OUT, CsvChoices
 from stochattn_core.readers.text.columns import decimal_of, listed
 from stochattn_core.readers.text.dialect import BLOCK, Dialect, dialect_of, encoding_and_lines, refuse_other_kinds
 from stochattn_core.readers.text.fields import MISSING_FIELDS, kind_of_fields
@@ -198,12 +198,12 @@ class CsvFile:
             )
 
 
-def columns_of(path_or_file: PathOrFile, choices: CsvChoices = CsvChoices()) -> tuple[str, ...]:
+def columns_of(path_or_file: PathOrFile, choices: CsvChoices = FIND_OUT) -> tuple[str, ...]:
     """Return the names of the columns, from the first lines alone."""
     return open_csv(path_or_file, choices, whole=False).columns
 
 
-def open_csv(path_or_file: PathOrFile, choices: CsvChoices = CsvChoices(), *, whole: bool = True) -> CsvFile:
+def open_csv(path_or_file: PathOrFile, choices: CsvChoices = FIND_OUT, *, whole: bool = True) -> CsvFile:
     """Find out how the table is written. whole=False reads the first lines only, and n_row then counts these."""
     source, name = _source_and_name(path_or_file)
     with _bytes_of(source) as data:

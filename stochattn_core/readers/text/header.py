@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from stochattn_core.readers.text.fields import kind_of_field, kind_of_fields
 from stochattn_core.readers.text.numbers import PLAIN, bare, number_of
@@ -110,7 +111,7 @@ def _counts_up(fields: Sequence[str]) -> bool:
     """Do the numbers among these fields rise by the same step, as years or the numbers of columns do? At least three, without a gap."""
     numbers = [number_of(bare(field)[0], PLAIN) for field in fields]
     values = [number for number in numbers if number is not None and number == round(number)]
-    steps = {later - earlier for earlier, later in zip(values, values[1:], strict=False)}
+    steps = {later - earlier for earlier, later in pairwise(values)}
     return (
         len(values) >= 3
         and len(values) == sum(number is not None for number in numbers)

@@ -59,10 +59,10 @@ def wide_series(file: CsvFile, target: str, choices: CsvChoices) -> tuple[pd.Ser
     if is_it.sum() > 1:
         several = rows[is_it]
         differs = next((name for name in others if several[name].nunique() > 1), others[0])
-        example = str(several[differs].iloc[0])
+        values = [str(text) for text in several[differs].unique()]
         raise ValueError(
-            f"expected one row {target!r} in {file.name!r}, got {int(is_it.sum())} that differ in {differs!r} ({listed(several[differs].unique(), 3)}); "
-            f"add --series {_option(differs, example)}"
+            f"expected one row {target!r} in {file.name!r}, got {int(is_it.sum())} that differ in {differs!r} ({listed(values, 3)}); "
+            f"add --series {_option(differs, values[0])}"
         )
     fields = pd.Series(rows[is_it].iloc[0][list(times)].to_numpy(), index=range(1, len(times) + 1), dtype="object")
     found = numbers(fields, target, choices, file_decimal=file.decimal, separator=file.separator)

@@ -14,14 +14,13 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
-from stochattn_core.readers.text.choices import CsvChoices
+from stochattn_core.readers.text.choices import FIND_OUT, CsvChoices
 
 SPACES = "\u00a0\u2007\u2009\u202f"  # no-break, figure, thin and narrow no-break space, which Excel and typesetters write
 _SAME = str.maketrans({**dict.fromkeys(SPACES, " "), "\u2019": "'", "\u2018": "'", "\u02bc": "'", "\u00b4": "'", "\u2212": "-"})
 _CURRENCIES = r"[$\u20ac\u00a3\u00a5]|CHF|EUR|USD|GBP|Fr\."
 _AFFIX = re.compile(rf"(?P<sign>[+-]?)(?P<before>{_CURRENCIES})?\s*(?P<number>.*?)\s*(?P<after>{_CURRENCIES}|%|\u2030)?$", re.DOTALL)
-MANY = 30  # marked fields after which chance does not explain that none has fewer than three digits behind the mark
-MARKS = ".,' "
+SEVERAL = 10  # different numbers with a mark, from which they are compared with those without one
 
 
 @dataclass(frozen=True)
@@ -97,9 +96,7 @@ class Reading:
     is_open: bool = False
 
 
-def style_of(
-    fields: Sequence[str], name: str, choices: CsvChoices = CsvChoices(), *, file_decimal: str = "", separator: str = ","
-) -> Reading:
+def style_of(fields: Sequence[str], name: str, choices: CsvChoices = FIND_OUT, *, file_decimal: str = "", separator: str = ",") -> Reading:
     """Return the style in which most of these different fields are numbers. ValueError where two styles explain them equally well.
 
     file_decimal: the decimal mark that other columns of the file certainly have, "" where none has one.   separator: between fields.
@@ -153,16 +150,26 @@ def _decided(
             f"{example!r} in {name!r} has a thousands mark, because other columns have the decimal mark {file_decimal!r}; {change}",
         )
     plain = [abs(float(text)) for text in texts if mark not in text]
+    if any(number >= 1000 for number in plain):
+        return Reading(as_decimal)
     decimals = [abs(number) for text in marked if (number := number_of(text, as_decimal)) is not None]
     outside = [number for number in plain if not min(decimals) - 1 <= number <= max(decimals) + 1]
-    varied = len({text[-1] for text in marked}) > 3
-    if plain and (len(outside) > len(plain) / 2 or (len(marked) >= MANY and varied)):
+    few = f"in {name!r} a {word} stands before three digits wherever there is one, as in {example!r}, and {len(plain)} numbers have none"
+    if plain and any(text.endswith("0") for text in marked):
         return Reading(
             as_thousands,
-            f"in {name!r} a {word} stands before three digits wherever there is one, as in {example!r}, and {len(plain)} numbers have none, so it "
-            f"separates thousands; {change}",
+            f"{few}; decimals that are written with their last 0 would have one everywhere, so it separates thousands; {change}",
         )
-    if mark == "." or separator == ";":
+    if plain and len(marked) >= SEVERAL:
+        if len(outside) > len(plain) / 2:
+            return Reading(
+                as_thousands, f"{few}, most of which lie beyond the others if it is the decimal mark, so it separates thousands; {change}"
+            )
+        return Reading(
+            as_decimal, f"{few}, which lie among the others if it is the decimal mark, so it is read as that; {change}", is_open=True
+        )
+    usual = {".": (",", r"\s+", "|"), ",": (";",)}[mark]  # separators beside which this mark is hardly ever for thousands
+    if separator in usual:
         return Reading(
             as_decimal,
             f"every {word} in {name!r} stands before three digits, as in {example!r}, and is read as the decimal mark; {change}",
@@ -170,7 +177,7 @@ def _decided(
         )
     raise ValueError(
         f"expected a decimal or a thousands mark in {name!r}, {example!r} may have either, like all {len(marked)} different numbers with a {word}; "
-        "give --thousands , or --decimal ,"
+        f"give --thousands {mark} or --decimal {mark}"
     )
 
 

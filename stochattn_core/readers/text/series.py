@@ -10,7 +10,7 @@ import pandas as pd
 
 from stochattn_core.datasets.base import Dataset
 from stochattn_core.datasets.series_parts import MIN_CASE, series_dataset
-from stochattn_core.readers.text.choices import CsvChoices
+from stochattn_core.readers.text.choices import FIND_OUT, CsvChoices
 from stochattn_core.readers.text.columns import Numbers, is_mostly_numbers, numbers
 from stochattn_core.readers.text.file import CsvFile, PathOrFile, open_csv
 from stochattn_core.readers.text.header import unit_in
@@ -49,7 +49,7 @@ def series_from_csv(
     horizon: int | None = None,
     context: int | None = None,
     season: int | None = None,
-    choices: CsvChoices = CsvChoices(),
+    choices: CsvChoices = FIND_OUT,
     name: str | None = None,
 ) -> Dataset:
     """Return one column of a CSV file over time: `context` values are given, the `horizon` values after them are forecast.
@@ -62,6 +62,13 @@ def series_from_csv(
     was done to the data; data that cannot be corrected raise a ValueError of one sentence.
     """
     series = read_series(path_or_file, time, target, choices=choices)
+    return dataset_of_series(series, horizon=horizon, context=context, season=season, name=name)
+
+
+def dataset_of_series(
+    series: Series, *, horizon: int | None = None, context: int | None = None, season: int | None = None, name: str | None = None
+) -> Dataset:
+    """Return the Dataset of a series that was read, with its windows cut; the arguments are those of series_from_csv."""
     period = series.season if season is None else _checked_length("season", season)
     horizon, context = lengths(len(series.values), period, horizon, context)
     known = int(np.isfinite(series.values).sum())
@@ -74,7 +81,7 @@ def series_from_csv(
         period=period,
         name=title,
         title=f"{title}, {known:,} values of your own",
-        target_name=target,
+        target_name=series.target,
         units=series.units,
         source=f"your file {series.file.name}",
         licence="yours",
@@ -83,7 +90,7 @@ def series_from_csv(
     )
 
 
-def read_series(path_or_file: PathOrFile, time: str, target: str, *, choices: CsvChoices = CsvChoices()) -> Series:
+def read_series(path_or_file: PathOrFile, time: str, target: str, *, choices: CsvChoices = FIND_OUT) -> Series:
     """Return one column of a CSV file on an even axis of time. ValueError of one sentence where that cannot be done."""
     file = open_csv(path_or_file, choices)
     is_wide = bool(time_columns(file.columns)) and (time == HEADER or target not in file.columns)

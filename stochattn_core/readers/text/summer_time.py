@@ -109,4 +109,4 @@ def standard_offset(zone: str, when: pd.Timestamp) -> pd.Timedelta:
     """Return the offset of a zone from UTC without summer time.   when: in UTC."""
     there = when.to_pydatetime(warn=False).replace(tzinfo=ZoneInfo("UTC")).astimezone(ZoneInfo(zone))
     offset, summer = there.utcoffset(), there.dst()
-    return pd.Timedelta(offset) - pd.Timedelta(summer or 0)
+    return pd.Timedelta(offset or 0) - pd.Timedelta(summer or 0)

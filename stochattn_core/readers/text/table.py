@@ -10,7 +10,7 @@ import pandas as pd
 
 from stochattn_core.datasets.base import Dataset
 from stochattn_core.datasets.table_parts import table_dataset
-from stochattn_core.readers.text.choices import CsvChoices
+from stochattn_core.readers.text.choices import FIND_OUT, CsvChoices
 from stochattn_core.readers.text.columns import is_mostly_numbers, listed, numbers
 from stochattn_core.readers.text.fields import MISSING_FIELDS
 from stochattn_core.readers.text.file import CsvFile, NotNumbers, PathOrFile, open_csv
@@ -45,7 +45,7 @@ class Table:
     notes: tuple[str, ...]
 
 
-def table_from_csv(path_or_file: PathOrFile, target: str, *, choices: CsvChoices = CsvChoices(), name: str | None = None) -> Dataset:
+def table_from_csv(path_or_file: PathOrFile, target: str, *, choices: CsvChoices = FIND_OUT, name: str | None = None) -> Dataset:
     """Return the rows of a CSV file as a table: `target` is the column to forecast, every other column is a feature.
 
     path_or_file: a path, or an open binary file such as an upload. Fields may be separated by comma, semicolon, tab, bar or white space;
@@ -54,7 +54,12 @@ def table_from_csv(path_or_file: PathOrFile, target: str, *, choices: CsvChoices
     choices: how the file is written, where that is not to be found out. Dataset.notes say what was recognised, left out and drawn at
     random; data that cannot be corrected raise a ValueError of one sentence.
     """
-    table = read_table(path_or_file, target, choices=choices)
+    return dataset_of_table(read_table(path_or_file, target, choices=choices), name=name)
+
+
+def dataset_of_table(table: Table, *, name: str | None = None) -> Dataset:
+    """Return the Dataset of a table that was read, with its parts cut."""
+    target = table.target
     features = table.columns.drop(columns=target)
     title = name or Path(table.file.name).stem
     return table_dataset(
@@ -73,7 +78,7 @@ def table_from_csv(path_or_file: PathOrFile, target: str, *, choices: CsvChoices
     )
 
 
-def read_table(path_or_file: PathOrFile, target: str, *, choices: CsvChoices = CsvChoices()) -> Table:
+def read_table(path_or_file: PathOrFile, target: str, *, choices: CsvChoices = FIND_OUT) -> Table:
     """Return the rows of a CSV file as numbers, in the order of the file or of time. ValueError where that cannot be done."""
     file = open_csv(path_or_file, choices)
     file.require(target, "target")

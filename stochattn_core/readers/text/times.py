@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from stochattn_core.readers.text.choices import CsvChoices
+from stochattn_core.readers.text.choices import FIND_OUT, CsvChoices
 from stochattn_core.readers.text.dates import dates_of
 from stochattn_core.readers.text.number_times import from_numbers
 from stochattn_core.readers.text.summer_time import in_standard_time
@@ -39,7 +39,7 @@ class Times:
     notes: tuple[str, ...] = ()
 
 
-def read_times(column: pd.Series, name: str, choices: CsvChoices = CsvChoices()) -> Times:
+def read_times(column: pd.Series, name: str, choices: CsvChoices = FIND_OUT) -> Times:
     """Return dates and times, or plain numbers (step counts) as they are.
 
     column: indexed by the line of each row. ValueError that names the first field that is neither, or where two readings are equally good.
