@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 from stochattn_core.commands.numbers import concentration_number, seconds, whole_number
 from stochattn_core.commands.progress import ProgressBar
@@ -65,9 +65,21 @@ def choices_of(options: argparse.Namespace) -> CsvChoices:
     )
 
 
-def lengths_of(options: argparse.Namespace) -> dict[str, int | None]:
-    """Return horizon, context and season as the options say, None where they say nothing."""
-    return {name: _steps(getattr(options, name), f"--{name}") for name in ("horizon", "context", "season")}
+class Lengths(TypedDict):
+    """Lengths in steps, None where they are not given."""
+
+    horizon: int | None
+    context: int | None
+    season: int | None
+
+
+def lengths_of(options: argparse.Namespace) -> Lengths:
+    """Return horizon, context and season as the options say."""
+    return Lengths(
+        horizon=_steps(options.horizon, "--horizon"),
+        context=_steps(options.context, "--context"),
+        season=_steps(options.season, "--season"),
+    )
 
 
 def _steps(text: str | None, option: str) -> int | None:

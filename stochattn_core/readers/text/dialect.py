@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from io import BufferedIOBase
 
 from stochattn_core.readers.file_kinds import is_web_page, kind_of
+from stochattn_core.readers.text.fields import kind_of_field
 from stochattn_core.readers.text.header import Header, header_of
 from stochattn_core.readers.text.numbers import looks_like_number
 
@@ -152,8 +153,9 @@ def _split(line: str) -> tuple[str, ...]:
 
 
 def _best(read: dict[str, list[Record]]) -> str:
-    """Return the separator that cuts most records into the same number of fields, at least two, and leaves fewest other separators in them."""
-    best, best_score = ",", (0.0, 0.0, 0.0)
+    """Return the separator that cuts most records into the same number of fields, at least two, and leaves fewest other separators in texts."""
+    best = ","
+    best_score: tuple[float, ...] = ()
     for rank, (separator, records) in enumerate(read.items()):
         counts = Counter(len(record.fields) for record in records)
         if not counts:
@@ -163,9 +165,10 @@ def _best(read: dict[str, list[Record]]) -> str:
         if width < 2 or share <= 0.5:
             continue
         fields = [field for record in records[1:] if len(record.fields) == width for field in record.fields]
-        messy = sum(not looks_like_number(field) and any(other in field for other in ",;\t|" if other != separator) for field in fields)
-        score = (round(share, 1), -messy / max(len(fields), 1), -rank if separator != r"\s+" else -len(SEPARATORS))
-        if best_score == (0.0, 0.0, 0.0) or score > best_score:
+        messy = sum(kind_of_field(field) == "text" and any(other in field for other in ",;\t|" if other != separator) for field in fields)
+        has_names = len(records[0].fields) in (width, width - 1)  # a header fits its rows
+        score = (round(share, 1), has_names, -messy / max(len(fields), 1), -rank)
+        if not best_score or score > best_score:
             best, best_score = separator, score
     return best
 

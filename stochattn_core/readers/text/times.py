@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from stochattn_core.readers.text.choices import FIND_OUT, CsvChoices
-from stochattn_core.readers.text.dates import dates_of
+from stochattn_core.readers.text.dates import PIVOTS, dates_of, has_short_year
 from stochattn_core.readers.text.number_times import from_numbers
 from stochattn_core.readers.text.summer_time import in_standard_time
 
@@ -23,9 +23,11 @@ ABBREVIATIONS = {
     "EST": -300, "EDT": -240, "CDT": -300, "MST": -420, "MDT": -360, "PST": -480, "PDT": -420, "AKST": -540, "AKDT": -480, "HST": -600, "JST": 540,
     "KST": 540, "AEST": 600, "AEDT": 660, "NZST": 720, "NZDT": 780,
 }  # fmt: skip
+# A date, and behind it a time of day with a colon or with am or pm, or after a date of digits alone an hour, hhmm or hhmmss.
 _PARTS = (
     r"^(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,?\s+)?(?P<date>.*?\d.*?)"
-    r"(?:(?:\s+|(?<=\d)T)(?P<clock>\d{1,2}(?::\d{1,2}(?::\d{1,2}(?:[.,]\d+)?)?)?|\d{4}|\d{6})"
+    r"(?:(?:\s+|(?<=\d)T)(?P<clock>\d{1,2}:\d{1,2}(?::\d{1,2}(?:[.,]\d+)?)?|\d{1,2}(?=\s*[AaPp]\.?[Mm])"
+    r"|(?<=\d{4}[-/.]\d\d[-/.]\d\d.)(?:\d{1,2}|\d{4}|\d{6})|(?<=\d{8}.)(?:\d{1,2}|\d{4}|\d{6}))"
     r"\s*(?P<half>[AaPp]\.?[Mm]\.?)?\s*(?P<zone>Z|[A-Z]{2,4}|[+-]\d{2}(?::?\d{2})?)?)?$"
 )
 _CLOCK = re.compile(r"(\d{1,2})(?::?(\d{1,2})(?::?(\d{1,2})(?:[.,](\d+))?)?)?")
@@ -84,29 +86,42 @@ def _parsed(column: pd.Series, name: str, choices: CsvChoices) -> tuple[pd.Datet
     texts = column.astype("str").str.strip()
     parts = texts.str.extract(_PARTS)
     codes, different = pd.factorize(parts["date"])
-    pairs = [dates_of(str(text)) for text in different]
     seconds = _clock_seconds(parts["clock"], parts["half"])
-    readings: dict[bool, pd.DatetimeIndex] = {}
+    is_short = len(different) > 0 and all(has_short_year(str(text)) for text in different)
+    found: dict[tuple[bool, int], pd.DatetimeIndex] = {}
     missing = np.zeros(len(column), dtype=bool)
-    for day_first in (True, False):
-        days = np.array(
-            [np.datetime64("NaT") if pair[not day_first] is None else pair[not day_first] for pair in pairs], dtype="datetime64[D]"
-        )
-        values = np.where(codes >= 0, days[codes], np.datetime64("NaT")).astype("datetime64[us]") + seconds
-        if not np.isnat(values).any():
-            readings[day_first] = pd.DatetimeIndex(values)
-        elif choices.dayfirst in (None, day_first):
-            missing = np.isnat(values) if not missing.any() or np.isnat(values).sum() < missing.sum() else missing
-    if choices.dayfirst is not None:
-        readings = {day_first: times for day_first, times in readings.items() if day_first == choices.dayfirst}
-    if not readings:
+    for pivot in PIVOTS if is_short else PIVOTS[:1]:
+        pairs = [dates_of(str(text), pivot) for text in different]
+        for day_first in (True, False) if choices.dayfirst is None else (choices.dayfirst,):
+            days = np.array(
+                [np.datetime64("NaT") if pair[not day_first] is None else pair[not day_first] for pair in pairs], dtype="datetime64[D]"
+            )
+            values = np.where(codes >= 0, days[codes], np.datetime64("NaT")).astype("datetime64[us]") + seconds
+            if not np.isnat(values).any():
+                found[day_first, pivot] = pd.DatetimeIndex(values)
+            elif not missing.any() or np.isnat(values).sum() < missing.sum():
+                missing = np.isnat(values)
+    if not found:
         line = column.index[missing][0]
-        cure = "write times as 2020-12-31 23:00, or choose another column"
-        if choices.dayfirst is not None and any(pair[choices.dayfirst] is not None for pair in pairs):
-            cure = "leave out --dayfirst, or give the other order"
+        other = choices.dayfirst is not None and all(pair[choices.dayfirst] is not None for pair in pairs)
+        cure = "leave out --dayfirst, or give the other order" if other else "write times as 2020-12-31 23:00, or choose another column"
         raise ValueError(f"expected dates or numbers in the time column {name!r}, got {str(column[line])[:40]!r} in line {line}; {cure}")
-    local, notes = _ordered(readings, name, str(column.iloc[0]), parts["date"])
-    return local, _offsets(parts["zone"], column, name), notes
+    readings, notes = _in_best_century(found, name, str(column.iloc[0]), is_short)
+    local, order_notes = _ordered(readings, name, str(column.iloc[0]), parts["date"])
+    return local, _offsets(parts["zone"], column, name), (*notes, *order_notes)
+
+
+def _in_best_century(
+    found: dict[tuple[bool, int], pd.DatetimeIndex], name: str, example: str, is_short: bool
+) -> tuple[dict[bool, pd.DatetimeIndex], tuple[str, ...]]:
+    """Return the readings by day first, with the century of years of two digits in which the steps are most even."""
+    if not is_short:
+        return {day_first: times for (day_first, _), times in found.items()}, ()
+    pivots = list(dict.fromkeys(pivot for _, pivot in found))
+    best = max(pivots, key=lambda pivot: max(evenness(times) for (_, other), times in found.items() if other == pivot))
+    readings = {day_first: times for (day_first, pivot), times in found.items() if pivot == best}
+    first = next(iter(readings.values()))[0]
+    return readings, (f"years of two digits in {name!r} are read as {first:%Y} for {example!r}; write four digits if that is wrong",)
 
 
 def _ordered(readings: dict[bool, pd.DatetimeIndex], name: str, example: str, dates: pd.Series) -> tuple[pd.DatetimeIndex, tuple[str, ...]]:
