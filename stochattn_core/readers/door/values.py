@@ -8,29 +8,13 @@ import numpy as np
 
 FEWEST_OTHERS = 10  # values beside the code from which their range is known
 MOST_CODES = 6  # at either end
+FAR = 2.0  # ranges of the other values: a code or a repeated number so far away needs nothing else
 # Digits that are all 9, 8, 7 or 6, at least two of them, and the limits of integers and other numbers that programs fill with.
 _REPEATED = re.compile(r"-?(9{2,}|8{3,}|7{3,}|6{4,})(\.(9+|8+|7+|6+))?|-?9\.9{2,}")
-_OTHER_CODES = frozenset(
-    f"{code:.6g}"
-    for code in (
-        -32768,
-        -32767,
-        32767,
-        65535,
-        -2147483648,
-        2147483647,
-        -999.25,
-        -9990,
-        1e15,
-        1e20,
-        -1e20,
-        1e30,
-        -1e30,
-        1e31,
-        1e36,
-        9.96920996838687e36,
-    )
-)
+_OTHER_NUMBERS = (
+    -9, -9990, -999.25, -32768, -32767, 32767, 65535, -2147483648, 2147483647, 1e15, 1e20, -1e20, 1e30, -1e30, 1e31, 1e36, 9.96920996838687e36,
+)  # fmt: skip
+_OTHER_CODES = frozenset(f"{code:.6g}" for code in _OTHER_NUMBERS)
 
 
 def is_code(value: float) -> bool:
@@ -47,11 +31,12 @@ def without_missing_codes(values: np.ndarray, name: str) -> tuple[np.ndarray, li
     """Replace a code such as -9999 by NaN where it lies beyond all other values; return the values and a note for each code.
 
     values: any shape, floats. A code that occurs once must lie two ranges of the other values away from them, and one that is repeated half a
-    range (one range for 99). A negative code among values of which none is negative needs no distance. Other numbers stay.
+    range (one range for 99, two for -9). A negative code from -99 on among values of which none is negative needs no distance. Other numbers
+    stay; a note names one that is repeated two ranges away from all others.
     """
     codes = [code for sign in (1, -1) for code in _extreme_codes(values, sign)]
     if not codes:
-        return values, []
+        return values, _far_number(values, name)
     is_any_code = np.isin(values, codes)
     others = values[~is_any_code & np.isfinite(values)]
     if len(others) < FEWEST_OTHERS:
@@ -67,7 +52,26 @@ def without_missing_codes(values: np.ndarray, name: str) -> tuple[np.ndarray, li
             notes.append(
                 f"{float(code):.6g} occurs {occurs} in {name!r}, whose other values lie from {low:g} to {high:g}, and is taken as missing"
             )
-    return (np.where(missing, np.nan, values) if notes else values), notes
+    values = np.where(missing, np.nan, values) if notes else values
+    return values, notes or _far_number(values, name)
+
+
+def _far_number(values: np.ndarray, name: str) -> list[str]:
+    """Return a note on a number that is repeated two ranges below or above all others, as a 0 that stands for missing may be."""
+    known = values[np.isfinite(values)]
+    if len(known) < 2 * FEWEST_OTHERS:
+        return []
+    for extreme, others in ((known.min(), known[known > known.min()]), (known.max(), known[known < known.max()])):
+        count = len(known) - len(others)
+        if 1 < count <= len(known) / 2 and len(others) >= FEWEST_OTHERS:
+            low, high = float(others.min()), float(others.max())
+            distance = max(low - float(extreme), float(extreme) - high)
+            if high > low and distance > FAR * (high - low):
+                return [
+                    f"{float(extreme):.6g} occurs {count:,} times in {name!r}, far from its other values, which lie from {low:g} to {high:g}; if it stands "
+                    f"for missing, give --missing {float(extreme):.6g}"
+                ]
+    return []
 
 
 def _extreme_codes(values: np.ndarray, sign: int) -> list[np.floating]:
@@ -91,8 +95,8 @@ def _lies_beyond(code: float, count: int, low: float, high: float) -> bool:
     distance = max(low - code, code - high)
     if distance <= 0:
         return False
-    if code < 0 <= low and (count > 1 or code <= -99):
+    if code <= -99 and low >= 0:
         return True
     spread = max(high - low, 1e-9 * abs(code))
-    enough = 2.0 if count == 1 else 1.0 if abs(code) < 100 else 0.5
+    enough = FAR if count == 1 or abs(code) < 10 else 1.0 if abs(code) < 100 else 0.5
     return distance > enough * spread

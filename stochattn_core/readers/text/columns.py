@@ -71,7 +71,7 @@ def numbers(column: pd.Series, name: str, choices: CsvChoices = FIND_OUT, *, fil
         values = np.where(np.isin(values, named), np.nan, values)
     if not choices.keeps_codes:
         values, code_notes = without_missing_codes(values, name)
-        notes += [f"{note}; --missing none keeps it" for note in code_notes]
+        notes += [note if "--missing" in note else f"{note}; --missing none keeps it" for note in code_notes]
     return Numbers(values, tuple(notes), sign)
 
 

@@ -65,9 +65,10 @@ def encoding_and_lines(data: BufferedIOBase, head: bytes) -> tuple[str, int]:
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         text = data.read().decode("utf-16", errors="replace")
         return "utf-16", text.count("\n") + (not text.endswith("\n"))
-    decoder, encoding, n_line, last = codecs.getincrementaldecoder("utf-8")(), "utf-8-sig", 0, b"\n"
+    decoder, encoding, last = codecs.getincrementaldecoder("utf-8")(), "utf-8-sig", b"\n"
+    n_line = n_return = 0
     while block := data.read(BLOCK):
-        n_line, last = n_line + block.count(b"\n"), block[-1:]
+        n_line, n_return, last = n_line + block.count(b"\n"), n_return + block.count(b"\r"), block[-1:]
         if encoding == "utf-8-sig":
             try:
                 decoder.decode(block)
@@ -75,7 +76,9 @@ def encoding_and_lines(data: BufferedIOBase, head: bytes) -> tuple[str, int]:
                 encoding = "cp1252"
         if encoding == "cp1252" and any(byte in block for byte in (b"\x81", b"\x8d", b"\x8f", b"\x90", b"\x9d")):
             encoding = "latin-1"
-    return encoding, n_line + (last != b"\n")
+    if not n_line:  # lines that end as on old Macintoshes
+        n_line = n_return
+    return encoding, n_line + (last not in (b"\n", b"\r"))
 
 
 def dialect_of(text: str, is_whole: bool, name: str, has_header: bool | None = None) -> Dialect:
@@ -149,7 +152,9 @@ def _records(body: str, separator: str, before: int, is_whole: bool) -> list[Rec
 
 def _split(line: str) -> tuple[str, ...]:
     """Return the fields of a line between white space; a text in quotes is one field."""
-    return tuple(found[1] or found[0] for found in re.findall(r'("([^"]*)"|\S+)', line)) if '"' in line else tuple(line.split())
+    if '"' not in line:
+        return tuple(line.split())
+    return tuple(quoted or bare for quoted, bare in re.findall(r'(?:"([^"]*)"|(\S+))(?=\s|$)', line))
 
 
 def _best(read: dict[str, list[Record]]) -> str:
@@ -167,7 +172,7 @@ def _best(read: dict[str, list[Record]]) -> str:
         fields = [field for record in records[1:] if len(record.fields) == width for field in record.fields]
         messy = sum(kind_of_field(field) == "text" and any(other in field for other in ",;\t|" if other != separator) for field in fields)
         has_names = len(records[0].fields) in (width, width - 1)  # a header fits its rows
-        score = (round(share, 1), has_names, -messy / max(len(fields), 1), -rank)
+        score = (round(share, 1), -round(messy / max(len(fields), 1), 1), has_names, -rank)
         if not best_score or score > best_score:
             best, best_score = separator, score
     return best

@@ -52,15 +52,20 @@ def header_of(
             notes=("the names of the columns are taken from the last comment above them",),
         )
     is_short = len(first) == width - 1 and len(rows) > 0
+    is_found_out = has_header is None
     if has_header is None:
         has_header = is_short or _is_header(first, [row for row in rows if len(row) == len(first)])
         if not has_header:
             notes.append(
                 f"line {lines[0]} of {name!r} looks like the rows below it, so there is no header and the columns are called 'column 1' to "
-                f"'column {width}'; {'write a header into the file' if len(first) > 1 else 'write a name into the file'} if that is wrong"
+                f"'column {width}'; --header changes it"
             )
     if not has_header:
         return Header(unique([f"column {i + 1}" for i in range(width)]), lines[0], {}, notes=tuple(notes))
+    if is_found_out and _counts_up(first) and rows and not _counts_up(rows[0]):
+        notes.append(
+            f"line {lines[0]} of {name!r} counts up and the rows below it do not, so it is taken as the header; --no-header changes it"
+        )
     if not rows:
         return Header(unique(first), lines[0] + 1, _units(first, ()))
     unit_lines = _unit_lines(rows)

@@ -102,12 +102,12 @@ def keys_of(choices: CsvChoices) -> dict[str, str]:
     return {text.partition("=")[0].strip(): text.partition("=")[2].strip() for text in choices.series}
 
 
-def series_keys(file: CsvFile, time: str, choices: CsvChoices) -> Mapping[str, list[str]]:
+def series_keys(file: CsvFile, time: Sequence[str], choices: CsvChoices) -> Mapping[str, list[str]]:
     """Return the columns by which several series in a file are told apart, each with its values; {} where no column does.
 
     Tried are single columns, then two and three together, texts and whole numbers: they must leave every time once.
     """
-    others = [name for name in file.columns if name != time]
+    others = [name for name in file.columns if name not in time]
     parts, n_row = [], 0
     for chunk in file.chunks(text=file.columns):
         parts.append(chunk)
@@ -120,7 +120,7 @@ def series_keys(file: CsvFile, time: str, choices: CsvChoices) -> Mapping[str, l
     keys = sorted(keys, key=lambda name: (file.kinds[name] != "text", len(levels[name])))[:MOST_KEYS]
     for n in (1, 2, 3):
         for together in combinations(keys, n):
-            if not rows.duplicated([time, *together]).any():
+            if not rows.duplicated([*time, *together]).any():
                 return {name: [str(value) for value in levels[name]] for name in together}
     return {}
 

@@ -10,12 +10,13 @@ from stochattn_core.readers.look import Look, LookColumn
 from stochattn_core.readers.text.choices import FIND_OUT, CsvChoices
 from stochattn_core.readers.text.columns import is_mostly_numbers, listed, numbers
 from stochattn_core.readers.text.file import CsvFile, NotNumbers, PathOrFile, open_csv
+from stochattn_core.readers.text.joined_times import suggested
 from stochattn_core.readers.text.layout import HEADER, labels_of, time_columns
 from stochattn_core.readers.text.series import Series, dataset_of_series, read_series
 from stochattn_core.readers.text.table import Table, dataset_of_table, read_table
 from stochattn_core.readers.text.times import read_times
 
-SHOWN = 3  # values at either end
+SHOWN = 2  # values at either end
 TIME_NAMES = ("year", "time", "t", "step", "date", "datetime", "timestamp", "yyyymm", "month", "hour")
 
 
@@ -65,7 +66,13 @@ def look_at_table(
 
 
 def likely_time(file: CsvFile) -> str | None:
-    """Return the first column of dates, or of numbers under a name such as year or time; "header" where the times stand there; else None."""
+    """Return the column that holds the times, None where none does.
+
+    It is the columns that together are times, "header" where the times stand there, else the first column of dates, or of numbers under a
+    name such as year or time.
+    """
+    if together := suggested(file):
+        return together
     for name in file.columns:
         if file.kinds[name] == "times" or (file.kinds[name] == "numbers" and name.strip().lower() in TIME_NAMES):
             return name
@@ -73,10 +80,11 @@ def likely_time(file: CsvFile) -> str | None:
 
 
 def likely_target(file: CsvFile, columns: tuple[LookColumn, ...], time: str | None) -> str | None:
-    """Return the last column of numbers that is not the time; of a wide file, the first text of its first column."""
+    """Return the last column of numbers that is no part of the time; of a wide file, the first text of its first column."""
     if time == HEADER:
         return next((texts[0] for texts in labels_of(file).values() if texts), None)
-    return next((column.name for column in reversed(columns) if column.kind == "numbers" and column.name != time), None)
+    parts = [time, *(time or "").split(",")]
+    return next((column.name for column in reversed(columns) if column.kind == "numbers" and column.name not in parts), None)
 
 
 def _columns(file: CsvFile) -> tuple[LookColumn, ...]:

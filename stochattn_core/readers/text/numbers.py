@@ -43,7 +43,8 @@ def _pattern(style: NumberStyle) -> re.Pattern[str]:
         whole += rf"|[1-9]\d{{0,2}}(?:{mark}\d{{3}})+"
         if style.thousands == ",":
             whole += r"|[1-9]\d?(?:,\d\d)+,\d{3}"  # lakhs and crores: 12,34,567
-    return re.compile(rf"[+-]?(?=[{style.decimal}]?\d)(?:{whole})?(?:{re.escape(style.decimal)}\d*)?(?:[eEdD][+-]?\d{{1,4}})?", re.ASCII)
+    exponent = "" if style.thousands else r"(?:[eEdD][+-]?\d{1,4})?"
+    return re.compile(rf"[+-]?(?=[{style.decimal}]?\d)(?:{whole})?(?:{re.escape(style.decimal)}\d*)?{exponent}", re.ASCII)
 
 
 def bare(field: str) -> tuple[str, str]:

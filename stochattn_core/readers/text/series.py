@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from stochattn_core.readers.text.choices import FIND_OUT, CsvChoices
 from stochattn_core.readers.text.columns import Numbers, is_mostly_numbers, numbers
 from stochattn_core.readers.text.file import CsvFile, PathOrFile, open_csv
 from stochattn_core.readers.text.header import unit_in
+from stochattn_core.readers.text.joined_times import joined, suggested, time_parts
 from stochattn_core.readers.text.layout import HEADER, all_rows, keys_of, selected, series_keys, several_series, time_columns, wide_series
 from stochattn_core.readers.text.time_axis import RepeatedTimesError, TimeAxis, even_axis
 from stochattn_core.readers.text.times import read_times
@@ -54,9 +56,10 @@ def series_from_csv(
 ) -> Dataset:
     """Return one column of a CSV file over time: `context` values are given, the `horizon` values after them are forecast.
 
-    path_or_file: a path, or an open binary file such as an upload.   time, target: names of columns; "header" and the name of a row where
-    the times stand in the header.   horizon: one season without it, at most 24 steps.   context: 96 values without it (four days of hours,
-    eight years of months), or two seasons if that is more.   season: in steps; 1 for none, found in the series without it.
+    path_or_file: a path, or an open binary file such as an upload.   time, target: names of columns; "date,clock" or "year,month,day" where
+    the times are in several, "header" and the name of a row where they stand in the header.
+    horizon: one season without it, at most 24 steps.   context: 96 values without it (four days of hours, eight years of months), or two
+    seasons if that is more.   season: in steps; 1 for none, found in the series without it.
     choices: how the file is written, where that is not to be found out.
     A missing value or a gap is filled with the value before it in the inputs, and is never scored in the target. Dataset.notes say what
     was done to the data; data that cannot be corrected raise a ValueError of one sentence.
@@ -93,11 +96,12 @@ def dataset_of_series(
 def read_series(path_or_file: PathOrFile, time: str, target: str, *, choices: CsvChoices = FIND_OUT) -> Series:
     """Return one column of a CSV file on an even axis of time. ValueError of one sentence where that cannot be done."""
     file = open_csv(path_or_file, choices)
+    parts = [time]
     is_wide = bool(time_columns(file.columns)) and (time == HEADER or target not in file.columns)
     if not is_wide:
-        file.require(time, "time")
+        parts = time_parts(file, time)
         file.require(target, "target")
-        if time == target:
+        if target in parts:
             raise ValueError(f"expected two columns, one of times and one of numbers, got {time!r} for both; choose another target")
         for column in keys_of(choices):
             file.require(column, "series")
@@ -111,12 +115,17 @@ def read_series(path_or_file: PathOrFile, time: str, target: str, *, choices: Cs
         raise ValueError(
             f"expected at most {MAX_ROW:,} rows, got {n_row:,} in {file.name!r}; bring the last part, or means over longer steps"
         )
-    when, found = wide_series(file, target, choices)[:2] if is_wide else _read(file, time, target)
+    when, found = wide_series(file, target, choices)[:2] if is_wide else _read(file, parts, target)
     times = read_times(when, time, choices)
     try:
         axis = even_axis(times.values, time, find_summer_time=choices.timezone is None)
     except RepeatedTimesError:
-        keys = {} if is_wide else series_keys(file, time, choices)
+        together = "" if is_wide or len(parts) > 1 else suggested(file)
+        if together and time in together.split(","):
+            raise ValueError(
+                f"expected one row for each time of {time!r}, {file.name!r} writes its times in several columns; give --time {together}"
+            ) from None
+        keys = {} if is_wide else series_keys(file, parts, choices)
         if not keys:
             raise
         raise several_series(file, keys) from None
@@ -147,9 +156,9 @@ def season_of(values: np.ndarray, axis: TimeAxis) -> int:
     return 1
 
 
-def _read(file: CsvFile, time: str, target: str) -> tuple[pd.Series, Numbers]:
+def _read(file: CsvFile, time: Sequence[str], target: str) -> tuple[pd.Series, Numbers]:
     """Return the times as they are written, and the values, of the series that was chosen."""
-    rows = selected(all_rows(file, list(dict.fromkeys([time, target, *keys_of(file.choices)]))), file.choices, file.name)
+    rows = selected(all_rows(file, list(dict.fromkeys([*time, target, *keys_of(file.choices)]))), file.choices, file.name)
     if len(rows) < MIN_ROW:
         raise ValueError(
             f"expected at least {MIN_ROW} rows of the series in {file.name!r}, got {len(rows)}; choose another or bring a longer one"
@@ -157,7 +166,7 @@ def _read(file: CsvFile, time: str, target: str) -> tuple[pd.Series, Numbers]:
     if not is_mostly_numbers(rows[target]):
         text = str(rows[target].dropna().iloc[0])[:40]
         raise ValueError(f"expected numbers in the target column {target!r}, got text such as {text!r}; choose another column")
-    return rows[time], numbers(rows[target], target, file.choices, file_decimal=file.decimal, separator=file.separator)
+    return joined(rows, time), numbers(rows[target], target, file.choices, file_decimal=file.decimal, separator=file.separator)
 
 
 def _notes_on_missing(on_axis: np.ndarray, values: np.ndarray, target: str) -> list[str]:

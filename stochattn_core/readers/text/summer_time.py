@@ -46,8 +46,8 @@ def in_standard_time(local: pd.DatetimeIndex, zone: str, name: str, *, utc: pd.D
 def recognised(times: pd.DatetimeIndex, step: np.timedelta64, name: str) -> tuple[pd.DatetimeIndex, str] | None:
     """Return the times in standard time, and a note, where the clock that wrote them changes with summer time; None where it does not.
 
-    times: in the order of the file, with steps of an hour or less.   A rule of summer time is recognised where it makes the steps more even:
-    it must explain every hour that is skipped or comes twice at its changes, and no time may be one that it skips.
+    times: in the order of the file, with steps of an hour or less.   A rule of summer time is recognised where uneven steps are even in its
+    standard time: more of them than become uneven, as where an hour that came twice was dropped. No time may be one that it skips.
     """
     if step > HOUR or HOUR % step != np.timedelta64(0) or times.min().year < 1900 or times.max().year > 2200:
         return None
@@ -55,14 +55,17 @@ def recognised(times: pd.DatetimeIndex, step: np.timedelta64, name: str) -> tupl
     odd = np.flatnonzero(np.diff(values) != step)
     if not len(odd):
         return None
-    best, fewest = "", len(odd)
+    best, best_score = "", (0, 0)
     for zone in RULES:
-        utc = _to_utc(times[_around(odd, len(values), int(HOUR / step))], zone)
+        if _to_utc(times[_around(odd, len(values), int(HOUR / step))], zone).isna().any():
+            continue
+        utc = _to_utc(times, zone)
         if utc.isna().any():
             continue
-        count = _n_uneven(times, odd, zone, step)
-        if count < fewest:
-            best, fewest = zone, count
+        still_odd = np.flatnonzero(np.diff(utc.to_numpy()) != step)
+        explained, new = len(np.setdiff1d(odd, still_odd)), len(np.setdiff1d(still_odd, odd))
+        if explained >= max(new, 1) and (explained - new, explained) > best_score:
+            best, best_score = zone, (explained - new, explained)
     if not best:
         return None
     standard, _ = in_standard_time(times, best, name)
@@ -78,14 +81,6 @@ def _around(odd: np.ndarray, n: int, reach: int) -> np.ndarray:
     """Return the places within an hour of each uneven step, which tell the two hours of the same name apart."""
     near = (odd[:, None] + np.arange(-reach, reach + 2)[None, :]).ravel()
     return np.unique(near[(near >= 0) & (near < n)])
-
-
-def _n_uneven(times: pd.DatetimeIndex, odd: np.ndarray, zone: str, step: np.timedelta64) -> int:
-    """Return how many steps are uneven in the time of this zone; more than there are now where a change finds no uneven step."""
-    utc = _to_utc(times, zone)
-    if utc.isna().any():
-        return len(odd) + 1
-    return int((np.diff(utc.to_numpy()) != step).sum())
 
 
 def _to_utc(local: pd.DatetimeIndex, zone: str) -> pd.DatetimeIndex:

@@ -16,7 +16,8 @@ CALENDAR = {"month": (28, 31, 1), "quarter": (89, 92, 3), "year": (365, 366, 12)
 CALENDAR_SEASONS = {"month": (12,), "quarter": (4,), "year": ()}
 CYCLES = (86400 * SECOND, 7 * 86400 * SECOND, 365 * 86400 * SECOND + 86400 * SECOND // 4)  # a day, a week, a year
 MAX_SEASON = 64  # steps; two seasons must fit into the context of the embedded model
-MAX_GAPS = 0.1  # of the rows; with more, every row is taken as one step
+MAX_GAPS = 0.1  # of the rows; more of them must lie where the clock or the calendar always has none, such as nights and weekends
+CLOSED = 0.9  # of the gaps: the share of them in hours and days that hardly ever have a row
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,8 @@ def even_axis(times: pd.Index, name: str, *, find_summer_time: bool = True) -> T
     """Find the step of these times and put them on an axis with that step.
 
     Times that run backwards are turned round; repeated or shuffled times raise ValueError, because no order is more right than another.
-    Gaps of up to 10% become missing values; with more, every row is taken as one step. find_summer_time: look for changes of the clock,
+    Gaps become missing values. Where more than 10% of the times are left out and nearly all of them lie in hours or days that hardly ever
+    have a row, such as nights and weekends, every row is one step, as it is where the times lie on no axis. find_summer_time: look for changes of the clock,
     which explain an hour that is skipped or comes twice.
     """
     if isinstance(times, pd.DatetimeIndex) and find_summer_time and len(times) > 2:
@@ -78,14 +80,34 @@ def even_axis(times: pd.Index, name: str, *, find_summer_time: bool = True) -> T
     calendar = _calendar_steps(dates[order], step) if dates is not None else None
     unit, position, seasons = calendar or _fixed_steps(ticks[order], step, dates is not None)
     gaps = 0 if position is None else int(position[-1]) + 1 - len(position)
-    if position is None or gaps > MAX_GAPS * len(position):
-        why = f", {gaps:,} of {int(position[-1]) + 1:,} times with a step of one {unit} are left out" if position is not None else ""
-        notes.append(f"the times of {name!r} are not evenly spaced{why}: every row is taken as one step")
+    if position is None or (gaps > MAX_GAPS * len(position) and (dates is None or _is_closed(dates[order], position, unit))):
+        why = (
+            f": {gaps:,} of {int(position[-1]) + 1:,} times with a step of one {unit} are left out, most of them always"
+            if position is not None
+            else ""
+        )
+        notes.append(f"the times of {name!r} are not evenly spaced{why}; every row is taken as one step")
         return TimeAxis(ordered, _in_file_order(order, np.arange(len(ticks))), "step", seasons, tuple(notes))
     complete = ordered if not gaps else _with_gaps_filled(ordered, position, unit)
     if gaps:
         notes.append(f"{gaps} times of {name!r} are left out in the file, its step is one {unit}: their values are missing")
     return TimeAxis(complete, _in_file_order(order, position), unit, seasons, tuple(notes))
+
+
+def _is_closed(times: pd.DatetimeIndex, position: np.ndarray, unit: str) -> bool:
+    """Do the gaps lie where there is hardly ever a row: in the same hours of the day, or on the same days of the week?"""
+    if unit in CALENDAR:
+        return False
+    complete = pd.DatetimeIndex(_with_gaps_filled(times, position, unit))
+    is_there = np.zeros(len(complete), dtype=bool)
+    is_there[position] = True
+    minute = complete.hour * 60 + complete.minute
+    for slot in (complete.day_of_week, minute, complete.day_of_week * 1440 + minute):
+        _, code = np.unique(slot, return_inverse=True)
+        share = np.bincount(code, weights=is_there) / np.bincount(code)
+        if np.mean(share[code[~is_there]] < 1 - CLOSED) >= CLOSED:
+            return True
+    return False
 
 
 def _in_file_order(order: np.ndarray, position: np.ndarray) -> np.ndarray:

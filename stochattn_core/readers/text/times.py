@@ -104,7 +104,11 @@ def _parsed(column: pd.Series, name: str, choices: CsvChoices) -> tuple[pd.Datet
     if not found:
         line = column.index[missing][0]
         other = choices.dayfirst is not None and all(pair[choices.dayfirst] is not None for pair in pairs)
-        cure = "leave out --dayfirst, or give the other order" if other else "write times as 2020-12-31 23:00, or choose another column"
+        cure = (
+            "leave out --dayfirst, or give the other order"
+            if other
+            else "write times as 2020-12-31 23:00, drop the line, or choose another column"
+        )
         raise ValueError(f"expected dates or numbers in the time column {name!r}, got {str(column[line])[:40]!r} in line {line}; {cure}")
     readings, notes = _in_best_century(found, name, str(column.iloc[0]), is_short)
     local, order_notes = _ordered(readings, name, str(column.iloc[0]), parts["date"])
