@@ -7,7 +7,9 @@ import re
 import numpy as np
 
 FEWEST_OTHERS = 10  # values beside the code from which their range is known
+FEWEST_REPEATS = 3  # of a negative number that is no usual code
 MOST_CODES = 6  # at either end
+LEAST_PRECISION = 1e-2  # of the standard deviation: the coarsest rounding
 FAR = 2.0  # ranges of the other values: a code or a repeated number so far away needs nothing else
 # Digits that are all 9, 8, 7 or 6, at least two of them, and the limits of integers and other numbers that programs fill with.
 _REPEATED = re.compile(r"-?(9{2,}|8{3,}|7{3,}|6{4,})(\.(9+|8+|7+|6+))?|-?9\.9{2,}")
@@ -31,10 +33,11 @@ def without_missing_codes(values: np.ndarray, name: str) -> tuple[np.ndarray, li
     """Replace a code such as -9999 by NaN where it lies beyond all other values; return the values and a note for each code.
 
     values: any shape, floats. A code that occurs once must lie two ranges of the other values away from them, and one that is repeated half a
-    range (one range for 99, two for -9). A negative code from -99 on among values of which none is negative needs no distance. Other numbers
-    stay; a note names one that is repeated two ranges away from all others.
+    range (one range for 99, two for -9). A negative code from -99 on among values of which none is negative needs no distance. Any negative
+    number that occurs three times or more, two ranges below all others, is taken for a code. Other numbers stay; a note names one that is
+    repeated two ranges away from all others, such as 0.
     """
-    codes = [code for sign in (1, -1) for code in _extreme_codes(values, sign)]
+    codes = [code for sign in (1, -1) for code in _extreme_codes(values, sign)] or _far_negative(values)
     if not codes:
         return values, _far_number(values, name)
     is_any_code = np.isin(values, codes)
@@ -54,6 +57,19 @@ def without_missing_codes(values: np.ndarray, name: str) -> tuple[np.ndarray, li
             )
     values = np.where(missing, np.nan, values) if notes else values
     return values, notes or _far_number(values, name)
+
+
+def _far_negative(values: np.ndarray) -> list[np.floating]:
+    """Return the least value where it is negative, repeated and two ranges below all others, such as -200; else nothing."""
+    known = values[np.isfinite(values)]
+    if not len(known) or known.min() >= 0:
+        return []
+    others = known[known > known.min()]
+    count = len(known) - len(others)
+    if not FEWEST_REPEATS <= count <= len(known) / 2 or len(others) < FEWEST_OTHERS:
+        return []
+    spread = others.max() - others.min()
+    return [known.min()] if spread > 0 and others.min() - known.min() > FAR * spread else []
 
 
 def _far_number(values: np.ndarray, name: str) -> list[str]:
@@ -100,3 +116,20 @@ def _lies_beyond(code: float, count: int, low: float, high: float) -> bool:
     spread = max(high - low, 1e-9 * abs(code))
     enough = FAR if count == 1 or abs(code) < 10 else 1.0 if abs(code) < 100 else 0.5
     return distance > enough * spread
+
+
+def loses_differences(values: np.ndarray) -> bool:
+    """Are the differences of these values lost in numbers of 32 bits, in which models compute? So it is for 1,600,000,001 and 1,600,000,002."""
+    known = values[np.isfinite(values)]
+    largest = float(np.abs(known).max(initial=0))
+    return largest > 2**24 and largest * 2.0**-24 > LEAST_PRECISION * float(known.std())
+
+
+def check_precision(values: np.ndarray, name: str) -> None:
+    """ValueError where the differences of these values are lost in numbers of 32 bits."""
+    if loses_differences(values):
+        known = values[np.isfinite(values)]
+        raise ValueError(
+            f"expected values whose differences numbers of 32 bits can hold in {name!r}, got values from {known.min():.15g} to {known.max():.15g}; "
+            "subtract a constant from them"
+        )

@@ -49,6 +49,10 @@ def refuse_other_kinds(head: bytes, name: str) -> None:
         raise ValueError(
             f"expected a CSV file, text with one row a line, {name!r} is {kind} by its content; export the table as CSV and bring that"
         )
+    if re.match(rb"\s*(\[\s*)?\{\s*\"", head):
+        raise ValueError(
+            f"expected a CSV file, text with one row a line, {name!r} is JSON by its content; export the table as CSV and bring that"
+        )
     if is_web_page(head):
         raise ValueError(f"expected a CSV file, text with one row a line, {name!r} is a web page; download the file that the page links to")
     if not head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) and b"\x00" in head:

@@ -82,6 +82,11 @@ def header_of(
             extra = 1  # every row ends with a separator
         elif _is_date_and_time(rows, width):
             joined = True
+        elif not _are_row_names([row[0] for row in rows if len(row) == width]):
+            raise ValueError(
+                f"expected a name for each field in the header of {name!r}, it has {len(first)} names and its rows have {width} fields; put quotes around "
+                "texts that hold the separator, or complete the header"
+            )
         else:
             row_names = True
             names = [ROW_NAMES, *first]
@@ -143,6 +148,12 @@ def _unit_lines(rows: Sequence[Sequence[str]]) -> int:
             break  # a bad value beside a time, and no line of units
         count += 1
     return count
+
+
+def _are_row_names(fields: Sequence[str]) -> bool:
+    """Can these be the names of rows, as R writes them? They are whole numbers or texts, and each occurs once."""
+    numbers = [number_of(bare(field)[0], PLAIN) for field in fields]
+    return len(set(fields)) == len(fields) and all(number is None or number == round(number) for number in numbers)
 
 
 def _is_date_and_time(rows: Sequence[Sequence[str]], width: int) -> bool:

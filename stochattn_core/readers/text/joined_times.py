@@ -19,7 +19,7 @@ PARTS = (
     ("minute", "min", "mn"),
     ("second", "sec", "ss"),
 )
-_CLOCK = re.compile(r"\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?(\s*[AaPp]\.?[Mm]\.?)?")
+_CLOCK = re.compile(r"(\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?|\d{1,2}\.\d\d\.\d\d)(\s*[AaPp]\.?[Mm]\.?)?")
 
 
 def time_parts(file: CsvFile, time: str) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 
@@ -10,6 +12,8 @@ MOST_YEARS = LAST - FIRST + 1
 NEAR_TWELFTH = 0.02  # of a year: how exactly decimal years name their month
 # Seconds since 1970 and their fractions: digits of the numbers from 2001 to 2286, and how many make a second.
 EPOCHS = {10: (1, "seconds"), 13: (1_000, "milliseconds"), 16: (1_000_000, "microseconds"), 19: (1_000_000_000, "nanoseconds")}
+EXCEL_DAYS = (20_000, 60_000)  # days since 1899-12-30 from 1954 to 2064, which a column named date or time may hold
+EXCEL_START = int(np.datetime64("1899-12-30", "s").astype(np.int64))
 # Dates written as digits: how many digits, and how they are read.
 DIGITS = {6: "YYYYMM", 8: "YYYYMMDD", 10: "YYYYMMDDHH", 12: "YYYYMMDDHHMM", 14: "YYYYMMDDHHMMSS"}
 
@@ -38,6 +42,9 @@ def from_numbers(values: np.ndarray, name: str) -> tuple[pd.Index, tuple[str, ..
         microseconds = np.round(values * (1_000_000 / per_second)).astype(np.int64)
         dates = pd.DatetimeIndex(microseconds.view("datetime64[us]"))
         return dates, (f"numbers such as {example} in {name!r} are read as {word} since 1970, in UTC: {dates[0]:%Y-%m-%d %H:%M}",)
+    if re.search(r"date|time|datum|day", name, re.IGNORECASE) and values.min() > EXCEL_DAYS[0] and values.max() < EXCEL_DAYS[1]:
+        dates = pd.DatetimeIndex((np.round(values * 86400).astype(np.int64) + EXCEL_START).view("datetime64[s]"))
+        return dates, (f"numbers such as {example} in {name!r} are read as Excel's days since 1899-12-30: {dates[0]:%Y-%m-%d %H:%M}",)
     months = _months_of_decimal_years(values)
     if months is not None:
         return months, (f"numbers such as {example} in {name!r} are read as years with a fraction, one a month",)

@@ -11,6 +11,7 @@ import pandas as pd
 
 from stochattn_core.datasets.base import Dataset
 from stochattn_core.datasets.series_parts import MIN_CASE, series_dataset
+from stochattn_core.readers.door.values import check_precision
 from stochattn_core.readers.text.choices import FIND_OUT, CsvChoices
 from stochattn_core.readers.text.columns import Numbers, is_mostly_numbers, numbers
 from stochattn_core.readers.text.file import CsvFile, PathOrFile, open_csv
@@ -133,6 +134,7 @@ def read_series(path_or_file: PathOrFile, time: str, target: str, *, choices: Cs
     on_axis = np.full(len(axis.times), np.nan)
     on_axis[axis.position] = np.where(np.abs(found.values) > 1e30, np.nan, found.values)  # float32 cannot square them
     notes += _notes_on_missing(on_axis, found.values, target)
+    check_precision(on_axis, target)
     known = on_axis[np.isfinite(on_axis)]
     if len(known) < MIN_ROW:
         raise ValueError(f"expected at least {MIN_ROW} values of {target!r} that are not missing, got {len(known)}; bring a longer series")

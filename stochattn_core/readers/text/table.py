@@ -10,11 +10,13 @@ import pandas as pd
 
 from stochattn_core.datasets.base import Dataset
 from stochattn_core.datasets.table_parts import table_dataset
+from stochattn_core.readers.door.values import check_precision, loses_differences
 from stochattn_core.readers.text.choices import FIND_OUT, CsvChoices
 from stochattn_core.readers.text.columns import is_mostly_numbers, listed, numbers
 from stochattn_core.readers.text.fields import MISSING_FIELDS
 from stochattn_core.readers.text.file import CsvFile, NotNumbers, PathOrFile, open_csv
 from stochattn_core.readers.text.header import ROW_NAMES, unit_in
+from stochattn_core.readers.text.joined_times import joined, suggested
 from stochattn_core.readers.text.layout import keys_of, selected
 from stochattn_core.readers.text.times import read_times
 
@@ -97,9 +99,9 @@ def read_table(path_or_file: PathOrFile, target: str, *, choices: CsvChoices = F
         raise ValueError(
             f"expected numbers in the target column {target!r}, got text such as {str(rows[target].dropna().iloc[0])[:40]!r}; choose another column"
         )
-    time, time_name = _time_of(file, rows, target, notes)
+    rows, time, time_names = _time_of(file, rows, target, notes)
     columns: dict[str, np.ndarray] = {}
-    others = [column for column in file.columns if column not in (target, time_name, *keys_of(choices))]
+    others = [column for column in file.columns if column not in (target, *time_names, *keys_of(choices))]
     for column in (target, *others):
         columns |= _column(file, rows[column], column, column == target, n_row, notes)
     if len(columns) == 1:
@@ -128,32 +130,39 @@ def read_table(path_or_file: PathOrFile, target: str, *, choices: CsvChoices = F
         order = np.argsort(time.to_numpy(), kind="stable")
         table, time = table.iloc[order], time[order]
     units = file.dialect.header.units.get(target, "") or unit_in(target)
-    return Table(file, target, units, table, time, time_name, n_row, tuple(notes))
+    return Table(file, target, units, table, time, ",".join(time_names), n_row, tuple(notes))
 
 
-def _time_of(file: CsvFile, rows: pd.DataFrame, target: str, notes: list[str]) -> tuple[pd.DatetimeIndex | None, str]:
-    """Return the times of the rows and the name of their column, by which the table is split; (None, "") where it is split at random."""
-    if file.choices.split == "random":
-        return None, ""
-    for name in file.columns:
-        if name == target or file.kinds[name] != "times" or rows[name].isna().any():
+def _time_of(
+    file: CsvFile, rows: pd.DataFrame, target: str, notes: list[str]
+) -> tuple[pd.DataFrame, pd.DatetimeIndex | None, tuple[str, ...]]:
+    """Return the rows, their times by which the table is split, and the columns of these; None and no column where it is split at random.
+
+    Rows without a time are left out. ValueError where a column of times holds something else.
+    """
+    together = suggested(file).split(",")
+    candidates = [together] if together != [""] else [[name] for name in file.columns if file.kinds[name] == "times"]
+    for names in candidates:
+        has_time = rows[names].notna().all(axis=1)
+        if file.choices.split == "random" or target in names or has_time.mean() < 1 - MOSTLY_MISSING:
             continue
+        name = ",".join(names)
         try:
-            times = read_times(rows[name], name, file.choices)
+            times = read_times(joined(rows[has_time], names), name, file.choices)
         except ValueError as problem:
-            if "can be read in one way" in str(problem):
-                raise
-            continue
+            raise ValueError(f"{problem} (--split random splits the table without its times)") from problem
         if not isinstance(times.values, pd.DatetimeIndex) or times.values.nunique() < FEWEST_TIMES:
             continue
+        if not has_time.all():
+            notes.append(f"{int((~has_time).sum())} of {len(rows)} rows have no time in {name!r} and are left out")
         notes += times.notes
         notes.append(
             f"{name!r} holds times, so the table is split in time and not at random, and {name!r} is no feature; --split random changes it"
         )
-        return times.values, name
+        return rows[has_time], times.values, tuple(names)
     if file.choices.split == "time":
         raise ValueError(f"expected a column of times in {file.name!r}, by which to split it, found none; leave out --split time")
-    return None, ""
+    return rows, None, ()
 
 
 def _drawn_rows(file: CsvFile) -> tuple[pd.DataFrame, int]:
@@ -195,6 +204,11 @@ def _column(file: CsvFile, values: pd.Series, name: str, is_target: bool, n_row:
             notes.append(f"{name!r} counts the rows and is left out")
             return {}
         notes.extend(found.notes)
+        if is_target:
+            check_precision(found.values, name)
+        elif loses_differences(found.values):
+            notes.append(f"the differences of {name!r} are lost in numbers of 32 bits, so it is left out; subtract its mean to use it")
+            return {}
         return {name: np.where(np.abs(found.values) > 1e30, np.copysign(np.inf, found.values), found.values)}  # float32 cannot square them
     texts = values.astype("str").str.strip()
     texts = texts.where(values.notna() & (texts != "") & ~texts.isin(file.choices.missing_fields))

@@ -67,8 +67,9 @@ def even_axis(times: pd.Index, name: str, *, find_summer_time: bool = True) -> T
         in_order, count = np.sort(ticks), len(ticks) - len(np.unique(ticks))
         if count:
             twice = shown[np.flatnonzero(ticks == in_order[1:][np.diff(in_order) == 0][0])[0]]
+            rows = "row" if count == 1 else "rows"
             raise RepeatedTimesError(
-                f"expected one row for each time of {name!r}, got more than one for {twice} ({count} rows too many); keep one row for each, "
+                f"expected one row for each time of {name!r}, got more than one for {twice} ({count} {rows} too many); keep one row for each, "
                 "for instance their mean"
             )
         back = int(np.argmax(step <= 0))

@@ -23,14 +23,14 @@ ABBREVIATIONS = {
     "EST": -300, "EDT": -240, "CDT": -300, "MST": -420, "MDT": -360, "PST": -480, "PDT": -420, "AKST": -540, "AKDT": -480, "HST": -600, "JST": 540,
     "KST": 540, "AEST": 600, "AEDT": 660, "NZST": 720, "NZDT": 780,
 }  # fmt: skip
-# A date, and behind it a time of day with a colon or with am or pm, or after a date of digits alone an hour, hhmm or hhmmss.
+# A date, and behind it a time of day with colons, with points (Italy) or with am or pm, or after a date of digits alone an hour, hhmm or hhmmss.
 _PARTS = (
     r"^(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,?\s+)?(?P<date>.*?\d.*?)"
-    r"(?:(?:\s+|(?<=\d)T)(?P<clock>\d{1,2}:\d{1,2}(?::\d{1,2}(?:[.,]\d+)?)?|\d{1,2}(?=\s*[AaPp]\.?[Mm])"
+    r"(?:(?:\s+|(?<=\d)T)(?P<clock>\d{1,2}:\d{1,2}(?::\d{1,2}(?:[.,]\d+)?)?|\d{1,2}\.\d\d\.\d\d|\d{1,2}(?=\s*[AaPp]\.?[Mm])"
     r"|(?<=\d{4}[-/.]\d\d[-/.]\d\d.)(?:\d{1,2}|\d{4}|\d{6})|(?<=\d{8}.)(?:\d{1,2}|\d{4}|\d{6}))"
     r"\s*(?P<half>[AaPp]\.?[Mm]\.?)?\s*(?P<zone>Z|[A-Z]{2,4}|[+-]\d{2}(?::?\d{2})?)?)?$"
 )
-_CLOCK = re.compile(r"(\d{1,2})(?::?(\d{1,2})(?::?(\d{1,2})(?:[.,](\d+))?)?)?")
+_CLOCK = re.compile(r"(\d{1,2})(?:[:.]?(\d{1,2})(?:[:.]?(\d{1,2})(?:[.,](\d+))?)?)?")
 
 
 @dataclass(frozen=True)
