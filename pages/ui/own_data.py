@@ -8,7 +8,7 @@ from pathlib import Path
 import streamlit as st
 
 from pages.ui import own_csv, own_grid, state, widgets
-from pages.ui.own_csv import OpenedCsv, first_rows
+from pages.ui.own_csv import OpenedCsv, checked
 from pages.ui.own_grid import OpenedGrid
 from pages.ui.streamlit_private import UploadedFile
 from pages.ui.work import Work, on_thread, refusals
@@ -99,7 +99,7 @@ def opened_file(file: UploadedFile) -> OpenedCsv | OpenedGrid:
     file.seek(0)
     if is_grid(file.read(8)):
         return OpenedGrid(file.file_id, file, file.name, contents_of(file), upload=True)
-    return OpenedCsv(file.file_id, file, file.name, first_rows(file), upload=True)
+    return checked(OpenedCsv(file.file_id, file, file.name, upload=True))
 
 
 def opened_address(address: str, progress: Progress) -> OpenedCsv | OpenedGrid:
@@ -112,7 +112,7 @@ def opened_address(address: str, progress: Progress) -> OpenedCsv | OpenedGrid:
         if path.is_file():
             with path.open("rb") as file:
                 if not is_grid(file.read(8)):
-                    return OpenedCsv(address, path, path.name, first_rows(path))
+                    return checked(OpenedCsv(address, path, path.name))
         return OpenedGrid(address, path, path.name, contents_of(path))
     except OSError as error:
         raise ValueError(f"expected a file or a folder that can be read at {address!r}, got: {error.strerror}; check the path") from error

@@ -125,11 +125,14 @@ def series_keys(file: CsvFile, time: Sequence[str], choices: CsvChoices) -> Mapp
     return {}
 
 
-def several_series(file: CsvFile, keys: Mapping[str, Sequence[str]]) -> ValueError:
-    """Return the refusal of a file with several series, which says how to choose one."""
-    shown = " and ".join(f"{len(values)} in its column {name!r} ({listed(values, 3)})" for name, values in keys.items())
-    options = " ".join(f"--series {_option(name, values[0])}" for name, values in keys.items())
-    return ValueError(f"expected one series, {file.name!r} holds {shown}; choose one with {options}")
+class SeveralSeriesError(ValueError):
+    """A file holds several series. keys: the columns that tell them apart, with their values."""
+
+    def __init__(self, file: CsvFile, keys: Mapping[str, Sequence[str]]) -> None:
+        shown = " and ".join(f"{len(values)} in its column {name!r} ({listed(values, 3)})" for name, values in keys.items())
+        options = " ".join(f"--series {_option(name, values[0])}" for name, values in keys.items())
+        super().__init__(f"expected one series, {file.name!r} holds {shown}; choose one with {options}")
+        self.keys = keys
 
 
 def _option(column: str, value: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -11,7 +13,7 @@ from stochattn_core.readers.text.choices import FIND_OUT, CsvChoices
 from stochattn_core.readers.text.columns import is_mostly_numbers, listed, numbers
 from stochattn_core.readers.text.file import CsvFile, NotNumbers, PathOrFile, open_csv
 from stochattn_core.readers.text.joined_times import suggested
-from stochattn_core.readers.text.layout import HEADER, labels_of, time_columns
+from stochattn_core.readers.text.layout import HEADER, SeveralSeriesError, labels_of, time_columns
 from stochattn_core.readers.text.series import Series, dataset_of_series, read_series
 from stochattn_core.readers.text.table import Table, dataset_of_table, read_table
 from stochattn_core.readers.text.times import read_times
@@ -43,6 +45,7 @@ def look_at_table(
     columns = _columns(file)
     target = target or likely_target(file, columns, time)
     facts, notes, problem = [("file", _written(file))], list(file.notes), ""
+    choose: Mapping[str, Sequence[str]] = {}
     if is_wide:
         labels = labels_of(file)
         facts += [(f"rows by {name}", f"{len(texts)} ({listed(texts, 3)})") for name, texts in labels.items()]
@@ -62,7 +65,8 @@ def look_at_table(
                 facts += _facts_of_table(table, dataset_of_table(table))
         except ValueError as refusal:
             problem = str(refusal)
-    return Look(file.name, kind, columns, tuple(facts), tuple(notes), problem)
+            choose = refusal.keys if isinstance(refusal, SeveralSeriesError) else {}
+    return Look(file.name, kind, columns, tuple(facts), tuple(notes), problem, time or "", target or "", choose)
 
 
 def likely_time(file: CsvFile) -> str | None:

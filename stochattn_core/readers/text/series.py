@@ -17,7 +17,16 @@ from stochattn_core.readers.text.columns import Numbers, is_mostly_numbers, numb
 from stochattn_core.readers.text.file import CsvFile, PathOrFile, open_csv
 from stochattn_core.readers.text.header import unit_in
 from stochattn_core.readers.text.joined_times import joined, suggested, time_parts
-from stochattn_core.readers.text.layout import HEADER, all_rows, keys_of, selected, series_keys, several_series, time_columns, wide_series
+from stochattn_core.readers.text.layout import (
+    HEADER,
+    SeveralSeriesError,
+    all_rows,
+    keys_of,
+    selected,
+    series_keys,
+    time_columns,
+    wide_series,
+)
 from stochattn_core.readers.text.time_axis import RepeatedTimesError, TimeAxis, even_axis
 from stochattn_core.readers.text.times import read_times
 
@@ -129,7 +138,7 @@ def read_series(path_or_file: PathOrFile, time: str, target: str, *, choices: Cs
         keys = {} if is_wide else series_keys(file, parts, choices)
         if not keys:
             raise
-        raise several_series(file, keys) from None
+        raise SeveralSeriesError(file, keys) from None
     notes = [*file.notes, *found.notes, *times.notes, *axis.notes]
     on_axis = np.full(len(axis.times), np.nan)
     on_axis[axis.position] = np.where(np.abs(found.values) > 1e30, np.nan, found.values)  # float32 cannot square them

@@ -14,6 +14,7 @@ import pandas as pd
 from stochattn_core.readers.text.choices import FIND_OUT, CsvChoices
 from stochattn_core.readers.text.dates import PIVOTS, dates_of, has_short_year
 from stochattn_core.readers.text.number_times import from_numbers
+from stochattn_core.readers.text.numbers import PLAIN, number_of
 from stochattn_core.readers.text.summer_time import in_standard_time
 
 CLEAR = 0.02  # of the steps: by how much one reading must be more even than another
@@ -51,7 +52,7 @@ def read_times(column: pd.Series, name: str, choices: CsvChoices = FIND_OUT) -> 
         raise ValueError(
             f"expected a time in every row of {name!r}, line {line} has none ({int(column.isna().sum())} in all); fill it, or drop the row"
         )
-    if not pd.api.types.is_numeric_dtype(column):
+    if not pd.api.types.is_numeric_dtype(column) and number_of(str(column.iloc[0]).strip(), PLAIN) is not None:
         digits = pd.to_numeric(column, errors="coerce")
         if digits.notna().all():
             column = digits
