@@ -84,7 +84,7 @@ def _what_is_forecast(opened: OpenedCsv) -> tuple[str, dict[str, Any]]:
         wanted["time"] = cells[0].selectbox("Times", times, format_func=_time_text, key=f"csv-time-{opened.key}")
     targets = _targets(file, wanted.get("time"))
     usual = look_target(file, wanted.get("time"), targets)
-    wanted["target"] = cells[1].selectbox(
+    wanted["target"] = cells[kind == "series"].selectbox(
         "Target: what is forecast", targets, index=targets.index(usual), key=f"csv-target-{opened.key}-{kind}"
     )
     if kind == "series":
@@ -147,7 +147,7 @@ def _plan(look: Look) -> None:
     if facts:
         widgets.facts(facts)
     for note in look.notes:
-        st.caption(widgets.capital(csv_choices.in_words_of_the_page(note)))
+        widgets.reading(widgets.capital(csv_choices.in_words_of_the_page(note)))
     if look.problem:
         st.error(widgets.capital(csv_choices.in_words_of_the_page(look.problem)), icon=":material/error:")
 

@@ -72,7 +72,7 @@ _STYLE = (
 .sa-table td { text-align: right; border-bottom: 1px solid var(--line); padding: 0.35rem 0.6rem; }
 .sa-table td { white-space: nowrap; }
 .sa-table th:first-child, .sa-table td:first-child { text-align: left; padding-left: 0; white-space: normal; min-width: 7rem; }
-.sa-facts { display: grid; grid-template-columns: max-content 1fr; gap: 0.25rem 1rem; margin: 0.4rem 0; font-size: 0.93rem; line-height: 1.45; }
+.sa-facts { display: grid; grid-template-columns: max-content 1fr; gap: 0.25rem 1rem; margin: 0.4rem 0; padding: 0; font-size: 0.93rem; line-height: 1.45; }
 .sa-facts dt { color: var(--text); } .sa-facts dd { margin: 0; }
 @media (max-width: 640px) {
   .stMainBlockContainer { padding-left: 1rem; padding-right: 1rem; }

@@ -116,7 +116,7 @@ class CsvFile:
         """
         header, as_text = self.dialect.header, self.text_columns | frozenset(text)
         names = list(self.columns)
-        raw = ["date", "time of day", *names[1:]] if header.joined else names
+        raw = ["date", "time of day", *names[1:]] if header.joined else [*names]
         raw += [f"extra {i}" for i in range(header.extra)]
         wanted = names if columns is None else list(columns)
         used = [name for name in raw if name in wanted or (header.joined and names[0] in wanted and name in raw[:2])]

@@ -148,9 +148,8 @@ def _written(file: CsvFile) -> str:
     separator = names.get(file.separator, repr(file.separator))
     encoding = {"utf-8-sig": "UTF-8", "utf-16": "UTF-16", "cp1252": "Windows-1252"}.get(file.encoding, file.encoding)
     rows = f"{file.n_row:,} row{'' if file.n_row == 1 else 's'}"
-    return f"{rows}, {len(file.columns)} columns, separated by {separator}, {encoding}" + (
-        f", decimal {file.decimal}" if file.decimal else ""
-    )
+    mark = {".": ", decimal point", ",": ", decimal comma"}.get(file.decimal, "")
+    return f"{rows} and {len(file.columns)} columns, separated by {separator}{mark}, {encoding}"
 
 
 def _facts_of_series(series: Series, data: Dataset) -> list[tuple[str, str]]:
@@ -159,11 +158,11 @@ def _facts_of_series(series: Series, data: Dataset) -> list[tuple[str, str]]:
     horizon, context = len(data.lead_time), data.train.inputs.shape[1]
     season = f"{data.period} steps" if data.period > 1 else "none found"
     return [
+        ("forecast", f"{series.target!r}: {horizon} step{'' if horizon == 1 else 's'} ahead, from the {context} values before"),
         ("period", f"{_when(times[0], unit)} to {_when(times[-1], unit)}, {len(times):,} times"),
         ("time step", unit if unit[:1].isdigit() else f"1 {unit}" if unit != "step" else "one row (not evenly spaced, or no dates)"),
         ("season", season),
         ("missing", f"{missing:,} of {len(times):,} values ({missing / len(times):.2%})"),
-        ("forecast", f"{series.target!r}: {horizon} step{'' if horizon == 1 else 's'} ahead, from the {context} values before"),
         *[(part, _windows(data, part, unit)) for part in ("train", "calibration", "test")],
         ("gap", f"{horizon} step{'' if horizon == 1 else 's'} between the parts, so that no target is in two of them"),
     ]
@@ -178,9 +177,9 @@ def _facts_of_table(table: Table, data: Dataset) -> list[tuple[str, str]]:
     parts = ", ".join(f"{part} {len(data.part(part)):,}" for part in ("train", "calibration", "test"))
     how = "at random, with seed 0" if table.time is None else f"in time, by {table.time_name!r}"
     return [
-        ("rows used", f"{len(table.columns):,} of {table.n_row:,}"),
-        ("features", f"{len(data.feature_names)}: {listed(data.feature_names)}"),
         ("forecast", f"{table.target!r} of each row, from its features"),
+        ("features", f"{len(data.feature_names)}: {listed(data.feature_names)}"),
+        ("rows used", f"{len(table.columns):,} of {table.n_row:,}"),
         ("split", f"{how}: {parts}"),
     ]
 
