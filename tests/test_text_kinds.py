@@ -142,7 +142,7 @@ KINDS: dict[str, Callable[[], File]] = {
     "YYYYMMDDHHMM": lambda: hourly_times(HOURS.strftime("%Y%m%d%H%M")),
     "seconds since 1970": lambda: hourly_times(HOURS.as_unit("s").asi8),
     "milliseconds since 1970": lambda: hourly_times(HOURS.as_unit("ms").asi8),
-    "years with a fraction": lambda: monthly_times((MONTHS.year + (MONTHS.dayofyear - 0.5) / 365.25).to_numpy().round(4)),
+    "years with a fraction": lambda: monthly_times((MONTHS.year + (MONTHS.day_of_year - 0.5) / 365.25).to_numpy().round(4)),
     "2020M01": lambda: monthly_times(MONTHS.strftime("%YM%m")),
     "quarters": lambda: File(
         lines([f"{time.year}-Q{time.quarter}" for time in pd.date_range("1950-01-01", periods=N, freq="QS")], YEARLY),

@@ -130,12 +130,19 @@ def _in_best_century(
 
 
 def _ordered(readings: dict[bool, pd.DatetimeIndex], name: str, example: str, dates: pd.Series) -> tuple[pd.DatetimeIndex, tuple[str, ...]]:
-    """Return the reading with the more even steps; ValueError where day first and month first are equally even."""
+    """Return the reading that is in order, or whose steps are more even; ValueError where day first and month first are equally even."""
     if len(readings) == 1 or readings[True].equals(readings[False]):
         return next(iter(readings.values())), ()
+    words = {True: "day first", False: "month first"}
+    order = {day_first: _in_order(times) for day_first, times in readings.items()}
+    if abs(order[True] - order[False]) > CLEAR:
+        better = order[True] > order[False]
+        return readings[better], (
+            f"dates such as {example!r} in {name!r} are read with the {words[better]}, because {order[better]:.0%} of them then come after the date before, "
+            f"and {order[not better]:.0%} otherwise; --dayfirst {'no' if better else 'yes'} changes it",
+        )
     even = {day_first: evenness(times) for day_first, times in readings.items()}
     better = even[True] > even[False]
-    words = {True: "day first", False: "month first"}
     if abs(even[True] - even[False]) < CLEAR:
         if not dates.str.contains(".", regex=False).all():
             raise ValueError(
@@ -149,6 +156,12 @@ def _ordered(readings: dict[bool, pd.DatetimeIndex], name: str, example: str, da
         f"dates such as {example!r} in {name!r} are read with the {words[better]}, because {even[better]:.0%} of the steps are then equal, and "
         f"{max(even[not better], 0):.0%} otherwise; --dayfirst {'no' if better else 'yes'} changes it",
     )
+
+
+def _in_order(times: pd.DatetimeIndex) -> float:
+    """Return the share of times that come after the one before, or before it where most do."""
+    steps = np.diff(times.as_unit("s").asi8)
+    return max(int((steps > 0).sum()), int((steps < 0).sum())) / max(len(steps), 1)
 
 
 def evenness(times: pd.DatetimeIndex) -> float:
