@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from stochattn_core.datasets.time_step import TimeStep
 from stochattn_core.metrics import Statistics, cell_area_weights, finite_size_factor
 
 
@@ -23,6 +24,7 @@ class Ensemble:
     dims: names of the axes after member.   units: of members, target and plain.
     climatology: (quantile, *event), the forecast that the training part alone would make; None where it is not known.
     latitude, longitude: degrees, of a grid, whose last two axes they are.   first_case: place of the first case in its part.
+    lead_time: in steps of lead_unit.   valid_time: (case, lead_time) the times of the targets, None where they are not given.
     ValueError when these do not fit together.
     """
 
@@ -40,6 +42,7 @@ class Ensemble:
     latitude: tuple[float, ...] = ()
     longitude: tuple[float, ...] = ()
     first_case: int = 0
+    valid_time: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         self._check_axes()
@@ -75,6 +78,23 @@ class Ensemble:
                 )
         if "lead_time" in self.dims and self.lead_time and len(self.lead_time) != self.target.shape[self.dims.index("lead_time")]:
             raise ValueError(f"expected one lead time for each step of the target {self.target.shape}, got {len(self.lead_time)}")
+        if self.valid_time is not None and self.valid_time.shape != (n_case, len(self.lead_time)):
+            raise ValueError(
+                f"expected valid_time (case, lead_time) of shape {(n_case, len(self.lead_time))}, got {self.valid_time.shape}; give every target "
+                "its time, or none"
+            )
+
+    @property
+    def step(self) -> TimeStep:
+        """The unit of the lead times."""
+        return TimeStep.of(self.lead_unit)
+
+    @cached_property
+    def valid_times(self) -> np.ndarray | None:
+        """The times of the targets, (case, lead_time): as given, else init time plus lead time; None where they cannot be known."""
+        if self.valid_time is not None or not self.lead_time:
+            return self.valid_time
+        return self.step.times(self.index, self.lead_time)
 
     @property
     def n_member(self) -> int:

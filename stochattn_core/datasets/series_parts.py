@@ -29,8 +29,9 @@ def series_dataset(
 ) -> Dataset:
     """Return a Dataset of windows: a case is `context` values, and the `horizon` values after them are its target.
 
-    values: (time,) in the units of the target, evenly spaced, NaN where missing.   times: (time,).   period: length of the season in
-    steps.   ends: the positions where train, calibration and test end; 60, 80 and 100 percent of the series without it.
+    values: (time,) in the units of the target, NaN where missing.   times: (time,), one step of `lead_unit` apart, or of any spacing where
+    each row counts as one step; times with a zone are turned into UTC.   period: length of the season in steps.   ends: the positions
+    where train, calibration and test end; 60, 80 and 100 percent of the series without it.
     The first target of a part comes `horizon` steps after the last target of the part before it: a context may reach back into the part
     before, but targets never overlap. A NaN in a context becomes the last value before it; a window with a NaN in its target is left out.
     """
@@ -40,6 +41,11 @@ def series_dataset(
     carried = pd.Series(values, dtype=np.float64).ffill().to_numpy()
     missing = np.concatenate([[0], np.cumsum(~np.isfinite(values))])  # missing[j] - missing[i] of them in values[i:j]
     window = np.lib.stride_tricks.sliding_window_view
+    if isinstance(times, pd.PeriodIndex):
+        times = times.to_timestamp()
+    if isinstance(times, pd.DatetimeIndex) and times.tz is not None:
+        times = times.tz_convert("UTC").tz_localize(None)
+    every_time = times.to_numpy()
     parts = []
     for part, first, end in zip(PARTS, starts, ends, strict=True):
         init = np.arange(max(first, context) - 1, end - horizon)  # positions of the last value that the model sees
@@ -58,6 +64,8 @@ def series_dataset(
                 target=torch.from_numpy(window(values, horizon)[init + 1].astype(np.float32)),
                 index=pd.Index(times[init], name="init_time"),
                 block=blocks_in_time(len(init), math.ceil(max(horizon, period) / stride)),
+                input_time=window(every_time, context)[init + 1 - context],
+                valid_time=window(every_time, horizon)[init + 1],
             )
         )
     references: dict[str, Callable[[Split], torch.Tensor]] = {"persistence": partial(_persistence, horizon)}

@@ -58,15 +58,14 @@ def series_from_csv(
         raise ValueError(f"expected a target that varies, {target!r} is {known[0]:g} in every row; choose another column")
     period = season(on_axis, axis)
     horizon, context = _lengths(len(on_axis), period, horizon, context)
-    title = name or Path(file.name).stem
     return series_dataset(
         on_axis,
         axis.times,
         context=context,
         horizon=horizon,
         period=period,
-        name=title,
-        title=f"{title}, {len(known):,} values of your own",
+        name=name or Path(file.name).stem,
+        title=f"{file.name}: {target}",
         target_name=target,
         units="",  # a CSV file does not say
         source=f"your file {file.name}",
