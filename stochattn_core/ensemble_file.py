@@ -85,7 +85,7 @@ def _lead_times(ensemble: Ensemble) -> tuple[np.ndarray, dict[str, str]]:
         attributes["units"] = CF_UNITS[step.unit]
     else:
         attributes["long_name"] = f"lead time in {step.unit_text()}" if step.unit else "lead time"
-    if ensemble.step.text:
+    if ensemble.step.text and "lead_time" in ensemble.dims:  # a series: its lead times are counted in its own steps
         attributes["time_step"] = ensemble.step.text
     return np.array([step.lead(lead) for lead in ensemble.lead_time]), attributes
 
