@@ -89,6 +89,12 @@ class Ensemble:
         """The unit of the lead times."""
         return TimeStep.of(self.lead_unit)
 
+    @property
+    def lead_text(self) -> str:
+        """The lead times in words: "16 to 384 h", "24 h"; "" where there are none."""
+        leads = self.lead_time
+        return self.step.leads_text(leads[0], leads[-1]) if len(leads) > 1 else self.step.lead_text(leads[0]) if leads else ""
+
     @cached_property
     def valid_times(self) -> np.ndarray | None:
         """The times of the targets, (case, lead_time): as given, else init time plus lead time; None where they cannot be known."""

@@ -25,8 +25,7 @@ def _run(options: argparse.Namespace) -> Answer:
     write_ensemble(evaluation, options.out)
     shape = dict(zip(("member", *evaluation.ensemble.dims), evaluation.ensemble.members.shape, strict=True))
     text = f"{options.out}: " + ", ".join(f"{n} {name}" for name, n in shape.items())
-    step, leads = evaluation.ensemble.step, evaluation.ensemble.lead_time
-    lead_time = step.leads_text(leads[0], leads[-1]) if len(leads) > 1 else step.lead_text(leads[0]) if leads else ""
+    lead_time = evaluation.ensemble.lead_text
     text += f", lead time {lead_time}" if lead_time else ""
     return Answer({"out": str(options.out), "shape": shape, "lead_time": lead_time}, text)
 

@@ -18,9 +18,10 @@ from stochattn_core.panels.text import lead_head
 
 
 class Numbers(NamedTuple):
-    """lead_time: (point,) as physical times, in units of the step."""
+    """lead_time: (point,) as physical times, in units of the step.   lead_texts: (point,) the same in words."""
 
     lead_time: np.ndarray
+    lead_texts: list[str]
     scores: ScoresAt
     units: str
     step: TimeStep
@@ -34,13 +35,17 @@ def numbers(view: View) -> Numbers:
     else:
         leads, scores = list(ensemble.lead_time), view.remember("by-lead", 0, lambda: ScoresAt.of_event(view.known.statistics))
     step = ensemble.step
-    return Numbers(np.array([step.lead(lead) for lead in leads]), scores, units_text(ensemble.units), step)
+    return Numbers(
+        np.array([step.lead(lead) for lead in leads]), [step.lead_text(lead) for lead in leads], scores, units_text(ensemble.units), step
+    )
 
 
 def figure(numbers: Numbers, palette: Palette) -> go.Figure:
     subtitle = title_size(numbers.scores.n_member, numbers.scores.n_case, "bands: 90% ranges")
     lines = lines_of(numbers.scores, numbers.units)
-    return lead_curves(numbers.lead_time, lines, subtitle=subtitle, lead_unit=numbers.step.unit_text(), palette=palette)
+    return lead_curves(
+        numbers.lead_time, lines, subtitle=subtitle, lead_unit=numbers.step.unit_text(), lead_texts=numbers.lead_texts, palette=palette
+    )
 
 
 def reading(numbers: Numbers) -> str:
