@@ -12,6 +12,7 @@ import pandas as pd
 import torch
 
 from stochattn_core.datasets.base import PARTS, Dataset, Description, Split, blocks_in_time
+from stochattn_core.datasets.time_step import TimeStep
 
 MAX_CASE = {"train": 1000, "calibration": 300, "test": 300}  # more windows overlap so much that they only cost time
 MIN_CASE = 8
@@ -46,7 +47,7 @@ def series_dataset(
     if isinstance(times, pd.DatetimeIndex) and times.tz is not None:
         times = times.tz_convert("UTC").tz_localize(None)
     every_time = times.to_numpy()
-    parts = []
+    parts, notes = [], description.get("notes", ())
     for part, first, end in zip(PARTS, starts, ends, strict=True):
         init = np.arange(max(first, context) - 1, end - horizon)  # positions of the last value that the model sees
         init = init[(missing[init + 1 + horizon] == missing[init + 1]) & np.isfinite(carried[init + 1 - context])]
@@ -57,6 +58,12 @@ def series_dataset(
                 f"{n_time} values; bring about {need} values, or a shorter horizon or context"
             )
         stride = _stride(len(init), MAX_CASE[part], period)
+        if part == "test" and stride > 1:
+            apart = TimeStep.of(description.get("lead_unit", "step")).lead_text(stride)
+            notes = (
+                *notes,
+                f"{len(init[::stride])} of {len(init):,} init times of the test part are used, {apart} apart: neighbours overlap",
+            )
         init = init[::stride]
         parts.append(
             Split(
@@ -72,6 +79,7 @@ def series_dataset(
     if period > 1 and context >= period:
         references["seasonal naive"] = partial(_seasonal_naive, horizon, period)
     train, calibration, test = parts
+    description["notes"] = notes
     return Dataset(
         task="series",
         train=train,
