@@ -256,9 +256,9 @@ def test_a_note_says_how_far_apart_thinned_init_times_are(case):
     unit, times, view = case
     (note,) = view.dataset.notes
     first, second = view.dataset.test.target[:2, 0].numpy().astype(int)
-    assert f", {view.dataset.step.lead_text(second - first)} apart: " in note and f"{len(view.dataset.test)} of " in note
+    assert f", {view.dataset.step.lead_text(second - first)} apart, " in note and f"{len(view.dataset.test)} of " in note
     if unit == "16 h":
-        assert f", {(times[second] - times[first]) // pd.Timedelta('1h')} h apart: " in note
+        assert f", {(times[second] - times[first]) // pd.Timedelta('1h')} h apart, " in note
 
 
 def test_cases_that_are_chosen_keep_their_times():

@@ -59,11 +59,7 @@ def series_dataset(
             )
         stride = _stride(len(init), MAX_CASE[part], period)
         if part == "test" and stride > 1:
-            apart = TimeStep.of(description.get("lead_unit", "step")).lead_text(stride)
-            notes = (
-                *notes,
-                f"{len(init[::stride])} of {len(init):,} init times of the test part are used, {apart} apart: neighbours overlap",
-            )
+            notes = (*notes, _note_on_stride(init, stride, TimeStep.of(description.get("lead_unit", "step"))))
         init = init[::stride]
         parts.append(
             Split(
@@ -98,6 +94,16 @@ def _stride(n_window: int, max_case: int, period: int) -> int:
     while stride > 1 and math.gcd(stride, period) > 1:
         stride += 1
     return stride
+
+
+def _note_on_stride(init: np.ndarray, stride: int, step: TimeStep) -> str:
+    """Return the note that only every stride-th of these init times is used; missing values may put them further apart."""
+    chosen = init[::stride]
+    least = "" if (np.diff(chosen) == stride).all() else "at least "
+    return (
+        f"{len(chosen):,} of {len(init):,} init times of the test part are used, {least}{step.lead_text(stride)} apart, because forecasts from "
+        "neighbouring init times overlap"
+    )
 
 
 def _persistence(horizon: int, split: Split) -> torch.Tensor:
