@@ -153,6 +153,8 @@ def test_lead_times_read_as_physical_times(case):
     assert PANELS["fan-at-lead"].numbers(replace(view, lead=HORIZON)).title == f"Forecasts {longest} ahead"
     by_lead = PANELS["lead-time"].draw(view, LIGHT).figure
     assert float(by_lead.data[-1].x[-1]) == HORIZON * data.step.count
+    assert by_lead.data[-1].text[-1] == longest, "the words on hover"
+    assert unit not in ("day", "month") or by_lead.data[-1].text[0] == f"1 {unit}"
     assert f"lead time ({data.step.unit_text()})" in {axis.title.text for axis in by_lead.select_xaxes()}
     assert groups.by_lead_time({1: view.ensemble, 2: view.ensemble, 4: view.ensemble})[-1].name == longest
     assert set(PANELS["scores"].rows(replace(view, lead=HORIZON))["lead_time"]) == {longest}

@@ -82,7 +82,9 @@ def fan(
     figure.update_xaxes(title_text=x or None)
     if joint_time.dtype.kind in "OUS":
         figure.update_xaxes(type="category", categoryorder="array", categoryarray=np.concatenate([context_time, valid_time]))
-    elif joint_time.dtype.kind == "M" and time_format:
+    elif joint_time.dtype.kind != "M":
+        figure.update_xaxes(exponentformat="none")  # 12055, where "12.05k" would stand at two ticks
+    elif time_format:
         figure.update_xaxes(hoverformat=time_format)
     return legend_below(figure, -0.09)
 
