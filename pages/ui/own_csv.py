@@ -14,7 +14,7 @@ import streamlit as st
 from pages.ui import state
 from pages.ui.choices import OWN, TASKS
 from stochattn_core.readers import columns_of, series_from_csv, table_from_csv
-from stochattn_core.readers.csv_file import HEAD, open_csv
+from stochattn_core.readers.text.file import HEAD, open_csv
 
 GRID_NAMES = (".nc", ".nc4", ".netcdf", ".cdf", ".h5")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from stochattn_core.readers.door.values import MISSING_CODES, without_missing_codes
+from stochattn_core.readers.door.values import without_missing_codes
 
 MAX_MISSING = 0.2
 # Half of all air or sea temperatures lie within these limits anywhere on Earth: lowest, highest, the unit they are in otherwise.
@@ -13,11 +13,7 @@ TEMPERATURES = {"degC": (-100.0, 100.0, "kelvin"), "K": (150.0, 400.0, "degrees 
 
 def checked_values(values: np.ndarray, name: str, units: str, file: str) -> tuple[np.ndarray, list[str]]:
     """Return (time, latitude, longitude) as float32 with NaN where a value is missing, and notes. ValueError where they cannot be used."""
-    values, notes = values.astype(np.float32), list[str]()
-    # A missing code lies far outside all other values, so one of them is the least or the greatest value.
-    extremes = [np.nanmin(values, initial=np.inf), np.nanmax(values, initial=-np.inf)]
-    if np.isin(extremes, np.array(MISSING_CODES, dtype=np.float32)).any():
-        values, notes = without_missing_codes(values, name)
+    values, notes = without_missing_codes(values.astype(np.float32), name)
     values = np.where(np.abs(values) > 1e30, np.nan, values).astype(np.float32)  # fill values, and infinity
     finite = np.isfinite(values)
     if not finite.any():
