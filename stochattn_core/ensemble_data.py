@@ -24,7 +24,8 @@ class Ensemble:
     dims: names of the axes after member.   units: of members, target and plain.
     climatology: (quantile, *event), the forecast that the training part alone would make; None where it is not known.
     latitude, longitude: degrees, of a grid, whose last two axes they are.   first_case: place of the first case in its part.
-    lead_time: in steps of lead_unit.   valid_time: (case, lead_time) the times of the targets, None where they are not given.
+    lead_time: in steps of lead_unit.   valid_time: (case, lead_time), or (case,) without lead times: the times of the targets, None where
+    they are not given.
     ValueError when these do not fit together.
     """
 
@@ -78,10 +79,11 @@ class Ensemble:
                 )
         if "lead_time" in self.dims and self.lead_time and len(self.lead_time) != self.target.shape[self.dims.index("lead_time")]:
             raise ValueError(f"expected one lead time for each step of the target {self.target.shape}, got {len(self.lead_time)}")
-        if self.valid_time is not None and self.valid_time.shape != (n_case, len(self.lead_time)):
+        shape = (n_case, len(self.lead_time)) if self.lead_time else (n_case,)
+        if self.valid_time is not None and self.valid_time.shape != shape:
+            axes = "(case, lead_time)" if self.lead_time else "(case)"
             raise ValueError(
-                f"expected valid_time (case, lead_time) of shape {(n_case, len(self.lead_time))}, got {self.valid_time.shape}; give every target "
-                "its time, or none"
+                f"expected valid_time {axes} of shape {shape}, got {self.valid_time.shape}; give every target its time, or none"
             )
 
     @property

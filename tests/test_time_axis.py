@@ -21,6 +21,7 @@ from stochattn_core import Setting, evaluate, load_model
 from stochattn_core.datasets import series_parts
 from stochattn_core.datasets.base import PARTS, Dataset
 from stochattn_core.datasets.series_parts import series_dataset
+from stochattn_core.datasets.table_parts import table_dataset
 from stochattn_core.ensemble_file import read_ensemble, write_ensemble
 from stochattn_core.figures.theme import LIGHT
 from stochattn_core.panels import PANELS, View, shown
@@ -270,3 +271,18 @@ def test_cases_that_are_chosen_keep_their_times():
     with pytest.raises(ValueError, match=r"expected valid_time with one time for each value, \(2, 6\), got \(2, 5\)"):
         replace(few, valid_time=few.valid_time[:, 1:])
     assert torch.equal(few.target, data.test.target[[4, 1]])
+
+
+def test_a_table_that_is_split_in_time_shows_its_periods_and_any_other_that_it_was_drawn():
+    times = pd.date_range("2020-01-01", periods=200, freq="3h")
+    about = {"name": "t", "title": "T", "target_name": "y", "units": "", "source": "s", "licence": "l"}
+    values = np.random.default_rng(0).normal(size=(200, 3))
+    in_time = table_dataset(values, values[:, 0], time=times, **about)
+    rows = PANELS["parts"].rows(View(dataset=in_time))
+    starts = np.cumsum([0, *rows["cases"]])
+    assert rows["from"].tolist() == [f"{times[start]:%Y-%m-%d %H:%M}" for start in starts[:-1]]
+    assert rows["to"].tolist() == [f"{times[end - 1]:%Y-%m-%d %H:%M}" for end in starts[1:]]
+    ensemble = evaluate(load_model("ft_transformer"), in_time, Setting(8, 5)).ensemble
+    assert same(ensemble.valid_times, times[starts[2] :]) and same(rows_of(ensemble)["time"], times[starts[2] :])
+    drawn = table_dataset(values, values[:, 0], **about)
+    assert set(PANELS["parts"].rows(View(dataset=drawn))["from"]) == {"random split"}

@@ -182,7 +182,7 @@ class Dataset:
     def valid_times(self, split: Split) -> np.ndarray | None:
         """Return the times of the targets of these cases, (case, lead_time): as the split holds them, else init time plus lead time.
 
-        None for a table, and where the times cannot be known (see TimeStep.times).
+        (case,) for a table that is split in time. None for any other table, and where the times cannot be known (see TimeStep.times).
         """
         if split.valid_time is not None or not self.lead_time:
             return split.valid_time

@@ -20,7 +20,7 @@ class Split:
     index: (case,) row number of a table, init_time of a series or a grid (the time of the last value that the model sees).
     block: (case,) integers from 0 without a gap; cases of one block depend on one another and are resampled together.
     input_time, valid_time: (case, input) and (case, lead_time), the times of the inputs and targets of a series; None where they are not
-        given, and then follow from the init time and the time step of the dataset.
+        given, and then follow from the init time and the time step of the dataset. A table that is split in time has valid_time (case,).
 
     Raises ValueError where one of these does not hold.
     """

@@ -24,6 +24,8 @@ def rows_of(ensemble: Ensemble, lead: int = 0) -> pd.DataFrame:
         rows[lead_head(ensemble.step)] = np.tile([ensemble.step.lead(lead_time) for lead_time in leads], len(ensemble.index))
         if ensemble.valid_times is not None:
             rows["valid_time"] = flat(ensemble.valid_times)
+    elif ensemble.valid_times is not None:
+        rows["time"] = ensemble.valid_times
     rows |= {
         "truth": flat(ensemble.target),
         "plain": flat(ensemble.plain),

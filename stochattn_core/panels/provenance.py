@@ -10,7 +10,7 @@ import pandas as pd
 from stochattn_core.figures.theme import number
 from stochattn_core.metrics.scores import SCORES, headlines
 from stochattn_core.panels.base import Panel, View
-from stochattn_core.panels.text import dataset_text, head_text, lead_text, times_text, value_text
+from stochattn_core.panels.text import dataset_text, head_text, lead_text, period_text, value_text
 
 TAB = "How it was computed"
 
@@ -42,10 +42,7 @@ def part_rows(view: View) -> pd.DataFrame:
     data, rows = view.dataset, []
     for name in ("train", "calibration", "test"):
         split = data.part(name)
-        if not data.lead_time:
-            rows.append([name, len(split), "random split", ""])
-        else:
-            rows.append([name, len(split), *times_text(split.index[[0, -1]], data)])
+        rows.append([name, len(split), *(period_text(split, data) or ("random split", ""))])
     return pd.DataFrame(rows, columns=["part", "cases", "from", "to"])
 
 

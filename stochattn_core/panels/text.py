@@ -8,7 +8,7 @@ import re
 import pandas as pd
 
 from stochattn_core.datasets import DATASETS
-from stochattn_core.datasets.base import Dataset
+from stochattn_core.datasets.base import Dataset, Split
 from stochattn_core.datasets.time_step import TimeStep
 from stochattn_core.figures.theme import number, units_text
 from stochattn_core.metrics.scores import Score
@@ -35,7 +35,7 @@ def quantity_text(name: str, units: str) -> str:
 
 def time_format(data: Dataset) -> str:
     """Return the format of the times of a dataset: with the time of day where the step of a series is below a day or any init time needs it."""
-    index, step = data.test.index, data.step
+    index, step = _times(data.test, data), data.step
     if not isinstance(index, pd.DatetimeIndex):
         return ""
     has_seconds = step.unit == "s" or bool((index.second != 0).any())
@@ -45,12 +45,25 @@ def time_format(data: Dataset) -> str:
 
 def short_time_format(data: Dataset) -> str:
     """Return the format of times in titles and on axes: years and months alone where a series has one value in each."""
-    full, index, unit = time_format(data), data.test.index, data.step.unit if data.task == "series" else ""
+    full, index, unit = time_format(data), _times(data.test, data), data.step.unit if data.task == "series" else ""
     if full != "%Y-%m-%d" or not isinstance(index, pd.DatetimeIndex) or not (index.day == 1).all():
         return full
     if unit == "year" and (index.month == 1).all():
         return "%Y"
     return "%Y-%m" if unit in ("month", "quarter", "year") else full
+
+
+def _times(split: Split, data: Dataset) -> pd.Index:
+    """Return the times by which a part is ordered: of a table that is split in time, those of its rows."""
+    return split.index if data.task != "table" or split.valid_time is None else pd.DatetimeIndex(split.valid_time)
+
+
+def period_text(split: Split, data: Dataset) -> tuple[str, str] | None:
+    """Return the first and the last time of a part in words; None for a table that is split at random."""
+    if data.task == "table" and split.valid_time is None:
+        return None
+    first, last = times_text(_times(split, data)[[0, -1]], data)
+    return first, last
 
 
 def times_text(index: pd.Index, data: Dataset) -> list[str]:
