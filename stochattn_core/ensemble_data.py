@@ -20,12 +20,12 @@ class Ensemble:
 
     members: (member, case, *event), finite, memory-mapped where large.
     target, plain: (case, *event); plain is the one forecast of the plain model. A target may be NaN where it is missing.
+    lead_time: in steps of lead_unit.   valid_time: (case, lead_time), or (case,) without lead times: the times of the targets, None where
+    they are not given.
     index: (case,) as in Split.   block: (case,) whole numbers from 0; cases of one block depend on one another.
     dims: names of the axes after member.   units: of members, target and plain.
     climatology: (quantile, *event), the forecast that the training part alone would make; None where it is not known.
     latitude, longitude: degrees, of a grid, whose last two axes they are.   first_case: place of the first case in its part.
-    lead_time: in steps of lead_unit.   valid_time: (case, lead_time), or (case,) without lead times: the times of the targets, None where
-    they are not given.
     ValueError when these do not fit together.
     """
 
@@ -38,12 +38,12 @@ class Ensemble:
     units: str = ""
     lead_time: tuple[int, ...] = ()
     lead_unit: str = ""
+    valid_time: np.ndarray | None = None
     name: str = "target"
     climatology: np.ndarray | None = None
     latitude: tuple[float, ...] = ()
     longitude: tuple[float, ...] = ()
     first_case: int = 0
-    valid_time: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         self._check_axes()

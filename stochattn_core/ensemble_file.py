@@ -34,6 +34,31 @@ def write_ensemble(evaluation: Evaluation, path: str | os.PathLike) -> None:
         os.replace(fresh, path)
 
 
+def _lead_times(ensemble: Ensemble) -> tuple[np.ndarray, dict[str, str]]:
+    """Return lead times as physical times with their attributes: CF units where the unit has a fixed length, else its name in `step`."""
+    step = ensemble.step
+    if step.unit == "week":  # no unit of CF
+        step = TimeStep(7 * step.count, "day")
+    attributes = {"long_name": "lead time", "standard_name": "forecast_period", "step": step.unit}
+    if step.unit in CF_UNITS:
+        attributes["units"] = CF_UNITS[step.unit]
+    else:
+        attributes["long_name"] = f"lead time in {step.unit_text()}" if step.unit else "lead time"
+    if ensemble.step.text and "lead_time" in ensemble.dims:  # a series: its lead times are counted in its own steps
+        attributes["time_step"] = ensemble.step.text
+    return np.array([step.lead(lead) for lead in ensemble.lead_time]), attributes
+
+
+def _valid_times(ensemble: Ensemble, dims: tuple[str, ...]) -> dict[str, tuple[object, ...]]:
+    """Return the coordinate valid_time over these dims; none where the valid times are not known."""
+    times = ensemble.valid_times
+    if times is None:
+        return {}
+    times = times.astype(str).astype(object) if times.dtype == object else times
+    attributes = {"long_name": "valid time", "standard_name": "time"} if times.dtype.kind == "M" else {"long_name": "valid time"}
+    return {"valid_time": (dims, times if len(dims) == times.ndim else times[:, 0], attributes)}
+
+
 def _contents(evaluation: Evaluation) -> xr.Dataset:
     ensemble = evaluation.ensemble
     case, *event = ensemble.dims
@@ -73,31 +98,6 @@ def _contents(evaluation: Evaluation) -> xr.Dataset:
             "correction": evaluation.setting.correction,
         },
     )
-
-
-def _lead_times(ensemble: Ensemble) -> tuple[np.ndarray, dict[str, str]]:
-    """Return lead times as physical times with their attributes: CF units where the unit has a fixed length, else its name in `step`."""
-    step = ensemble.step
-    if step.unit == "week":  # no unit of CF
-        step = TimeStep(7 * step.count, "day")
-    attributes = {"long_name": "lead time", "standard_name": "forecast_period", "step": step.unit}
-    if step.unit in CF_UNITS:
-        attributes["units"] = CF_UNITS[step.unit]
-    else:
-        attributes["long_name"] = f"lead time in {step.unit_text()}" if step.unit else "lead time"
-    if ensemble.step.text and "lead_time" in ensemble.dims:  # a series: its lead times are counted in its own steps
-        attributes["time_step"] = ensemble.step.text
-    return np.array([step.lead(lead) for lead in ensemble.lead_time]), attributes
-
-
-def _valid_times(ensemble: Ensemble, dims: tuple[str, ...]) -> dict[str, tuple[object, ...]]:
-    """Return the coordinate valid_time over these dims; none where the valid times are not known."""
-    times = ensemble.valid_times
-    if times is None:
-        return {}
-    times = times.astype(str).astype(object) if times.dtype == object else times
-    attributes = {"long_name": "valid time", "standard_name": "time"} if times.dtype.kind == "M" else {"long_name": "valid time"}
-    return {"valid_time": (dims, times if len(dims) == times.ndim else times[:, 0], attributes)}
 
 
 def read_ensemble(path: str | os.PathLike) -> Ensemble:
