@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from stochattn_core.datasets.time_step import TimeStep
 from stochattn_core.metrics import Statistics, cell_area_weights, finite_size_factor
 
 
@@ -19,6 +20,8 @@ class Ensemble:
 
     members: (member, case, *event), finite, memory-mapped where large.
     target, plain: (case, *event); plain is the one forecast of the plain model. A target may be NaN where it is missing.
+    lead_time: in steps of lead_unit.   valid_time: (case, lead_time), or (case,) without lead times: the times of the targets, None where
+    they are not given.
     index: (case,) as in Split.   block: (case,) whole numbers from 0; cases of one block depend on one another.
     dims: names of the axes after member.   units: of members, target and plain.
     climatology: (quantile, *event), the forecast that the training part alone would make; None where it is not known.
@@ -35,6 +38,7 @@ class Ensemble:
     units: str = ""
     lead_time: tuple[int, ...] = ()
     lead_unit: str = ""
+    valid_time: np.ndarray | None = None
     name: str = "target"
     climatology: np.ndarray | None = None
     latitude: tuple[float, ...] = ()
@@ -75,6 +79,30 @@ class Ensemble:
                 )
         if "lead_time" in self.dims and self.lead_time and len(self.lead_time) != self.target.shape[self.dims.index("lead_time")]:
             raise ValueError(f"expected one lead time for each step of the target {self.target.shape}, got {len(self.lead_time)}")
+        shape = (n_case, len(self.lead_time)) if self.lead_time else (n_case,)
+        if self.valid_time is not None and self.valid_time.shape != shape:
+            axes = "(case, lead_time)" if self.lead_time else "(case)"
+            raise ValueError(
+                f"expected valid_time {axes} of shape {shape}, got {self.valid_time.shape}; give every target its time, or none"
+            )
+
+    @property
+    def step(self) -> TimeStep:
+        """The unit of the lead times."""
+        return TimeStep.of(self.lead_unit)
+
+    @property
+    def lead_text(self) -> str:
+        """The lead times in words: "16 to 384 h", "24 h"; "" where there are none."""
+        leads = self.lead_time
+        return self.step.leads_text(leads[0], leads[-1]) if len(leads) > 1 else self.step.lead_text(leads[0]) if leads else ""
+
+    @cached_property
+    def valid_times(self) -> np.ndarray | None:
+        """The times of the targets, (case, lead_time): as given, else init time plus lead time; None where they cannot be known."""
+        if self.valid_time is not None or not self.lead_time:
+            return self.valid_time
+        return self.step.times(self.index, self.lead_time)
 
     @property
     def n_member(self) -> int:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from stochattn_core.datasets.base import blocks_at_random, blocks_in_time
+from stochattn_core.datasets.time_step import CF_UNITS, TimeStep
 from stochattn_core.ensemble_data import Ensemble
 from stochattn_core.evaluate import Evaluation
 from stochattn_core.extras import explained_extras
@@ -33,6 +34,31 @@ def write_ensemble(evaluation: Evaluation, path: str | os.PathLike) -> None:
         os.replace(fresh, path)
 
 
+def _lead_times(ensemble: Ensemble) -> tuple[np.ndarray, dict[str, str]]:
+    """Return lead times as physical times with their attributes: CF units where the unit has a fixed length, else its name in `step`."""
+    step = ensemble.step
+    if step.unit == "week":  # no unit of CF
+        step = TimeStep(7 * step.count, "day")
+    attributes = {"long_name": "lead time", "standard_name": "forecast_period", "step": step.unit}
+    if step.unit in CF_UNITS:
+        attributes["units"] = CF_UNITS[step.unit]
+    else:
+        attributes["long_name"] = f"lead time in {step.unit_text()}" if step.unit else "lead time"
+    if ensemble.step.text and "lead_time" in ensemble.dims:  # a series: its lead times are counted in its own steps
+        attributes["time_step"] = ensemble.step.text
+    return np.array([step.lead(lead) for lead in ensemble.lead_time]), attributes
+
+
+def _valid_times(ensemble: Ensemble, dims: tuple[str, ...]) -> dict[str, tuple[object, ...]]:
+    """Return the coordinate valid_time over these dims; none where the valid times are not known."""
+    times = ensemble.valid_times
+    if times is None:
+        return {}
+    times = times.astype(str).astype(object) if times.dtype == object else times
+    attributes = {"long_name": "valid time", "standard_name": "time"} if times.dtype.kind == "M" else {"long_name": "valid time"}
+    return {"valid_time": (dims, times if len(dims) == times.ndim else times[:, 0], attributes)}
+
+
 def _contents(evaluation: Evaluation) -> xr.Dataset:
     ensemble = evaluation.ensemble
     case, *event = ensemble.dims
@@ -42,11 +68,14 @@ def _contents(evaluation: Evaluation) -> xr.Dataset:
         "block": (case, ensemble.block, {"long_name": "cases of one block depend on one another"}),
     }
     if event == ["lead_time"]:
-        coordinates["lead_time"] = ("lead_time", np.array(ensemble.lead_time), {"long_name": "lead time", "step": ensemble.lead_unit})
+        coordinates["lead_time"] = ("lead_time", *_lead_times(ensemble))
+        coordinates |= _valid_times(ensemble, (case, "lead_time"))
     if "latitude" in event:
         coordinates["latitude"] = ("latitude", np.array(ensemble.latitude), {"units": "degrees_north", "standard_name": "latitude"})
         coordinates["longitude"] = ("longitude", np.array(ensemble.longitude), {"units": "degrees_east", "standard_name": "longitude"})
-        coordinates["lead_time"] = ((), ensemble.lead_time[0], {"long_name": "lead time", "step": ensemble.lead_unit})
+        lead_times, about = _lead_times(ensemble)
+        coordinates["lead_time"] = ((), lead_times[0], about)
+        coordinates |= _valid_times(ensemble, (case,))
     attributes = {"units": ensemble.units or "1", "long_name": ensemble.name}
     return xr.Dataset(
         {

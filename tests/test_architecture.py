@@ -54,7 +54,7 @@ ALLOWED = {
     "metrics": {"compiled"},
     "baselines": {"metrics"},
     # settings, then model x data x setting
-    "ensemble_data": {"metrics"},
+    "ensemble_data": {"datasets", "metrics"},
     "corrections": {"baselines", "draw", "ensemble_data", "metrics", "patching", "sampling"},
     "settings": {"corrections", "draw"},
     "tuned_setting": {"corrections", "settings"},

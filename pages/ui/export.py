@@ -12,6 +12,7 @@ from pages.ui.choices import Settings, correction_text
 from pages.ui.work import Work, refusals
 from stochattn_core.datasets.base import Dataset
 from stochattn_core.models import MODELS
+from stochattn_core.panels.text import file_part
 from stochattn_core.tuned_setting import TunedSetting
 from stochattn_core.tuning import Tuning
 from stochattn_core.tuning.setting_export import with_groups
@@ -36,7 +37,7 @@ def downloads(settings: Settings, data: Dataset, tuned: Tuning) -> None:
         st.download_button(
             "Scores as CSV",
             scores_csv(setting),
-            f"scores-{setting.model.name}-{setting.dataset.name}.csv",
+            f"scores-{setting.model.name}-{file_part(data)}.csv",
             "text/csv",
             icon=":material/download:",
         )

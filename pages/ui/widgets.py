@@ -32,6 +32,7 @@ _STYLE = (
 .stMainBlockContainer { max-width: 1500px; padding-left: 2.2rem; padding-right: 2.2rem; }
 .stApp, .stApp table { font-variant-numeric: tabular-nums; }
 [data-testid="stSidebar"][aria-expanded="true"] { min-width: 310px !important; }
+[data-testid="stSidebar"] input[role="combobox"] { text-overflow: ellipsis; }
 .st-key-task [role="radiogroup"], .st-key-view [role="radiogroup"] { flex-wrap: nowrap; }
 .st-key-task [data-baseweb="button-group"], .st-key-view [data-baseweb="button-group"] { flex-wrap: nowrap; }
 .st-key-task button, .st-key-view button { padding-left: 0.4rem; padding-right: 0.4rem; min-width: 0; }

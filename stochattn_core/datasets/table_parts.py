@@ -52,6 +52,7 @@ def table_dataset(
                 target=torch.from_numpy(np.ascontiguousarray(target[chosen], dtype=np.float32)),
                 index=pd.Index(row[chosen], name="row"),
                 block=blocks_at_random(len(chosen)) if time is None else _blocks_of_times(time[chosen]),
+                valid_time=None if time is None else time[chosen].to_numpy(),
             )
         )
     train, calibration, test = parts

@@ -84,16 +84,14 @@ def dataset_of_series(
     """Return the Dataset of a series that was read, with its windows cut; the arguments are those of series_from_csv."""
     period = series.season if season is None else _checked_length("season", season)
     horizon, context = lengths(len(series.values), period, horizon, context)
-    known = int(np.isfinite(series.values).sum())
-    title = name or Path(series.file.name).stem
     return series_dataset(
         series.values,
         series.axis.times,
         context=context,
         horizon=horizon,
         period=period,
-        name=title,
-        title=f"{title}, {known:,} values of your own",
+        name=name or Path(series.file.name).stem,
+        title=f"{series.file.name}: {series.target}",
         target_name=series.target,
         units=series.units,
         source=f"your file {series.file.name}",

@@ -63,14 +63,13 @@ def dataset_of_table(table: Table, *, name: str | None = None) -> Dataset:
     """Return the Dataset of a table that was read, with its parts cut."""
     target = table.target
     features = table.columns.drop(columns=target)
-    title = name or Path(table.file.name).stem
     return table_dataset(
         features.to_numpy(),
         table.columns[target].to_numpy(),
         row=table.columns.index,
         time=table.time,
-        name=title,
-        title=f"{title}, {len(features):,} rows of your own",
+        name=name or Path(table.file.name).stem,
+        title=f"{table.file.name}: {target}",
         target_name=target,
         units=table.units,
         source=f"your file {table.file.name}",
