@@ -182,7 +182,7 @@ def test_missing_values_of_a_series_are_filled_in_inputs_and_never_scored():
 
 def test_gaps_in_time_become_missing_values():
     dataset = series_from_csv(upload(monthly().drop([50, 51, 200])), "date", "v")
-    assert dataset.notes[0] == "3 times of 'date' are left out in the file, its step is one month: their values are missing"
+    assert dataset.notes[0] == "3 times of 'date' are left out in the file, whose step is 1 month; the values are missing"
 
 
 def test_rows_from_newest_to_oldest_are_turned_round():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -108,7 +109,7 @@ def opened_address(address: str, progress: Progress) -> OpenedCsv | OpenedGrid:
         source = open_address(address, progress)
         return OpenedGrid(address, source, file_name_of(address), contents_of(source))
     try:
-        path = Path(address).expanduser()
+        path = Path(os.path.expanduser(address))
         if path.is_file():
             with path.open("rb") as file:
                 if not is_grid(file.read(8)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,7 +47,7 @@ def _is_text(file: str) -> bool:
     """Is this a file on disk that is no gridded file by its first bytes?"""
     from stochattn_core.readers.file_kinds import is_grid
 
-    path = Path(file).expanduser()
+    path = Path(os.path.expanduser(file))
     if "://" in file or path.is_dir():
         return False
     if not path.is_file():

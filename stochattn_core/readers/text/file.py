@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import re
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -239,7 +240,7 @@ def _whole_lines(head: bytes, is_all: bool) -> bytes:
 
 def _source_and_name(path_or_file: PathOrFile) -> tuple[Path | BinaryIO, str]:
     if isinstance(path_or_file, str | Path):
-        path = Path(path_or_file).expanduser()
+        path = Path(os.path.expanduser(path_or_file))  # Path.expanduser raises for a user that does not exist
         if not path.is_file():
             came = "a folder" if path.is_dir() else "nothing"
             raise ValueError(f"expected a CSV file at {str(path)!r}, found {came} there; check the path")

@@ -156,15 +156,16 @@ def _facts_of_series(series: Series, data: Dataset) -> list[tuple[str, str]]:
     times, unit = series.axis.times, series.axis.unit
     missing = int((~np.isfinite(series.values)).sum())
     horizon, context = len(data.lead_time), data.train.inputs.shape[1]
-    season = f"{data.period} steps" if data.period > 1 else "none found"
+    ahead = data.step.lead_text(horizon) if unit != "step" else f"{horizon} steps"
+    season = f"{data.period} steps ({data.step.lead_text(data.period)})" if data.period > 1 else "none found"
     return [
-        ("forecast", f"{series.target!r}: {horizon} step{'' if horizon == 1 else 's'} ahead, from the {context} values before"),
+        ("forecast", f"{series.target!r}: {ahead} ahead in {horizon} step{'' if horizon == 1 else 's'}, from the {context} values before"),
         ("period", f"{_when(times[0], unit)} to {_when(times[-1], unit)}, {len(times):,} times"),
-        ("time step", unit if unit[:1].isdigit() else f"1 {unit}" if unit != "step" else "one row (not evenly spaced, or no dates)"),
+        ("time step", data.step.text if unit != "step" else "one row (not evenly spaced, or no dates)"),
         ("season", season),
         ("missing", f"{missing:,} of {len(times):,} values ({missing / len(times):.2%})"),
         *[(part, _windows(data, part, unit)) for part in ("train", "calibration", "test")],
-        ("gap", f"{horizon} step{'' if horizon == 1 else 's'} between the parts, so that no target is in two of them"),
+        ("gap", f"{ahead} between the parts, so that no target is in two of them"),
     ]
 
 

@@ -49,7 +49,7 @@ def recognised(times: pd.DatetimeIndex, step: np.timedelta64, name: str) -> tupl
     times: in the order of the file, with steps of an hour or less.   A rule of summer time is recognised where uneven steps are even in its
     standard time: more of them than become uneven, as where an hour that came twice was dropped. No time may be one that it skips.
     """
-    if step > HOUR or HOUR % step != np.timedelta64(0) or times.min().year < 1900 or times.max().year > 2200:
+    if step <= np.timedelta64(0) or step > HOUR or HOUR % step != np.timedelta64(0) or times.min().year < 1900 or times.max().year > 2200:
         return None
     values = times.to_numpy()
     odd = np.flatnonzero(np.diff(values) != step)

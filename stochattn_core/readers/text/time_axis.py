@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from stochattn_core.datasets.time_step import TimeStep
 from stochattn_core.readers.text import summer_time
 
 SECOND = 1_000_000_000  # times are int64 nanoseconds in this module
@@ -83,7 +84,7 @@ def even_axis(times: pd.Index, name: str, *, find_summer_time: bool = True) -> T
     gaps = 0 if position is None else int(position[-1]) + 1 - len(position)
     if position is None or (gaps > MAX_GAPS * len(position) and (dates is None or _is_closed(dates[order], position, unit))):
         why = (
-            f": {gaps:,} of {int(position[-1]) + 1:,} times with a step of one {unit} are left out, most of them always"
+            f": {gaps:,} of {int(position[-1]) + 1:,} times with a step of {TimeStep.of(unit).text} are left out, most of them always"
             if position is not None
             else ""
         )
@@ -91,7 +92,8 @@ def even_axis(times: pd.Index, name: str, *, find_summer_time: bool = True) -> T
         return TimeAxis(ordered, _in_file_order(order, np.arange(len(ticks))), "step", seasons, tuple(notes))
     complete = ordered if not gaps else _with_gaps_filled(ordered, position, unit)
     if gaps:
-        notes.append(f"{gaps} times of {name!r} are left out in the file, its step is one {unit}: their values are missing")
+        left_out = f"{gaps} times of {name!r} are" if gaps > 1 else f"1 time of {name!r} is"
+        notes.append(f"{left_out} left out in the file, whose step is {TimeStep.of(unit).text}; the values are missing")
     return TimeAxis(complete, _in_file_order(order, position), unit, seasons, tuple(notes))
 
 
