@@ -60,15 +60,8 @@ def _dataset_lines(name: str) -> tuple[str, str]:
     data = state.own().get(name)
     if data is None:
         return "", f'load_dataset("{name}")'
-    file, target = json.dumps(data.source.removeprefix("your file "), ensure_ascii=False), json.dumps(data.target_name, ensure_ascii=False)
-    if data.task == "grid":
-        return (
-            "\nfrom stochattn_core.readers import grid_from_file",
-            f"grid_from_file({file}, {target}, lead_time={data.lead_time[0]})",
-        )
-    if data.task == "series":
-        return "\nfrom stochattn_core.readers import series_from_csv", f'series_from_csv({file}, "the column of times", {target})'
-    return "\nfrom stochattn_core.readers import table_from_csv", f"table_from_csv({file}, {target})"
+    names = ["CsvChoices"] if "CsvChoices(" in data.recipe else []
+    return f"\nfrom stochattn_core.readers import {', '.join([*names, data.recipe.partition('(')[0]])}", data.recipe
 
 
 def snippet(setting: TunedSetting) -> str:

@@ -16,7 +16,7 @@ from stochattn_core.readers.look import Look
 from stochattn_core.readers.text.choices import CsvChoices
 from stochattn_core.readers.text.file import CsvFile, open_csv
 from stochattn_core.readers.text.layout import HEADER, labels_of, time_columns
-from stochattn_core.readers.text.look import likely_time, look_at_table
+from stochattn_core.readers.text.look import likely_target, likely_time, look_at_table
 
 GRID_NAMES = (".nc", ".nc4", ".netcdf", ".cdf", ".h5")
 SHOWN = 30  # columns in the table of contents
@@ -83,9 +83,9 @@ def _what_is_forecast(opened: OpenedCsv) -> tuple[str, dict[str, Any]]:
         times = list(dict.fromkeys([*([time] if time else []), *file.columns, *([HEADER] if time_columns(file.columns) else [])]))
         wanted["time"] = cells[0].selectbox("Times", times, format_func=_time_text, key=f"csv-time-{opened.key}")
     targets = _targets(file, wanted.get("time"))
-    usual = look_target(file, wanted.get("time"), targets)
+    usual = likely_target(file, wanted.get("time"))
     wanted["target"] = cells[kind == "series"].selectbox(
-        "Target: what is forecast", targets, index=targets.index(usual), key=f"csv-target-{opened.key}-{kind}"
+        "Target: what is forecast", targets, index=targets.index(usual) if usual in targets else 0, key=f"csv-target-{opened.key}-{kind}"
     )
     if kind == "series":
         for cell, name, help_text in zip(cells[2:], csv_choices.LENGTHS, csv_choices.LENGTHS.values(), strict=True):
@@ -94,13 +94,6 @@ def _what_is_forecast(opened: OpenedCsv) -> tuple[str, dict[str, Any]]:
             )
             wanted[name] = None if value is None else int(value)
     return kind, wanted
-
-
-def look_target(file: CsvFile, time: str | None, targets: list[str]) -> str:
-    """Return the likely target: the last column of numbers that is no part of the time."""
-    parts = [time, *(time or "").split(",")]
-    numbers = [name for name in targets if name not in parts and file.kinds.get(name) == "numbers"]
-    return numbers[-1] if numbers else targets[0]
 
 
 def _targets(file: CsvFile, time: str | None) -> list[str]:
@@ -153,7 +146,7 @@ def _plan(look: Look) -> None:
 
 
 def _use(opened: OpenedCsv, kind: str, look: Look, wanted: dict[str, Any], choices: CsvChoices) -> None:
-    name = own_name(opened.name.rsplit(".", 1)[0])
+    name = own_name(opened.name.rsplit(".", 1)[0], look.target)
     with st.spinner("Reading the file"):
         if kind == "series":
             lengths = {length: wanted[length] for length in csv_choices.LENGTHS}

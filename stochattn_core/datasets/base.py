@@ -35,6 +35,7 @@ class Description(TypedDict):
     lead_unit: NotRequired[str]
     true_spread: NotRequired[float]
     notes: NotRequired[tuple[str, ...]]
+    recipe: NotRequired[str]
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +47,7 @@ class Dataset:
     period is the length of the season in steps, 1 when there is none. references are the reference forecasts (persistence,
     climatology, ...) by name: each takes a Split and returns (case, *event). true_spread is known for synthetic sets only.
     notes are sentences for the user that say what was done to the data when it was read (rows dropped, values taken as missing).
+    recipe is the Python call that makes a dataset of the user's own again, with names of `stochattn_core.readers`.
     A grid has one target variable at one lead time; latitude (south to north) and longitude (0 to 360, eastward; a region across
     Greenwich goes on above 360) are in degrees; constants are fields that never change, (latitude, longitude) float32 by name:
     land_sea_mask (0 to 1), orography (m).
@@ -70,6 +72,7 @@ class Dataset:
     references: Mapping[str, Callable[[Split], torch.Tensor]] = field(default_factory=dict)
     true_spread: float | None = None
     notes: tuple[str, ...] = ()
+    recipe: str = ""
     latitude: tuple[float, ...] = ()
     longitude: tuple[float, ...] = ()
     constants: Mapping[str, np.ndarray] = field(default_factory=dict)

@@ -2,6 +2,7 @@
 
     series_from_csv, table_from_csv   a column of a text table over time, or against the other columns
     columns_of                        the names of the columns of a text table
+    CsvChoices                        what the user says about a text table
     grid_from_file                    a variable of a NetCDF file or a Zarr store, on disk or at an address
 
 text/ reads text tables, grid_*.py read gridded files, and door/ holds the checks that all readers share.
@@ -15,13 +16,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from stochattn_core.readers.grid_dataset import grid_from_file
+    from stochattn_core.readers.text.choices import CsvChoices
     from stochattn_core.readers.text.file import columns_of
     from stochattn_core.readers.text.series import series_from_csv
     from stochattn_core.readers.text.table import table_from_csv
 
-__all__ = ["columns_of", "grid_from_file", "series_from_csv", "table_from_csv"]
+__all__ = ["CsvChoices", "columns_of", "grid_from_file", "series_from_csv", "table_from_csv"]
 
-_MODULES = {"columns_of": "text.file", "series_from_csv": "text.series", "table_from_csv": "text.table", "grid_from_file": "grid_dataset"}
+_MODULES = {
+    "CsvChoices": "text.choices",
+    "columns_of": "text.file",
+    "series_from_csv": "text.series",
+    "table_from_csv": "text.table",
+    "grid_from_file": "grid_dataset",
+}
 
 
 def __getattr__(name: str) -> Any:

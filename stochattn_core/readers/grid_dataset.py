@@ -113,6 +113,7 @@ def grid_from_file(
             "climatology": lambda split: torch.from_numpy(climatology(_valid_times(split, lead))),
         },
         notes=tuple(dict.fromkeys(notes)),
+        recipe=f"grid_from_file({file_name!r}, {variable!r}, lead_time={lead_time})",
         latitude=tuple(target["latitude"].values.tolist()),
         longitude=tuple(target["longitude"].values.tolist()),
         constants=constants,

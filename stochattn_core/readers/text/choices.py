@@ -56,6 +56,12 @@ class CsvChoices:
     def missing_fields(self) -> tuple[str, ...]:
         return tuple(text for text in self.missing if text != "none")
 
+    @property
+    def text(self) -> str:
+        """The call that makes these choices again, "" where nothing is said."""
+        given = ", ".join(f"{name}={value!r}" for name, value in self.given().items())
+        return f"CsvChoices({given})" if given else ""
+
     def given(self) -> dict[str, Any]:
         """Return the options that were given, by name: CsvChoices(**given) is this one again."""
         return {item.name: getattr(self, item.name) for item in fields(self) if getattr(self, item.name) not in (None, ())}

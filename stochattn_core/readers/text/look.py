@@ -43,7 +43,7 @@ def look_at_table(
     time = time or likely_time(file)
     kind = kind or ("series" if time else "table")
     columns = _columns(file)
-    target = target or likely_target(file, columns, time)
+    target = target or likely_target(file, time)
     facts, notes, problem = [("file", _written(file))], list(file.notes), ""
     choose: Mapping[str, Sequence[str]] = {}
     if is_wide:
@@ -83,12 +83,12 @@ def likely_time(file: CsvFile) -> str | None:
     return HEADER if time_columns(file.columns) else None
 
 
-def likely_target(file: CsvFile, columns: tuple[LookColumn, ...], time: str | None) -> str | None:
+def likely_target(file: CsvFile, time: str | None) -> str | None:
     """Return the last column of numbers that is no part of the time; of a wide file, the first text of its first column."""
     if time == HEADER:
         return next((texts[0] for texts in labels_of(file).values() if texts), None)
     parts = [time, *(time or "").split(",")]
-    return next((column.name for column in reversed(columns) if column.kind == "numbers" and column.name not in parts), None)
+    return next((name for name in reversed(file.columns) if file.kinds[name] == "numbers" and name not in parts), None)
 
 
 def _columns(file: CsvFile) -> tuple[LookColumn, ...]:

@@ -41,10 +41,12 @@ CONTEXT = 96
 class Series:
     """One column over time on an even axis.
 
-    values: (time,) float64, NaN where missing.   season: the length of the season in steps, 1 without one.   notes: what was recognised.
+    time, target: the names by which it was read.   values: (time,) float64, NaN where missing.   season: the length of the season in steps,
+    1 without one.   notes: what was recognised.
     """
 
     file: CsvFile
+    time: str
     target: str
     units: str
     values: np.ndarray
@@ -98,6 +100,15 @@ def dataset_of_series(
         licence="yours",
         lead_unit=series.axis.unit,
         notes=series.notes,
+        recipe=_recipe(series, horizon, context, period),
+    )
+
+
+def _recipe(series: Series, horizon: int, context: int, period: int) -> str:
+    choices = series.file.choices.text
+    return (
+        f"series_from_csv({series.file.name!r}, {series.time!r}, {series.target!r}, horizon={horizon}, context={context}, season={period}"
+        f"{f', choices={choices}' if choices else ''})"
     )
 
 
@@ -148,7 +159,7 @@ def read_series(path_or_file: PathOrFile, time: str, target: str, *, choices: Cs
     if np.ptp(known) == 0:
         raise ValueError(f"expected a target that varies, {target!r} is {known[0]:g} in every row; choose another column")
     units = found.sign or file.dialect.header.units.get(target, "") or unit_in(target)
-    return Series(file, target, units, on_axis, axis, season_of(on_axis, axis), tuple(dict.fromkeys(notes)))
+    return Series(file, time, target, units, on_axis, axis, season_of(on_axis, axis), tuple(dict.fromkeys(notes)))
 
 
 def season_of(values: np.ndarray, axis: TimeAxis) -> int:

@@ -61,7 +61,7 @@ def table_from_csv(path_or_file: PathOrFile, target: str, *, choices: CsvChoices
 
 def dataset_of_table(table: Table, *, name: str | None = None) -> Dataset:
     """Return the Dataset of a table that was read, with its parts cut."""
-    target = table.target
+    target, choices = table.target, table.file.choices.text
     features = table.columns.drop(columns=target)
     return table_dataset(
         features.to_numpy(),
@@ -76,6 +76,7 @@ def dataset_of_table(table: Table, *, name: str | None = None) -> Dataset:
         licence="yours",
         feature_names=tuple(features.columns),
         notes=table.notes,
+        recipe=f"table_from_csv({table.file.name!r}, {target!r}{f', choices={choices}' if choices else ''})",
     )
 
 
