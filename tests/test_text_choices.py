@@ -51,8 +51,8 @@ WIDE += "".join(
 
 # A file that is refused, its time and target, and what the refusal says.
 ASKED = {
-    "thousands or decimals": (series([f'"{value:.3f}"'.replace(".", ",") for value in VALUES]), "date", "v", "may have either"),
-    "points beside tabs": (series([f"{v:.3f}" for v in VALUES]).replace(",", "\t"), "date", "v", "may have either"),
+    "thousands or decimals": (series([f'"{value:.3f}"'.replace(".", ",") for value in VALUES]), "date", "v", "may be either"),
+    "points beside tabs": (series([f"{v:.3f}" for v in VALUES]).replace(",", "\t"), "date", "v", "may be either"),
     "a code of letters": (series(["M" if i % 20 == 3 else v for i, v in enumerate(VALUES)]), "date", "v", "got 'M' in line 5 and 11 more"),
     "two series": (STATIONS, "date", "v", "holds 2 in its column 'station'"),
     "four series": (KEYS, "date", "v", "2 in its column 'place' .* and 2 in its column 'sex'"),

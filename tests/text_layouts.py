@@ -17,7 +17,7 @@ from stochattn_core.readers.text.choices import CsvChoices
 from stochattn_core.readers.text.series import read_series
 from stochattn_core.readers.text.table import read_table
 
-TIES = ("may have either", "can be read in one way")  # refusals of files that can be read in two ways
+TIES = ("may be either", "can be read in one way")  # refusals of files that can be read in two ways
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ STEPS = (
     (
         "Three parts",
         "Training, calibration and test part never overlap. The model is trained on the first, ν is tuned on the second, and scores are from the third. "
-        "Tables are split at random; series and maps are cut in time.",
+        "Series, maps and tables with a column of times are cut in time; other tables are split at random.",
     ),
     (
         "A dataset like the others",

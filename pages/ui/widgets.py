@@ -73,8 +73,8 @@ _STYLE = (
 .sa-table td { text-align: right; border-bottom: 1px solid var(--line); padding: 0.35rem 0.6rem; }
 .sa-table td { white-space: nowrap; }
 .sa-table th:first-child, .sa-table td:first-child { text-align: left; padding-left: 0; white-space: normal; min-width: 7rem; }
-.sa-facts { display: grid; grid-template-columns: max-content 1fr; gap: 0.25rem 1rem; margin: 0.4rem 0; padding: 0; font-size: 0.93rem; line-height: 1.45; }
-.sa-facts dt { color: var(--text); } .sa-facts dd { margin: 0; }
+.sa-facts { display: grid; grid-template-columns: max-content 1fr; gap: 0.25rem 1rem; margin: 0.4rem 0; font-size: 0.93rem; line-height: 1.45; }
+.sa-facts span { color: var(--text); }
 @media (max-width: 640px) {
   .stMainBlockContainer { padding-left: 1rem; padding-right: 1rem; }
   .sa-strip { grid-template-columns: 1fr 1fr; }
@@ -122,8 +122,8 @@ def table(head: list[str], rows: list[list[str]]) -> None:
 
 def facts(rows: list[list[str]]) -> None:
     """Draw a list of labels and what is so, in two columns."""
-    cells = "".join(f"<dt>{escape(label)}</dt><dd>{escape(text)}</dd>" for label, text in rows)
-    st.html(f'<dl class="sa-facts">{cells}</dl>')
+    cells = "".join(f"<span>{escape(label)}</span><div>{escape(text)}</div>" for label, text in rows)
+    st.html(f'<div class="sa-facts">{cells}</div>')
 
 
 def plot(drawn: go.Figure, sentence: str | None = None, *, key: str, on_box: Callable[[], None] | None = None) -> None:

@@ -177,8 +177,8 @@ def _decided(
             is_open=True,
         )
     raise ValueError(
-        f"expected a decimal or a thousands mark in {name!r}, {example!r} may have either, like all {len(marked)} different numbers with a {word}; "
-        f"give --thousands {mark} or --decimal {mark}"
+        f"expected a decimal or a thousands mark in {name!r}, got a {word} that may be either, as in {example!r} and all {len(marked)} different numbers "
+        f"with one; give --thousands {mark} or --decimal {mark}"
     )
 
 

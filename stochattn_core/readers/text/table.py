@@ -231,6 +231,6 @@ def _column(file: CsvFile, values: pd.Series, name: str, is_target: bool, n_row:
 
 def _counts_rows(values: np.ndarray, lines: pd.Index, name: str) -> bool:
     """Does this column count the rows of the file, under a name that programs give to such a column?"""
-    if name.strip().lower() not in ROW_NUMBER_NAMES and not name.startswith("column 1"):
+    if name.strip().lower() not in ROW_NUMBER_NAMES and name != "column 1":
         return False
     return bool(np.all(np.isfinite(values)) and np.ptp(values - lines.to_numpy(dtype=np.float64)) == 0)

@@ -161,17 +161,17 @@ def _ordered(readings: dict[bool, pd.DatetimeIndex], name: str, example: str, da
 def _in_order(times: pd.DatetimeIndex) -> float:
     """Return the share of times that come after the one before, or before it where most do."""
     steps = np.diff(times.as_unit("s").asi8)
-    return max(int((steps > 0).sum()), int((steps < 0).sum())) / max(len(steps), 1)
+    return max(int((steps >= 0).sum()), int((steps <= 0).sum())) / max(len(steps), 1)
 
 
 def evenness(times: pd.DatetimeIndex) -> float:
-    """Return the share of steps between neighbours that are the commonest one, in seconds or in months; -1 where the order goes back and forth."""
+    """Return the share of steps that are the commonest one, in seconds or in months, between different times in order."""
     if len(times) < 3:
         return 1.0
     ticks = times.as_unit("s").asi8
     steps = np.diff(ticks)
     forward, backward = int((steps > 0).sum()), int((steps < 0).sum())
-    if min(forward, backward) > 0.02 * len(steps):  # several series below one another, or a table in any order
+    if min(forward, backward) > 0.02 * len(steps) or (steps == 0).any():  # several series below one another, or a table in any order
         ticks = np.unique(ticks)
         times, steps = pd.DatetimeIndex(ticks.astype("datetime64[s]")), np.diff(ticks)
         if len(ticks) < 3:
