@@ -33,13 +33,12 @@ def without_missing_codes(values: np.ndarray, name: str) -> tuple[np.ndarray, li
     """Replace a code such as -9999 by NaN where it lies beyond all other values; return the values and a note for each code.
 
     values: any shape, floats. A code that occurs once must lie two ranges of the other values away from them, and one that is repeated half a
-    range (one range for 99, two for -9). A negative code from -99 on among values of which none is negative needs no distance. Any negative
-    number that occurs three times or more, two ranges below all others, is taken for a code. Other numbers stay; a note names one that is
-    repeated two ranges away from all others, such as 0.
+    range (one range for 99, two for -9). A negative code from -99 on among values of which none is negative needs no distance. Other numbers
+    stay.
     """
-    codes = [code for sign in (1, -1) for code in _extreme_codes(values, sign)] or _far_negative(values)
+    codes = [code for sign in (1, -1) for code in _extreme_codes(values, sign)]
     if not codes:
-        return values, _far_number(values, name)
+        return values, []
     is_any_code = np.isin(values, codes)
     others = values[~is_any_code & np.isfinite(values)]
     if len(others) < FEWEST_OTHERS:
@@ -55,39 +54,29 @@ def without_missing_codes(values: np.ndarray, name: str) -> tuple[np.ndarray, li
             notes.append(
                 f"{float(code):.6g} occurs {occurs} in {name!r}, whose other values lie from {low:g} to {high:g}, and is taken as missing"
             )
-    values = np.where(missing, np.nan, values) if notes else values
-    return values, notes or _far_number(values, name)
+    return (np.where(missing, np.nan, values) if notes else values), notes
 
 
-def _far_negative(values: np.ndarray) -> list[np.floating]:
-    """Return the least value where it is negative, repeated and two ranges below all others, such as -200; else nothing."""
-    known = values[np.isfinite(values)]
-    if not len(known) or known.min() >= 0:
-        return []
-    others = known[known > known.min()]
-    count = len(known) - len(others)
-    if not FEWEST_REPEATS <= count <= len(known) / 2 or len(others) < FEWEST_OTHERS:
-        return []
-    spread = others.max() - others.min()
-    return [known.min()] if spread > 0 and others.min() - known.min() > FAR * spread else []
+def without_far_repeats(values: np.ndarray, name: str) -> tuple[np.ndarray, list[str]]:
+    """Return the values without a number that is no usual code but is repeated two ranges away from all others, and a note.
 
-
-def _far_number(values: np.ndarray, name: str) -> list[str]:
-    """Return a note on a number that is repeated two ranges below or above all others, as a 0 that stands for missing may be."""
+    A negative one that occurs three times or more, such as -200, becomes NaN. Any other one, such as 0, stays, and the note says how to make
+    it missing.
+    """
     known = values[np.isfinite(values)]
     if len(known) < 2 * FEWEST_OTHERS:
-        return []
+        return values, []
     for extreme, others in ((known.min(), known[known > known.min()]), (known.max(), known[known < known.max()])):
         count = len(known) - len(others)
         if 1 < count <= len(known) / 2 and len(others) >= FEWEST_OTHERS:
             low, high = float(others.min()), float(others.max())
             distance = max(low - float(extreme), float(extreme) - high)
             if high > low and distance > FAR * (high - low):
-                return [
-                    f"{float(extreme):.6g} occurs {count:,} times in {name!r}, far from its other values, which lie from {low:g} to {high:g}; if it stands "
-                    f"for missing, give --missing {float(extreme):.6g}"
-                ]
-    return []
+                occurs = f"{float(extreme):.6g} occurs {count:,} times in {name!r}, far from its other values, which lie from {low:g} to {high:g}"
+                if extreme < 0 and count >= FEWEST_REPEATS:
+                    return np.where(values == extreme, np.nan, values), [f"{occurs}, and is taken as missing"]
+                return values, [f"{occurs}; if it stands for missing, give --missing {float(extreme):.6g}"]
+    return values, []
 
 
 def _extreme_codes(values: np.ndarray, sign: int) -> list[np.floating]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from stochattn_core.readers.door.values import without_missing_codes
+from stochattn_core.readers.door.values import without_far_repeats, without_missing_codes
 from stochattn_core.readers.text.choices import FIND_OUT, CsvChoices
 from stochattn_core.readers.text.fields import MISSING_FIELDS, kind_of_field
 from stochattn_core.readers.text.numbers import converted, is_decimal, style_of
@@ -71,6 +71,8 @@ def numbers(column: pd.Series, name: str, choices: CsvChoices = FIND_OUT, *, fil
         values = np.where(np.isin(values, named), np.nan, values)
     if not choices.keeps_codes:
         values, code_notes = without_missing_codes(values, name)
+        if not code_notes:
+            values, code_notes = without_far_repeats(values, name)
         notes += [note if "--missing" in note else f"{note}; --missing none keeps it" for note in code_notes]
     return Numbers(values, tuple(notes), sign)
 
