@@ -54,9 +54,14 @@ def align(forecast: xr.DataArray, target: xr.DataArray, files: tuple[str, str], 
     place = None
     event = [str(dim) for dim in forecast.dims if dim not in ("member", case)]
     event.sort(key=lambda dim: ORDER.index(dim) if dim in ORDER else 0.5)
+    over_time: set[str] = set()
     if joined and valid is not None:
-        valid = valid.broadcast_like(forecast[[*axes][0]] if valid.ndim == 0 and axes else valid)
-        forecast, target, place, join_notes = _joined(forecast, target, valid, (case, *(dim for dim in event if dim in valid.dims)), files)
+        valid = valid if case in valid.dims else valid.expand_dims({case: forecast.sizes[case]})
+        over_time = {str(dim) for dim in valid.dims}
+        event.sort(key=lambda dim: dim not in over_time)
+        forecast, target, place, join_notes = _joined(forecast, target, valid, (case, *event), files)
+        if same_file:
+            notes.append(f"each forecast is compared with {target.name!r} at its valid time, because the two have different times")
         notes += join_notes
     elif len(target_axes) == 2 and not same_file:
         forecast, drop_notes = _with_known_times(forecast, target, files)
