@@ -114,11 +114,8 @@ class Ensemble:
 
     @property
     def weights(self) -> torch.Tensor | None:
-        """Areas of the cells of a grid, mean 1, (latitude, 1), or (latitude,) for zonal means; None where every element counts the same."""
-        if not self.latitude:
-            return None
-        areas = cell_area_weights(torch.tensor(self.latitude, dtype=torch.float64))
-        return areas[:, None] if self.dims[-1] == "longitude" or self.longitude else areas
+        """Areas of the cells of a grid, see area_weights; None where every element counts the same."""
+        return area_weights(self.latitude, self.dims)
 
     @cached_property
     def statistics(self) -> Statistics:
@@ -146,3 +143,11 @@ class Ensemble:
         _ = self.pooled
         for name in ("statistics", "mean", "spread"):
             vars(self).pop(name, None)
+
+
+def area_weights(latitude: Sequence[float], dims: Sequence[str]) -> torch.Tensor | None:
+    """Return the areas of the cells, mean 1: (latitude, 1) for maps, (latitude,) for zonal means, whose last axis it is; None without latitudes."""
+    if not latitude:
+        return None
+    areas = cell_area_weights(torch.tensor(latitude, dtype=torch.float64))
+    return areas if dims[-1] == "latitude" else areas[:, None]

@@ -12,10 +12,10 @@ import pandas as pd
 import torch
 
 from stochattn_core.datasets.base import Progress, blocks_at_random, blocks_in_time
-from stochattn_core.ensemble_data import Ensemble
+from stochattn_core.ensemble_data import Ensemble, area_weights
 from stochattn_core.evaluate import Evaluation
 from stochattn_core.extras import explained_extras
-from stochattn_core.metrics import Statistics, cell_area_weights
+from stochattn_core.metrics import Statistics
 
 with explained_extras():
     import xarray as xr
@@ -23,6 +23,8 @@ with explained_extras():
     from stochattn_core.readers.ensemble.pair import BUDGET, EnsemblePair, open_pair
     from stochattn_core.readers.ensemble.values import Chunk
     from stochattn_core.readers.grid_file import PathOrFile
+
+BY_ELEMENT = 2**21  # members x elements x blocks, of which the sums by element hold four numbers each: 64 MB
 
 
 def write_ensemble(evaluation: Evaluation, path: str | os.PathLike) -> None:
@@ -147,29 +149,33 @@ def score_file(
     """
     with open_pair(source, truth=truth, forecast=forecast, target=target, member=member) as pair:
         block, n_block = blocks_of(pair), int(blocks_of(pair).max()) + 1
-        weights = area_weights(pair)
+        weights = area_weights(pair.latitude, pair.dims)
 
         def add(parts: list[Statistics], chunk: Chunk) -> list[Statistics]:
             cases = slice(chunk.first, chunk.first + len(chunk.target))
-            for number in np.unique(block[cases]):
-                of_block = block[cases] == number
-                # A slice does not copy the members; a mask does.
-                rows = slice(None) if of_block.all() else of_block
-                sums = _pooled(chunk, rows, weights).resampled(torch.nn.functional.one_hot(torch.tensor([number]), n_block).T)
-                parts = [parts[0] + sums] if parts else [sums]
+            sums = _pooled_sums(chunk, block[cases], n_block, weights)
             if progress is not None:
                 progress(cases.stop, pair.n_case, "scoring")
-            return parts
+            return [parts[0] + sums] if parts else [sums]
 
         parts, notes = pair.fold(list[Statistics], add, budget)
         return FileScores(parts[0], pair.units, notes)
 
 
-def _pooled(chunk: Chunk, rows: slice | np.ndarray, weights: torch.Tensor | None) -> Statistics:
-    """Return the sums of some cases of a chunk over the whole event, in one block."""
-    members, target = chunk.members[:, rows], chunk.target[rows]
-    plain = members.mean(0) if chunk.plain is None else chunk.plain[rows]
-    return Statistics.of(members, target, plain, np.zeros(len(target), dtype=np.int64), 1, weights=weights).pooled(weights)
+def _pooled_sums(chunk: Chunk, block: np.ndarray, n_block: int, weights: torch.Tensor | None) -> Statistics:
+    """Return the sums of a chunk over the whole event, by block. Sums by element and block are large, so blocks are then summed one at a time."""
+    members, target = chunk.members, chunk.target
+    plain = members.mean(0) if chunk.plain is None else chunk.plain
+    if n_block * members[:, 0].size <= BY_ELEMENT:
+        return Statistics.of(members, target, plain, block, n_block, weights=weights).pooled(weights)
+    parts = []
+    for number in np.unique(block):
+        # A slice does not copy the members; a mask does.
+        rows = slice(None) if (block == number).all() else block == number
+        none = np.zeros(len(target[rows]), dtype=np.int64)
+        sums = Statistics.of(members[:, rows], target[rows], plain[rows], none, 1, weights=weights).pooled(weights)
+        parts.append(sums.resampled(torch.nn.functional.one_hot(torch.tensor([number]), n_block).T))
+    return sum(parts[1:], parts[0])
 
 
 def blocks_of(pair: EnsemblePair) -> np.ndarray:
@@ -181,14 +187,6 @@ def blocks_of(pair: EnsemblePair) -> np.ndarray:
     block = np.empty(pair.n_case, dtype=np.int64)
     block[np.argsort(pair.index, kind="stable")] = blocks_in_time(pair.n_case, max(1, pair.n_case // 32))
     return block
-
-
-def area_weights(pair: EnsemblePair) -> torch.Tensor | None:
-    """Return the areas of the cells, mean 1, as Ensemble.weights does."""
-    if not pair.latitude:
-        return None
-    areas = cell_area_weights(torch.tensor(pair.latitude, dtype=torch.float64))
-    return areas[:, None] if pair.longitude else areas
 
 
 def check_writable(path: Path) -> None:
