@@ -125,9 +125,13 @@ def read_ensemble(
 
 @dataclass(frozen=True, eq=False)
 class FileScores:
-    """Scores of an ensemble file, with its units and the notes of the reader. statistics: pooled over the event, by block."""
+    """Scores of an ensemble file, with its units and the notes of the reader.
+
+    statistics: pooled over the event, by block; their n is weighted by area.   n: the number of elements scored.
+    """
 
     statistics: Statistics
+    n: int
     units: str
     notes: tuple[str, ...]
 
@@ -159,7 +163,7 @@ def score_file(
             return [parts[0] + sums] if parts else [sums]
 
         parts, notes = pair.fold(list[Statistics], add, budget)
-        return FileScores(parts[0], pair.units, notes)
+        return FileScores(parts[0], pair.reader.counts.n_scored - pair.reader.counts.n_plain_missing, pair.units, notes)
 
 
 def _pooled_sums(chunk: Chunk, block: np.ndarray, n_block: int, weights: torch.Tensor | None) -> Statistics:

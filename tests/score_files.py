@@ -47,7 +47,7 @@ def score(data, truth=None, encoding=None, engine="h5netcdf", **options):
     result = score_file(
         stored(data, encoding=encoding, engine=engine), truth=None if truth is None else stored(truth, "truth.nc"), **options
     )
-    return scores(result.statistics), list(result.notes)
+    return {**scores(result.statistics), "n": result.n}, list(result.notes)
 
 
 def areas(latitude):

@@ -32,7 +32,7 @@ def _run(options: argparse.Namespace) -> Answer:
         )
     for note in result.notes:
         sys.stderr.write(f"note: {note}\n")
-    values = scores(result.statistics)
+    values = {**scores(result.statistics), "n": result.n}
     return Answer({key: value if math.isfinite(value) else None for key, value in values.items()}, score_text(values, result.units))
 
 

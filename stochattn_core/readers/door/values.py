@@ -23,15 +23,14 @@ def without_missing_codes(values: np.ndarray, name: str) -> tuple[np.ndarray, li
     return values, notes
 
 
-# What NetCDF writes where nothing was written, for integers; floats get 9.969e36, which FILL_FROM covers.
-INTEGER_FILLS = {
-    "i1": -127,
-    "i2": -32767,
-    "u2": 65535,
-    "i4": -2147483647,
-    "u4": 4294967295,
-    "i8": -9223372036854775806,
-    "u8": 18446744073709551614,
+# What NetCDF writes where nothing was written, for integers, and what NaN becomes as an integer; floats get 9.969e36, see FILL_FROM.
+INTEGER_FILLS: dict[str, tuple[int, ...]] = {
+    "i2": (-32767,),
+    "u2": (65535,),
+    "i4": (-2147483647, -2147483648),
+    "u4": (4294967295,),
+    "i8": (-9223372036854775806, -9223372036854775808),
+    "u8": (18446744073709551614,),
 }
 FILL_FROM = 1e30  # no quantity of the field is as large in any unit; fill values such as 1e35 and 9.969e36 are
 
@@ -39,12 +38,11 @@ FILL_FROM = 1e30  # no quantity of the field is as large in any unit; fill value
 def is_fill_value(values: np.ndarray) -> np.ndarray:
     """Return where values stand for "missing" in every file: NaN, infinity, 1e30 and beyond, and NetCDF's default fill of integers; bool.
 
-    A byte has no default fill here, because all of its values are in use.
+    Bytes have no fill value here, because all of their values are in use.
     """
     if values.dtype.kind == "f":
         return ~(np.abs(values) < FILL_FROM)
-    fill = INTEGER_FILLS.get(values.dtype.str[1:]) if values.dtype.itemsize > 1 else None
-    return np.zeros(values.shape, np.bool_) if fill is None else values == fill
+    return np.isin(values, np.array(INTEGER_FILLS.get(values.dtype.str[1:], ()), values.dtype))
 
 
 def without_fill_values(values: np.ndarray, name: str) -> tuple[np.ndarray, list[str]]:

@@ -71,7 +71,7 @@ class EnsemblePair:
         reader, notes = self.reader, list[str]()
         if reader.offset:
             notes.append(
-                f"{reader.offset} was subtracted from forecast and target, as whole numbers beyond 2^53 lose digits; no score depends on it"
+                f"{reader.offset} was subtracted from forecast and target, so that whole numbers keep their last digits; no score depends on it"
             )
         if bool(reader.units) != bool(reader.target_units):
             forecast, target = reader.counts.means

@@ -15,6 +15,7 @@ from stochattn_core.readers.ensemble.places import take
 from stochattn_core.readers.grid_file import read_values
 
 EXACT = 2**53  # whole numbers up to here are exact in float64
+LARGE = 2**24  # whole numbers around which a mean in float64 is no longer exact to 1e-8
 IN_MEMORY = 2**25  # numbers of a target that is held in memory: 256 MB in float64
 
 
@@ -68,9 +69,9 @@ class ValueReader:
             place = np.where(place >= 0, np.searchsorted(times, place), -1)
         self.aligned = replace(aligned, target=target, place=place)
         values = self._read(target, "target")
-        if values.dtype.kind in "iu" and values.dtype.itemsize == 8 and aligned.forecast.dtype.kind in "iu":
+        if values.dtype.kind in "iu" and aligned.forecast.dtype.kind in "iu":
             present = values[~is_fill_value(values)]
-            self.offset = int(present[0]) if len(present) and abs(int(present[0])) > EXACT else 0
+            self.offset = int(present[0]) if len(present) and abs(int(present[0])) > LARGE else 0
         else:
             self._without_codes("target", values, is_fill_value(values), 0)
 
@@ -152,13 +153,15 @@ class ValueReader:
                     "which lose digits; write them without _FillValue"
                 )
             return values if values.dtype in (np.float32, np.float64) else values.astype(np.float64)
-        if values.dtype.itemsize < 8:
-            return values.astype(np.float32 if values.dtype.itemsize <= 2 else np.float64)
+        if values.dtype.itemsize < 4 or (values.dtype.itemsize == 4 and not self.offset):
+            return values.astype(np.float32 if values.dtype.itemsize < 4 else np.float64)
+        values = values if values.dtype.itemsize == 8 else values.astype(np.int64)
         rough = np.abs(values[~missing].astype(np.float64) - float(self.offset)).max(initial=0)
         if rough >= EXACT:
+            cure = "write both without _FillValue" if self.exact else "write both as integers, or divide both by a common number"
             raise ValueError(
                 f"expected whole numbers of {role} within 2^53 of {self.offset} in {self.files[role == 'target']!r}, got differences up to {rough:.3g}, "
-                "which lose digits; write forecast and target both as integers, or divide both by a common number"
+                f"which lose digits; {cure}"
             )
         offset = values.dtype.type(self.offset)
         values = np.where(missing, offset, values)
