@@ -45,12 +45,13 @@ def align(forecast: xr.DataArray, target: xr.DataArray, files: tuple[str, str], 
     target = target.squeeze(
         [dim for dim in target.dims if target.sizes[dim] == 1 and dim not in (case, "member") and dim not in forecast.dims]
     )
-    if case not in target.dims and forecast.sizes[case] == 1 and not time_axes(target):
-        target = target.expand_dims(case)
     axes, target_axes = time_axes(forecast), time_axes(target)
+    alike = set(axes) == set(target_axes)
     valid = valid_times(forecast, files[0]) if axes or not same_file else None
-    joined = bool(target_axes or "valid_time" in target.coords) and valid is not None and not (same_file and set(axes) == set(target_axes))
-    joined = joined and not (len(target_axes) == 2 and set(axes) == set(target_axes))
+    joined = valid is not None and not (alike and (same_file or len(axes) == 2))
+    joined = joined and (bool(target_axes) or (not same_file and valid_times(target, files[1]) is not None))
+    if not joined and case not in target.dims and forecast.sizes[case] == 1:
+        target = target.expand_dims(case)
     place = None
     event = [str(dim) for dim in forecast.dims if dim not in ("member", case)]
     event.sort(key=lambda dim: ORDER.index(dim) if dim in ORDER else 0.5)
@@ -69,7 +70,7 @@ def align(forecast: xr.DataArray, target: xr.DataArray, files: tuple[str, str], 
     time_dim = str(target.dims[0]) if place is not None else case
     target_dims = [dim for dim in event if dim not in over_time]
     _check_axes(forecast, target, {time_dim, "member", *target_dims}, (case, *event), files)
-    forecast, target, grid_notes = _on_one_grid(forecast, target, target_dims, files, same_file)
+    forecast, target, grid_notes = _on_one_grid(forecast, target, [time_dim, *target_dims], files, same_file)
     notes += grid_notes
     if place is None and not same_file:
         target = take(target, case, places_of(forecast, target, case, files))
@@ -183,13 +184,13 @@ def _is_stated(forecast: xr.DataArray, target: xr.DataArray, dim: str) -> bool:
 def _on_one_grid(
     forecast: xr.DataArray, target: xr.DataArray, dims: list[str], files: tuple[str, str], same_file: bool
 ) -> tuple[xr.DataArray, xr.DataArray, list[str]]:
-    """Return forecast and target in the same places along these axes, each place once, latitudes in a steady order."""
+    """Return forecast and target in the same places along these axes but the first, each place once, latitudes in a steady order."""
     notes = []
-    for dim in [str(dim) for dim in target.dims if dim not in forecast.dims and _is_stated(forecast, target, str(dim))]:
+    for dim in [str(dim) for dim in target.dims if dim not in (*forecast.dims, *dims) and _is_stated(forecast, target, str(dim))]:
         place = places_of(forecast.expand_dims(dim), target, dim, files)
         target = target.isel({dim: int(place[0])})
         notes.append(f"{dim} {forecast[dim].values} of the target is scored, because the forecast holds for it")
-    for dim in dims:
+    for dim in dims[1:]:
         if dim == "latitude" and dim in forecast.coords:
             forecast = take(forecast, dim, steady_order(forecast, dim))
         if dim == "longitude" and dim in forecast.coords:

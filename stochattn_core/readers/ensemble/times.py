@@ -48,10 +48,14 @@ def valid_times(array: xr.DataArray, file: str) -> xr.DataArray | None:
         rest = (start.values - start.values.astype("datetime64[M]"))[:, None]
         return xr.DataArray(months + rest, dims=(*start.dims, *lead.dims))
     lead = xr.DataArray(lead_durations(lead, file), dims=lead.dims)
-    if start.dtype.kind == "O":
-        steps = np.array([datetime.timedelta(seconds=float(each / np.timedelta64(1, "s"))) for each in lead.values.flat], dtype=object)
-        lead = xr.DataArray(steps.reshape(lead.shape), dims=lead.dims)
-    return xr.DataArray(start.values, dims=start.dims) + lead
+    start = xr.DataArray(start.values, dims=start.dims)
+    if start.dtype.kind != "O":
+        return start + lead
+    start, seconds = xr.broadcast(start, lead / np.timedelta64(1, "s"))
+    times = np.empty(start.shape, dtype=object)
+    for place in np.ndindex(start.shape):
+        times[place] = start.values[place] + datetime.timedelta(seconds=float(seconds.values[place]))
+    return xr.DataArray(times, dims=start.dims)
 
 
 def lead_durations(lead: xr.DataArray, file: str) -> np.ndarray:

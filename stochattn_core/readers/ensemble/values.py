@@ -105,7 +105,7 @@ class ValueReader:
         if values.dtype.kind == "m":
             unit = {"d": "D", "h": "h", "min": "m", "s": "s"}.get(self.units if role == "forecast" else self.target_units, "D")
             values = np.where(np.isnat(values), np.nan, values / np.timedelta64(1, unit))  # type: ignore[call-overload]
-        return values.astype(np.float32) if values.dtype.kind == "b" or values.dtype == np.float16 else values
+        return np.ascontiguousarray(values.astype(np.float32) if values.dtype.kind == "b" or values.dtype == np.float16 else values)
 
     def _target(self, cases: slice) -> tuple[np.ndarray, np.ndarray]:
         """Return the targets of these cases as numbers in the units of the forecast, and which are missing: (case, *event) each."""
