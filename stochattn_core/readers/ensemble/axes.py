@@ -131,9 +131,12 @@ def _in_degrees(dataset: xr.Dataset, axis: str, in_radians: bool, file: str) -> 
         return dataset, []
     coordinate, notes = dataset[axis], list[str]()
     if coordinate.dtype.kind not in "iuf" or not np.isfinite(coordinate.values).all():
-        raise ValueError(
-            f"expected the {axis}s of {file!r} as numbers, got {coordinate.dtype} values, some missing perhaps; write them in degrees"
+        came = (
+            f"{int((~np.isfinite(coordinate.values)).sum())} missing"
+            if coordinate.dtype.kind in "iuf"
+            else f"values of type {coordinate.dtype}"
         )
+        raise ValueError(f"expected the {axis}s of {file!r} as numbers, got {came}; write them in degrees, or drop the axis values")
     values, units = coordinate.values.astype(np.float64), standard_unit(coordinate.attrs.get("units"))
     if units == "radian":
         values = convert(values, "radian", "degree")

@@ -16,6 +16,7 @@ from stochattn_core.readers.grid_file import read_values
 
 EXACT = 2**53  # whole numbers up to here are exact in float64
 LARGE = 2**24  # whole numbers around which a mean in float64 is no longer exact to 1e-8
+MOST_SAMPLED = 2**18  # numbers of a chunk from which its range is taken
 IN_MEMORY = 2**25  # numbers of a target that is held in memory: 256 MB in float64
 
 
@@ -171,13 +172,10 @@ class ValueReader:
     def _without_codes(self, role: str, values: np.ndarray, missing: np.ndarray, first: int) -> np.ndarray:
         """Return what is missing, with the codes of this variable; a code that is seen for the first time is remembered."""
         present, known = values[~missing] if missing.any() else values.reshape(-1), self.codes[role]
-        if len(present) and _may_hold_codes(present, known):
-            rest = present[~np.isin(present, np.array(sorted(known), present.dtype))] if known else present
-            clean, _ = without_missing_codes(rest, role)
-            new = {float(code) for code in np.unique(rest[np.isnan(clean)])}
-            known |= new
-            if new and first:
-                raise NewCodeError
+        new = _new_codes(present, known, role)
+        known |= new
+        if new and first:
+            raise NewCodeError
         if not known or not len(present):
             return missing
         is_code = np.isin(values, np.array(sorted(known), values.dtype)) & ~missing
@@ -188,10 +186,26 @@ class ValueReader:
         return missing | is_code
 
 
-def _may_hold_codes(present: np.ndarray, known: set[float]) -> bool:
-    """Can there be a code? It is the least or the greatest value, with two decimals at most; numbers of measurements hardly ever are."""
-    extremes = np.array([present.min(), present.max()], dtype=np.float64)
-    return any(abs(round(value, 2) - value) <= 1e-6 * abs(value) for value in extremes if value not in known)
+def _new_codes(present: np.ndarray, known: set[float], role: str) -> set[float]:
+    """Return the codes for missing values among these numbers, those known apart.
+
+    A code is the least or the greatest number and has two decimals at most, which measurements hardly ever have, so that most data are passed
+    over quickly. Others are judged from a sample with all of its extremes.
+    """
+    new: set[float] = set()
+    while True:
+        ignored = np.array(sorted(known | new), present.dtype)
+        rest = present[~np.isin(present, ignored)] if len(ignored) else present
+        extremes = [rest.min(), rest.max()] if len(rest) else []
+        if not any(abs(round(float(value), 2) - float(value)) <= 1e-6 * abs(float(value)) for value in extremes):
+            return new
+        sample = rest[:: 1 + len(rest) // MOST_SAMPLED]
+        few = np.concatenate([sample, *(rest[rest == value][:1000] for value in extremes)])
+        clean, _ = without_missing_codes(few, role)
+        codes = {float(code) for code in np.unique(few[np.isnan(clean)])}
+        if not codes:
+            return new
+        new |= codes
 
 
 def _filled(members: np.ndarray, missing: np.ndarray, unusable: np.ndarray) -> np.ndarray:
