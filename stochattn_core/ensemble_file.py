@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,8 @@ from stochattn_core.datasets.base import Progress, blocks_at_random, blocks_in_t
 from stochattn_core.ensemble_data import Ensemble, area_weights
 from stochattn_core.evaluate import Evaluation
 from stochattn_core.extras import explained_extras
-from stochattn_core.metrics import Statistics
+from stochattn_core.metrics import Statistics, scores
+from stochattn_core.metrics.scores import SCORES
 
 with explained_extras():
     import xarray as xr
@@ -127,11 +129,11 @@ def read_ensemble(
 class FileScores:
     """Scores of an ensemble file, with its units and the notes of the reader.
 
-    statistics: pooled over the event, by block; their n is weighted by area.   n: the number of elements scored.
+    values: the scores by key; n is the number of elements scored.   statistics: pooled over the event, by block; their n is weighted by area.
     """
 
+    values: dict[str, float | int]
     statistics: Statistics
-    n: int
     units: str
     notes: tuple[str, ...]
 
@@ -163,7 +165,23 @@ def score_file(
             return [parts[0] + sums] if parts else [sums]
 
         parts, notes = pair.fold(list[Statistics], add, budget)
-        return FileScores(parts[0], pair.reader.counts.n_scored - pair.reader.counts.n_plain_missing, pair.units, notes)
+        counts = pair.reader.counts
+        values = {**_without_rounding(scores(parts[0]), counts.largest), "n": counts.n_scored - counts.n_plain_missing}
+        return FileScores(values, parts[0], pair.units, notes)
+
+
+def _without_rounding(values: Mapping[str, float | int], largest: float) -> dict[str, float | int]:
+    """Return the scores with 0 in the place of the rounding of numbers as large as `largest`, and the ratio of spread to an error of 0 as NaN.
+
+    The mean of members that are all equal differs from them in its last bit, so that a perfect ensemble would have a ratio of roundings.
+    """
+    least = 8 * float(np.finfo(np.float64).eps) * largest
+    exact = {key: 0.0 if SCORES[key].unit == "target" and abs(value) <= least else value for key, value in values.items()}
+    if exact["rmse"] == 0:
+        exact["spread_skill_ratio"] = float("nan")
+    elif exact["spread"] == 0:
+        exact["spread_skill_ratio"] = 0.0
+    return exact
 
 
 def _pooled_sums(chunk: Chunk, block: np.ndarray, n_block: int, weights: torch.Tensor | None) -> Statistics:

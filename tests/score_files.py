@@ -6,7 +6,6 @@ import numpy as np
 import xarray as xr
 
 from stochattn_core.ensemble_file import score_file
-from stochattn_core.metrics import scores
 
 N_MEMBER, N_CASE, LATITUDE, LONGITUDE = 5, 12, np.array([-75.0, -40.0, 0.0, 35.0, 60.0]), np.array([0.0, 60.0, 120.0, 180.0, 240.0, 300.0])
 DAYS = np.datetime64("2020-01-01", "ns") + np.arange(N_CASE) * np.timedelta64(1, "D")
@@ -47,7 +46,7 @@ def score(data, truth=None, encoding=None, engine="h5netcdf", **options):
     result = score_file(
         stored(data, encoding=encoding, engine=engine), truth=None if truth is None else stored(truth, "truth.nc"), **options
     )
-    return {**scores(result.statistics), "n": result.n}, list(result.notes)
+    return result.values, list(result.notes)
 
 
 def areas(latitude):

@@ -24,7 +24,6 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 def _run(options: argparse.Namespace) -> Answer:
     from stochattn_core.ensemble_file import score_file
-    from stochattn_core.metrics import scores
 
     with ProgressBar() as progress:
         result = score_file(
@@ -32,8 +31,8 @@ def _run(options: argparse.Namespace) -> Answer:
         )
     for note in result.notes:
         sys.stderr.write(f"note: {note}\n")
-    values = {**scores(result.statistics), "n": result.n}
-    return Answer({key: value if math.isfinite(value) else None for key, value in values.items()}, score_text(values, result.units))
+    document = {key: value if math.isfinite(value) else None for key, value in result.values.items()}
+    return Answer(document, score_text(result.values, result.units))
 
 
 def score_text(values: Mapping[str, float | int], units: str) -> str:

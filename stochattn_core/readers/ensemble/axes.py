@@ -161,7 +161,8 @@ def _in_degrees(dataset: xr.Dataset, axis: str, in_radians: bool, file: str) -> 
 
 def _spans_globe_in_radians(dataset: xr.Dataset) -> bool:
     """Do latitudes and longitudes cover most of a globe if they are taken as radians, 150 degrees by 300 at least?"""
-    if any(axis not in dataset.coords or dataset[axis].ndim != 1 or dataset[axis].size < 3 for axis in PLACES):
-        return False
+    for axis in PLACES:
+        if axis not in dataset.coords or dataset[axis].ndim != 1 or dataset[axis].size < 3 or dataset[axis].dtype.kind not in "iuf":
+            return False
     latitude, longitude = (np.asarray(dataset[axis].values, dtype=np.float64) for axis in PLACES)
     return bool(np.abs(latitude).max() < 1.571 and np.ptp(latitude) > 2.6 and 5.2 < np.ptp(longitude) < 6.3)

@@ -20,6 +20,7 @@ class Counts:
     n_plain_missing: int = 0
     n_finite: int = 0
     sums: tuple[float, float] = (0.0, 0.0)  # of the first member and of the target, over n_finite elements
+    largest: float = 0.0  # the greatest absolute value of the same
     fills: dict[str, int] = field(default_factory=dict)
     codes: dict[tuple[str, float], int] = field(default_factory=dict)
     lost: np.ndarray | None = None  # (*event): a target is there, and every member is missing
@@ -45,8 +46,9 @@ class Counts:
     def add_means(self, member: np.ndarray, target: np.ndarray, usable: np.ndarray) -> None:
         """Add one member and the target of a chunk to their means. All are (case, *event)."""
         self.n_finite += int(usable.sum())
-        sums = [float(values[usable].sum(dtype=np.float64)) for values in (member, target)]
-        self.sums = (self.sums[0] + sums[0], self.sums[1] + sums[1])
+        members, targets = member[usable], target[usable]
+        self.sums = (self.sums[0] + float(members.sum(dtype=np.float64)), self.sums[1] + float(targets.sum(dtype=np.float64)))
+        self.largest = max(self.largest, *(float(np.abs(values).max(initial=0)) for values in (members, targets)))
 
     @property
     def means(self) -> tuple[float, float]:

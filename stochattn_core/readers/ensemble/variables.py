@@ -70,7 +70,8 @@ def choose_target(dataset: xr.Dataset, forecast: xr.DataArray, name: str | None,
     if len(named) == 1:
         return named[0], [_note("target", named[0], "its name", file)]
     event = {str(dim) for dim, n in forecast.sizes.items() if n > 1} - {"member"}
-    alike = [each for each in names if _covers(dataset[each], event, other_file) and not _NO_TARGET.search(each.lower())]
+    fields = [each for each in names if "member" not in dataset[each].dims and not _NO_TARGET.search(each.lower())]
+    alike = [each for each in fields if _covers(dataset[each], event, other_file)]
     if not named and len(alike) == 1:
         reason = "the only variable of the other dimensions of the forecast" if len(names) > 1 else "the only other variable"
         return alike[0], [_note("target", alike[0], reason, file)]
