@@ -198,3 +198,26 @@ def test_cells_without_weights_are_said():
     curved = bare.rename(latitude="y", longitude="x").assign_coords(lat2=(("y", "x"), np.ones((5, 6))))
     values, notes = score(curved)
     assert agree(values, expected(members, target)) and "runs over y and x, so that every cell counts the same" in notes[0]
+
+
+def test_a_latitude_over_two_dimensions_that_varies_along_one_is_that_of_a_regular_grid():
+    members, target = numbers()
+    bare = dataset(members, target).drop_vars(["latitude", "longitude"]).rename(latitude="j", longitude="i")
+    lat, lon = np.meshgrid(LATITUDE, LONGITUDE, indexing="ij")
+    for order in (("j", "i"), ("i", "j")):
+        data = bare.assign_coords(nav_lat=(("j", "i"), lat), nav_lon=(("j", "i"), lon)).transpose(*order, ...)
+        values, notes = score(data)
+        assert agree(values, on_map(members, target)) and not notes
+    tilted, notes = score(bare.assign_coords(nav_lat=(("j", "i"), lat + lon / 100), nav_lon=(("j", "i"), lon + lat)))
+    assert agree(tilted, expected(members, target)) and "runs over j and i" in notes[0]
+
+
+def test_a_list_of_stations_has_no_cells_to_weight():
+    members, target = numbers(shape=(12, 7))
+    data = xr.Dataset(
+        {"forecast": (("station", "member", "time"), members.transpose(2, 0, 1)), "target": (("time", "station"), target)},
+        {"time": DAYS, "lat": ("station", np.arange(7.0)), "lon": ("station", np.arange(7.0))},
+    )
+    values, notes = score(data)
+    assert agree(values, expected(members, target)) and values["n_case"] == 12
+    assert "runs over station, so that every cell counts the same" in notes[0] and notes[1] == "all 7 values of station are scored together"

@@ -221,3 +221,27 @@ def test_blocks_and_chunks_are_those_of_the_whole_file():
 
 def torch_equal(first, second):
     return first.shape == second.shape and np.allclose(first.numpy(), second.numpy(), rtol=1e-12, atol=1e-12)
+
+
+def test_lead_times_in_months_follow_the_calendar():
+    members, _ = numbers(shape=(4, 3))
+    inits = np.array(["2020-01-01", "2020-02-01", "2020-11-01", "2021-01-01"], "datetime64[ns]")
+    months = pd.date_range("2020-01-01", periods=20, freq="MS")
+    truth = np.random.default_rng(3).normal(size=20)
+    leads = ("lead_time", [1, 2, 4], {"step": "month"})
+    data = xr.Dataset({"forecast": (("member", "init_time", "lead_time"), members)}, {"init_time": inits, "lead_time": leads})
+    at_valid_time = truth[np.array([0, 1, 10, 12])[:, None] + [1, 2, 4]]
+    values, notes = score(data, xr.Dataset({"target": ("time", truth)}, {"time": months}))
+    assert agree(values, expected(members, at_valid_time)) and len(notes) == 1
+    alone, _ = score(data.isel(lead_time=1), xr.Dataset({"target": ("time", truth)}, {"time": months}))
+    assert agree(alone, expected(members[..., 1], at_valid_time[:, 1]))
+
+
+def test_times_that_miss_each_other_are_refused_and_shifted_ones_scored():
+    members, target = numbers()
+    data = dataset(members, target)
+    with pytest.raises(ValueError, match="with no time in common; shift the times of one of them"):
+        score(data[["forecast"]], data[["target"]].assign_coords(init_time=DAYS + 12 * HOURS))
+    assert agree(
+        score(data[["forecast"]], data[["target"]].assign_coords(init_time=DAYS + 12 * HOURS - 12 * HOURS))[0], on_map(members, target)
+    )

@@ -234,3 +234,28 @@ def test_members_and_targets_of_two_widths_are_scored_together():
     members, target = numbers()
     values, _ = score(dataset(members.astype("f4"), target))
     assert agree(values, on_map(members.astype("f4"), target))
+
+
+def test_means_far_apart_are_a_note_where_the_units_do_not_tell():
+    members, target = numbers()
+    for units in ({}, {"units": "K"}):
+        _, notes = score(dataset(members, target + 273.15, forecast_attrs=units, target_attrs=units))
+        assert len(notes) == 1 and "check that both are the same quantity in the same units" in notes[0]
+
+
+def test_a_target_that_is_not_held_in_memory_gives_the_same_scores(monkeypatch):
+    members, target = numbers()
+    broken = np.where(np.isnan(with_gaps(target, (3, 77, 78, 200))), -9999.0, target)
+    held, notes = score(dataset(members, broken))
+    monkeypatch.setattr("stochattn_core.readers.ensemble.values.IN_MEMORY", 1)
+    for budget in (1, 2**26):
+        values, same_notes = score(dataset(members, broken), budget=budget)
+        assert agree(values, {key: held[key] for key in ("rmse", "spread", "crps_fair", "w1", "n")}) and same_notes == notes
+
+
+def test_chunks_that_are_read_many_times_are_said():
+    members, target = numbers()
+    encoding = {"forecast": {"chunksizes": (1, 12, 5, 6)}}
+    values, notes = score(dataset(members, target), encoding=encoding, budget=1)
+    assert agree(values, on_map(members, target)) and "stored in chunks of 12 cases, each of which is read 12 times" in notes[0]
+    assert not score(dataset(members, target), encoding=encoding)[1]

@@ -9,7 +9,7 @@ import xarray as xr
 
 from stochattn_core.readers.ensemble.axes import ORDER
 from stochattn_core.readers.ensemble.places import places_of, steady_order, take, unique_meridians
-from stochattn_core.readers.ensemble.times import is_time, lead_durations, period_text, positions_of, time_axes, valid_times
+from stochattn_core.readers.ensemble.times import date_text, is_time, lead_durations, period_text, positions_of, time_axes, valid_times
 
 CASE_NAMES = ("case", "cases", "sample", "samples", "row", "rows", "index", "obs", "event", "instance", "record")
 
@@ -43,7 +43,7 @@ def align(forecast: xr.DataArray, target: xr.DataArray, files: tuple[str, str], 
     if case not in ("init_time", "valid_time", "time", "lead_time", *CASE_NAMES) and not is_time(forecast, case) and forecast.ndim > 3:
         notes.append(f"the cases run along {case!r}; rename another dimension to case if they run along it")
     target = target.squeeze(
-        [dim for dim in target.dims if target.sizes[dim] == 1 and dim not in (case, "member") and dim not in forecast.dims]
+        [dim for dim in target.dims if target.sizes[dim] == 1 and dim != case and (dim == "member" or dim not in forecast.dims)]
     )
     axes, target_axes = time_axes(forecast), time_axes(target)
     alike = set(axes) == set(target_axes)
@@ -128,9 +128,17 @@ def _joined(
     place = positions_of(wanted, times)
     known = place >= 0
     if not known.any():
+        apart = max(date_text(each) for each in wanted.flat) < min(map(date_text, times)) or min(
+            date_text(each) for each in wanted.flat
+        ) > max(map(date_text, times))
+        cure = (
+            "bring the truth of the same period with --truth"
+            if apart
+            else "shift the times of one of them, such as from the middle of a month"
+        )
         raise ValueError(
             f"expected forecasts and targets that are valid at the same times, got {period_text(wanted)} in {files[0]!r} and "
-            f"{period_text(times)} in {files[1]!r}; bring the truth of the same period with --truth"
+            f"{period_text(times)} in {files[1]!r}, with no time in common; {cure}"
         )
     if not known.all():
         notes.append(

@@ -29,7 +29,7 @@ def standard_dataset(dataset: xr.Dataset, member: str | None, file: str) -> tupl
     notes: list[str] = []
     if member is not None:
         dataset = _with_member(dataset, member, file)
-    dataset = _with_coordinates(dataset)
+    dataset = _with_one_dimension(_with_coordinates(dataset))
     dataset = _with_index_of_dimension(dataset)
     dataset = _with_valid_time(dataset)
     dataset = rename_axes(dataset, NAMES, dimensions_only=True)
@@ -60,6 +60,21 @@ def _with_coordinates(dataset: xr.Dataset) -> xr.Dataset:
     ]
     others = [name for name in dataset.data_vars if name not in found]
     return dataset.set_coords(found) if others else dataset
+
+
+def _with_one_dimension(dataset: xr.Dataset) -> xr.Dataset:
+    """Replace a latitude or longitude over two dimensions by one over one of them where it is the same along the other, as on a regular grid."""
+    for axis in PLACES:
+        for name in [str(name) for name, coordinate in dataset.coords.items() if coordinate.ndim == 2]:
+            if not _is_axis(dataset, name, axis) or dataset[name].dtype.kind != "f" or 1 in dataset[name].shape:
+                continue
+            values = dataset[name].values
+            for along, dim in enumerate(dataset[name].dims):
+                first = values.take([0], axis=1 - along)
+                if np.allclose(values, first, rtol=0, atol=1e-4):
+                    dataset = dataset.assign_coords({name: (dim, first.reshape(-1), dataset[name].attrs)})
+                    break
+    return dataset
 
 
 def _with_index_of_dimension(dataset: xr.Dataset) -> xr.Dataset:

@@ -20,6 +20,7 @@ class Counts:
     n_plain_missing: int = 0
     n_finite: int = 0
     sums: tuple[float, float] = (0.0, 0.0)  # of the first member and of the target, over n_finite elements
+    target_square: float = 0.0
     largest: float = 0.0  # the greatest absolute value of the same
     fills: dict[str, int] = field(default_factory=dict)
     codes: dict[tuple[str, float], int] = field(default_factory=dict)
@@ -48,7 +49,14 @@ class Counts:
         self.n_finite += int(usable.sum())
         members, targets = member[usable], target[usable]
         self.sums = (self.sums[0] + float(members.sum(dtype=np.float64)), self.sums[1] + float(targets.sum(dtype=np.float64)))
+        self.target_square += float(np.square(targets, dtype=np.float64).sum())
         self.largest = max(self.largest, *(float(np.abs(values).max(initial=0)) for values in (members, targets)))
+
+    @property
+    def deviation(self) -> float:
+        """Standard deviation of the target."""
+        n = max(self.n_finite, 1)
+        return float(np.sqrt(max(self.target_square / n - (self.sums[1] / n) ** 2, 0.0)))
 
     @property
     def means(self) -> tuple[float, float]:

@@ -21,6 +21,8 @@ from stochattn_core.readers.ensemble.variables import choose_forecast, choose_ta
 from stochattn_core.readers.grid_file import PathOrFile, open_grid
 
 BUDGET = 2**26  # bytes of the members of a chunk of cases; a case is never divided
+SLOW = 8  # times that a chunk of the file is read, from which it is said
+FAR = 5  # standard deviations of the target between two means, from which the units are doubted
 Total = TypeVar("Total")
 
 
@@ -30,7 +32,8 @@ class EnsemblePair:
 
     n_member, n_case, event: members and cases, and the lengths of the other axes.   dims: names of (case, *event).   index: (case,).
     block: (case,) from the file, None where it has none.   latitude, longitude: degrees, () where there is no such axis.
-    lead_time: whole numbers of lead_unit.   notes: what was guessed; `fold` adds what was missing.
+    lead_time: whole numbers of lead_unit.   stored: cases in a chunk of the file, 1 where it has no chunks.
+    notes: what was guessed; `fold` adds what was missing.
     """
 
     reader: ValueReader
@@ -47,6 +50,7 @@ class EnsemblePair:
     lead_unit: str
     latitude: tuple[float, ...]
     longitude: tuple[float, ...]
+    stored: int
     notes: list[str] = field(default_factory=list)
 
     def fold(self, start: Callable[[], Total], add: Callable[[Total, Chunk], Total], budget: int = BUDGET) -> tuple[Total, tuple[str, ...]]:
@@ -54,8 +58,15 @@ class EnsemblePair:
 
         Begins again where a code for missing values appears that earlier chunks were read without. budget: bytes of the members of a chunk.
         """
-        width = 4 if self.reader.aligned.forecast.dtype in (np.float32, np.int16, np.int8) else 8
-        step = max(1, budget // (width * self.n_member * int(np.prod(self.event, dtype=np.int64))))
+        array = self.reader.aligned.forecast
+        case_bytes = (4 if array.dtype in (np.float32, np.int16, np.int8) else 8) * self.n_member * int(np.prod(self.event, dtype=np.int64))
+        step = max(1, budget // case_bytes)
+        slow = []
+        if self.stored > SLOW * step and case_bytes * self.n_case > budget:
+            slow.append(
+                f"the forecasts are stored in chunks of {self.stored:,} cases, each of which is read {-(-self.stored // step):,} times; they are scored "
+                "in less time if a chunk holds one case of all members"
+            )
         while True:
             self.reader.counts = Counts()
             total = start()
@@ -65,7 +76,7 @@ class EnsemblePair:
             except NewCodeError:
                 continue
             name = {"forecast": str(self.reader.aligned.forecast.name), "target": str(self.reader.aligned.target.name)}
-            return total, (*self.notes, *self._unit_notes(), *count_notes(self.reader.counts, name, self.reader.files[0]))
+            return total, (*self.notes, *slow, *self._unit_notes(), *count_notes(self.reader.counts, name, self.reader.files[0]))
 
     def _unit_notes(self) -> list[str]:
         reader, notes = self.reader, list[str]()
@@ -73,12 +84,17 @@ class EnsemblePair:
             notes.append(
                 f"{reader.offset} was subtracted from forecast and target, so that whole numbers keep their last digits; no score depends on it"
             )
+        forecast, target = reader.counts.means
         if bool(reader.units) != bool(reader.target_units):
-            forecast, target = reader.counts.means
             stated, other = ("forecast", "target") if reader.units else ("target", "forecast")
             notes.append(
                 f"only the {stated} states its units ({reader.units or reader.target_units}), so nothing is converted: the mean of the forecast is "
                 f"{forecast:.6g}, that of the target {target:.6g}; write the units of the {other} into its file if they differ"
+            )
+        elif abs(forecast - target) > FAR * max(reader.counts.deviation, 1e-12 * abs(target)):
+            notes.append(
+                f"the mean of the forecast is {forecast:.6g} and that of the target {target:.6g}, more than {FAR} standard deviations of the target "
+                "apart; check that both are the same quantity in the same units"
             )
         return notes
 
@@ -121,6 +137,7 @@ def _pair(dataset: xr.Dataset, forecast: xr.DataArray, target: xr.DataArray, fil
     numbered = forecast.assign_coords({f"{dim}_row": (dim, np.arange(n)) for dim, n in forecast.sizes.items()})
     aligned, align_notes = align(numbered, target, files, same_file=same_file)
     array, case = aligned.forecast, aligned.dims[0]
+    chunks = forecast.encoding.get("chunks") or forecast.encoding.get("chunksizes")
     notes += align_notes
     if "member" in aligned.target.dims:
         notes.append(f"{target.name!r} is repeated for each member; it is used once")
@@ -149,6 +166,7 @@ def _pair(dataset: xr.Dataset, forecast: xr.DataArray, target: xr.DataArray, fil
         lead_unit=lead_unit,
         latitude=degrees["latitude"],
         longitude=degrees["longitude"] if degrees["latitude"] else (),
+        stored=chunks[forecast.dims.index(case)] if chunks and case in forecast.dims else 1,
         notes=notes,
     )
 

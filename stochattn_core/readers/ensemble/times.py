@@ -43,15 +43,15 @@ def valid_times(array: xr.DataArray, file: str) -> xr.DataArray | None:
     if start is None or "lead_time" not in array.coords:
         return start
     lead = array["lead_time"]
-    if lead.dtype.kind != "m" and standard_unit(_lead_unit(lead)) in MONTHS:
-        months = start.values.astype("datetime64[M]")[:, None] + lead.values.astype("timedelta64[M]")
-        rest = (start.values - start.values.astype("datetime64[M]"))[:, None]
-        return xr.DataArray(months + rest, dims=(*start.dims, *lead.dims))
-    lead = xr.DataArray(lead_durations(lead, file), dims=lead.dims)
     start = xr.DataArray(start.values, dims=start.dims)
-    if start.dtype.kind != "O":
-        return start + lead
-    start, seconds = xr.broadcast(start, lead / np.timedelta64(1, "s"))
+    if start.dtype.kind == "M" and lead.dtype.kind in "iu" and standard_unit(_lead_unit(lead)).lower() in MONTHS:
+        start, months = xr.broadcast(start, xr.DataArray(lead.values, dims=lead.dims))
+        first = start.values.astype("datetime64[M]")
+        return xr.DataArray(first + months.values.astype("timedelta64[M]") + (start.values - first), dims=start.dims)
+    durations = xr.DataArray(lead_durations(lead, file), dims=lead.dims)
+    if start.dtype.kind == "M":
+        return start + durations
+    start, seconds = xr.broadcast(start, durations / np.timedelta64(1, "s"))
     times = np.empty(start.shape, dtype=object)
     for place in np.ndindex(start.shape):
         times[place] = start.values[place] + datetime.timedelta(seconds=float(seconds.values[place]))
