@@ -25,7 +25,8 @@ class Ensemble:
     index: (case,) as in Split.   block: (case,) whole numbers from 0; cases of one block depend on one another.
     dims: names of the axes after member.   units: of members, target and plain.
     climatology: (quantile, *event), the forecast that the training part alone would make; None where it is not known.
-    latitude, longitude: degrees, of a grid, whose last two axes they are.   first_case: place of the first case in its part.
+    latitude, longitude: degrees, of a grid, whose last two axes they are; of zonal means, latitude alone, which is then the last axis.
+    first_case: place of the first case in its part.   notes: what a reader guessed or left out.
     ValueError when these do not fit together.
     """
 
@@ -44,6 +45,7 @@ class Ensemble:
     latitude: tuple[float, ...] = ()
     longitude: tuple[float, ...] = ()
     first_case: int = 0
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self._check_axes()
@@ -71,9 +73,10 @@ class Ensemble:
             )
         if self.block.dtype.kind not in "iu" or self.block.min() < 0:
             raise ValueError(f"expected block to hold whole numbers from 0, got {self.block.dtype} from {self.block.min()}")
-        for place, name in ((-2, "latitude"), (-1, "longitude")):
+        is_zonal = bool(self.latitude) and not self.longitude and self.dims[-1] == "latitude"
+        for place, name in ((-1, "latitude"),) if is_zonal else ((-2, "latitude"), (-1, "longitude")):
             degrees = getattr(self, name)
-            if degrees and (self.target.ndim < 3 or self.target.shape[place] != len(degrees)):
+            if degrees and (self.target.ndim < 1 - place or self.target.shape[place] != len(degrees)):
                 raise ValueError(
                     f"expected a target (case, ..., latitude, longitude) with {len(degrees)} values of {name}, got the shape {self.target.shape}"
                 )
@@ -139,8 +142,8 @@ class Ensemble:
 
     @property
     def weights(self) -> torch.Tensor | None:
-        """Areas of the cells of a grid, mean 1, (latitude, 1); None where every element counts the same."""
-        return cell_area_weights(torch.tensor(self.latitude, dtype=torch.float64))[:, None] if self.latitude else None
+        """Areas of the cells of a grid, see area_weights; None where every element counts the same."""
+        return area_weights(self.latitude, self.dims)
 
     @cached_property
     def statistics(self) -> Statistics:
@@ -168,3 +171,11 @@ class Ensemble:
         _ = self.pooled
         for name in ("statistics", "mean", "spread"):
             vars(self).pop(name, None)
+
+
+def area_weights(latitude: Sequence[float], dims: Sequence[str]) -> torch.Tensor | None:
+    """Return the areas of the cells, mean 1: (latitude, 1) for maps, (latitude,) for zonal means, whose last axis it is; None without latitudes."""
+    if not latitude:
+        return None
+    areas = cell_area_weights(torch.tensor(latitude, dtype=torch.float64))
+    return areas if dims[-1] == "latitude" else areas[:, None]

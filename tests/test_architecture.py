@@ -60,7 +60,7 @@ ALLOWED = {
     "tuned_setting": {"corrections", "settings"},
     "forecasts": {*MODEL_AND_DATA, "corrections", "ensemble", "ensemble_data", "store", "torch_private"},
     "evaluate": {*MODEL_AND_DATA, "audit", "device", "ensemble_data", "extras", "forecasts"},
-    "ensemble_file": {"datasets", "ensemble_data", "evaluate", "extras", "readers"},
+    "ensemble_file": {"datasets", "ensemble_data", "evaluate", "extras", "metrics", "readers"},
     "tuning": {*MODEL_AND_DATA, "corrections", "draw", "ensemble", "ensemble_data", "evaluate", "forecasts", "store", "tuned_setting"},
     "compare": {*MODEL_AND_DATA, "baselines", "corrections", "ensemble_data", "evaluate", "forecasts", "tuned_setting", "tuning"},
     # what is shown

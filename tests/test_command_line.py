@@ -152,7 +152,7 @@ def test_a_table_of_ones_own(capsys, tmp_path):
         (("tune", *CASE, "--max-seconds", "soon"), "--max-seconds must be a number, got 'soon'"),
         (("tune", *CASE, "--max-seconds", "nan"), "expected a budget of seconds above 0"),
         (("compare", *CASE, "--corrections", "inflation,typo"), "expected corrections among inflation, noise"),
-        (("score", "none.nc"), "expected a NetCDF file at none.nc"),
+        (("score", "none.nc"), "expected a NetCDF file or a Zarr folder at 'none.nc'"),
         (("tune",), "--model"),
         (("fly",), "fly"),
         ((), "COMMAND"),
