@@ -71,22 +71,45 @@ def lead_text(lead_time: int, unit: LeadUnit) -> str:
     return step_text(lead_time * TICKS[unit], unit)
 
 
-def checked_lead_time(lead_time: int | None, step: int, unit: LeadUnit) -> int:
-    """Return the lead time in this unit, without one the first multiple of the step that is not below DEFAULT; ValueError where it is no multiple.
+def chosen_lead_time(
+    lead_time: int | None, times: TimeAxis, n_number: int, ends: tuple[object, object] | None, file: str
+) -> tuple[int, list[str]]:
+    """Return the lead time in the unit of the times, and a note where another one than the usual was chosen.
 
-    step: in ticks.
+    Without one it is the first multiple of the step that is not below DEFAULT, or the longest that the period allows.   n_number, ends: see
+    split_in_time. ValueError where it is no multiple of the step.
     """
-    least = math.lcm(step, TICKS[unit]) // TICKS[unit]  # the shortest lead time in whole units
-    usual = math.ceil(DEFAULT[unit] / least) * least
+    step, _ = time_step(times, file)
+    least = math.lcm(step, TICKS[times.unit]) // TICKS[times.unit]  # the shortest lead time in whole units
+    usual = _usual_lead_time(times.unit, step)
     if lead_time is None:
-        return usual
+        if _is_long_enough(split_in_time(times, usual, ends, n_number, file)):
+            return usual, []
+        possible = possible_lead_times(times, n_number, file, ends)
+        shorter = max((lead for lead in possible if lead < usual), default=usual)
+        text = lead_text(shorter, times.unit)
+        return shorter, [f"the period is too short for a lead time of {lead_text(usual, times.unit)}: {text} is used"] if shorter < usual else []
     whole = not isinstance(lead_time, bool) and isinstance(lead_time, int | float | np.number) and math.isfinite(lead_time)
     if not whole or int(lead_time) != lead_time or lead_time < 1 or lead_time % least:
-        plural = {"h": "hours", "month": "months", "year": "years"}[unit]
+        plural = {"h": "hours", "month": "months", "year": "years"}[times.unit]
         raise ValueError(
-            f"expected a lead time in {plural} that is a multiple of the step of {step_text(step, unit)}, got {lead_time!r}; try {usual}"
+            f"expected a lead time in {plural} that is a multiple of the step of {step_text(step, times.unit)}, got {lead_time!r}; try {usual}"
         )
-    return int(lead_time)
+    return int(lead_time), []
+
+
+def possible_lead_times(times: TimeAxis, n_number: int, file: str, ends: tuple[object, object] | None = None) -> tuple[int, ...]:
+    """Return the lead times in the unit of the times for which every part has enough cases.
+
+    n_number, ends: see split_in_time.
+    """
+    candidates = _lead_candidates(times.unit, time_step(times, file)[0])
+    return tuple(lead for lead in candidates if _is_long_enough(split_in_time(times, lead, ends, n_number, file)))
+
+
+def _usual_lead_time(unit: LeadUnit, step: int) -> int:
+    least = math.lcm(step, TICKS[unit]) // TICKS[unit]
+    return math.ceil(DEFAULT[unit] / least) * least
 
 
 def _lead_candidates(unit: LeadUnit, step: int) -> list[int]:
@@ -94,18 +117,11 @@ def _lead_candidates(unit: LeadUnit, step: int) -> list[int]:
     least = math.lcm(step, TICKS[unit]) // TICKS[unit]
     if unit == "h" and least > max(LEAD_TIMES["h"]) and step % TICKS[unit]:
         return []
-    return sorted({least, *(lead for lead in (*LEAD_TIMES[unit], checked_lead_time(None, step, unit)) if lead % least == 0)})
+    return sorted({least, *(lead for lead in (*LEAD_TIMES[unit], _usual_lead_time(unit, step)) if lead % least == 0)})
 
 
-def possible_lead_times(times: TimeAxis, n_number: int, file: str) -> tuple[int, ...]:
-    """Return the lead times in the unit of the times for which every part has enough cases.
-
-    n_number: numbers in the inputs of a case.
-    """
-    step, _ = time_step(times, file)
-    candidates = _lead_candidates(times.unit, step)
-    cases = {lead: split_in_time(times, lead, None, n_number, file) for lead in candidates}
-    return tuple(lead for lead, parts in cases.items() if min(len(init) for init, _ in parts.values()) >= MIN_CASE)
+def _is_long_enough(parts: dict[str, tuple[np.ndarray, np.ndarray]]) -> bool:
+    return min(len(init) for init, _ in parts.values()) >= MIN_CASE
 
 
 def split_in_time(

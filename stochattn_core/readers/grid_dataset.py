@@ -18,10 +18,10 @@ from stochattn_core.readers.door.calendars import TimeAxis
 from stochattn_core.readers.door.places import places_on_axes
 from stochattn_core.readers.door.units import standard_unit
 from stochattn_core.readers.grid_axes import standardise_axes
-from stochattn_core.readers.grid_cases import BLOCK, MIN_CASE, checked_lead_time, lead_text, split_in_time, time_blocks, time_step
+from stochattn_core.readers.grid_cases import BLOCK, MIN_CASE, chosen_lead_time, lead_text, split_in_time, time_blocks, time_step
 from stochattn_core.readers.grid_file import PathOrFile, open_grid, read_values
 from stochattn_core.readers.grid_read import read_times
-from stochattn_core.readers.grid_values import checked_values, fill_missing
+from stochattn_core.readers.grid_values import checked_values, fill_missing, unit_of
 from stochattn_core.readers.grid_variables import AXES, select_variable
 
 CONSTANTS = {  # our name of a field that never changes: its names in files
@@ -72,10 +72,10 @@ def grid_from_file(
                 raise ValueError(f"expected {array.name!r} and {variable!r} at the same times and places, they differ; choose other inputs")
         target = arrays[0]
         units = standard_unit(target.attrs.get("units"))
-        step, step_notes = time_step(times, file_name)
-        notes += step_notes
-        lead_time = checked_lead_time(lead_time, step, times.unit)
+        notes += time_step(times, file_name)[1]
         n_number = target.sizes["latitude"] * target.sizes["longitude"] * len(names)
+        lead_time, lead_notes = chosen_lead_time(lead_time, times, n_number, ends, file_name)
+        notes += lead_notes
         cases = split_in_time(times, lead_time, ends, n_number, file_name)
         needed = np.unique(np.concatenate([np.concatenate(pair) for pair in cases.values()]))
         if not len(needed):
@@ -83,7 +83,7 @@ def grid_from_file(
         values = []
         for array, each in zip(arrays, names, strict=True):
             fields, read_notes = read_times(array, needed, file_name, progress)
-            fields, value_notes = checked_values(fields, each, standard_unit(array.attrs.get("units")), file_name)
+            fields, value_notes = checked_values(fields, each, unit_of(array), file_name)
             values.append(fields)
             notes += [*read_notes, *value_notes]
         constants = _constants(file, target, file_name)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-import numpy as np
+import re
 
+import numpy as np
+import xarray as xr
+
+from stochattn_core.readers.door.units import standard_unit
 from stochattn_core.readers.door.values import MISSING_CODES, without_missing_codes
 
 MAX_MISSING = 0.2
+ANOMALY = re.compile("anomal|anom\\b|departure|difference|tendency", re.IGNORECASE)
 # Half of all air or sea temperatures lie within these limits anywhere on Earth: lowest, highest, the unit they are in otherwise.
 TEMPERATURES = {"degC": (-100.0, 100.0, "kelvin"), "K": (150.0, 400.0, "degrees Celsius")}
 
@@ -28,7 +33,7 @@ def checked_values(values: np.ndarray, name: str, units: str, file: str) -> tupl
         if not low < median < high:
             raise ValueError(
                 f"expected temperatures in {units} as the units of {name!r} in {file!r} say, got values around {median:.0f}, which look like "
-                f"{other}; correct the units or the values"
+                f"{other}; correct the units or the values, or write 'anomaly' into the attribute long_name where they are anomalies"
             )
     if float(values[finite].min()) == float(values[finite].max()):
         raise ValueError(f"expected a field that varies, {name!r} in {file!r} is {values[finite][0]:g} everywhere; choose another variable")
@@ -45,6 +50,12 @@ def checked_values(values: np.ndarray, name: str, units: str, file: str) -> tupl
     if share > 0:
         notes.append(f"{share:.2%} of {name!r} are missing: in inputs each becomes the mean of its cell, and in targets none is scored")
     return values, notes
+
+
+def unit_of(array: xr.DataArray) -> str:
+    """Return the standard unit of a variable; "" for anomalies, whose numbers may be of any size."""
+    about = " ".join(str(array.attrs.get(key, "")) for key in ("long_name", "standard_name", "description"))
+    return "" if ANOMALY.search(f"{array.name} {about}") else standard_unit(array.attrs.get("units"))
 
 
 def fill_missing(values: np.ndarray, train: np.ndarray) -> np.ndarray:
