@@ -18,7 +18,11 @@ LATITUDE, LONGITUDE = np.arange(-75.0, 76, 15), np.arange(0.0, 360, 30)
 
 def pattern(latitude: np.ndarray, longitude: np.ndarray) -> np.ndarray:
     """Return (latitude, longitude) numbers below 0.5 from which both can be told."""
-    return 0.25 * np.sin(np.deg2rad(latitude))[:, None] + 0.1 * np.cos(np.deg2rad(longitude))[None] + 0.05 * np.sin(np.deg2rad(longitude))[None]
+    return (
+        0.25 * np.sin(np.deg2rad(latitude))[:, None]
+        + 0.1 * np.cos(np.deg2rad(longitude))[None]
+        + 0.05 * np.sin(np.deg2rad(longitude))[None]
+    )
 
 
 def counted(n_time: int, latitude: np.ndarray = LATITUDE, longitude: np.ndarray = LONGITUDE) -> np.ndarray:
@@ -147,7 +151,9 @@ def ersst(n: int = 240) -> xr.Dataset:
 
 def hadcrut(n: int = 240) -> xr.Dataset:
     """HadCRUT: anomalies of ten realisations, in the middle of the months, with bounds."""
-    dataset = file_of(middle_of_months(n, "standard"), "days since 1850-01-01", "standard", name="tas", names=("time", "latitude", "longitude"))
+    dataset = file_of(
+        middle_of_months(n, "standard"), "days since 1850-01-01", "standard", name="tas", names=("time", "latitude", "longitude")
+    )
     members = xr.concat([dataset["tas"] + 1000 * k for k in (1, 0, 2)], dim="realization").transpose("time", ...)
     about = {"units": "K", "long_name": "blended air_temperature_anomaly over land with sea_water_temperature_anomaly"}
     return dataset.assign(tas=members.assign_attrs(about)).assign_coords(realization=[1, 2, 3])
@@ -155,8 +161,14 @@ def hadcrut(n: int = 240) -> xr.Dataset:
 
 # The layouts that must open: how the file is made, its variable, and the steps in the lead time that is used without one.
 OPEN = {
-    **{f"CMIP daily, {calendar}": (lambda c=calendar: cmip_daily(c), "tas", 1) for calendar in ("noleap", "all_leap", "360_day", "julian", "standard")},
-    **{f"CMIP monthly, {calendar}": (lambda c=calendar: cmip_monthly(c), "tas", 1) for calendar in ("noleap", "all_leap", "360_day", "julian", "standard")},
+    **{
+        f"CMIP daily, {calendar}": (lambda c=calendar: cmip_daily(c), "tas", 1)
+        for calendar in ("noleap", "all_leap", "360_day", "julian", "standard")
+    },
+    **{
+        f"CMIP monthly, {calendar}": (lambda c=calendar: cmip_monthly(c), "tas", 1)
+        for calendar in ("noleap", "all_leap", "360_day", "julian", "standard")
+    },
     "CESM monthly, month ends from year 1": (cesm_monthly, "t", 1),
     "NCEP, hours since 1-1-1": (ncep_hours_since_1, "t", 4),
     "ERA5, packed, old names": (era5_old, "t", 24),
@@ -180,7 +192,11 @@ OPEN = {
     "3-hourly": (lambda: file_of(pd.date_range("2000-01-01", periods=240, freq="3h")), "t", 8),
     "half-hourly": (lambda: file_of(pd.date_range("2000-01-01", periods=900, freq="30min")), "t", 48),
     "days in single precision": (lambda: file_of((60000 + np.arange(240) / 8).astype("float32"), "days since 1850-01-01"), "t", 8),
-    "hours with rounding noise": (lambda: file_of(np.arange(240) / 24 * 6 + 1e-7 * np.sin(np.arange(240)), "days since 2000-01-01"), "t", 4),
+    "hours with rounding noise": (
+        lambda: file_of(np.arange(240) / 24 * 6 + 1e-7 * np.sin(np.arange(240)), "days since 2000-01-01"),
+        "t",
+        4,
+    ),
     "year 20000": (lambda: file_of(np.arange(240.0), "days since 20000-01-01", "noleap"), "t", 1),
     "poles": (lambda: file_of(pd.date_range("2000", periods=240, freq="6h"), latitude=np.linspace(90, -90, 13)), "t", 4),
 }

@@ -35,7 +35,7 @@ def standardise_axes(array: xr.DataArray, file: str) -> tuple[xr.DataArray, Time
         raise ValueError(
             f"expected dates on the time axis of {file!r}, the axis has no values; write dates, or numbers with units such as 'hours since 2000-01-01'"
         )
-    times, position = time_axis(array["time"].values, file, str(array["time"].attrs.get("units", "")))
+    times, position = time_axis(array["time"].values, file, array["time"].attrs)
     array = _reordered(array, "time", position)
     array = array.assign_coords({"time": times.label, "latitude": np.sort(latitude), "longitude": eastward})
     return array, times, [*notes, *times.notes]

@@ -88,7 +88,9 @@ def chosen_lead_time(
         possible = possible_lead_times(times, n_number, file, ends)
         shorter = max((lead for lead in possible if lead < usual), default=usual)
         text = lead_text(shorter, times.unit)
-        return shorter, [f"the period is too short for a lead time of {lead_text(usual, times.unit)}: {text} is used"] if shorter < usual else []
+        return shorter, [
+            f"the period is too short for a lead time of {lead_text(usual, times.unit)}: {text} is used"
+        ] if shorter < usual else []
     whole = not isinstance(lead_time, bool) and isinstance(lead_time, int | float | np.number) and math.isfinite(lead_time)
     if not whole or int(lead_time) != lead_time or lead_time < 1 or lead_time % least:
         plural = {"h": "hours", "month": "months", "year": "years"}[times.unit]

@@ -23,6 +23,10 @@ def open_grib(path: Path, name: str) -> xr.Dataset:
             f"expected the package cfgrib to read {name!r}, which is GRIB by its content, got {type(error).__name__}; install it with "
             "pip install 'stochattn[grib]', or convert the file to NetCDF"
         ) from error
+    if not _ends_with_a_message(path):  # cfgrib would leave out the last message without a word
+        raise ValueError(
+            f"expected whole GRIB messages in {name!r}, the last has no end: the file is damaged or incomplete; download or copy it again"
+        )
     logging.getLogger("cfgrib").setLevel(logging.CRITICAL)  # every failure becomes the sentence below
     try:
         with warnings.catch_warnings():
@@ -37,6 +41,13 @@ def open_grib(path: Path, name: str) -> xr.Dataset:
         raise ValueError(f"expected fields in {name!r}, no complete GRIB message was found; download or copy it again")
     merged.encoding["notes"] = []
     return merged
+
+
+def _ends_with_a_message(path: Path) -> bool:
+    """Does the file end with 7777, as every GRIB message does, but for padding?"""
+    with path.open("rb") as file:
+        file.seek(-min(path.stat().st_size, 1 << 16), 2)
+        return file.read().rstrip(b"\0\r\n ").endswith(b"7777")
 
 
 def _merged(parts: list[xr.Dataset]) -> xr.Dataset:

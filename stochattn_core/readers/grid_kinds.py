@@ -26,7 +26,7 @@ def refuse_axes(dataset: xr.Dataset, array: xr.DataArray, file: str) -> None:
         came, cure = _kind_of_places(dataset, array, axis)
         raise ValueError(f"expected an axis of {axis} for {array.name!r} in {file!r}, got {came}; {cure}")
     if "time" in array.dims:
-        if "climatology" in dataset["time"].attrs:
+        if "time" in array.coords and "climatology" in array["time"].attrs:
             raise ValueError(
                 f"expected dates for {array.name!r} in {file!r}, got a climatology ({array.sizes['time']} times, each the mean over many years); "
                 "bring the fields of single dates, from which it was computed"

@@ -85,6 +85,10 @@ def recognised(dataset: xr.Dataset, name: str, file: str) -> tuple[xr.DataArray,
         )
     if time_axes and time_axes[0] not in ("time", "lead_time") and "time" not in array.dims:
         array = array.drop_vars("time", errors="ignore").rename({time_axes[0]: "time"})
+    valid = array.coords.get("valid_time")
+    if valid is not None and valid.dims == ("time",) and _holds_dates(valid) and not np.array_equal(valid.values, array["time"].values):
+        array = array.assign_coords(time=("time", valid.values))
+        notes.append("the fields are forecasts, so their times are those of 'valid_time', for which they hold")
     array = array.squeeze([dim for dim in array.dims if array.sizes[dim] == 1 and dim not in AXES], drop=True)
     refuse_axes(alone, array, file)
     if VERSION in array.dims:

@@ -7,7 +7,9 @@ each quarter or year, is counted in months: calendar months differ in length, bu
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal
 
 import cftime
@@ -78,18 +80,18 @@ class TimeAxis:
             ) from error
 
 
-def time_axis(values: np.ndarray, file: str, units: str = "") -> tuple[TimeAxis, np.ndarray]:
+def time_axis(values: np.ndarray, file: str, attributes: Mapping[str, object] = MappingProxyType({})) -> tuple[TimeAxis, np.ndarray]:
     """Return the times on their own axis, and the positions in `values` where they stand.
 
-    values: (time,) datetime64, or the dates that xarray makes with cftime for other calendars.   units: the units that the file gives to
-    numbers that are no dates. ValueError where they are no dates, where one is missing, or where there is none.
+    values: (time,) datetime64, or the dates that xarray makes with cftime for other calendars.   attributes: of the axis, from which a
+    refusal names the units of numbers that are no dates. ValueError where they are no dates, where one is missing, or where there is none.
     """
     if values.size == 0:
         raise ValueError(f"expected times in {file!r}, got a time axis of length 0; bring a file that has some")
     is_pandas = np.issubdtype(values.dtype, np.datetime64)
     is_date = ~np.isnat(values) if is_pandas else np.array([isinstance(date, cftime.datetime) for date in values])
     if not is_date.any() and not is_pandas:
-        raise ValueError(_no_dates(values, file, units))
+        raise ValueError(_no_dates(values, file, attributes))
     if not is_date.all():
         raise ValueError(f"expected a date for every time of {file!r}, got {int((~is_date).sum())} without one; drop these")
     stated = "proleptic_gregorian" if is_pandas else str(values[0].calendar)
@@ -137,11 +139,12 @@ def day_text(label: object) -> str:
     return label_text(label).split(" ")[0]
 
 
-def _no_dates(values: np.ndarray, file: str, units: str) -> str:
+def _no_dates(values: np.ndarray, file: str, attributes: Mapping[str, object]) -> str:
     cure = "write units on it, such as 'hours since 2000-01-01'"
     if not np.issubdtype(values.dtype, np.number):
         return f"expected dates on the time axis of {file!r}, got values of type {values.dtype}; {cure}"
-    came = f"the units {units[:40]!r}" if units else "no units"
+    units, calendar = (str(attributes.get(key, ""))[:40] for key in ("units", "calendar"))
+    came = (f"the units {units!r}" if units else "no units") + (f" and the calendar {calendar!r}" if calendar else "")
     if len(values) == 12 and np.array_equal(np.sort(values), np.arange(values.min(), values.min() + 12)):
         came += " for 12 values, which look like the months of a climatology"
         cure = "bring the fields of single dates, from which it was computed"
