@@ -60,7 +60,7 @@ def test_levels_and_members_of_a_grib_file_are_chosen_behind_the_name(tmp_path):
 
 
 def test_two_variables_on_different_levels_are_both_offered(tmp_path):
-    first = written(tmp_path / "a.grib", levels=(500,), dates=DATES[:64]).read_bytes()
+    first = written(tmp_path / "a.grib", levels=(500,)).read_bytes()
     second = written(tmp_path / "b.grib", names=("z",), levels=(500, 850), dates=DATES[:64]).read_bytes()
     (tmp_path / "grid.grib").write_bytes(first + second)
     offered = {variable.name: variable for variable in contents_of(tmp_path / "grid.grib")}
@@ -86,7 +86,7 @@ def test_an_upload_of_a_grib_file_opens_on_the_page(tmp_path, monkeypatch):
     right(dataset, 4)
 
 
-@pytest.mark.parametrize("share", [0.001, 0.5, 0.999])
+@pytest.mark.parametrize("share", [0.001, 0.503, 0.999])
 def test_a_truncated_grib_file_is_refused(share, tmp_path):
     whole = written(tmp_path / "grid.grib").read_bytes()
     (tmp_path / "short.grib").write_bytes(whole[: int(share * len(whole))])
