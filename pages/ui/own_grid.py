@@ -16,8 +16,10 @@ from stochattn_core.readers import grid_from_file
 from stochattn_core.readers.door.calendars import LeadUnit, day_text
 from stochattn_core.readers.grid_cases import DEFAULT, lead_text
 from stochattn_core.readers.grid_contents import GridVariable
+from stochattn_core.readers.grid_look import is_of, look_grid
 from stochattn_core.readers.grid_variables import Choice, value_text
 from stochattn_core.readers.http_store import HttpStore
+from stochattn_core.readers.look import Look
 
 SHOWN = 30  # variables in the table of contents
 NEXT = (
@@ -58,10 +60,13 @@ def grid_form(opened: OpenedGrid) -> None:
         lead = st.selectbox(
             "Lead time", variable.leads, index=usual, format_func=lambda lead: lead_text(lead, variable.lead_unit), key=f"grid-lead-{key}"
         )
+    named = variable.at(*takewhile(lambda value: value is not None, chosen))
+    if None not in chosen:
+        _look(opened, named, lead)
     is_sent = st.button("Use it on Explore", type="primary", key="use-grid")
     st.caption(NEXT)
     if is_sent:
-        _use(opened, variable.at(*takewhile(lambda value: value is not None, chosen)), lead, variable.lead_unit)
+        _use(opened, named, lead, variable.lead_unit)
 
 
 def _choice_box(choice: Choice, key: str) -> float | str | None:
@@ -98,6 +103,26 @@ def _contents(opened: OpenedGrid) -> None:
             for variable in opened.variables:
                 if variable.problem:
                     st.text(f"{variable.name}: {variable.problem}")
+
+
+def _look(opened: OpenedGrid, named: str, lead: int) -> None:
+    """Show what would be read and forecast, before anything runs."""
+    key = (opened.key, named, lead)
+    if state.remembered("look-key") != key:
+        is_near = not isinstance(opened.source, HttpStore)  # a store on a server may take minutes to send a field
+        state.remember(**{"look-key": key, "look": look_grid(opened.source, named, lead_time=lead, with_values=is_near)})
+    look: Look = state.remembered("look")
+    column = next(column for column in look.columns if is_of(column.name, named))
+    if look.problem or column.problem:
+        st.caption(widgets.capital(look.problem or column.problem))
+        return
+    rows = [[label, fact] for label, fact in look.facts]
+    if column.first:
+        values = [["First values", ", ".join(column.first)], ["Last values", ", ".join(column.last)], ["Missing", f"{column.missing:.1%}"]]
+        rows = [*rows[:-1], *values, *rows[-1:]]
+    widgets.table(["As recognised", ""], rows)
+    for note in look.notes:
+        st.caption(widgets.capital(note) + ".")
 
 
 def _period(variable: GridVariable) -> str:

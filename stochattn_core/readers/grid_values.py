@@ -8,9 +8,10 @@ import numpy as np
 import xarray as xr
 
 from stochattn_core.readers.door.units import standard_unit
-from stochattn_core.readers.door.values import MISSING_CODES, without_missing_codes
+from stochattn_core.readers.door.values import is_code, without_missing_codes
 
 MAX_MISSING = 0.2
+FILL_FROM = 1e30  # no quantity of the field is as large in any unit
 ANOMALY = re.compile("anomal|anom\\b|departure|difference|tendency", re.IGNORECASE)
 # Half of all air or sea temperatures lie within these limits anywhere on Earth: lowest, highest, the unit they are in otherwise.
 TEMPERATURES = {"degC": (-100.0, 100.0, "kelvin"), "K": (150.0, 400.0, "degrees Celsius")}
@@ -18,12 +19,7 @@ TEMPERATURES = {"degC": (-100.0, 100.0, "kelvin"), "K": (150.0, 400.0, "degrees 
 
 def checked_values(values: np.ndarray, name: str, units: str, file: str) -> tuple[np.ndarray, list[str]]:
     """Return (time, latitude, longitude) as float32 with NaN where a value is missing, and notes. ValueError where they cannot be used."""
-    values, notes = values.astype(np.float32), list[str]()
-    # A missing code lies far outside all other values, so one of them is the least or the greatest value.
-    extremes = [np.nanmin(values, initial=np.inf), np.nanmax(values, initial=-np.inf)]
-    if np.isin(extremes, np.array(MISSING_CODES, dtype=np.float32)).any():
-        values, notes = without_missing_codes(values, name)
-    values = np.where(np.abs(values) > 1e30, np.nan, values).astype(np.float32)  # fill values, and infinity
+    values, notes = _without_marks(values, name)
     finite = np.isfinite(values)
     if not finite.any():
         raise ValueError(f"expected numbers in {name!r} of {file!r}, every value is missing; choose another variable or file")
@@ -50,6 +46,27 @@ def checked_values(values: np.ndarray, name: str, units: str, file: str) -> tupl
     if share > 0:
         notes.append(f"{share:.2%} of {name!r} are missing: in inputs each becomes the mean of its cell, and in targets none is scored")
     return values, notes
+
+
+def missing_share(values: np.ndarray, name: str) -> float:
+    """Return the share of missing values, fill values and codes among them."""
+    return float(np.isnan(_without_marks(values, name)[0]).mean())
+
+
+def _without_marks(values: np.ndarray, name: str) -> tuple[np.ndarray, list[str]]:
+    """Return float32 with NaN in place of codes such as -9999, fill values and infinity, and notes on them."""
+    values, notes = values.astype(np.float32, copy=False), list[str]()
+    is_fill = np.abs(values) > FILL_FROM
+    if is_fill.any():
+        notes.append(
+            f"{int(is_fill.sum()):,} values of {name!r} are fill values or infinite ({FILL_FROM:g} or beyond) and are taken as missing"
+        )
+        values = np.where(is_fill, np.float32(np.nan), values)
+    # A missing code lies far outside all other values, so one of them is the least or the greatest value.
+    if any(is_code(float(extreme)) for extreme in (np.nanmin(values, initial=np.inf), np.nanmax(values, initial=-np.inf))):
+        values, code_notes = without_missing_codes(values, name)
+        notes += code_notes
+    return values.astype(np.float32, copy=False), notes
 
 
 def unit_of(array: xr.DataArray) -> str:

@@ -7,6 +7,11 @@ import numpy as np
 MISSING_CODES = (-9999.0, -999.0, -999.9, -99.9, -99999.0, -8888.0, -7777.0, 9999.0, 99999.0, 999.9, -32768.0, 1e20, -1e20)
 
 
+def is_code(value: float) -> bool:
+    """Is this a number with which files mark missing values, also after it was rounded to 32 bits? It may be a value all the same."""
+    return bool(np.any(np.float32(value) == np.array(MISSING_CODES, dtype=np.float32)))
+
+
 def without_missing_codes(values: np.ndarray, name: str) -> tuple[np.ndarray, list[str]]:
     """Replace a code such as -9999 by NaN where it lies far outside all other values; return the values and a note for each code."""
     notes = []
