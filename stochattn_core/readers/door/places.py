@@ -15,7 +15,8 @@ from stochattn_core.readers.door.axes import AXIS_NAMES
 
 RADIANS = re.compile(r"rad(ian)?s?", re.IGNORECASE)
 TOLERANCE = 1e-4  # degrees: numbers in single precision stray by less
-MOST = {"latitude": 90.0, "longitude": 361.0}  # degrees; a grid over Greenwich may give 360 itself
+MOST = {"latitude": 90.0, "longitude": 540.0}  # degrees: longitudes may go on beyond a circle, as from 350 to 370 or from -280 to 80
+SPAN = {"latitude": 180.0, "longitude": 361.0}  # from the least to the greatest; a grid around the globe may give 0 and 360
 
 
 def places_on_axes(dataset: xr.Dataset) -> tuple[xr.Dataset, list[str]]:
@@ -49,10 +50,11 @@ def degrees(array: xr.DataArray, axis: str, file: str) -> tuple[np.ndarray, list
         notes.append(f"the units of {axis} are {coordinate.attrs['units']!r}: its values are converted to degrees")
     most = MOST[axis]
     values = np.where((np.abs(values) > most) & (np.abs(values) <= most + TOLERANCE), np.sign(values) * most, values)
-    if len(values) < 2 or not np.isfinite(values).all() or np.abs(values).max() > most:
+    if len(values) < 2 or not np.isfinite(values).all() or np.abs(values).max() > most or np.ptp(values) > SPAN[axis]:
         known = values[np.isfinite(values)]
         came = f"{len(values)} value(s)" + (f" from {known.min():g} to {known.max():g}" if len(known) else "")
-        raise ValueError(f"expected at least 2 {axis}s within {most:g} degrees in {file!r}, got {came}; bring a grid in degrees")
+        within = f"{most:g} degrees" if axis == "latitude" else "360 degrees of one another"
+        raise ValueError(f"expected at least 2 {axis}s within {within} in {file!r}, got {came}; bring a grid in degrees")
     return values, notes
 
 
