@@ -174,6 +174,14 @@ REFUSED = {
         "expected the latitudes of 'grid.nc' in degrees, got values of type .*; write numbers",
         lambda bad: bad.assign_coords(lat=LATITUDE),
     ),
+    "axes without names": (
+        lambda: six_hourly().drop_vars(["time", "lat", "lon"]).rename(time="phony_dim_0", lat="phony_dim_1", lon="phony_dim_2"),
+        "t",
+        "got 3 axes without names; write the file again with names and values of its axes",
+        lambda bad: bad.rename(phony_dim_0="time", phony_dim_1="lat", phony_dim_2="lon").assign_coords(
+            time=DATES, lat=LATITUDE, lon=LONGITUDE
+        ),
+    ),
     "an axis of length 0": (
         lambda: six_hourly().isel(lat=slice(0)),
         "t",

@@ -102,6 +102,16 @@ PLACES = {
     ),
     "regular degrees of two dimensions": lambda d: _on_mesh(d, "nav_lat", "nav_lon"),
     "regular degrees, WRF": lambda d: _on_mesh(d, "XLAT", "XLONG"),
+    "degrees as variables": lambda d: _as_variables(
+        d.rename(lat="y", lon="x").drop_vars(["y", "x"]), lat=("y", LATITUDE), lon=("x", LONGITUDE)
+    ),
+    "regular degrees as variables": lambda d: _on_mesh(d, "lat", "lon").reset_coords(["lat", "lon"]),
+    "dates as a variable": lambda d: _as_variables(
+        d.rename(time="record").drop_vars("record"), time=("record", np.arange(240) * 6, {"units": "hours since 2000-01-01"})
+    ),
+    "dates of WRF": lambda d: _as_variables(
+        d.rename(time="Time").drop_vars("Time"), XTIME=("Time", np.arange(240) * 360.0, {"units": "minutes since 2000-01-01"})
+    ),
     "longitude first": lambda d: d.transpose("time", "lon", "lat"),
     "everything backwards": lambda d: d.isel(lat=slice(None, None, -1)).transpose("lon", "lat", "time"),
     "-180 to 180": lambda d: d.assign_coords(lon=(d.lon + 180) % 360 - 180).sortby("lon"),
@@ -111,6 +121,10 @@ PLACES = {
     "names of NCL": lambda d: d.rename(time="initial_time0_hours", lat="g0_lat_1", lon="g0_lon_2"),
     "names of JRA-3Q": lambda d: d.rename(time="initial_time", lat="LAT", lon="LONG"),
 }
+
+
+def _as_variables(dataset: xr.Dataset, **variables: tuple) -> xr.Dataset:
+    return dataset.assign(variables)
 
 
 def _degrees_to(dataset: xr.Dataset, units: str) -> xr.Dataset:
@@ -134,6 +148,7 @@ def test_every_way_to_write_places_gives_the_same_numbers(places, tmp_path):
     path = saved(PLACES[places](file_of(DATES)), tmp_path)
     dataset = grid_from_file(path, "t")
     right(dataset, 4)
+    assert [variable.name for variable in contents_of(path)] == ["t"]
     assert np.allclose(dataset.latitude, LATITUDE, atol=1e-4)
     assert np.allclose(np.sort(np.array(dataset.longitude) % 360), LONGITUDE, atol=1e-4)
 

@@ -17,7 +17,16 @@ from stochattn_core.models.climax import ClimaX, whole_patches
 if TYPE_CHECKING:
     from stochattn_core.datasets.base import Dataset, Split
 
-HOURS = {"h": 1.0, "hour": 1.0, "hours": 1.0, "d": 24.0, "day": 24.0, "days": 24.0, "month": 730.485, "year": 8765.82}  # in a unit of lead time
+HOURS = {
+    "h": 1.0,
+    "hour": 1.0,
+    "hours": 1.0,
+    "d": 24.0,
+    "day": 24.0,
+    "days": 24.0,
+    "month": 730.485,
+    "year": 8765.82,
+}  # in a unit of lead time
 LATITUDE = "lattitude"  # as the public checkpoints spell it
 
 

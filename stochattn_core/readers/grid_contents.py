@@ -8,6 +8,7 @@ import pandas as pd
 import xarray as xr
 
 from stochattn_core.readers.door.calendars import LeadUnit, TimeAxis
+from stochattn_core.readers.door.places import is_coordinate
 from stochattn_core.readers.door.units import standard_unit
 from stochattn_core.readers.grid_axes import standardise_axes
 from stochattn_core.readers.grid_cases import possible_lead_times, step_text, time_step
@@ -67,12 +68,15 @@ def contents_of(source: PathOrFile) -> tuple[GridVariable, ...]:
 
 
 def described(file: xr.Dataset, name: str) -> tuple[GridVariable, ...]:
-    """Return the variables of an open file, see `contents_of`. The edges of cells and of time intervals are no variables."""
+    """Return the variables of an open file, see `contents_of`. Coordinates and the edges of cells are no variables."""
     edges = {str(coordinate.attrs.get(key, "")) for coordinate in file.variables.values() for key in ("bounds", "climatology")}
     names = [
         str(variable)
         for variable, array in file.data_vars.items()
-        if array.ndim > 1 and str(variable) not in edges and not any(str(dim).lower() in BOUNDS for dim in array.dims)
+        if array.ndim > 1
+        and str(variable) not in edges
+        and not is_coordinate(array)
+        and not any(str(dim).lower() in BOUNDS for dim in array.dims)
     ]
     if not names:
         held = ", ".join(sorted(map(str, file.variables)))[:200] or "nothing"

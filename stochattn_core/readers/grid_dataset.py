@@ -15,7 +15,7 @@ from stochattn_core.datasets.geography import land_sea_mask
 from stochattn_core.readers.climatology import fit_climatology, fit_monthly_climatology
 from stochattn_core.readers.door.axes import rename_axes
 from stochattn_core.readers.door.calendars import TimeAxis
-from stochattn_core.readers.door.places import places_on_axes
+from stochattn_core.readers.door.places import places_on_axes, with_coordinates
 from stochattn_core.readers.door.units import standard_unit
 from stochattn_core.readers.grid_axes import standardise_axes
 from stochattn_core.readers.grid_cases import BLOCK, MIN_CASE, chosen_lead_time, lead_text, split_in_time, time_blocks, time_step
@@ -180,7 +180,7 @@ def _constants(file: xr.Dataset, target: xr.DataArray, file_name: str) -> dict[s
         name = next((other for other in others if other in file.data_vars), None)
         if name is None:
             continue
-        stored = places_on_axes(rename_axes(file[[name]]))[0][name].squeeze()
+        stored = places_on_axes(rename_axes(with_coordinates(file, name)))[0][name].squeeze()
         if set(stored.dims) != {"latitude", "longitude"} or stored.size != latitude.size * longitude.size or stored.dtype.kind not in "iuf":
             continue
         field = read_values(stored, file_name).transpose("latitude", "longitude")

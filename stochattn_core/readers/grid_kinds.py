@@ -48,6 +48,8 @@ def _kind_of_places(dataset: xr.Dataset, array: xr.DataArray, axis: str) -> tupl
     axes, coordinate = f"axes {_axes(array)}", dataset.coords.get(axis)
     kind = str(array.attrs.get("GRIB_gridType", ""))
     names = [str(dim).lower() for dim in array.dims]
+    if any(name.startswith("phony_dim") for name in names):
+        return f"{array.ndim} axes without names", "write the file again with names and values of its axes, as xarray's to_netcdf does"
     if kind == "sh" or any(name in SPECTRAL for name in names):
         return f"{axes} of spherical harmonics", "transform the fields to a regular grid, for example with cdo sp2gp FILE NEW"
     if any(str(dataset[dim].attrs.get("standard_name", "")).startswith("grid_l") for dim in array.dims if dim in dataset.coords):

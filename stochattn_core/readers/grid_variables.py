@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from stochattn_core.readers.door.axes import rename_axes
-from stochattn_core.readers.door.places import places_on_axes
+from stochattn_core.readers.door.places import places_on_axes, with_coordinates
 from stochattn_core.readers.door.units import standard_unit
 from stochattn_core.readers.grid_kinds import refuse_axes
 
@@ -68,7 +68,7 @@ def recognised(dataset: xr.Dataset, name: str, file: str) -> tuple[xr.DataArray,
 
     ValueError where it holds no numbers, or where one of time, latitude and longitude is not among its axes.
     """
-    alone, notes = places_on_axes(rename_axes(dataset[[name]]))
+    alone, notes = places_on_axes(_dates_on_axis(rename_axes(with_coordinates(dataset, name))))
     array = alone[name]
     if array.dtype.kind not in "iuf":
         raise ValueError(f"expected numbers in {name!r} of {file!r}, got values of type {array.dtype}; choose another variable")
@@ -154,6 +154,19 @@ def _holds_dates(coordinate: xr.DataArray) -> bool:
     return coordinate.dtype.kind == "M" or (
         coordinate.dtype == object and coordinate.size > 0 and hasattr(coordinate.values.flat[0], "calendar")
     )
+
+
+def _dates_on_axis(alone: xr.Dataset) -> xr.Dataset:
+    """Return the dataset with its dates on an axis called time, where the file gives them along an axis without values."""
+    if "time" in alone.coords and alone["time"].dims == ("time",):
+        return alone
+    for name, dates in alone.coords.items():
+        if dates.ndim == 1 and _holds_dates(dates) and dates.dims[0] not in alone.coords:
+            (dim,) = dates.dims
+            values, attributes = dates.values, dates.attrs
+            alone = alone.drop_vars([name, "time"], errors="ignore")
+            return alone.rename({dim: "time"} if dim != "time" else {}).assign_coords(time=("time", values, attributes))
+    return alone
 
 
 def _of_one_forecast(array: xr.DataArray, time_axes: list[str], name: str, file: str) -> tuple[xr.DataArray, list[str]]:

@@ -19,6 +19,27 @@ MOST = {"latitude": 90.0, "longitude": 540.0}  # degrees: longitudes may go on b
 SPAN = {"latitude": 180.0, "longitude": 361.0}  # from the least to the greatest; a grid around the globe may give 0 and 360
 
 
+def with_coordinates(dataset: xr.Dataset, name: str) -> xr.Dataset:
+    """Return one variable with its coordinates, also those that the file keeps as variables: latitude, longitude and dates along its axes."""
+    dims = set(dataset[name].dims)
+    others = [
+        other
+        for other, array in dataset.data_vars.items()
+        if other != name and array.ndim and set(array.dims) < dims and is_coordinate(array)
+    ]
+    return dataset[[name, *others]].set_coords(others)
+
+
+def is_coordinate(array: xr.DataArray) -> bool:
+    """Is this variable a latitude, a longitude or dates, by its standard name, units, name or type?"""
+    name, standard_name, units = (str(text).lower() for text in (array.name, array.attrs.get("standard_name"), array.attrs.get("units")))
+    if standard_name in ("latitude", "longitude", "time"):
+        return True
+    is_place = name in (*AXIS_NAMES["latitude"], *AXIS_NAMES["longitude"]) or re.fullmatch(r"degrees?_?(north|east|n|e)", units) is not None
+    is_time = array.ndim == 1 and (array.dtype.kind == "M" or name in AXIS_NAMES["time"])
+    return (is_place and array.dtype.kind in "iuf") or is_time
+
+
 def places_on_axes(dataset: xr.Dataset) -> tuple[xr.Dataset, list[str]]:
     """Return the dataset with latitude and longitude as axes, where its coordinates of these names make a regular grid, and notes.
 
