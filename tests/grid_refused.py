@@ -174,6 +174,12 @@ REFUSED = {
         "expected the latitudes of 'grid.nc' in degrees, got values of type .*; write numbers",
         lambda bad: bad.assign_coords(lat=LATITUDE),
     ),
+    "packing written as text": (
+        lambda: six_hourly(scale_factor="0.5"),
+        "t",
+        "expected a number as scale_factor of 't' in 'grid.nc', got the text '0.5'; write the attribute as a number",
+        lambda _: six_hourly(scale_factor=0.5),
+    ),
     "axes without names": (
         lambda: six_hourly().drop_vars(["time", "lat", "lon"]).rename(time="phony_dim_0", lat="phony_dim_1", lon="phony_dim_2"),
         "t",

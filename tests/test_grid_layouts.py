@@ -94,6 +94,7 @@ PLACES = {
     "rad, single precision": lambda d: _degrees_to(d, "rad").assign_coords(
         lat=lambda x: x.lat.astype("f4"), lon=lambda x: x.lon.astype("f4")
     ),
+    "radians without units": lambda d: d.assign_coords(lat=np.deg2rad(LATITUDE), lon=np.deg2rad(LONGITUDE)),
     "degrees on axes y and x": lambda d: (
         d.rename(lat="y", lon="x").assign_coords(lat=("y", LATITUDE), lon=("x", LONGITUDE)).drop_vars(["y", "x"])
     ),
@@ -151,6 +152,41 @@ def test_every_way_to_write_places_gives_the_same_numbers(places, tmp_path):
     assert [variable.name for variable in contents_of(path)] == ["t"]
     assert np.allclose(dataset.latitude, LATITUDE, atol=1e-4)
     assert np.allclose(np.sort(np.array(dataset.longitude) % 360), LONGITUDE, atol=1e-4)
+
+
+DATES_IN_OTHER_WAYS = {
+    "digits": [int(f"{date:%Y%m%d%H}") for date in DATES],
+    "text": [f"{date:%Y-%m-%d %H:%M}" for date in DATES],
+    "text of WRF": [f"{date:%Y-%m-%d_%H:%M:%S}" for date in DATES],
+    "text in UTC": [f"{date:%Y-%m-%dT%H:%M:%SZ}" for date in DATES],
+}
+
+
+@pytest.mark.parametrize("way", DATES_IN_OTHER_WAYS)
+def test_dates_as_digits_or_text_are_read_and_noted(way, tmp_path):
+    dataset = grid_from_file(saved(file_of(DATES_IN_OTHER_WAYS[way]), tmp_path), "t")
+    right(dataset, 4)
+    assert dataset.train.index[0] == DATES[0] and dataset.train.index[-1] in DATES
+    assert any("'time' has no units: " in note and note.endswith("is read as 2000-01-01 00:00") for note in dataset.notes)
+
+
+def test_weeks_and_years_are_counted(tmp_path):
+    weekly = grid_from_file(saved(file_of(np.arange(100), "weeks since 2000-01-01"), tmp_path), "t")
+    assert weekly.lead_time == (168,) and weekly.train.index[1] == pd.Timestamp("2000-01-08")
+    yearly = grid_from_file(saved(file_of(np.arange(100) + 0.5, "years since 1900-01-01", "noleap"), tmp_path), "t")
+    assert (yearly.lead_time, yearly.lead_unit) == ((1,), "year") and str(yearly.train.index[1])[:10] == "1901-07-01"
+    right(yearly, 1)
+
+
+@pytest.mark.parametrize(("dtype", "fill"), [("i2", -32767), ("i4", -2147483647)])
+def test_fill_values_that_netcdf_gives_to_packed_integers_are_missing_without_an_attribute(dtype, fill, tmp_path):
+    packed = {"t": {"dtype": dtype, "scale_factor": 0.01, "add_offset": 150.0, "_FillValue": None}}
+    file_of(DATES).to_netcdf(tmp_path / "grid.nc", engine="h5netcdf", encoding=packed)
+    with h5py.File(tmp_path / "grid.nc", "a") as file:
+        file["t"][50:53, 2, 3] = fill
+    dataset = grid_from_file(tmp_path / "grid.nc", "t")
+    assert any(note.startswith("3 values of 't' are the fill value that NetCDF gives to integers") for note in dataset.notes)
+    assert min(float(part.inputs.min()) for part in (dataset.train, dataset.calibration, dataset.test)) > -1
 
 
 def test_the_group_of_a_file_that_holds_the_fields_is_read(tmp_path):

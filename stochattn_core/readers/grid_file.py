@@ -46,8 +46,7 @@ def open_grid(source: PathOrFile) -> Iterator[tuple[xr.Dataset, str]]:
         if path.is_dir():
             dataset = _open_zarr(str(path), path, name)
         elif path.is_file():
-            with path.open("rb") as file:
-                engine = _engine(file.read(8), path.stat().st_size, name)
+            engine = _engine(_head(path), path.stat().st_size, name)
             dataset = open_grib(path, name) if engine == "grib" else _open_netcdf(path, engine, name)
         else:
             raise ValueError(f"expected a NetCDF file or a Zarr folder at {str(path)!r}, found nothing there; check the path")
@@ -66,6 +65,14 @@ def open_grid(source: PathOrFile) -> Iterator[tuple[xr.Dataset, str]]:
         dataset = _open_netcdf(io.BytesIO(content), engine, name)
     with dataset:
         yield dataset, name
+
+
+def _head(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(8)
+    except OSError as error:
+        raise ValueError(f"expected a file that can be read at {str(path)!r}, got: {error.strerror}; check its permissions") from error
 
 
 def _expanded(source: str | Path) -> Path:

@@ -11,6 +11,7 @@ from stochattn_core.readers.grid_file import read_values
 from stochattn_core.readers.grid_variables import AXES, VERSION
 
 BLOCK_BYTES = 32 << 20  # read at a time
+FILLS = {"i2": (-32767, -32768), "i4": (-2147483647, -2147483648), "u2": (65535,), "u4": (4294967295,)}  # of NetCDF, and the least integers
 MAX_CHUNK = 1 << 30  # bytes of a chunk of the file, which is unpacked as a whole
 
 
@@ -20,10 +21,12 @@ def read_times(array: xr.DataArray, needed: np.ndarray, file_name: str, progress
     array: also with an axis of experiment versions, of which the first with a value is used.   needed: positions in time that rise.
     """
     _check_chunks(array, file_name)
+    _check_packing(array, file_name)
     chunks = array.encoding.get("preferred_chunks", {})
     chunk = next((n for name, n in chunks.items() if str(name).lower() in AXIS_NAMES["time"]), 1)
     length = max(1, BLOCK_BYTES // max(1, array.nbytes // array.sizes["time"]) // chunk) * chunk
     limits, n_outside, n_value = valid_limits(array), 0, 0
+    fills, n_fill = default_fills(array), 0
     first, n_filled = int(needed[0]) // length * length, 0
     fields = np.empty((len(needed), array.sizes["latitude"], array.sizes["longitude"]), dtype=np.float32)
     for start in range(first, int(needed[-1]) + 1, length):
@@ -31,6 +34,10 @@ def read_times(array: xr.DataArray, needed: np.ndarray, file_name: str, progress
         if len(wanted):
             stretch = read_values(array.isel(time=slice(start, min(start + length, array.sizes["time"]))), file_name)
             values = _first_version(stretch)[wanted]
+            for fill, margin in fills:
+                is_fill = np.abs(values.astype(np.float64) - fill) <= margin
+                if is_fill.any():
+                    n_fill, values = n_fill + int(is_fill.sum()), np.where(is_fill, np.nan, values)
             if limits is not None:
                 outside = (values < limits[0]) | (values > limits[1])
                 n_outside, n_value = n_outside + int(outside.sum()), n_value + int(np.isfinite(values).sum())
@@ -39,7 +46,24 @@ def read_times(array: xr.DataArray, needed: np.ndarray, file_name: str, progress
             n_filled += len(wanted)
         if progress is not None:
             progress(min(start + length, int(needed[-1]) + 1) - first, int(needed[-1]) + 1 - first, f"reading the times of {array.name}")
-    return fields, _note_on_limits(array, limits, n_outside, n_value, file_name)
+    notes = _note_on_limits(array, limits, n_outside, n_value, file_name)
+    if n_fill:
+        notes.append(f"{n_fill:,} values of {array.name!r} are the fill value that NetCDF gives to integers, and are taken as missing")
+    return fields, notes
+
+
+def default_fills(array: xr.DataArray) -> list[tuple[float, float]]:
+    """Return the fill values that NetCDF itself writes into integers, in the units of the values, and how far rounding takes values from them.
+
+    () where the file states a fill value: then xarray has already replaced it.
+    """
+    encoding = array.encoding
+    stored = np.dtype(encoding.get("dtype", array.dtype))
+    if stored.kind not in "iu" or any(key in encoding or key in array.attrs for key in ("_FillValue", "missing_value")):
+        return []
+    scale, offset = (float(np.ravel(encoding.get(key, default))[0]) for key, default in (("scale_factor", 1.0), ("add_offset", 0.0)))
+    fills = [fill * scale + offset for fill in FILLS.get(stored.str[1:], ())]
+    return [(fill, max(abs(scale) / 2, 1e-6 * abs(fill))) for fill in fills]
 
 
 def valid_limits(array: xr.DataArray) -> tuple[float, float] | None:
@@ -56,7 +80,7 @@ def valid_limits(array: xr.DataArray) -> tuple[float, float] | None:
         return None
     if np.isnan(low) and np.isnan(high):
         return None
-    scale, offset = float(encoding.get("scale_factor", 1.0)), float(encoding.get("add_offset", 0.0))
+    scale, offset = (float(np.ravel(encoding.get(key, default))[0]) for key, default in (("scale_factor", 1.0), ("add_offset", 0.0)))
     is_packed = "scale_factor" in encoding or "add_offset" in encoding
     stored = np.dtype(encoding.get("dtype", array.dtype))
     limit_type = np.asarray(attributes.get("valid_range", attributes.get("valid_min", attributes.get("valid_max")))).dtype
@@ -97,3 +121,12 @@ def _check_chunks(array: xr.DataArray, file_name: str) -> None:
             f"expected chunks of at most {MAX_CHUNK >> 20} MB in {array.name!r} of {file_name!r}, got {size >> 20}; write the file again with one chunk for "
             "each time"
         )
+
+
+def _check_packing(array: xr.DataArray, file_name: str) -> None:
+    for key in ("scale_factor", "add_offset"):
+        factor = array.encoding.get(key, 1.0)
+        if np.asarray(factor).dtype.kind not in "iuf":
+            raise ValueError(
+                f"expected a number as {key} of {array.name!r} in {file_name!r}, got the text {str(factor)[:40]!r}; write the attribute as a number"
+            )

@@ -118,7 +118,7 @@ def time_axis(values: np.ndarray, file: str, attributes: Mapping[str, object] = 
     if step == 0:
         return TimeAxis(label, even, day, "h", calendar, tuple(notes)), position
     unit: LeadUnit = "month" if step % 12 else "year"
-    each = {1: "a month", 12: "a year"}.get(step, f"every {step} months")
+    each = {1: "a month", 12: "a year"}.get(step, f"every {step} months" if step % 12 else f"every {step // 12} years")
     notes.append(f"there is one time {each}, the first {label_text(label[0])}: steps and lead times are counted in calendar {unit}s")
     return TimeAxis(label, months, day, unit, calendar, tuple(notes)), position
 

@@ -69,6 +69,11 @@ def degrees(array: xr.DataArray, axis: str, file: str) -> tuple[np.ndarray, list
     if RADIANS.fullmatch(str(coordinate.attrs.get("units", "")).strip()) and np.abs(values).max(initial=0) <= 2 * np.pi + TOLERANCE:
         values = np.rad2deg(values).round(4 if coordinate.dtype == np.float32 else 9)
         notes.append(f"the units of {axis} are {coordinate.attrs['units']!r}: its values are converted to degrees")
+    elif _span_the_globe_in_radians(array):
+        values = np.rad2deg(values).round(4 if coordinate.dtype == np.float32 else 9)
+        notes.append(
+            f"{axis} has no units, and the longitudes go once around in 2 pi: its values are taken as radians and converted to degrees"
+        )
     most = MOST[axis]
     values = np.where((np.abs(values) > most) & (np.abs(values) <= most + TOLERANCE), np.sign(values) * most, values)
     if len(values) < 2 or not np.isfinite(values).all() or np.abs(values).max() > most or np.ptp(values) > SPAN[axis]:
@@ -77,6 +82,18 @@ def degrees(array: xr.DataArray, axis: str, file: str) -> tuple[np.ndarray, list
         within = f"{most:g} degrees" if axis == "latitude" else "360 degrees of one another"
         raise ValueError(f"expected at least 2 {axis}s within {within} in {file!r}, got {came}; bring a grid in degrees")
     return values, notes
+
+
+def _span_the_globe_in_radians(array: xr.DataArray) -> bool:
+    """Do places without units go once around the globe in radians? A region of 6 by 3 degrees at the equator has another step."""
+    latitude, longitude = (array.coords.get(axis) for axis in ("latitude", "longitude"))
+    if any(each is None or each.dtype.kind not in "iuf" or each.size < 2 or each.attrs.get("units") for each in (latitude, longitude)):
+        return False
+    assert latitude is not None and longitude is not None
+    step = float(np.median(np.abs(np.diff(longitude.values))))
+    around = step * longitude.size
+    within = float(np.abs(latitude.values).max()) <= np.pi / 2 + TOLERANCE and float(np.ptp(latitude.values)) > 1
+    return within and min(abs(around - 2 * np.pi), abs(around - step - 2 * np.pi)) < 1e-3
 
 
 def _coordinate(dataset: xr.Dataset, axis: str) -> xr.DataArray | None:
