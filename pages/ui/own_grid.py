@@ -118,9 +118,14 @@ def _look(opened: OpenedGrid, named: str, lead: int) -> None:
         return
     rows = [[label, fact] for label, fact in look.facts]
     if column.first:
-        values = [["First values", ", ".join(column.first)], ["Last values", ", ".join(column.last)], ["Missing", f"{column.missing:.1%}"]]
-        rows = [*rows[:-1], *values, *rows[-1:]]
-    widgets.table(["As recognised", ""], rows)
+        values = [["First values", ", ".join(column.first)], ["Last values", ", ".join(column.last)]]
+        rows = [*rows, *values, ["Missing", f"{column.missing:.1%} of these fields"]]
+    split = next(place for place, row in enumerate(rows) if row[0] == "Train")
+    for column_of_page, head, part in zip(
+        st.columns(2, gap="large"), ("As recognised", "Split and values"), (rows[:split], rows[split:]), strict=True
+    ):
+        with column_of_page:
+            widgets.table([head, ""], part)
     for note in look.notes:
         st.caption(widgets.capital(note) + ".")
 

@@ -110,18 +110,16 @@ def _facts(file: xr.Dataset, variable: str, lead_time: int | None, name: str) ->
     middle = (latitude[len(latitude) // 2], longitude[len(longitude) // 2])
     units = standard_unit(array.attrs.get("units"))
     facts = [
-        ("Forecast", f"{variable}{f' in {units}' if units else ''}, {lead_text(lead, times.unit)} ahead, from its field at the init time"),
+        ("Forecast", f"{variable}{f' in {units}' if units else ''}, {lead_text(lead, times.unit)} ahead"),
         ("Time step", step_text(step, times.unit)),
         ("Calendar", _calendar_text(times)),
         ("Period", f"{label_text(times.label[0])} to {label_text(times.label[-1])}, {len(times):,} times"),
-        ("Grid", f"{_axis_text('latitude', latitude)}, {_axis_text('longitude', longitude)}"),
+        ("Latitudes", _axis_text(latitude)),
+        ("Longitudes", _axis_text(longitude)),
         ("Lead times", ", ".join([*map(str, possible[:-1]), *(lead_text(each, times.unit) for each in possible[-1:])]) or "none"),
         *((part.capitalize(), _part_text(times, *cases[part])) for part in PARTS),
-        ("Gap", f"at least {lead_text(lead, times.unit)} between the last target of a part and the first init time of the next"),
-        (
-            "Values shown",
-            f"at latitude {middle[0]:g}, longitude {middle[1]:g}; missing values are counted in the first and last {N_SHOWN} fields",
-        ),
+        ("Gap", f"at least {lead_text(lead, times.unit)} between parts"),
+        ("Values shown", f"first and last {N_SHOWN} times, at latitude {middle[0]:g}, longitude {middle[1]:g}"),
     ]
     return facts, [*notes, *axis_notes, *step_notes, *lead_notes]
 
@@ -130,8 +128,8 @@ def _calendar_text(times: TimeAxis) -> str:
     return "standard" if times.calendar == "standard" else f"{times.calendar}, {YEAR_LENGTH[times.calendar]:g} days a year"
 
 
-def _axis_text(axis: str, values: np.ndarray) -> str:
-    return f"{len(values):,} {axis}s from {values[0]:g} to {values[-1]:g}"
+def _axis_text(values: np.ndarray) -> str:
+    return f"{len(values):,}, from {values[0]:g} to {values[-1]:g} degrees"
 
 
 def _part_text(times: TimeAxis, init: np.ndarray, target: np.ndarray) -> str:
