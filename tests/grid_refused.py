@@ -144,6 +144,12 @@ REFUSED = {
         "got the units 'fortnights since 2000-01-01'",
         lambda bad: numbered(bad, units="hours since 2000-01-01"),
     ),
+    "a first date that the calendar does not have": (
+        lambda: numbered(six_hourly(), units="hours since 1999-12-31", calendar="360_day").rename(time="T"),
+        "t",
+        "got the units 'hours since 1999-12-31' and the calendar '360_day'",
+        lambda bad: numbered(bad.rename(T="time"), units="hours since 2000-01-01", calendar="360_day"),
+    ),
     "odd parts of months": (
         lambda: six_hourly().assign_coords(time=("time", np.arange(240) * 0.3, {"units": "months since 2000-01-01"})),
         "t",

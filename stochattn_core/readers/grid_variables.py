@@ -166,7 +166,8 @@ def _dates_on_axis(alone: xr.Dataset) -> xr.Dataset:
             values, attributes = dates.values, dates.attrs
             alone = alone.drop_vars([name, "time"], errors="ignore")
             return alone.rename({dim: "time"} if dim != "time" else {}).assign_coords(time=("time", values, attributes))
-    return alone
+    numbers = [dim for dim in alone.dims if dim in alone.coords and " since " in str(alone[dim].attrs.get("units", ""))]
+    return alone.rename({numbers[0]: "time"}) if numbers and "time" not in alone.dims else alone  # units that could not be decoded
 
 
 def _of_one_forecast(array: xr.DataArray, time_axes: list[str], name: str, file: str) -> tuple[xr.DataArray, list[str]]:
