@@ -85,7 +85,7 @@ AT_ONCE = {
     "no latitude": (without("latitude"), "Expected an axis of latitude for 't'"),
     "two time axes": (two_time_axes, "Expected one time axis for 't'"),
     "one time": (lambda: fields(1), "Expected at least 60 times"),
-    "monthly": (lambda: fields(step="MS"), "monthly means cannot be used"),
+    "monthly means": (lambda: fields(50, step="MS"), "Expected at least 60 times"),
 }
 WHEN_READ = {
     "no level chosen": (with_levels, "choose one level"),
@@ -118,7 +118,7 @@ def test_a_bad_grid_is_one_sentence_when_it_is_read_and_what_was_brought_stays(k
 
 NO_GRIDS = {
     "truncated": (lambda whole: whole[: len(whole) // 2], "damaged or incomplete"),
-    "GRIB": (lambda whole: b"GRIB" + bytes(60), "is GRIB; convert it to NetCDF"),
+    "GRIB": (lambda whole: b"GRIB" + bytes(60), "the file is damaged or incomplete"),
     "nothing": (lambda whole: b"", "0 bytes"),
     "pickle": (lambda whole: b"\x80\x04\x95" + bytes(60), "never opened"),
     "prose": (lambda whole: b"Dear sir, this is no grid.\nYours,\nme\n", "Expected"),

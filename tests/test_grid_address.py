@@ -84,10 +84,9 @@ def test_an_address_without_a_grid_is_refused_in_one_sentence(address, tmp_path,
     (tmp_path / "notes.txt").write_text("no grid")
     with pytest.raises(ValueError, match="got another kind of file; check the address"):
         grid_from_file(f"{address}/notes.txt", "t")
-    for head, kind in ((b"CDF\x05", "NetCDF of the CDF-5 kind, which is not read here"), (b"GRIB", "GRIB")):
-        (tmp_path / "odd.nc").write_bytes(head + bytes(400))
-        with pytest.raises(ValueError, match=f"'odd.nc' is {kind}; convert it to NetCDF"):
-            grid_from_file(f"{address}/odd.nc", "t")
+    (tmp_path / "odd.nc").write_bytes(b"CDF\x05" + bytes(400))
+    with pytest.raises(ValueError, match=r"'odd.nc' is NetCDF of the CDF-5 kind, which is not read here; convert it to NetCDF"):
+        grid_from_file(f"{address}/odd.nc", "t")
     fields().to_zarr(tmp_path / "loose.zarr", zarr_format=2, consolidated=False)
     with pytest.raises(ValueError, match=r"expected consolidated metadata in 'loose.zarr' on a server, found none; write it with"):
         grid_from_file(f"{address}/loose.zarr", "t")

@@ -124,7 +124,7 @@ def test_the_axes_of_an_ensemble_are_renamed_by_the_same_table(foreign):
     assert renamed["forecast"].dims == ("member", "init_time", "lead_time", "latitude", "longitude")
 
 
-def test_in_a_calendar_without_leap_days_no_lead_time_reaches_across_one(tmp_path):
+def test_in_a_calendar_without_leap_days_every_target_is_one_lead_time_later(tmp_path):
     """Fields that count the days: each target is the field exactly one lead time later, also around 29 February 2004."""
     n_day = 900
     days = np.arange(n_day, dtype=np.float32)
@@ -133,13 +133,12 @@ def test_in_a_calendar_without_leap_days_no_lead_time_reaches_across_one(tmp_pat
     counted = fields(n_day, "D").assign_coords(time=time)
     counted["t"] = counted["t"].copy(data=days[:, None, None] + field).assign_attrs(units="m")
     dataset = grid_from_file(saved(counted, tmp_path), "t", lead_time=48)
-    assert any("no 29 February" in note for note in dataset.notes)
+    assert any("the calendar of the file is noleap, with 365 days a year" in note for note in dataset.notes)
     for part in PARTS:
         split = dataset.part(part)
         assert torch.allclose(split.target - split.inputs[:, 0], torch.tensor(2.0), atol=1e-3)
         assert split.index.equals(pd.DatetimeIndex([str(date) for date in _noleap_dates(split.inputs[:, 0, 0, 0].numpy())]))
-    assert dataset.train.index.max() > pd.Timestamp("2004-03-01") > dataset.train.index.min()
-    assert not dataset.train.index.isin(pd.to_datetime(["2004-02-27", "2004-02-28"])).any()
+    assert dataset.train.index.isin(pd.to_datetime(["2004-02-27", "2004-02-28"])).sum() == 2  # no day is left out
 
 
 def _noleap_dates(days: np.ndarray) -> list:

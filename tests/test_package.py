@@ -80,7 +80,7 @@ def test_the_dashboard_is_found_in_a_clone_and_in_an_installed_package(tmp_path,
 
 def test_every_package_of_an_extra_is_declared_and_none_is_pinned():
     extras = PROJECT["optional-dependencies"]
-    assert {"app", "maps", "series", "tables", "files", "gpu", "dev"} == set(extras) >= set(EXTRA_OF.values())
+    assert {"app", "maps", "series", "tables", "files", "grib", "gpu", "dev"} == set(extras) >= set(EXTRA_OF.values())
     names = {"sklearn": "scikit-learn", "h5py": "h5netcdf", "cf_xarray": "cf-xarray"}
     for package, extra in EXTRA_OF.items():
         assert names.get(package, package) in {Requirement(line).name for line in extras[extra]}, package

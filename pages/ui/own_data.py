@@ -18,10 +18,13 @@ from stochattn_core.readers.file_kinds import is_grid
 from stochattn_core.readers.grid_address import file_name_of, is_address, open_address
 from stochattn_core.readers.grid_contents import contents_of
 
-LIMIT = "CSV or NetCDF, recognised by content, up to 200 MB; for a larger file, give its path. Excel files are not read, and pickle files are never opened."
+LIMIT = (
+    "CSV, NetCDF or GRIB, recognised by content, up to 200 MB; for a larger file, give its path. Excel files are not read, and pickle files are "
+    "never opened."
+)
 ADDRESS = (
-    "Path: a NetCDF file, a Zarr folder or a CSV file on the machine that runs this app. "
-    "Address (https://, gs:// or s3://): a public Zarr store, or a public NetCDF file of up to 200 MB."
+    "Path: a NetCDF or GRIB file, a Zarr folder or a CSV file on the machine that runs this app. "
+    "Address (https://, gs:// or s3://): a public Zarr store, or a public NetCDF or GRIB file of up to 200 MB."
 )
 STAYS = "Your data is kept until this session ends. Scores, and networks trained on it, stay in the cache folder of the machine that runs this app."
 STEPS = (
@@ -47,7 +50,7 @@ def data_form() -> None:
     left, right = st.columns(2, gap="large")
     with left:
         file = st.file_uploader(
-            "CSV or NetCDF file", type=None, key="own-file", help=LIMIT, on_change=state.remember, kwargs={"changed": True}
+            "CSV, NetCDF or GRIB file", type=None, key="own-file", help=LIMIT, on_change=state.remember, kwargs={"changed": True}
         )
     with right, st.form("own-place", border=False):
         address = st.text_input(
@@ -115,5 +118,6 @@ def opened_address(address: str, progress: Progress) -> OpenedCsv | OpenedGrid:
                 if not is_grid(file.read(8)):
                     return checked(OpenedCsv(address, path, path.name))
         return OpenedGrid(address, path, path.name, contents_of(path))
-    except OSError as error:
-        raise ValueError(f"expected a file or a folder that can be read at {address!r}, got: {error.strerror}; check the path") from error
+    except (OSError, RuntimeError) as error:  # RuntimeError: no user has the name behind ~
+        reason = getattr(error, "strerror", None) or error
+        raise ValueError(f"expected a file or a folder that can be read at {address!r}, got: {reason}; check the path") from error

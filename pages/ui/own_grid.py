@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import BinaryIO
 
-import pandas as pd
 import streamlit as st
 
 from pages.ui import state, widgets
 from pages.ui.own_csv import own_name
 from pages.ui.work import Work, on_thread
 from stochattn_core.readers import grid_from_file
+from stochattn_core.readers.door.calendars import LeadUnit, day_text
+from stochattn_core.readers.grid_cases import DEFAULT, lead_text
 from stochattn_core.readers.grid_contents import GridVariable
+from stochattn_core.readers.grid_look import is_of, look_grid
+from stochattn_core.readers.grid_variables import Choice, value_text
 from stochattn_core.readers.http_store import HttpStore
+from stochattn_core.readers.look import Look
 
 SHOWN = 30  # variables in the table of contents
 NEXT = (
@@ -45,24 +50,35 @@ def grid_form(opened: OpenedGrid) -> None:
     left, middle, right = st.columns(3)
     with left:
         variable = usable[st.selectbox("Variable: what is forecast", list(usable), key=f"grid-variable-{opened.key}")]
-    level, key = None, f"{opened.key}-{variable.name}"
-    if variable.levels:
-        with middle:
-            level = st.selectbox(
-                "Level",
-                variable.levels,
-                index=None,
-                format_func=lambda level: f"{level:g} {variable.level_units}",
-                placeholder="Choose a level",
-                key=f"grid-level-{key}",
-            )
-    with right if variable.levels else middle:
-        usual = next((i for i, lead in enumerate(variable.leads) if lead >= 24), len(variable.leads) - 1)
-        lead = st.selectbox("Lead time", variable.leads, index=usual, format_func=lambda lead: f"{lead} h", key=f"grid-lead-{key}")
+    chosen: list[float | str | None] = []
+    key, others = f"{opened.key}-{variable.name}", iter((middle, right, *st.columns(3)) if len(variable.choices) > 1 else (middle, right))
+    for choice in variable.choices:
+        with next(others):
+            chosen.append(_choice_box(choice, f"grid-{choice.axis}-{key}"))
+    with next(others):
+        usual = next((i for i, lead in enumerate(variable.leads) if lead >= DEFAULT[variable.lead_unit]), len(variable.leads) - 1)
+        lead = st.selectbox(
+            "Lead time", variable.leads, index=usual, format_func=lambda lead: lead_text(lead, variable.lead_unit), key=f"grid-lead-{key}"
+        )
+    named = variable.at(*takewhile(lambda value: value is not None, chosen))
+    if None not in chosen:
+        _look(opened, named, lead)
     is_sent = st.button("Use it on Explore", type="primary", key="use-grid")
     st.caption(NEXT)
     if is_sent:
-        _use(opened, variable, level, lead)
+        _use(opened, named, lead, variable.lead_unit)
+
+
+def _choice_box(choice: Choice, key: str) -> float | str | None:
+    """Ask for one value of a further axis, such as a level; None as long as there is no choice."""
+    return st.selectbox(
+        choice.axis.capitalize(),
+        choice.values,
+        index=None,
+        format_func=lambda value: f"{value_text(value)} {choice.units}".rstrip(),
+        placeholder=f"Choose a {choice.axis}",
+        key=key,
+    )
 
 
 def _contents(opened: OpenedGrid) -> None:
@@ -82,21 +98,46 @@ def _contents(opened: OpenedGrid) -> None:
     more = len(opened.variables) - SHOWN
     if more > 0:
         st.caption(f"and {more:,} more variables; the list below has those that can be forecast.")
-    if any(variable.problem for variable in opened.variables) and not opened.variables[0].problem:
+    if any(variable.problem for variable in opened.variables):
         with st.expander("Why some variables cannot be forecast"):
             for variable in opened.variables:
                 if variable.problem:
                     st.text(f"{variable.name}: {variable.problem}")
 
 
+def _look(opened: OpenedGrid, named: str, lead: int) -> None:
+    """Show what would be read and forecast, before anything runs."""
+    key = (opened.key, named, lead)
+    if state.remembered("look-key") != key:
+        is_near = not isinstance(opened.source, HttpStore)  # a store on a server may take minutes to send a field
+        state.remember(**{"look-key": key, "look": look_grid(opened.source, named, lead_time=lead, with_values=is_near)})
+    look: Look = state.remembered("look")
+    column = next(column for column in look.columns if is_of(column.name, named))
+    if look.problem or column.problem:
+        st.caption(widgets.capital(look.problem or column.problem))
+        return
+    rows = [[label, fact] for label, fact in look.facts]
+    if column.first:
+        values = [["First values", ", ".join(column.first)], ["Last values", ", ".join(column.last)]]
+        rows = [*rows, *values, ["Missing", f"{column.missing:.1%} of these fields"]]
+    split = next(place for place, row in enumerate(rows) if row[0] == "Train")
+    for column_of_page, head, part in zip(
+        st.columns(2, gap="large"), ("As recognised", "Split and values"), (rows[:split], rows[split:]), strict=True
+    ):
+        with column_of_page:
+            widgets.table([head, ""], part)
+    for note in look.notes:
+        st.caption(widgets.capital(note) + ".")
+
+
 def _period(variable: GridVariable) -> str:
-    if variable.first is None or variable.last is None or variable.step is None:
+    if variable.problem:
         return "cannot be forecast"
-    return f"{variable.first:%Y-%m-%d} to {variable.last:%Y-%m-%d}, every {variable.step / pd.Timedelta(hours=1):g} h"
+    return f"{day_text(variable.first)} to {day_text(variable.last)}, every {variable.every}"
 
 
-def _use(opened: OpenedGrid, variable: GridVariable, level: float | None, lead: int) -> None:
-    named, stem = variable.at(level), opened.name.rsplit(".", 1)[0]
+def _use(opened: OpenedGrid, named: str, lead: int, unit: LeadUnit) -> None:
+    stem, ahead = opened.name.rsplit(".", 1)[0], lead_text(lead, unit)
     work = Work(st.empty(), "Reading the maps", key="own", on_stop=lambda: None)
     data = on_thread(
         work,
@@ -104,8 +145,8 @@ def _use(opened: OpenedGrid, variable: GridVariable, level: float | None, lead: 
             opened.source,
             named,
             lead_time=lead,
-            name=own_name(stem, named, f"{lead}h"),
-            title=f"{stem}: {named}, {lead} h ahead",
+            name=own_name(stem, named, ahead.replace(" ", "")),
+            title=f"{stem}: {named}, {ahead} ahead",
             progress=progress,
         ),
     )

@@ -17,6 +17,16 @@ from stochattn_core.models.climax import ClimaX, whole_patches
 if TYPE_CHECKING:
     from stochattn_core.datasets.base import Dataset, Split
 
+HOURS = {
+    "h": 1.0,
+    "hour": 1.0,
+    "hours": 1.0,
+    "d": 24.0,
+    "day": 24.0,
+    "days": 24.0,
+    "month": 730.485,
+    "year": 8765.82,
+}  # in a unit of lead time
 LATITUDE = "lattitude"  # as the public checkpoints spell it
 
 
@@ -186,10 +196,10 @@ def standardise(network: GridNetwork, train: Split, maps: Mapping[str, Tensor]) 
 
 
 def hours_of(dataset: Dataset) -> float:
-    """Return the lead time of a dataset in hours. Raises ValueError if it has several, or one in another unit than hours or days."""
-    unit = {"h": 1.0, "hour": 1.0, "hours": 1.0, "d": 24.0, "day": 24.0, "days": 24.0}.get(dataset.lead_unit)
+    """Return the lead time of a dataset in hours. Raises ValueError if it has several, or one in another unit than HOURS."""
+    unit = HOURS.get(dataset.lead_unit)
     if len(dataset.lead_time) != 1 or unit is None:
         raise ValueError(
-            f"expected one lead time in h or days, got {dataset.lead_time} in {dataset.lead_unit!r}; give the grid one target at one lead time"
+            f"expected one lead time in h, days, months or years, got {dataset.lead_time} in {dataset.lead_unit!r}; give the grid one target at one lead time"
         )
     return dataset.lead_time[0] * unit

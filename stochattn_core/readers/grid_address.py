@@ -18,8 +18,8 @@ from stochattn_core.datasets.base import Progress
 from stochattn_core.readers.file_kinds import is_web_page
 from stochattn_core.readers.http_store import SILENCE, ZARR_METADATA, HttpStore
 
-NETCDF = (b"\x89HDF", b"CDF\x01", b"CDF\x02")  # first bytes of NetCDF files that are read
-REFUSED = (b"CDF", b"GRIB")  # first bytes of gridded files that grid_file refuses, each with its own sentence
+FETCHED = (b"\x89HDF", b"CDF\x01", b"CDF\x02", b"GRIB")  # first bytes of NetCDF and GRIB files that are read
+REFUSED = (b"CDF",)  # first bytes of gridded files that grid_file refuses with a sentence of its own
 HEAD = 200  # bytes from which the kind of a file is recognised
 TIMEOUT = 5  # s, for the first answer of a server
 MAX_SIZE = 200 << 20  # bytes of a NetCDF file, the limit of an upload too
@@ -53,7 +53,7 @@ def open_address(address: str, progress: Progress | None = None) -> HttpStore | 
                 head = answer.read(HEAD)
                 if metadata and head.lstrip()[:1] == b"{":
                     return HttpStore(url)
-                if not metadata and head.startswith(NETCDF):
+                if not metadata and head.startswith(FETCHED):
                     return _fetched(answer, head, address, progress)
                 if not metadata and head.startswith(REFUSED):
                     return _named_file(head, address)

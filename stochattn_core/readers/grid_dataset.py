@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -12,16 +12,18 @@ import xarray as xr
 from stochattn_core.datasets.base import Dataset, Progress, Split
 from stochattn_core.datasets.constants import STANDARD_GRAVITY
 from stochattn_core.datasets.geography import land_sea_mask
-from stochattn_core.readers.climatology import fit_climatology
-from stochattn_core.readers.door.axes import AXIS_NAMES, rename_axes
+from stochattn_core.readers.climatology import fit_climatology, fit_monthly_climatology
+from stochattn_core.readers.door.axes import rename_axes
+from stochattn_core.readers.door.calendars import TimeAxis
+from stochattn_core.readers.door.places import places_on_axes, with_coordinates
 from stochattn_core.readers.door.units import standard_unit
-from stochattn_core.readers.grid_axes import AXES, select_variable, standardise_axes
-from stochattn_core.readers.grid_cases import MIN_CASE, checked_lead_time, split_in_time, time_blocks, time_step
+from stochattn_core.readers.grid_axes import standardise_axes
+from stochattn_core.readers.grid_cases import BLOCK, MIN_CASE, chosen_lead_time, lead_text, split_in_time, time_blocks, time_step
 from stochattn_core.readers.grid_file import PathOrFile, open_grid, read_values
-from stochattn_core.readers.grid_values import checked_values, fill_missing
+from stochattn_core.readers.grid_read import read_times
+from stochattn_core.readers.grid_values import checked_values, fill_missing, unit_of
+from stochattn_core.readers.grid_variables import AXES, select_variable
 
-BLOCK_DAYS = 5
-BLOCK_BYTES = 32 << 20  # read at a time
 CONSTANTS = {  # our name of a field that never changes: its names in files
     "land_sea_mask": ("land_sea_mask", "lsm", "land_mask", "sftlf"),
     "orography": ("orography", "geopotential_at_surface", "orog", "surface_geopotential"),
@@ -43,9 +45,10 @@ def grid_from_file(
 ) -> Dataset:
     """Return one variable at one lead time, forecast from itself and `inputs` at the init time: (case, variable, latitude, longitude).
 
-    source: a NetCDF file or upload, a Zarr folder, or the address of either.
-    variable: its name in the file, followed by the pressure in hPa where it has levels ("geopotential_500").
-    lead_time: in hours, a multiple of the step; without it the first multiple that is a day or more.
+    source: a NetCDF or GRIB file or upload, a Zarr folder, or the address of either.
+    variable: its name in the file, followed by the pressure in hPa where it has levels ("geopotential_500"), by the number of a member, ...
+    lead_time: a multiple of the step, in hours, or in months or years where there is one field a month or a year; without it the first
+        multiple that is a day, a month or a year, or more.
     ends: the dates before which train and calibration end, as pandas reads them; 60 and 80 percent of the period without them.
     progress: counts the times that are read, and may raise to stop.
     name, title, origin, licence: for files that are not the user's.
@@ -55,31 +58,42 @@ def grid_from_file(
     """
     names = (variable, *(other for other in inputs if other != variable))
     with open_grid(source) as (file, file_name):
-        file = rename_axes(file)
-        standardised = [standardise_axes(select_variable(file, each, file_name), file_name) for each in names]
-        arrays, notes = [array for array, _ in standardised], list(standardised[0][1])
+        notes = list(file.encoding.get("notes", ()))
+        arrays = []
+        for each in names:
+            array, layout_notes = select_variable(file, each, file_name)
+            array, axis, axis_notes = standardise_axes(array, file_name)
+            arrays.append(array)
+            if len(arrays) == 1:
+                times = axis
+                notes += [*layout_notes, *axis_notes]
         for array in arrays[1:]:
             if any(not np.array_equal(array[axis].values, arrays[0][axis].values) for axis in AXES):
                 raise ValueError(f"expected {array.name!r} and {variable!r} at the same times and places, they differ; choose other inputs")
         target = arrays[0]
         units = standard_unit(target.attrs.get("units"))
-        times = pd.DatetimeIndex(target["time"].values)
-        step, step_notes = time_step(times, file_name)
-        notes += step_notes
-        lead_time = checked_lead_time(lead_time, step)
-        lead, n_number = pd.Timedelta(hours=lead_time), target.sizes["latitude"] * target.sizes["longitude"] * len(names)
-        cases = split_in_time(times, lead, ends, n_number, file_name, leap_days=target["time"].attrs["leap_days"])
+        notes += time_step(times, file_name)[1]
+        n_number = target.sizes["latitude"] * target.sizes["longitude"] * len(names)
+        lead_time, lead_notes = chosen_lead_time(lead_time, times, n_number, ends, file_name)
+        notes += lead_notes
+        cases = split_in_time(times, lead_time, ends, n_number, file_name)
         needed = np.unique(np.concatenate([np.concatenate(pair) for pair in cases.values()]))
+        if not len(needed):
+            raise _too_few("train", 0, lead_text(lead_time, times.unit), file_name)
         values = []
         for array, each in zip(arrays, names, strict=True):
-            fields = _read_times(array, needed, file_name, progress)
-            fields, value_notes = checked_values(fields, each, standard_unit(array.attrs.get("units")), file_name)
+            fields, read_notes = read_times(array, needed, file_name, progress)
+            fields, value_notes = checked_values(fields, each, unit_of(array), file_name)
             values.append(fields)
-            notes += value_notes
+            notes += [*read_notes, *value_notes]
         constants = _constants(file, target, file_name)
-    raw = np.stack(values, axis=1)  # (time, variable, latitude, longitude), of the needed times alone
-    has_values = np.isfinite(raw).any(axis=(2, 3)).all(axis=1)  # every variable has a value somewhere
-    positions = _usable_positions(cases, needed, has_values, lead_time, file_name)
+    raw = (
+        np.stack(values, axis=1) if len(values) > 1 else values[0][:, None]
+    )  # (time, variable, latitude, longitude), of the needed times alone
+    del values, fields
+    has_values = np.array([all(np.isfinite(field).any() for field in fields_at) for fields_at in raw])  # every variable has one somewhere
+    lead = lead_text(lead_time, times.unit)
+    positions = _usable_positions(cases, needed, has_values, lead, file_name)
     if not has_values.all():
         notes.append(f"{int((~has_values).sum())} of {len(has_values)} times have no values at all and are left out")
     inputs_at = fill_missing(raw, positions["train"][0])
@@ -87,17 +101,21 @@ def grid_from_file(
         part: Split(
             inputs=torch.from_numpy(inputs_at[init]),
             target=torch.from_numpy(raw[valid, 0]),
-            index=pd.DatetimeIndex(times[needed[init]], name="init_time"),
-            block=time_blocks(times[needed[init]], max(BLOCK_DAYS, lead_time / 24)),
+            index=times.label[needed[init]].rename("init_time"),
+            block=time_blocks(times.tick[needed[init]], max(BLOCK[times.unit], times.ticks(lead_time))),
         )
         for part, (init, valid) in positions.items()
     }
-    climatology = fit_climatology(splits["train"].target.numpy(), _valid_times(splits["train"], lead))
+    valid_at = pd.Series(  # the position of the valid time of each init time
+        np.concatenate([needed[valid] for _, valid in positions.values()]),
+        pd.Index(np.concatenate([split.index for split in splits.values()])),
+    )
+    climatology = _climatology(splits["train"], times, valid_at)
     name = name or file_name.rsplit(".", 1)[0]
     return Dataset(
         name=name,
         task="grid",
-        title=title or f"{name}: {variable}, {lead_time} h ahead",
+        title=title or f"{name}: {variable}, {lead} ahead",
         target_name=variable,
         units=units,
         source=origin or f"your file {file_name}",
@@ -107,11 +125,8 @@ def grid_from_file(
         test=splits["test"],
         feature_names=names,
         lead_time=(lead_time,),
-        lead_unit="h",
-        references={
-            "persistence": lambda split: split.inputs[:, 0],
-            "climatology": lambda split: torch.from_numpy(climatology(_valid_times(split, lead))),
-        },
+        lead_unit=times.unit,
+        references={"persistence": lambda split: split.inputs[:, 0], "climatology": climatology},
         notes=tuple(dict.fromkeys(notes)),
         recipe=f"grid_from_file({file_name!r}, {variable!r}, lead_time={lead_time})",
         latitude=tuple(target["latitude"].values.tolist()),
@@ -120,8 +135,22 @@ def grid_from_file(
     )
 
 
+def _climatology(train: Split, times: TimeAxis, valid_at: pd.Series) -> Callable[[Split], torch.Tensor]:
+    """Return the climatology at the valid times of a part: harmonics of the year in days of the calendar, or means of the months."""
+
+    def valid(split: Split) -> np.ndarray:
+        return valid_at.loc[split.index].to_numpy()
+
+    target = train.target.numpy()
+    if times.unit == "h":
+        harmonics = fit_climatology(target, times.day[valid(train)], times.year_length)
+        return lambda split: torch.from_numpy(harmonics(times.day[valid(split)]))
+    means = fit_monthly_climatology(target, times.tick[valid(train)] % 12)
+    return lambda split: torch.from_numpy(means(times.tick[valid(split)] % 12))
+
+
 def _usable_positions(
-    cases: Mapping[str, tuple[np.ndarray, np.ndarray]], needed: np.ndarray, has_values: np.ndarray, lead_time: int, file_name: str
+    cases: Mapping[str, tuple[np.ndarray, np.ndarray]], needed: np.ndarray, has_values: np.ndarray, lead: str, file_name: str
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Return the positions of init times and targets among the needed times, by part; only cases where both have values.
 
@@ -132,32 +161,16 @@ def _usable_positions(
         init, valid = (np.searchsorted(needed, position) for position in pair)
         usable = has_values[init] & has_values[valid]
         if usable.sum() < MIN_CASE:
-            raise ValueError(
-                f"expected at least {MIN_CASE} init times with a target {lead_time} h later in the {part} part of {file_name!r}, got "
-                f"{int(usable.sum())}; bring a longer period, or a shorter lead time"
-            )
+            raise _too_few(part, int(usable.sum()), lead, file_name)
         positions[part] = init[usable], valid[usable]
     return positions
 
 
-def _valid_times(split: Split, lead: pd.Timedelta) -> pd.DatetimeIndex:
-    return pd.DatetimeIndex(split.index) + lead
-
-
-def _read_times(array: xr.DataArray, needed: np.ndarray, file_name: str, progress: Progress | None) -> np.ndarray:
-    """Return the needed times, (time, latitude, longitude) float32. Whole stretches are read: files give them much faster than single times."""
-    chunks = array.encoding.get("preferred_chunks", {})
-    chunk = next((n for name, n in chunks.items() if str(name).lower() in AXIS_NAMES["time"]), 1)
-    length = max(1, BLOCK_BYTES // max(1, array.nbytes // array.sizes["time"]) // chunk) * chunk
-    first, parts = int(needed[0]) // length * length, []
-    for start in range(first, int(needed[-1]) + 1, length):
-        wanted = needed[(needed >= start) & (needed < start + length)] - start
-        if len(wanted):
-            stretch = read_values(array.isel(time=slice(start, min(start + length, array.sizes["time"]))), file_name)
-            parts.append(stretch.transpose(*AXES).to_numpy()[wanted].astype(np.float32))
-        if progress is not None:
-            progress(min(start + length, int(needed[-1]) + 1) - first, int(needed[-1]) + 1 - first, f"reading the times of {array.name}")
-    return np.concatenate(parts)
+def _too_few(part: str, n_case: int, lead: str, file_name: str) -> ValueError:
+    return ValueError(
+        f"expected at least {MIN_CASE} init times with a target {lead} later in the {part} part of {file_name!r}, got {n_case}; bring a longer "
+        "period, or a shorter lead time"
+    )
 
 
 def _constants(file: xr.Dataset, target: xr.DataArray, file_name: str) -> dict[str, np.ndarray]:
@@ -165,8 +178,11 @@ def _constants(file: xr.Dataset, target: xr.DataArray, file_name: str) -> dict[s
     latitude, longitude = target["latitude"].values, target["longitude"].values
     constants = {}
     for ours, others in CONSTANTS.items():
-        stored = next((file[other] for other in others if other in file.data_vars), None)
-        if stored is None or set(stored.dims) != {"latitude", "longitude"} or stored.size != latitude.size * longitude.size:
+        name = next((other for other in others if other in file.data_vars), None)
+        if name is None:
+            continue
+        stored = places_on_axes(rename_axes(with_coordinates(file, name)))[0][name].squeeze()
+        if set(stored.dims) != {"latitude", "longitude"} or stored.size != latitude.size * longitude.size or stored.dtype.kind not in "iuf":
             continue
         field = read_values(stored, file_name).transpose("latitude", "longitude")
         field = field.assign_coords(longitude=(field["longitude"] - longitude[0]) % 360).sortby(["latitude", "longitude"])
