@@ -29,7 +29,8 @@ def standard_dataset(dataset: xr.Dataset, member: str | None, file: str) -> tupl
     notes: list[str] = []
     if member is not None:
         dataset = _with_member(dataset, member, file)
-    dataset = _with_one_dimension(_with_coordinates(dataset))
+    strange = [name for name, coordinate in dataset.coords.items() if name in dataset.dims and coordinate.dims != (name,)]
+    dataset = _with_one_dimension(_with_coordinates(dataset.drop_vars(strange)))
     dataset = _with_index_of_dimension(dataset)
     dataset = _with_valid_time(dataset)
     dataset = rename_axes(dataset, NAMES, dimensions_only=True)

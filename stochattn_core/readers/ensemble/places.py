@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from stochattn_core.readers.door.units import CONVERSIONS, convert, standard_unit
-from stochattn_core.readers.ensemble.times import lead_durations
+from stochattn_core.readers.ensemble.times import is_duration, lead_durations
 
 ROUNDING = 1e-4  # of a degree or of a level: float32 holds 360 to 3e-5
 
@@ -37,7 +37,7 @@ def places_of(forecast: xr.DataArray, target: xr.DataArray, axis: str, files: tu
                 f"expected as many {axis} in forecast and target, got {n} in {files[0]!r} and {n_target} in {files[1]!r}; align the two"
             )
         return np.arange(n)
-    if axis == "lead_time":
+    if axis == "lead_time" and is_duration(forecast[axis]) and is_duration(target[axis]):
         wanted, there = (lead_durations(array[axis], file) for array, file in zip((forecast, target), files, strict=True))
     else:
         wanted, there = _comparable(forecast[axis], target[axis])

@@ -63,13 +63,18 @@ def lead_durations(lead: xr.DataArray, file: str) -> np.ndarray:
     if lead.dtype.kind == "m":
         return np.asarray(lead.values.astype("timedelta64[ns]"))
     units = standard_unit(_lead_unit(lead))
-    if CONVERSIONS.get(units, ("",))[0] != "duration" or lead.dtype.kind not in "iuf":
+    if not is_duration(lead):
         raise ValueError(
             f"expected lead times with a unit of time in {file!r}, got the unit {_lead_unit(lead)!r}; "
             "write the attribute units='hours' on lead_time, or add a coordinate valid_time"
         )
     seconds = convert(lead.values.astype(np.float64), units, "s")
     return np.asarray((seconds * 1e9).round().astype("timedelta64[ns]"))
+
+
+def is_duration(lead: xr.DataArray) -> bool:
+    """Are these lead times durations, or numbers with a unit of time?"""
+    return lead.dtype.kind == "m" or (lead.dtype.kind in "iuf" and CONVERSIONS.get(standard_unit(_lead_unit(lead)), ("",))[0] == "duration")
 
 
 def lead_numbers(array: xr.DataArray) -> tuple[tuple[int, ...], str]:
@@ -80,7 +85,7 @@ def lead_numbers(array: xr.DataArray) -> tuple[tuple[int, ...], str]:
     if lead.ndim > 1 or lead.dtype.kind not in "iufm":
         return (), ""
     unit = _lead_unit(lead)
-    if "step" not in lead.attrs and (lead.dtype.kind == "m" or CONVERSIONS.get(standard_unit(unit), ("",))[0] == "duration"):
+    if "step" not in lead.attrs and is_duration(lead):
         durations = np.atleast_1d(lead_durations(lead, ""))
         for short, length in (("h", np.timedelta64(1, "h")), ("min", np.timedelta64(1, "m")), ("s", np.timedelta64(1, "s"))):
             if np.all(durations % length == np.timedelta64(0)):
