@@ -9,19 +9,19 @@ import pandas as pd
 import xarray as xr
 
 from stochattn_core.readers.door.units import CONVERSIONS, convert, standard_unit
-from stochattn_core.readers.ensemble.axes import _is_time
+from stochattn_core.readers.ensemble.axes import holds_dates
 
 MONTHS = ("month", "months", "mon")
 
 
 def time_axes(array: xr.DataArray) -> tuple[str, ...]:
     """Return the dimensions of an array along which time runs: dates of any calendar, and lead times."""
-    return tuple(str(dim) for dim in array.dims if dim == "lead_time" or (dim in array.coords and _is_time(array[dim])))
+    return tuple(str(dim) for dim in array.dims if dim == "lead_time" or (dim in array.coords and holds_dates(array[dim])))
 
 
 def is_time(array: xr.DataArray, dim: str) -> bool:
     """Are the values of this dimension dates?"""
-    return dim in array.coords and _is_time(array[dim])
+    return dim in array.coords and holds_dates(array[dim])
 
 
 def valid_times(array: xr.DataArray, file: str) -> xr.DataArray | None:
@@ -30,7 +30,7 @@ def valid_times(array: xr.DataArray, file: str) -> xr.DataArray | None:
     The valid time of the file is used where it has one; else init time plus lead time; else the only time axis.
     ValueError where lead times have to be added and their unit is not known.
     """
-    if "valid_time" in array.coords and _is_time(array["valid_time"]):
+    if "valid_time" in array.coords and holds_dates(array["valid_time"]):
         return array["valid_time"]
     axes = [axis for axis in time_axes(array) if axis != "lead_time"]
     if len(axes) > 1:
@@ -38,7 +38,7 @@ def valid_times(array: xr.DataArray, file: str) -> xr.DataArray | None:
     start = (
         array[axes[0]]
         if axes
-        else next((array[name] for name in ("init_time", "time") if name in array.coords and _is_time(array[name])), None)
+        else next((array[name] for name in ("init_time", "time") if name in array.coords and holds_dates(array[name])), None)
     )
     if start is None or "lead_time" not in array.coords:
         return start
