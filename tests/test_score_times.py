@@ -245,3 +245,13 @@ def test_times_that_miss_each_other_are_refused_and_shifted_ones_scored():
     assert agree(
         score(data[["forecast"]], data[["target"]].assign_coords(init_time=DAYS + 12 * HOURS - 12 * HOURS))[0], on_map(members, target)
     )
+
+
+def test_a_unit_of_lead_times_that_is_not_known_is_no_matter_within_one_file():
+    members, target = numbers(shape=(12, 3))
+    leads = ("lead_time", [1, 2, 3], {"step": "year"})
+    data = xr.Dataset(
+        {"forecast": (("member", "init_time", "lead_time"), members), "target": (("init_time", "lead_time"), target)},
+        {"init_time": DAYS, "lead_time": leads},
+    )
+    assert agree(score(data)[0], expected(members, target)) and read_ensemble(stored(data)).lead_unit == "year"

@@ -38,8 +38,14 @@ def _run(options: argparse.Namespace) -> Answer:
 def score_text(values: Mapping[str, float | int], units: str) -> str:
     """Return one line a score, without those of a climatology, and the units of the target. A ratio such as 0/0 is "not defined"."""
     known = {name: value for name, value in values.items() if math.isfinite(value) or name not in OF_CLIMATOLOGY}
-    lines = [f"{name:<28} {f'{value:.6g}' if math.isfinite(value) else 'not defined'}" for name, value in known.items()]
+    lines = [f"{name:<28} {_number(value)}" for name, value in known.items()]
     return "\n".join([*lines, *([f"units: {units}"] if units else [])])
+
+
+def _number(value: float | int) -> str:
+    if isinstance(value, int):
+        return str(value)
+    return f"{value:.6g}" if math.isfinite(value) else "not defined"
 
 
 SCORE = Command(

@@ -20,14 +20,13 @@ class Aligned:
 
     forecast: (member, case, *event).   target: (case, *event), with `member` in front where it is repeated; (time, *event without lead_time)
     where place is given.   place: (case,) or (case, lead_time), the position of each valid time in the target, -1 where it has none.
-    dims: the names of (case, *event).   valid: the valid times, (case,) or (case, lead_time), None where there are no dates.
+    dims: the names of (case, *event).
     """
 
     forecast: xr.DataArray
     target: xr.DataArray
     place: np.ndarray | None
     dims: tuple[str, ...]
-    valid: np.ndarray | None
 
 
 def align(forecast: xr.DataArray, target: xr.DataArray, files: tuple[str, str], *, same_file: bool) -> tuple[Aligned, list[str]]:
@@ -37,6 +36,12 @@ def align(forecast: xr.DataArray, target: xr.DataArray, files: tuple[str, str], 
     differ, and where they have no valid time in common.
     """
     notes: list[str] = []
+    for array, file in zip((forecast, target), files, strict=True):
+        empty = [str(dim) for dim, n in array.sizes.items() if n == 0]
+        if empty:
+            raise ValueError(
+                f"expected values along {empty[0]} of {array.name!r} in {file!r}, got an axis of length 0; write the file again"
+            )
     if forecast.sizes["member"] < 2:
         raise ValueError(f"expected at least 2 members in {files[0]!r}, got {forecast.sizes['member']}; an ensemble score needs two")
     forecast, case = _with_cases(forecast, target)
@@ -47,7 +52,7 @@ def align(forecast: xr.DataArray, target: xr.DataArray, files: tuple[str, str], 
     )
     axes, target_axes = time_axes(forecast), time_axes(target)
     alike = set(axes) == set(target_axes)
-    valid = valid_times(forecast, files[0]) if axes or not same_file else None
+    valid = None if same_file and alike else valid_times(forecast, files[0])
     joined = valid is not None and not (alike and (same_file or len(axes) == 2))
     joined = joined and (bool(target_axes) or (not same_file and valid_times(target, files[1]) is not None))
     if not joined and case not in target.dims and forecast.sizes[case] == 1:
@@ -76,11 +81,7 @@ def align(forecast: xr.DataArray, target: xr.DataArray, files: tuple[str, str], 
         target = take(target, case, places_of(forecast, target, case, files))
     in_front = ("member",) if "member" in target.dims else ()
     forecast, target = forecast.transpose("member", case, *event), target.transpose(*in_front, time_dim, *target_dims)
-    times = None
-    if valid is not None:
-        selected = valid_times(forecast, files[0])
-        times = None if selected is None else selected.transpose(*(dim for dim in (case, *event) if dim in selected.dims)).values
-    return Aligned(forecast, target, place, (case, *event), times), notes
+    return Aligned(forecast, target, place, (case, *event)), notes
 
 
 def _with_cases(forecast: xr.DataArray, target: xr.DataArray) -> tuple[xr.DataArray, str]:

@@ -29,7 +29,8 @@ def standard_dataset(dataset: xr.Dataset, member: str | None, file: str) -> tupl
     notes: list[str] = []
     if member is not None:
         dataset = _with_member(dataset, member, file)
-    dataset = _with_one_dimension(_with_coordinates(dataset))
+    strange = [name for name, coordinate in dataset.coords.items() if name in dataset.dims and coordinate.dims != (name,)]
+    dataset = _with_one_dimension(_with_coordinates(dataset.drop_vars(strange)))
     dataset = _with_index_of_dimension(dataset)
     dataset = _with_valid_time(dataset)
     dataset = rename_axes(dataset, NAMES, dimensions_only=True)
@@ -84,11 +85,11 @@ def _with_index_of_dimension(dataset: xr.Dataset) -> xr.Dataset:
             axis = "latitude" if dim.lower() == "y" else "longitude"
             dataset = dataset if axis in dataset.variables else dataset.rename({dim: axis})
             continue
-        if dim in dataset.coords and (dim.lower() in ALL_NAMES or _is_time(dataset[dim])):
+        if dim in dataset.coords and (dim.lower() in ALL_NAMES or holds_dates(dataset[dim])):
             continue
         along = [str(name) for name, coordinate in dataset.coords.items() if coordinate.dims == (dim,)]
         lats, lons = ([name for name in along if _is_axis(dataset, name, axis)] for axis in PLACES)
-        times = [name for name in along if _is_time(dataset[name])]
+        times = [name for name in along if holds_dates(dataset[name])]
         if bool(lats) != bool(lons):  # a list of stations has both on one dimension, which is then no axis of either
             dataset = dataset.swap_dims({dim: (lats or lons)[0]})
         elif times and not lats:
@@ -116,7 +117,7 @@ def _is_axis(dataset: xr.Dataset, name: str, axis: str) -> bool:
     )
 
 
-def _is_time(array: xr.DataArray) -> bool:
+def holds_dates(array: xr.DataArray) -> bool:
     """Is this a coordinate of dates, of any calendar?"""
     return array.dtype.kind == "M" or (array.dtype.kind == "O" and array.size > 0 and hasattr(array.values.flat[0], "calendar"))
 
@@ -129,7 +130,7 @@ def _with_valid_time(dataset: xr.Dataset) -> xr.Dataset:
     if named:
         return dataset.rename({named[0]: "valid_time"})
     time = next((name for name in dataset.coords if str(name).lower() == "time"), None)
-    if time is None or not _is_time(dataset[time]) or dataset[time].attrs.get("standard_name") == "forecast_reference_time":
+    if time is None or not holds_dates(dataset[time]) or dataset[time].attrs.get("standard_name") == "forecast_reference_time":
         return dataset
     inits = [
         name

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import numpy as np
 import xarray as xr
 
@@ -9,7 +11,7 @@ from stochattn_core.readers.door.fill_values import is_fill_value
 from stochattn_core.readers.door.units import standard_unit
 from stochattn_core.readers.ensemble.axes import standard_dataset
 from stochattn_core.readers.ensemble.pair import EnsemblePair, open_pair
-from stochattn_core.readers.ensemble.times import date_text, period_text
+from stochattn_core.readers.ensemble.times import date_text, period_text, valid_times
 from stochattn_core.readers.ensemble.variables import numeric_variables
 from stochattn_core.readers.grid_file import PathOrFile, open_grid, read_values
 from stochattn_core.readers.look import Look, LookColumn
@@ -98,8 +100,10 @@ def _facts(pair: EnsemblePair) -> tuple[tuple[str, str], ...]:
                 " and ".join(date_text(each)[:16].replace("T", " ") for each in (pair.index.min(), pair.index.max())),
             )
         )
-    if aligned.valid is not None and aligned.valid.size:
-        facts.append(("valid period", period_text(aligned.valid)))
+    with suppress(ValueError):  # lead times of a unit that is not known have no valid time, and none is needed within one file
+        valid = valid_times(aligned.forecast, files[0])
+        if valid is not None:
+            facts.append(("valid period", period_text(valid.values)))
     if pair.lead_time:
         facts.append(("lead times", f"{_some(pair.lead_time)} {pair.lead_unit}".strip()))
     for axis in ("latitude", "longitude"):

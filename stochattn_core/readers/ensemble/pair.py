@@ -91,7 +91,7 @@ class EnsemblePair:
                 f"only the {stated} states its units ({reader.units or reader.target_units}), so nothing is converted: the mean of the forecast is "
                 f"{forecast:.6g}, that of the target {target:.6g}; write the units of the {other} into its file if they differ"
             )
-        elif abs(forecast - target) > FAR * max(reader.counts.deviation, 1e-12 * abs(target)):
+        elif 0 < FAR * reader.counts.deviation < abs(forecast - target):
             notes.append(
                 f"the mean of the forecast is {forecast:.6g} and that of the target {target:.6g}, more than {FAR} standard deviations of the target "
                 "apart; check that both are the same quantity in the same units"

@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from stochattn_core.readers.door.units import CONVERSIONS, convert, standard_unit
-from stochattn_core.readers.ensemble.times import lead_durations, unit_of_lead
+from stochattn_core.readers.ensemble.times import is_duration, lead_durations
 
 ROUNDING = 1e-4  # of a degree or of a level: float32 holds 360 to 3e-5
 
@@ -37,7 +37,7 @@ def places_of(forecast: xr.DataArray, target: xr.DataArray, axis: str, files: tu
                 f"expected as many {axis} in forecast and target, got {n} in {files[0]!r} and {n_target} in {files[1]!r}; align the two"
             )
         return np.arange(n)
-    if axis == "lead_time" and not _are_plain_leads(forecast[axis], target[axis]):
+    if axis == "lead_time" and is_duration(forecast[axis]) and is_duration(target[axis]):
         wanted, there = (lead_durations(array[axis], file) for array, file in zip((forecast, target), files, strict=True))
     else:
         wanted, there = _comparable(forecast[axis], target[axis])
@@ -60,11 +60,6 @@ def places_of(forecast: xr.DataArray, target: xr.DataArray, axis: str, files: tu
             f"{_range(target[axis])} in {files[1]!r}; put both on the same grid"
         )
     return place
-
-
-def _are_plain_leads(first: xr.DataArray, second: xr.DataArray) -> bool:
-    """Are both lead times numbers of one unit, so that they can be compared whatever the unit is, a month for instance?"""
-    return first.dtype.kind in "iuf" and second.dtype.kind in "iuf" and unit_of_lead(first) == unit_of_lead(second)
 
 
 def take(array: xr.DataArray, axis: str, positions: np.ndarray) -> xr.DataArray:

@@ -9,19 +9,19 @@ import pandas as pd
 import xarray as xr
 
 from stochattn_core.readers.door.units import CONVERSIONS, convert, standard_unit
-from stochattn_core.readers.ensemble.axes import _is_time
+from stochattn_core.readers.ensemble.axes import holds_dates
 
 MONTHS = ("month", "months", "mon")
 
 
 def time_axes(array: xr.DataArray) -> tuple[str, ...]:
     """Return the dimensions of an array along which time runs: dates of any calendar, and lead times."""
-    return tuple(str(dim) for dim in array.dims if dim == "lead_time" or (dim in array.coords and _is_time(array[dim])))
+    return tuple(str(dim) for dim in array.dims if dim == "lead_time" or (dim in array.coords and holds_dates(array[dim])))
 
 
 def is_time(array: xr.DataArray, dim: str) -> bool:
     """Are the values of this dimension dates?"""
-    return dim in array.coords and _is_time(array[dim])
+    return dim in array.coords and holds_dates(array[dim])
 
 
 def valid_times(array: xr.DataArray, file: str) -> xr.DataArray | None:
@@ -30,7 +30,7 @@ def valid_times(array: xr.DataArray, file: str) -> xr.DataArray | None:
     The valid time of the file is used where it has one; else init time plus lead time; else the only time axis.
     ValueError where lead times have to be added and their unit is not known.
     """
-    if "valid_time" in array.coords and _is_time(array["valid_time"]):
+    if "valid_time" in array.coords and holds_dates(array["valid_time"]):
         return array["valid_time"]
     axes = [axis for axis in time_axes(array) if axis != "lead_time"]
     if len(axes) > 1:
@@ -38,13 +38,13 @@ def valid_times(array: xr.DataArray, file: str) -> xr.DataArray | None:
     start = (
         array[axes[0]]
         if axes
-        else next((array[name] for name in ("init_time", "time") if name in array.coords and _is_time(array[name])), None)
+        else next((array[name] for name in ("init_time", "time") if name in array.coords and holds_dates(array[name])), None)
     )
     if start is None or "lead_time" not in array.coords:
         return start
     lead = array["lead_time"]
     start = xr.DataArray(start.values, dims=start.dims)
-    if start.dtype.kind == "M" and lead.dtype.kind in "iu" and standard_unit(unit_of_lead(lead)).lower() in MONTHS:
+    if start.dtype.kind == "M" and lead.dtype.kind in "iu" and standard_unit(_lead_unit(lead)).lower() in MONTHS:
         start, months = xr.broadcast(start, xr.DataArray(lead.values, dims=lead.dims))
         first = start.values.astype("datetime64[M]")
         return xr.DataArray(first + months.values.astype("timedelta64[M]") + (start.values - first), dims=start.dims)
@@ -62,14 +62,19 @@ def lead_durations(lead: xr.DataArray, file: str) -> np.ndarray:
     """Return lead times as timedelta64[ns]. ValueError where they are numbers without a unit of time."""
     if lead.dtype.kind == "m":
         return np.asarray(lead.values.astype("timedelta64[ns]"))
-    units = standard_unit(unit_of_lead(lead))
-    if CONVERSIONS.get(units, ("",))[0] != "duration" or lead.dtype.kind not in "iuf":
+    units = standard_unit(_lead_unit(lead))
+    if not is_duration(lead):
         raise ValueError(
-            f"expected lead times with a unit of time in {file!r}, got the unit {unit_of_lead(lead)!r}; "
+            f"expected lead times with a unit of time in {file!r}, got the unit {_lead_unit(lead)!r}; "
             "write the attribute units='hours' on lead_time, or add a coordinate valid_time"
         )
     seconds = convert(lead.values.astype(np.float64), units, "s")
     return np.asarray((seconds * 1e9).round().astype("timedelta64[ns]"))
+
+
+def is_duration(lead: xr.DataArray) -> bool:
+    """Are these lead times durations, or numbers with a unit of time?"""
+    return lead.dtype.kind == "m" or (lead.dtype.kind in "iuf" and CONVERSIONS.get(standard_unit(_lead_unit(lead)), ("",))[0] == "duration")
 
 
 def lead_numbers(array: xr.DataArray) -> tuple[tuple[int, ...], str]:
@@ -79,8 +84,8 @@ def lead_numbers(array: xr.DataArray) -> tuple[tuple[int, ...], str]:
     lead = array["lead_time"]
     if lead.ndim > 1 or lead.dtype.kind not in "iufm":
         return (), ""
-    unit = unit_of_lead(lead)
-    if "step" not in lead.attrs and (lead.dtype.kind == "m" or CONVERSIONS.get(standard_unit(unit), ("",))[0] == "duration"):
+    unit = _lead_unit(lead)
+    if "step" not in lead.attrs and is_duration(lead):
         durations = np.atleast_1d(lead_durations(lead, ""))
         for short, length in (("h", np.timedelta64(1, "h")), ("min", np.timedelta64(1, "m")), ("s", np.timedelta64(1, "s"))):
             if np.all(durations % length == np.timedelta64(0)):
@@ -88,8 +93,7 @@ def lead_numbers(array: xr.DataArray) -> tuple[tuple[int, ...], str]:
     return tuple(np.atleast_1d(lead.values).tolist()), unit
 
 
-def unit_of_lead(lead: xr.DataArray) -> str:
-    """Return the unit of lead times as the file says it, "" where it says none."""
+def _lead_unit(lead: xr.DataArray) -> str:
     return str(lead.attrs.get("units") or lead.attrs.get("step") or lead.encoding.get("units") or "")
 
 
