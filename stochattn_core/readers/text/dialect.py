@@ -13,7 +13,7 @@ from io import BufferedIOBase
 
 from stochattn_core.readers.file_kinds import is_web_page, kind_of
 from stochattn_core.readers.text.fields import kind_of_field
-from stochattn_core.readers.text.header import Header, header_of
+from stochattn_core.readers.text.header import Header, first_of_table, header_of
 from stochattn_core.readers.text.numbers import looks_like_number
 
 BLOCK = 1 << 20  # bytes read at a time
@@ -33,10 +33,14 @@ class Record:
 
 @dataclass(frozen=True)
 class Dialect:
-    """Where a table begins and how its fields are separated. rows: the first rows below the header."""
+    """Where a table begins and how its fields are separated.
+
+    start: characters of the text before the first row.   rows: the first rows below the header.
+    """
 
     separator: str
     header: Header
+    start: int
     rows: tuple[tuple[str, ...], ...]
     notes: tuple[str, ...]
 
@@ -70,9 +74,10 @@ def encoding_and_lines(data: BufferedIOBase, head: bytes) -> tuple[str, int]:
         text = data.read().decode("utf-16", errors="replace")
         return "utf-16", text.count("\n") + (not text.endswith("\n"))
     decoder, encoding, last = codecs.getincrementaldecoder("utf-8")(), "utf-8-sig", b"\n"
-    n_line = n_return = 0
+    n_line = 0
     while block := data.read(BLOCK):
-        n_line, n_return, last = n_line + block.count(b"\n"), n_return + block.count(b"\r"), block[-1:]
+        n_line += block.count(b"\n") + block.count(b"\r") - block.count(b"\r\n") - (last == b"\r" and block[:1] == b"\n")
+        last = block[-1:]
         if encoding == "utf-8-sig":
             try:
                 decoder.decode(block)
@@ -80,8 +85,6 @@ def encoding_and_lines(data: BufferedIOBase, head: bytes) -> tuple[str, int]:
                 encoding = "cp1252"
         if encoding == "cp1252" and any(byte in block for byte in (b"\x81", b"\x8d", b"\x8f", b"\x90", b"\x9d")):
             encoding = "latin-1"
-    if not n_line:  # lines that end as on old Macintoshes
-        n_line = n_return
     return encoding, n_line + (last not in (b"\n", b"\r"))
 
 
@@ -91,27 +94,28 @@ def dialect_of(text: str, is_whole: bool, name: str, has_header: bool | None = N
     text: the first lines, whole ones.   is_whole: is this the whole file?   has_header: None to find out.
     ValueError where there is nothing but blank lines.
     """
-    lines = text.splitlines()
+    lines = re.split(r"(?<=\n)|(?<=\r)(?!\n)", text)  # as csv and pandas cut them; str.splitlines knows more ends of a line
     if not any(line.strip() for line in lines):
         raise ValueError(f"expected a header line and rows of numbers, {name!r} holds blank lines only; export the table again")
     first, comments = _begin(lines)
     hint = HINT.match(lines[first]) if first < len(lines) else None
     if hint:
         first += 1
-    body = "\n".join(lines[first:])
+    body = "".join(lines[first:])
     separators = (hint[1],) if hint else SEPARATORS
     read = {separator: _records(body, separator, first, is_whole) for separator in separators}
     separator = hint[1] if hint else _best(read)
     records = read[separator]
     if not records:
         raise ValueError(
-            f"expected a header line and rows of numbers, {name!r} holds {len(comments)} comments only; export the table again"
+            f"expected a header line and rows of numbers, found none in {name!r}; look for a quotation mark without its partner, or export "
+            "the table again"
         )
     width = Counter(len(record.fields) for record in records).most_common(1)[0][0] if separator else 1
-    start = _first_of_table(records, width)
+    start = first_of_table([record.fields for record in records], width)
     notes = []
-    commented = _commented_header(comments, separator, width, records[start:], has_header)
-    skipped = start + len(comments) - (commented is not None)
+    commented = _commented_header(comments, separator, width, records[start:], has_header) if start == 0 else None
+    skipped = (records[start].line - records[0].line if start else 0) + len(comments) - (commented is not None)
     if skipped:
         lines_are = "line is" if skipped == 1 else "lines are"
         notes.append(
@@ -120,7 +124,7 @@ def dialect_of(text: str, is_whole: bool, name: str, has_header: bool | None = N
     records = records[start:]
     header = header_of([record.fields for record in records], [record.line for record in records], commented, has_header, name)
     rows = tuple(record.fields for record in records if record.line >= header.line)
-    return Dialect(separator, header, rows, (*notes, *header.notes))
+    return Dialect(separator, header, sum(map(len, lines[: header.line - 1])), rows, (*notes, *header.notes))
 
 
 def _begin(lines: Sequence[str]) -> tuple[int, list[str]]:
@@ -139,7 +143,7 @@ def _records(body: str, separator: str, before: int, is_whole: bool) -> list[Rec
     records: list[Record] = []
     try:
         if separator == r"\s+":
-            lines = enumerate(body.split("\n"), before + 1)
+            lines = enumerate(re.split(r"\r\n|\n|\r", body), before + 1)
             records = [Record(number, _split(line)) for number, line in lines if line.strip()][: RECORDS + 1]
         else:
             reader, line = csv.reader(io.StringIO(body, newline=""), delimiter=separator, skipinitialspace=separator not in " \t"), 0
@@ -174,33 +178,36 @@ def _best(read: dict[str, list[Record]]) -> str:
         if width < 2 or share <= 0.5:
             continue
         fields = [field for record in records[1:] if len(record.fields) == width for field in record.fields]
-        messy = sum(kind_of_field(field) == "text" and any(other in field for other in ",;\t|" if other != separator) for field in fields)
-        has_names = len(records[0].fields) in (width, width - 1)  # a header fits its rows
+        messy = sum(kind_of_field(field) == "text" and _is_cut_wrong(field, separator) for field in fields)
+        n_name = len(records[0].fields)
+        has_names = 2 if n_name == width else int(n_name == width - 1)  # a header fits its rows
         score = (round(share, 1), -round(messy / max(len(fields), 1), 1), has_names, -rank)
         if not best_score or score > best_score:
             best, best_score = separator, score
     return best
 
 
-def _first_of_table(records: Sequence[Record], width: int) -> int:
-    """Return the place of the first record of the table: the first as wide as most, or one field narrower right before such a one."""
-    for place, record in enumerate(records):
-        n_field = len(record.fields)
-        if n_field == width or (n_field == width + 1 and not record.fields[-1].strip()):
-            return place
-        below = records[place + 1].fields if place + 1 < len(records) else ()
-        names_rows = len(below) == width and n_field == width - 1
-        if names_rows and any(map(looks_like_number, below)) and not any(map(looks_like_number, record.fields)):
-            return place
-    return 0
+def _is_cut_wrong(field: str, separator: str) -> bool:
+    """Does a text hold another separator, or several numbers between spaces?"""
+    if any(other in field for other in ",;\t|" if other != separator):
+        return True
+    return separator != r"\s+" and sum(map(looks_like_number, field.split())) > 2
 
 
 def _commented_header(
     comments: Sequence[str], separator: str, width: int, records: Sequence[Record], has_header: bool | None
 ) -> tuple[str, ...] | None:
-    """Return the names in the last comment, where it has one for each column and the first record is no header itself."""
+    """Return the names in the last comments, where one has a name for each column and the first record is no header itself.
+
+    Of two such comments below one another, the second holds units.
+    """
     if not comments or has_header is False or not any(looks_like_number(field) for field in records[0].fields):
         return None
-    text = COMMENT.sub("", comments[-1], count=1).strip()
-    fields = _split(text) if separator == r"\s+" else next(csv.reader([text], delimiter=separator, skipinitialspace=True), [])
-    return tuple(fields) if len(fields) == width and not any(map(looks_like_number, fields)) else None
+    found = None
+    for comment in comments[:-3:-1]:
+        text = COMMENT.sub("", comment, count=1).strip()
+        fields = _split(text) if separator == r"\s+" else next(csv.reader([text], delimiter=separator, skipinitialspace=True), [])
+        if len(fields) != width or any(map(looks_like_number, fields)):
+            break
+        found = tuple(fields)
+    return found

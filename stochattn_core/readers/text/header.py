@@ -12,7 +12,12 @@ from stochattn_core.readers.text.fields import kind_of_field, kind_of_fields
 from stochattn_core.readers.text.numbers import PLAIN, bare, number_of
 
 ROW_NAMES = "row names"
-MOST_UNIT_LINES = 3
+OF_ROWS = ("id", "index", "row", "no", "nr", "count")  # names of a column that counts the rows
+_UNITS = re.compile(
+    r"[\[(].{0,20}[\])]|-|%|\u00b0.{0,3}|\W+|(deg|\u00b0)?\s?[CFK]|deg\w*|[kMmcnu\u00b5]?(m|g|s|l|A|V|W|J|Pa|Hz|bar|ppm|ppb|ppmv?)|[a-z\u00b5]+[/^*]\S+|"
+    r"h?Pa|kWh?|MWh?|UTC|TS|RN|Avg|Smp|Tot|Max|Min|yr|mo|dy|hr|mn|sec|volts?|watts?|units?|none|\w{1,4}[-^]\d\S*|yyyy\S*|dd\S*|hh\S*|n/a|text|numeric|float|int|string|num",
+    re.IGNORECASE,
+)
 _UNIT = re.compile(r".*[\[(]\s*([^\])]{1,16}?)\s*[\])]\s*$")
 
 
@@ -68,12 +73,14 @@ def header_of(
         )
     if not rows:
         return Header(unique(first), lines[0] + 1, _units(first, ()))
-    unit_lines = _unit_lines(rows)
+    unit_lines = (_first_row(rows, width) or 0) if is_found_out else 0
     line = lines[1 + unit_lines] if 1 + unit_lines < len(lines) else lines[-1] + 1
     if unit_lines:
         example = next(field for field in rows[0] if field.strip())
+        lines_are = "the line" if unit_lines == 1 else f"{unit_lines} lines"
         notes.append(
-            f"{'line' if unit_lines == 1 else 'lines'} below the header with texts such as {example!r} are taken as units and skipped"
+            f"{lines_are} below the header with texts such as {example!r} {'is' if unit_lines == 1 else 'are'} taken as units and skipped, because no "
+            "value stands there; --header keeps all lines"
         )
     row_names = joined = False
     names, extra = list(first), 0
@@ -82,7 +89,7 @@ def header_of(
             extra = 1  # every row ends with a separator
         elif _is_date_and_time(rows, width):
             joined = True
-        elif not _are_row_names([row[0] for row in rows if len(row) == width]):
+        elif not _are_row_names([row[0] for row in rows if len(row) == width], first[0]):
             raise ValueError(
                 f"expected a name for each field in the header of {name!r}, it has {len(first)} names and its rows have {width} fields; put quotes around "
                 "texts that hold the separator, or complete the header"
@@ -94,24 +101,89 @@ def header_of(
                 f"the header of {name!r} has {len(first)} names and its rows have {width} fields, as R writes a table with row names: the first "
                 f"field of each row is called {ROW_NAMES!r}"
             )
-    elif len(first) == width + 1 and not first[-1].strip():
-        names = names[:-1]
+    while len(names) > width and not names[-1].strip():
+        names.pop()
     units = _units(names, rows[:1] if unit_lines else ())
     return Header(unique(names), line, units, row_names, joined, extra, tuple(notes))
 
 
+def first_of_table(records: Sequence[Sequence[str]], width: int) -> int:
+    """Return the place of the first record of the table: its header, or the first row where nothing above the rows can be one.
+
+    Above the first row stands what holds no time where the rows have times, or no number where they have numbers. The last such record that
+    has a name for each column is the header, or the one above it where the last one holds units.   width: fields of most records.
+    """
+    first_row = _first_row(records, width)
+    if first_row is None:
+        return next((place for place, record in enumerate(records) if len(record) == width), 0)
+    above = [place for place in range(first_row) if _can_be_names(records[place], width)]
+    if not above:
+        return first_row
+    place = above[-1]
+    while _are_units(records[place]) and place - 1 in above and _are_only_names(records[place - 1], width):
+        place -= 1
+    return place
+
+
+def _first_row(records: Sequence[Sequence[str]], width: int) -> int | None:
+    """Return the place of the first record that is a row; None where the columns hold texts alone."""
+    rows = [record for record in records if len(record) == width]
+    later = rows[len(rows) // 3 :]
+    kinds = [kind_of_fields([row[place] for row in later]) for place in range(width)]
+    of_times = [place for place, kind in enumerate(kinds) if kind == "times"]
+    of_numbers = [place for place, kind in enumerate(kinds) if kind == "numbers"]
+    if not of_times and not of_numbers:
+        return None
+    for place, record in enumerate(records):
+        if len(record) != width:
+            continue
+        if of_times:
+            if any(kind_of_field(record[column]) == "times" for column in of_times):
+                return place
+            continue
+        fields = [kind_of_field(record[column]) for column in of_numbers]
+        if fields.count("numbers") > fields.count("text"):
+            return place
+    return None
+
+
+def _can_be_names(record: Sequence[str], width: int) -> bool:
+    """Can this record be a header? It has a text for each column, for all but the first (R's row names), or for more (cells without values)."""
+    fields = [field.strip() for field in record]
+    while len(fields) > width and not fields[-1]:
+        fields.pop()
+    if len(fields) < max(width - 1, 1):
+        return False
+    named = fields[1:] if not fields[0] else fields
+    return all(named) and len(set(named)) > len(named) / 2 and not all(kind_of_field(field) in ("numbers", "missing") for field in named)
+
+
+def _are_only_names(record: Sequence[str], width: int) -> bool:
+    """Does a record have a different text for each column and no number?"""
+    return len(record) == width == len(set(record)) and all(kind_of_field(field) == "text" for field in record if field.strip())
+
+
+def _are_units(record: Sequence[str]) -> bool:
+    """Do most fields of a record look like units, or like the kinds of values that loggers write under the names?"""
+    filled = [field.strip() for field in record if field.strip()]
+    return sum(_UNITS.fullmatch(field) is not None for field in filled) > len(filled) / 2
+
+
 def _is_header(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
-    """Is the first record a header? It is where a column of numbers or times has something else on top."""
+    """Is the first record a header? It is where a column of numbers or times has something else on top, and no column of times has a time."""
     if not rows:
         return any(kind_of_field(field) == "text" for field in first)
-    is_like = repeats = 0
+    is_like = repeats = is_other = 0
     for place, field in enumerate(first):
         fields = [row[place] for row in rows]
         usual, kind = kind_of_fields(fields), kind_of_field(field)
-        if usual in ("numbers", "times") and kind == "text":
-            return True
+        if usual == kind == "times":
+            return False
+        is_other += usual in ("numbers", "times") and kind == "text"
         is_like += usual in ("numbers", "times") and kind == usual
         repeats += usual == "text" and field in fields
+    if is_other:
+        return True
     if not is_like:
         return not repeats
     return _counts_up(first) and not _counts_up(rows[0])
@@ -130,30 +202,14 @@ def _counts_up(fields: Sequence[str]) -> bool:
     )
 
 
-def _unit_lines(rows: Sequence[Sequence[str]]) -> int:
-    """Return how many rows hold units: texts where all rows below hold numbers."""
-    below = rows[MOST_UNIT_LINES:]
-    if len(below) < 5:
-        return 0
-    width = Counter(len(row) for row in below).most_common(1)[0][0]
-    of_numbers = [place for place in range(width) if kind_of_fields([row[place] for row in below if len(row) == width]) == "numbers"]
-    count = 0
-    for row in rows[:MOST_UNIT_LINES]:
-        if len(row) != width or not of_numbers:
-            break
-        kinds = [kind_of_field(row[place]) if row[place].strip() else "blank" for place in of_numbers]
-        if any(kind in ("numbers", "times", "missing") for kind in kinds) or kinds.count("text") < max(1, len(kinds) / 2):
-            break
-        if len(of_numbers) == 1 and kind_of_fields([row[0] for row in below]) == "times" and kind_of_field(row[0]) == "times":
-            break  # a bad value beside a time, and no line of units
-        count += 1
-    return count
-
-
-def _are_row_names(fields: Sequence[str]) -> bool:
-    """Can these be the names of rows, as R writes them? They are whole numbers or texts, and each occurs once."""
+def _are_row_names(fields: Sequence[str], first_name: str) -> bool:
+    """Can these be the names of rows, as R writes them? They are 1, 2, 3, ... or texts, each once, and the first name is not theirs."""
+    if len(set(fields)) < len(fields):
+        return False
     numbers = [number_of(bare(field)[0], PLAIN) for field in fields]
-    return len(set(fields)) == len(fields) and all(number is None or number == round(number) for number in numbers)
+    if all(number is None for number in numbers):
+        return kind_of_fields(fields) != "times"
+    return first_name.strip().lower() not in OF_ROWS and numbers == [float(count) for count in range(1, len(numbers) + 1)]
 
 
 def _is_date_and_time(rows: Sequence[Sequence[str]], width: int) -> bool:
