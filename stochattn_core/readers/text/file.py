@@ -5,12 +5,12 @@ Every refusal is one ValueError of one sentence: what was expected, what came, w
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
-import os
 import re
+import warnings
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
@@ -22,14 +22,18 @@ import pandas as pd
 
 from stochattn_core.readers.text.choices import FIND_OUT, CsvChoices
 from stochattn_core.readers.text.columns import decimal_of, listed
-from stochattn_core.readers.text.dialect import BLOCK, Dialect, dialect_of, encoding_and_lines, refuse_other_kinds
+from stochattn_core.readers.text.dialect import Dialect, dialect_of, encoding_and_lines, refuse_other_kinds
 from stochattn_core.readers.text.fields import MISSING_FIELDS, kind_of_fields
+from stochattn_core.readers.text.lines import Lines, checked_lines
 from stochattn_core.readers.text.numbers import bare, style_of
+from stochattn_core.readers.text.source import PathOrFile, bytes_of, source_and_name
 
-PathOrFile = str | Path | BinaryIO
 MAX_COLUMN = 5000
 CHUNK = 200_000  # rows in memory at a time
-HEAD = 1 << 16  # bytes from which the table is recognised
+HEAD = 1 << 16  # bytes from which the table is recognised; more where they hold fewer lines than LINES
+MOST_HEAD = 1 << 24
+LINES = 30
+_DATE, _CLOCK, _MORE = "\0date", "\0time of day", "\0more"  # columns of pandas that no file can have
 
 
 class NotNumbers(Exception):
@@ -42,13 +46,20 @@ class NotNumbers(Exception):
 
 @dataclass(frozen=True)
 class CsvFile:
-    """A text table whose format is known. n_row counts its lines without the header.   decimal: the mark that some column certainly has, or ""."""
+    """A text table whose format is known.
+
+    n_row: lines without the header.   offset: bytes before the first row.   has_quotes: False where every line was counted and has a field
+    for each column.   decimal: the mark that some column certainly has, or "".
+    """
 
     name: str
     source: Path | BinaryIO
     encoding: str
     dialect: Dialect
     n_row: int
+    offset: int
+    is_little_endian: bool
+    has_quotes: bool
     choices: CsvChoices
     notes: tuple[str, ...]
 
@@ -93,53 +104,36 @@ class CsvFile:
             return False
         return not reading.reason and not reading.style.thousands and reading.style.decimal == (self.decimal or ".")
 
-    @cached_property
-    def _has_even_lines(self) -> bool:
-        """Do the lines have as many separators as their number demands? Then none of them has too many."""
-        if self.separator not in (",", ";", "\t", "|") or self.encoding == "utf-16":
-            return False
-        separator, n_separator, n_line = self.separator.encode(), 0, 0
-        with _bytes_of(self.source) as data:
-            for _ in range(self.dialect.header.line - 1):
-                data.readline()
-            last = b"\n"
-            while block := data.read(BLOCK):
-                n_separator, n_line, last = n_separator + block.count(separator), n_line + block.count(b"\n"), block[-1:]
-        n_line += last != b"\n"
-        header = self.dialect.header
-        return n_separator == n_line * (len(self.columns) + header.joined + header.extra - 1)
-
     def chunks(self, columns: Sequence[str] | None = None, text: Collection[str] = ()) -> Iterator[pd.DataFrame]:
         """Yield the rows in order, CHUNK at a time, indexed by their line in the file.
 
         columns: these only.   text: more columns to read as text, beside those of `text_columns`. NotNumbers where a column of numbers turns
-        out to hold other fields, or fractions where the first rows had none: a thousands mark may look like a decimal mark.
+        out to hold other fields, or marks where the first rows had none: a thousands mark may look like a decimal mark.
         """
         header, as_text = self.dialect.header, self.text_columns | frozenset(text)
         names = list(self.columns)
-        raw = ["date", "time of day", *names[1:]] if header.joined else [*names]
-        raw += [f"extra {i}" for i in range(header.extra)]
+        raw = [_DATE, _CLOCK, *names[1:]] if header.joined else [*names]
+        raw += [f"\0{i}" for i in range(header.extra)]
         wanted = names if columns is None else list(columns)
-        used = [name for name in raw if name in wanted or (header.joined and names[0] in wanted and name in raw[:2])]
-        if len(used) < len(raw) and not self._has_even_lines:
-            used = raw  # pandas notices a line with too many fields only where it reads all of them
+        used = [name for name in raw if name in wanted or (header.joined and names[0] in wanted and name in (_DATE, _CLOCK))]
         missing = [*MISSING_FIELDS, *self.choices.missing_fields]
         whole = {
-            name
-            for name in wanted
-            if name not in as_text and not any(self.decimal in field for field in self.first_fields[name] if self.decimal)
+            name for name in wanted if name not in as_text and not any(mark in field for mark in ".," for field in self.first_fields[name])
         }
-        with _bytes_of(self.source) as data:
+        with bytes_of(self.source) as data, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a field too many in the first row, which lands in _MORE
+            data.seek(self.offset)
             try:
                 reader = pd.read_csv(
                     data,
                     sep=self.separator,
                     decimal=self.decimal or ".",
-                    encoding=self.encoding,
+                    encoding={"utf-16": "utf-16-le" if self.is_little_endian else "utf-16-be", "utf-8-sig": "utf-8"}.get(
+                        self.encoding, self.encoding
+                    ),
                     header=None,
-                    names=raw,
-                    usecols=None if used == raw else used,
-                    skiprows=header.line - 1,
+                    names=[*raw, _MORE] if self.has_quotes else raw,  # fields that no column has land in the last one
+                    usecols=None if self.has_quotes else used,
                     # pandas is six times slower where it is told that a column is text than where it finds out
                     dtype={
                         name: "str"
@@ -147,7 +141,7 @@ class CsvFile:
                         if name in text or name not in names or (name in as_text and self.kinds[name] not in ("text", "times"))
                     },
                     keep_default_na=False,
-                    na_values={name: [""] if name in as_text or name not in names else missing for name in used},
+                    na_values={name: [""] if name in as_text or name not in names else missing for name in used} | {_MORE: [""]},
                     skipinitialspace=True,
                     index_col=False,
                     chunksize=CHUNK,
@@ -155,13 +149,26 @@ class CsvFile:
                 )
                 for chunk in reader:
                     chunk.index = chunk.index + header.line
+                    self._check_width(chunk)
                     if header.joined and names[0] in wanted:
-                        chunk.insert(0, names[0], chunk.pop("date") + " " + chunk.pop("time of day"))
+                        chunk.insert(0, names[0], chunk.pop(_DATE) + " " + chunk.pop(_CLOCK))
                     chunk = chunk[wanted]
                     self._check_numbers(chunk, as_text, whole)
                     yield chunk
-            except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, csv.Error) as error:
+            except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeError, csv.Error) as error:
+                if isinstance(error, pd.errors.EmptyDataError):
+                    return
                 raise self._bad_line(error) from error
+
+    def _check_width(self, chunk: pd.DataFrame) -> None:
+        """ValueError where a row has more fields than the table has columns."""
+        more = chunk[_MORE].notna() if _MORE in chunk else pd.Series(dtype=bool)
+        if more.any():
+            n = len(self.columns) + self.dialect.header.joined
+            raise ValueError(
+                f"expected {n} fields in every line of {self.name!r}, line {more.index[more][0]} has more; correct it, or put quotes around texts and "
+                f"numbers that hold {self.separator!r}"
+            )
 
     def _check_numbers(self, chunk: pd.DataFrame, as_text: Collection[str], whole: Collection[str]) -> None:
         """Raise NotNumbers for columns of numbers that pandas could not read, or whose first rows were whole numbers and later ones are not."""
@@ -176,7 +183,7 @@ class CsvFile:
                 other.append(name)
             elif name in whole and pd.api.types.is_float_dtype(column):
                 values = column.to_numpy()
-                if np.any(np.isfinite(values) & (values != np.round(values))):
+                if not np.isnan(values).any() or np.any(np.isfinite(values) & (values != np.round(values))):
                     other.append(name)
         if other:
             raise NotNumbers(other)
@@ -213,11 +220,13 @@ def columns_of(path_or_file: PathOrFile, choices: CsvChoices = FIND_OUT) -> tupl
 
 def open_csv(path_or_file: PathOrFile, choices: CsvChoices = FIND_OUT, *, whole: bool = True) -> CsvFile:
     """Find out how the table is written. whole=False reads the first lines only, and n_row then counts these."""
-    source, name = _source_and_name(path_or_file)
-    with _bytes_of(source) as data:
+    source, name = source_and_name(path_or_file)
+    with bytes_of(source) as data:
         head = data.read(HEAD)
         refuse_other_kinds(head, name)
-        is_all = len(head) < HEAD
+        while len(head) < MOST_HEAD and head.count(b"\n") + head.count(b"\r") < LINES and (more := data.read(HEAD)):
+            head += more
+        is_all = not data.read(1)
         data.seek(0)
         encoding, n_line = encoding_and_lines(data if whole else io.BytesIO(_whole_lines(head, is_all)), head)
     text = _whole_lines(head, is_all).decode(encoding, errors="ignore").lstrip("\ufeff")
@@ -229,61 +238,35 @@ def open_csv(path_or_file: PathOrFile, choices: CsvChoices = FIND_OUT, *, whole:
     if encoding in ("cp1252", "latin-1"):
         called = "Windows-1252" if encoding == "cp1252" else encoding
         notes.insert(0, f"the file is not UTF-8 and is read as {called}: check that its letters are right")
-    return CsvFile(name, source, encoding, dialect, max(n_line - dialect.header.line + 1, 0), choices, tuple(notes))
+    is_little_endian = head.startswith(codecs.BOM_UTF16_LE)
+    mark = 2 if encoding == "utf-16" else 3 if head.startswith(codecs.BOM_UTF8) else 0
+    plain = {"utf-8-sig": "utf-8", "utf-16": "utf-16-le"}.get(encoding, encoding)
+    header = dialect.header
+    offset = mark + len(text[: dialect.start].encode(plain))
+    lines = Lines()
+    if whole and encoding != "utf-16":
+        with bytes_of(source) as data:
+            data.seek(offset)
+            lines = checked_lines(data, header.line, dialect.separator, len(columns) + header.joined + header.extra, name)
+    if lines.n_short:
+        notes.append(
+            f"{lines.n_short:,} {'line has' if lines.n_short == 1 else 'lines have'} fewer fields than {name!r} has columns: the last ones are missing there"
+        )
+    return CsvFile(
+        name=name,
+        source=source,
+        encoding=encoding,
+        dialect=dialect,
+        n_row=max(n_line - header.line + 1, 0),
+        offset=offset,
+        is_little_endian=is_little_endian,
+        has_quotes=lines.has_quotes,
+        choices=choices,
+        notes=tuple(notes),
+    )
 
 
 def _whole_lines(head: bytes, is_all: bool) -> bytes:
     """Return the first bytes of a file up to the end of a line; all of them where the first line is longer."""
     end = max(head.rfind(b"\n"), head.rfind(b"\r"))
     return head if is_all or end < 0 else head[: end + 1]
-
-
-def _source_and_name(path_or_file: PathOrFile) -> tuple[Path | BinaryIO, str]:
-    if isinstance(path_or_file, str | Path):
-        path = Path(os.path.expanduser(path_or_file))  # Path.expanduser raises for a user that does not exist
-        if not path.is_file():
-            came = "a folder" if path.is_dir() else "nothing"
-            raise ValueError(f"expected a CSV file at {str(path)!r}, found {came} there; check the path")
-        return path, path.name
-    name = Path(str(getattr(path_or_file, "name", "the file"))).name
-    if isinstance(path_or_file, io.TextIOBase):
-        return io.BytesIO(path_or_file.read().encode()), name
-    if not path_or_file.seekable():
-        return io.BytesIO(path_or_file.read()), name
-    return path_or_file, name
-
-
-@contextmanager
-def _bytes_of(source: Path | BinaryIO) -> Iterator[io.BufferedIOBase]:
-    """Yield the file from its first byte. A file object belongs to the caller and is never closed here."""
-    if isinstance(source, Path):
-        with source.open("rb") as file:
-            yield file
-    else:
-        source.seek(0)
-        yield _LeftOpen(source)
-
-
-class _LeftOpen(io.BufferedIOBase):
-    """A view of a file that can be closed while the file stays open: pandas closes what it has read, and the file is the caller's."""
-
-    def __init__(self, source: BinaryIO) -> None:
-        self.source = source
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def read(self, size: int | None = -1) -> bytes:
-        return self.source.read(-1 if size is None else size)
-
-    def readline(self, size: int | None = -1) -> bytes:
-        return self.source.readline(-1 if size is None else size)
-
-    def read1(self, size: int = -1) -> bytes:
-        return self.source.read(size)
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        return self.source.seek(offset, whence)
