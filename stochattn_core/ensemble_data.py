@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from stochattn_core.datasets.time_step import TimeStep
 from stochattn_core.metrics import Statistics, cell_area_weights, finite_size_factor
 
 
@@ -19,10 +20,13 @@ class Ensemble:
 
     members: (member, case, *event), finite, memory-mapped where large.
     target, plain: (case, *event); plain is the one forecast of the plain model. A target may be NaN where it is missing.
+    lead_time: in steps of lead_unit.   valid_time: (case, lead_time), or (case,) without lead times: the times of the targets, None where
+    they are not given.
     index: (case,) as in Split.   block: (case,) whole numbers from 0; cases of one block depend on one another.
     dims: names of the axes after member.   units: of members, target and plain.
     climatology: (quantile, *event), the forecast that the training part alone would make; None where it is not known.
-    latitude, longitude: degrees, of a grid, whose last two axes they are.   first_case: place of the first case in its part.
+    latitude, longitude: degrees, of a grid, whose last two axes they are; of zonal means, latitude alone, which is then the last axis.
+    first_case: place of the first case in its part.   notes: what a reader guessed or left out.
     ValueError when these do not fit together.
     """
 
@@ -35,11 +39,13 @@ class Ensemble:
     units: str = ""
     lead_time: tuple[int, ...] = ()
     lead_unit: str = ""
+    valid_time: np.ndarray | None = None
     name: str = "target"
     climatology: np.ndarray | None = None
     latitude: tuple[float, ...] = ()
     longitude: tuple[float, ...] = ()
     first_case: int = 0
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self._check_axes()
@@ -67,14 +73,39 @@ class Ensemble:
             )
         if self.block.dtype.kind not in "iu" or self.block.min() < 0:
             raise ValueError(f"expected block to hold whole numbers from 0, got {self.block.dtype} from {self.block.min()}")
-        for place, name in ((-2, "latitude"), (-1, "longitude")):
+        is_zonal = bool(self.latitude) and not self.longitude and self.dims[-1] == "latitude"
+        for place, name in ((-1, "latitude"),) if is_zonal else ((-2, "latitude"), (-1, "longitude")):
             degrees = getattr(self, name)
-            if degrees and (self.target.ndim < 3 or self.target.shape[place] != len(degrees)):
+            if degrees and (self.target.ndim < 1 - place or self.target.shape[place] != len(degrees)):
                 raise ValueError(
                     f"expected a target (case, ..., latitude, longitude) with {len(degrees)} values of {name}, got the shape {self.target.shape}"
                 )
         if "lead_time" in self.dims and self.lead_time and len(self.lead_time) != self.target.shape[self.dims.index("lead_time")]:
             raise ValueError(f"expected one lead time for each step of the target {self.target.shape}, got {len(self.lead_time)}")
+        shape = (n_case, len(self.lead_time)) if self.lead_time else (n_case,)
+        if self.valid_time is not None and self.valid_time.shape != shape:
+            axes = "(case, lead_time)" if self.lead_time else "(case)"
+            raise ValueError(
+                f"expected valid_time {axes} of shape {shape}, got {self.valid_time.shape}; give every target its time, or none"
+            )
+
+    @property
+    def step(self) -> TimeStep:
+        """The unit of the lead times."""
+        return TimeStep.of(self.lead_unit)
+
+    @property
+    def lead_text(self) -> str:
+        """The lead times in words: "16 to 384 h", "24 h"; "" where there are none."""
+        leads = self.lead_time
+        return self.step.leads_text(leads[0], leads[-1]) if len(leads) > 1 else self.step.lead_text(leads[0]) if leads else ""
+
+    @cached_property
+    def valid_times(self) -> np.ndarray | None:
+        """The times of the targets, (case, lead_time): as given, else init time plus lead time; None where they cannot be known."""
+        if self.valid_time is not None or not self.lead_time:
+            return self.valid_time
+        return self.step.times(self.index, self.lead_time)
 
     @property
     def n_member(self) -> int:
@@ -111,8 +142,8 @@ class Ensemble:
 
     @property
     def weights(self) -> torch.Tensor | None:
-        """Areas of the cells of a grid, mean 1, (latitude, 1); None where every element counts the same."""
-        return cell_area_weights(torch.tensor(self.latitude, dtype=torch.float64))[:, None] if self.latitude else None
+        """Areas of the cells of a grid, see area_weights; None where every element counts the same."""
+        return area_weights(self.latitude, self.dims)
 
     @cached_property
     def statistics(self) -> Statistics:
@@ -140,3 +171,11 @@ class Ensemble:
         _ = self.pooled
         for name in ("statistics", "mean", "spread"):
             vars(self).pop(name, None)
+
+
+def area_weights(latitude: Sequence[float], dims: Sequence[str]) -> torch.Tensor | None:
+    """Return the areas of the cells, mean 1: (latitude, 1) for maps, (latitude,) for zonal means, whose last axis it is; None without latitudes."""
+    if not latitude:
+        return None
+    areas = cell_area_weights(torch.tensor(latitude, dtype=torch.float64))
+    return areas if dims[-1] == "latitude" else areas[:, None]

@@ -1,23 +1,33 @@
-"""Ensembles as NetCDF files: written with CF attributes; read from any file that holds `forecast` and `target`."""
+"""Ensembles as files: written as NetCDF with CF attributes; read, or scored case by case, from any NetCDF file or Zarr store."""
 
 from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 
-from stochattn_core.datasets.base import blocks_at_random, blocks_in_time
-from stochattn_core.ensemble_data import Ensemble
+from stochattn_core.datasets.base import Progress, blocks_at_random, blocks_in_time
+from stochattn_core.datasets.time_step import CF_UNITS, TimeStep
+from stochattn_core.ensemble_data import Ensemble, area_weights
 from stochattn_core.evaluate import Evaluation
 from stochattn_core.extras import explained_extras
+from stochattn_core.metrics import Statistics, scores
+from stochattn_core.metrics.scores import SCORES
 
 with explained_extras():
     import xarray as xr
 
-    from stochattn_core.readers.door.axes import FORECAST_AXIS_NAMES, rename_axes
+    from stochattn_core.readers.ensemble.pair import BUDGET, EnsemblePair, open_pair
+    from stochattn_core.readers.ensemble.values import Chunk
+    from stochattn_core.readers.grid_file import PathOrFile
+
+BY_ELEMENT = 2**21  # members x elements x blocks, of which the sums by element hold four numbers each: 64 MB
 
 
 def write_ensemble(evaluation: Evaluation, path: str | os.PathLike) -> None:
@@ -33,6 +43,31 @@ def write_ensemble(evaluation: Evaluation, path: str | os.PathLike) -> None:
         os.replace(fresh, path)
 
 
+def _lead_times(ensemble: Ensemble) -> tuple[np.ndarray, dict[str, str]]:
+    """Return lead times as physical times with their attributes: CF units where the unit has a fixed length, else its name in `step`."""
+    step = ensemble.step
+    if step.unit == "week":  # no unit of CF
+        step = TimeStep(7 * step.count, "day")
+    attributes = {"long_name": "lead time", "standard_name": "forecast_period", "step": step.unit}
+    if step.unit in CF_UNITS:
+        attributes["units"] = CF_UNITS[step.unit]
+    else:
+        attributes["long_name"] = f"lead time in {step.unit_text()}" if step.unit else "lead time"
+    if ensemble.step.text and "lead_time" in ensemble.dims:  # a series: its lead times are counted in its own steps
+        attributes["time_step"] = ensemble.step.text
+    return np.array([step.lead(lead) for lead in ensemble.lead_time]), attributes
+
+
+def _valid_times(ensemble: Ensemble, dims: tuple[str, ...]) -> dict[str, tuple[object, ...]]:
+    """Return the coordinate valid_time over these dims; none where the valid times are not known."""
+    times = ensemble.valid_times
+    if times is None:
+        return {}
+    times = times.astype(str).astype(object) if times.dtype == object else times
+    attributes = {"long_name": "valid time", "standard_name": "time"} if times.dtype.kind == "M" else {"long_name": "valid time"}
+    return {"valid_time": (dims, times if len(dims) == times.ndim else times[:, 0], attributes)}
+
+
 def _contents(evaluation: Evaluation) -> xr.Dataset:
     ensemble = evaluation.ensemble
     case, *event = ensemble.dims
@@ -42,11 +77,14 @@ def _contents(evaluation: Evaluation) -> xr.Dataset:
         "block": (case, ensemble.block, {"long_name": "cases of one block depend on one another"}),
     }
     if event == ["lead_time"]:
-        coordinates["lead_time"] = ("lead_time", np.array(ensemble.lead_time), {"long_name": "lead time", "step": ensemble.lead_unit})
+        coordinates["lead_time"] = ("lead_time", *_lead_times(ensemble))
+        coordinates |= _valid_times(ensemble, (case, "lead_time"))
     if "latitude" in event:
         coordinates["latitude"] = ("latitude", np.array(ensemble.latitude), {"units": "degrees_north", "standard_name": "latitude"})
         coordinates["longitude"] = ("longitude", np.array(ensemble.longitude), {"units": "degrees_east", "standard_name": "longitude"})
-        coordinates["lead_time"] = ((), ensemble.lead_time[0], {"long_name": "lead time", "step": ensemble.lead_unit})
+        lead_times, about = _lead_times(ensemble)
+        coordinates["lead_time"] = ((), lead_times[0], about)
+        coordinates |= _valid_times(ensemble, (case,))
     attributes = {"units": ensemble.units or "1", "long_name": ensemble.name}
     return xr.Dataset(
         {
@@ -71,83 +109,135 @@ def _contents(evaluation: Evaluation) -> xr.Dataset:
     )
 
 
-def read_ensemble(path: str | os.PathLike) -> Ensemble:
-    """Return the ensemble of a NetCDF file (3 or 4) that holds `forecast`, with a member dimension, and `target`.
+def read_ensemble(
+    source: PathOrFile,
+    *,
+    truth: PathOrFile | None = None,
+    forecast: str | None = None,
+    target: str | None = None,
+    member: str | None = None,
+) -> Ensemble:
+    """Return the ensemble of a NetCDF file (3 or 4) or a Zarr store, on disk or at an address, in memory.
 
-    The file may hold `plain` and `block` too. Without plain, the ensemble mean is used in its place. Without block, cases with an
-    init_time are blocked in time, others at random. Targets may be NaN; ValueError for forecasts that are not finite and for any other
-    file that does not fit.
+    truth: the file of the targets, where they stand in another one; it is joined on valid time.   forecast, target: names of variables.
+    member: the dimension of the members. What is not given is guessed; each guess is a sentence in Ensemble.notes.
+    The file may hold `plain` and `block` too. Without plain, the ensemble mean is used in its place. Without block, cases with a time are
+    blocked in time, others at random. An element whose forecast or target is missing has the target NaN. ValueError of one sentence for a file
+    that does not fit.
     """
-    path = Path(path)
-    data = _opened(path)
-    members, dims = _checked_members(data, path)
-    target = _floats(data["target"])
-    plain = _floats(data["plain"].transpose(*dims)) if "plain" in data and set(data["plain"].dims) == set(dims) else members.mean(0)
-    index = pd.Index(data[dims[0]].to_numpy()) if dims[0] in data.coords else pd.RangeIndex(len(target))
-    if "block" in data and data["block"].dims == dims[:1]:
-        block = np.unique(data["block"].to_numpy(), return_inverse=True)[1]
-    elif dims[0] == "init_time":
-        block = blocks_in_time(len(index), max(1, len(index) // 32))
-    else:
-        block = blocks_at_random(len(index))
-    on_map = [name for name in ("latitude", "longitude") if dims[-2:] == ("latitude", "longitude") and name in data.coords]
-    attributes = data["forecast"].attrs
-    return Ensemble(
-        members=members,
-        target=target,
-        plain=plain,
-        index=index,
-        block=block,
-        dims=dims,
-        units=str(attributes.get("units", "")),
-        lead_time=tuple(np.atleast_1d(data["lead_time"].to_numpy()).tolist()) if "lead_time" in data.coords else (),
-        lead_unit=str(data["lead_time"].attrs.get("step", "")) if "lead_time" in data.coords else "",
-        name=str(attributes.get("long_name", "target")),
-        latitude=tuple(data["latitude"].to_numpy().tolist()) if "latitude" in on_map else (),
-        longitude=tuple(data["longitude"].to_numpy().tolist()) if "longitude" in on_map else (),
-    )
+    with open_pair(source, truth=truth, forecast=forecast, target=target, member=member) as pair:
 
+        def start() -> list[Chunk]:
+            return []
 
-def _opened(path: Path) -> xr.Dataset:
-    """Return the contents of a file in memory, with the dimensions renamed."""
-    if not path.is_file():
-        raise ValueError(f"expected a NetCDF file at {path}, there is none; check the path")
-    try:
-        classic = path.open("rb").read(3) == b"CDF"  # NetCDF-3
-        with xr.open_dataset(path, engine="scipy" if classic else "h5netcdf") as opened:
-            data = opened.load()
-    except Exception as error:  # the libraries raise a dozen kinds for a broken file or another format
-        raise ValueError(f"expected a NetCDF file, {path.name} cannot be read as one ({type(error).__name__}); write it again") from None
-    return rename_axes(data, FORECAST_AXIS_NAMES, dimensions_only=True)
+        def add(chunks: list[Chunk], chunk: Chunk) -> list[Chunk]:
+            return [*chunks, chunk]
 
-
-def _checked_members(data: xr.Dataset, path: Path) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Return the members (member, *dims of the target) and those dims. ValueError where forecast and target do not fit together."""
-    for name in ("forecast", "target"):
-        if name not in data:
-            raise ValueError(
-                f"expected variables forecast and target in {path.name}, got {', '.join(map(str, data)) or 'none'}; rename them"
-            )
-    forecast, target = data["forecast"], data["target"]
-    if "member" not in forecast.dims:
-        raise ValueError(
-            f"expected forecast with a member dimension in {path.name}, got {forecast.dims}; name the ensemble dimension member"
+        chunks, notes = pair.fold(start, add)
+        members = chunks[0].members if len(chunks) == 1 else np.concatenate([chunk.members for chunk in chunks], axis=1)
+        target_values = np.concatenate([chunk.target for chunk in chunks])
+        plains = [chunk.plain for chunk in chunks if chunk.plain is not None]
+        return Ensemble(
+            members=members,
+            target=target_values,
+            plain=np.concatenate(plains) if plains else members.mean(0),
+            index=pair.index,
+            block=blocks_of(pair),
+            dims=pair.dims,
+            units=pair.units,
+            lead_time=pair.lead_time,
+            lead_unit=pair.lead_unit,
+            name=pair.name,
+            latitude=pair.latitude,
+            longitude=pair.longitude,
+            notes=notes,
         )
-    dims = tuple(map(str, target.dims))
-    if set(forecast.dims) != {"member", *dims} or not dims:
-        raise ValueError(
-            f"expected forecast with dims (member, {', '.join(dims)}) like target in {path.name}, got {forecast.dims}; align the two"
-        )
-    if forecast.sizes["member"] < 2:
-        raise ValueError(f"expected at least 2 members in {path.name}, got {forecast.sizes['member']}; an ensemble score needs two")
-    if not target.size or not np.isfinite(target.to_numpy()).any():
-        raise ValueError(f"expected targets that are numbers in {path.name}, found none; there is nothing to score")
-    members = _floats(forecast.transpose("member", *dims))
-    if not np.isfinite(members).all():
-        raise ValueError(
-            f"expected finite forecasts in {path.name}, got {int((~np.isfinite(members)).sum())} missing or infinite; drop those cases"
-        )
-    return members, dims
+
+
+@dataclass(frozen=True, eq=False)
+class FileScores:
+    """Scores of an ensemble file, with its units and the notes of the reader.
+
+    values: the scores by key; n is the number of elements scored.   statistics: pooled over the event, by block; their n is weighted by area.
+    """
+
+    values: dict[str, float | int]
+    statistics: Statistics
+    units: str
+    notes: tuple[str, ...]
+
+
+def score_file(
+    source: PathOrFile,
+    *,
+    truth: PathOrFile | None = None,
+    forecast: str | None = None,
+    target: str | None = None,
+    member: str | None = None,
+    budget: int = BUDGET,
+    progress: Progress | None = None,
+) -> FileScores:
+    """Return the sums of the same ensemble as `read_ensemble` returns, without holding it: cases are read, summed and released in turn.
+
+    budget: bytes of the members of a chunk of cases; a case is never divided.   progress(done, total, what) may raise to stop.
+    Peak memory: about 10 cases, and 4 numbers for each member and element of one. Arguments and errors as in `read_ensemble`.
+    """
+    with open_pair(source, truth=truth, forecast=forecast, target=target, member=member) as pair:
+        block, n_block = blocks_of(pair), int(blocks_of(pair).max()) + 1
+        weights = area_weights(pair.latitude, pair.dims)
+
+        def add(parts: list[Statistics], chunk: Chunk) -> list[Statistics]:
+            cases = slice(chunk.first, chunk.first + len(chunk.target))
+            sums = _pooled_sums(chunk, block[cases], n_block, weights)
+            if progress is not None:
+                progress(cases.stop, pair.n_case, "scoring")
+            return [parts[0] + sums] if parts else [sums]
+
+        parts, notes = pair.fold(list[Statistics], add, budget)
+        counts = pair.reader.counts
+        values = {**_without_rounding(scores(parts[0]), counts.largest), "n": counts.n_scored - counts.n_plain_missing}
+        return FileScores(values, parts[0], pair.units, notes)
+
+
+def _without_rounding(values: Mapping[str, float | int], largest: float) -> dict[str, float | int]:
+    """Return the scores with 0 in the place of the rounding of numbers as large as `largest`, and the ratio of spread to an error of 0 as NaN.
+
+    The mean of members that are all equal differs from them in its last bit, so that a perfect ensemble would have a ratio of roundings.
+    """
+    least = 8 * float(np.finfo(np.float64).eps) * largest
+    exact = {key: 0.0 if SCORES[key].unit == "target" and abs(value) <= least else value for key, value in values.items()}
+    if exact["rmse"] == 0:
+        exact["spread_skill_ratio"] = float("nan")
+    elif exact["spread"] == 0:
+        exact["spread_skill_ratio"] = 0.0
+    return exact
+
+
+def _pooled_sums(chunk: Chunk, block: np.ndarray, n_block: int, weights: torch.Tensor | None) -> Statistics:
+    """Return the sums of a chunk over the whole event, by block. Sums by element and block are large, so blocks are then summed one at a time."""
+    members, target = chunk.members, chunk.target
+    plain = members.mean(0) if chunk.plain is None else chunk.plain
+    if n_block * members[:, 0].size <= BY_ELEMENT:
+        return Statistics.of(members, target, plain, block, n_block, weights=weights).pooled(weights)
+    parts = []
+    for number in np.unique(block):
+        # A slice does not copy the members; a mask does.
+        rows = slice(None) if (block == number).all() else block == number
+        none = np.zeros(len(target[rows]), dtype=np.int64)
+        sums = Statistics.of(members[:, rows], target[rows], plain[rows], none, 1, weights=weights).pooled(weights)
+        parts.append(sums.resampled(torch.nn.functional.one_hot(torch.tensor([number]), n_block).T))
+    return sum(parts[1:], parts[0])
+
+
+def blocks_of(pair: EnsemblePair) -> np.ndarray:
+    """Return the blocks of the cases: those of the file, else blocks in the order of time, else blocks at random; (case,) int."""
+    if pair.block is not None:
+        return pair.block
+    if not pair.dated:
+        return blocks_at_random(pair.n_case)
+    block = np.empty(pair.n_case, dtype=np.int64)
+    block[np.argsort(pair.index, kind="stable")] = blocks_in_time(pair.n_case, max(1, pair.n_case // 32))
+    return block
 
 
 def check_writable(path: Path) -> None:
@@ -157,11 +247,6 @@ def check_writable(path: Path) -> None:
         raise ValueError(f"expected to write {path}, {reason}; give the path of a file in a folder that exists")
     if not os.access(path.parent, os.W_OK):
         raise ValueError(f"expected to write {path}, its folder cannot be written; give another path")
-
-
-def _floats(values: xr.DataArray) -> np.ndarray:
-    """Return the values as float32, or as float64 if they are: differences of large numbers need them."""
-    return values.to_numpy().astype(np.float64 if values.dtype == np.float64 else np.float32)
 
 
 def _index_values(index: pd.Index) -> np.ndarray:

@@ -74,8 +74,7 @@ def ensemble_of_case(experiment: Experiment, case: int) -> Ensemble:
     split = dataset.filled(part)
     if not 0 <= case < len(split):
         raise ValueError(f"expected a case from 0 to {len(split) - 1} of the {part} part of {dataset.name!r}, got {case}")
-    only = slice(case, case + 1)
-    alone = Split(split.inputs[only], split.target[only], split.index[only], np.zeros(1, dtype=int))
+    alone, only = split.of_cases(np.array([case])), slice(case, case + 1)
 
     def sample(request: Request) -> Ensemble:
         members, plain = _forecasts(experiment, request, only)
@@ -176,6 +175,7 @@ def _beside_target(
         latitude=dataset.latitude,
         longitude=dataset.longitude,
         first_case=first_case,
+        valid_time=dataset.valid_times(split),
     )
 
 

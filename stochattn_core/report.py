@@ -29,7 +29,7 @@ from stochattn_core.json_text import json_text
 from stochattn_core.metrics.scores import SCORES, headlines
 from stochattn_core.models import MODELS, load_model
 from stochattn_core.panels import PANELS, View
-from stochattn_core.panels.text import head_text, value_text
+from stochattn_core.panels.text import head_text, lead_text, value_text
 from stochattn_core.readers import grid_from_file, series_from_csv
 from stochattn_core.tuning import OBJECTIVES, Preview, Tuning, preview, tune
 
@@ -107,8 +107,11 @@ def _section(dataset: Dataset, estimate: Preview, tuning: Tuning, comparison: Co
     level, low, high = tuning.interval
     by_method = ", ".join(f"{name} {number(a)} to {number(b)}" for name, (a, b) in tuning.intervals.items())
     view = View(dataset=dataset, evaluation=tuning.after, tuning=tuning, comparison=comparison)
+    times = (
+        f" The {lead_text(0, dataset)}" + (" are forecast." if len(dataset.lead_time) > 1 else " is forecast.") if dataset.lead_time else ""
+    )
     return {
-        "source": f"{dataset.source}. {len(dataset.calibration):,} calibration and {len(dataset.test):,} test cases{units}.",
+        "source": f"{dataset.source}. {len(dataset.calibration):,} calibration and {len(dataset.test):,} test cases{units}.{times}",
         "preview": estimate.sentence,
         "concentration": f"{tuning.concentration:,}",
         "interval": f"{level:.0%} interval {number(low)} to {number(high)} ({by_method})",

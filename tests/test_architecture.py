@@ -54,13 +54,13 @@ ALLOWED = {
     "metrics": {"compiled"},
     "baselines": {"metrics"},
     # settings, then model x data x setting
-    "ensemble_data": {"metrics"},
+    "ensemble_data": {"datasets", "metrics"},
     "corrections": {"baselines", "draw", "ensemble_data", "metrics", "patching", "sampling"},
     "settings": {"corrections", "draw"},
     "tuned_setting": {"corrections", "settings"},
     "forecasts": {*MODEL_AND_DATA, "corrections", "ensemble", "ensemble_data", "store", "torch_private"},
     "evaluate": {*MODEL_AND_DATA, "audit", "device", "ensemble_data", "extras", "forecasts"},
-    "ensemble_file": {"datasets", "ensemble_data", "evaluate", "extras", "readers"},
+    "ensemble_file": {"datasets", "ensemble_data", "evaluate", "extras", "metrics", "readers"},
     "tuning": {*MODEL_AND_DATA, "corrections", "draw", "ensemble", "ensemble_data", "evaluate", "forecasts", "store", "tuned_setting"},
     "compare": {*MODEL_AND_DATA, "baselines", "corrections", "ensemble_data", "evaluate", "forecasts", "tuned_setting", "tuning"},
     # what is shown

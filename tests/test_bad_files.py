@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stochattn_core.readers import columns_of, csv_file, series_from_csv, table_from_csv
+from stochattn_core.readers import columns_of, series_from_csv, table_from_csv
+from stochattn_core.readers.text import file as csv_file
 
 
 def table(n_row: int = 200) -> pd.DataFrame:
@@ -181,7 +182,7 @@ def test_missing_values_of_a_series_are_filled_in_inputs_and_never_scored():
 
 def test_gaps_in_time_become_missing_values():
     dataset = series_from_csv(upload(monthly().drop([50, 51, 200])), "date", "v")
-    assert dataset.notes[0] == "3 times of 'date' are left out in the file, its step is one month: their values are missing"
+    assert dataset.notes[0] == "3 times of 'date' are left out in the file, whose step is 1 month; the values are missing"
 
 
 def test_rows_from_newest_to_oldest_are_turned_round():
@@ -211,7 +212,7 @@ def test_encodings_are_recognised(encoding):
     dataset = table_from_csv(upload(text.encode(encoding)), "y")
     assert dataset.feature_names == ("Höhe (µm)", "b") == columns_of(upload(text.encode(encoding)))[:2]
     assert dataset.sha256 == table_from_csv(upload(table()), "y").sha256
-    assert ("read as latin-1" in " ".join(dataset.notes)) == (encoding == "latin-1")
+    assert ("read as Windows-1252" in " ".join(dataset.notes)) == (encoding == "latin-1")
 
 
 def test_a_file_without_header_gets_names():
@@ -263,7 +264,7 @@ def test_an_upload_stays_open_and_can_be_read_again():
 
 def test_many_rows_are_read_in_chunks_and_drawn_at_random(monkeypatch):
     """The draw does not depend on the size of a chunk, every row is equally likely, and a note says that rows were drawn."""
-    content = table(50_000).assign(row=np.arange(50_000))
+    content = table(50_000).assign(place=np.arange(50_000))
     at_once = table_from_csv(upload(content), "y")
     monkeypatch.setattr(csv_file, "CHUNK", 7_000)
     in_chunks = table_from_csv(upload(content), "y")

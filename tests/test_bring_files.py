@@ -70,7 +70,7 @@ def test_a_file_that_is_no_csv_is_refused_in_one_sentence(content, said):
 
 
 def test_a_csv_shows_its_columns_and_guesses_what_they_are():
-    rows = "when,sales,shop\n" + "\n".join(f"2001-{i % 12 + 1:02d}-01,{i},a" for i in range(30))
+    rows = "when,sales,shop\n" + "\n".join(f"20{i // 12:02d}-{i % 12 + 1:02d}-01,{i},a" for i in range(100))
     test = opened("bring")
     upload(test, "own-file", "sales.csv", rows.encode())
     assert not test.exception and not test.error

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from stochattn_core import __main__ as command_line
@@ -151,7 +152,7 @@ def test_a_table_of_ones_own(capsys, tmp_path):
         (("tune", *CASE, "--max-seconds", "soon"), "--max-seconds must be a number, got 'soon'"),
         (("tune", *CASE, "--max-seconds", "nan"), "expected a budget of seconds above 0"),
         (("compare", *CASE, "--corrections", "inflation,typo"), "expected corrections among inflation, noise"),
-        (("score", "none.nc"), "expected a NetCDF file at none.nc"),
+        (("score", "none.nc"), "expected a NetCDF file or a Zarr folder at 'none.nc'"),
         (("tune",), "--model"),
         (("fly",), "fly"),
         ((), "COMMAND"),
@@ -217,3 +218,14 @@ def test_json_holds_no_nan_and_no_infinity_and_numpy_is_written_as_python():
     assert json.loads(json_text(document)) == {"a": None, "b": "inf", "c": None, "1": [0.5, 3, None, True, "text"]}
     with pytest.raises(TypeError, match="not JSON serializable"):
         json_text({"a": object()})
+
+
+def test_lead_times_are_printed_as_physical_times(capsys, tmp_path):
+    """Every 16 hours, two steps ahead: 16 and 32 h, not 1 and 2 of something."""
+    dates = pd.date_range("2020-01-01", periods=300, freq="16h").strftime("%Y-%m-%d %H:%M")
+    pd.DataFrame({"t": dates, "v": np.sin(np.arange(300.0)).round(3)}).to_csv(tmp_path / "tide.csv", index=False)
+    case = ("--model", "timesfm", "--csv", tmp_path / "tide.csv", "--time", "t", "--target", "v", "--members", 3)
+    code, out, _ = run(capsys, "sample", *case, "--out", tmp_path / "e.nc")
+    assert code == 0 and out.strip().endswith("lead time 16 to 192 h")
+    assert "lead time: 16 to 192 h" in run(capsys, "evaluate", *case)[1]
+    assert json.loads(run(capsys, "evaluate", *case, "--json")[1])["lead_time"] == "16 to 192 h"

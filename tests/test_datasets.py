@@ -189,7 +189,9 @@ def test_importing_the_table_imports_no_dataset_and_no_heavy_package():
     imported = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[1])
     modules = set(imported.stdout.split())
     assert not {"sklearn", "statsmodels", "pooch", "transformers", "xarray", "zarr", "stochattn_core.readers"} & modules
-    assert {name for name in modules if name.startswith("stochattn_core.datasets.")} == {"stochattn_core.datasets.base"}
+    assert {name for name in modules if name.startswith("stochattn_core.datasets.")} == {
+        f"stochattn_core.datasets.{name}" for name in ("base", "split", "time_step")
+    }
 
 
 def test_every_table_of_openml_and_every_transformer_has_its_line():

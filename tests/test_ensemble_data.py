@@ -120,3 +120,19 @@ def test_a_series_has_a_lead_time_for_every_step():
         replace(series(), lead_time=(1, 2))
     missing = replace(series(), target=np.full((12, 3), np.nan))  # a missing target is no bad data
     assert scores(missing.pooled)["n"] == 0
+
+
+def test_valid_times_follow_from_init_and_lead_times_or_are_given():
+    ensemble = replace(series(lead_time=(1, 2, 3)), index=pd.date_range("2020-01-31", periods=12, freq="ME"), lead_unit="month")
+    wanted = pd.date_range("2020-01-31", periods=15, freq="ME")
+    assert all((ensemble.valid_times[case] == wanted[case + 1 : case + 4].to_numpy()).all() for case in range(12))
+    given = np.arange(36).reshape(12, 3)
+    assert replace(ensemble, valid_time=given).valid_times is given
+    assert grid().valid_times is None, "rows are counted, and nothing is known of their step"
+    with pytest.raises(ValueError, match=r"expected valid_time \(case, lead_time\) of shape \(12, 3\), got \(12, 2\); give every target"):
+        replace(ensemble, valid_time=given[:, :2])
+
+
+def test_lead_times_read_in_their_units():
+    assert replace(series(), lead_unit="16 h").lead_text == "16 to 48 h" and replace(grid(), lead_unit="h").lead_text == "24 h"
+    assert replace(series(), lead_time=(1, 2, 3), lead_unit="quarter").lead_text == "1 to 3 quarters"

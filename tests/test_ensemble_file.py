@@ -49,10 +49,10 @@ def test_an_ensemble_file_of_another_program_is_read_with_its_names_and_axis_ord
 @pytest.mark.parametrize(
     ("changes", "message"),
     (
-        ({"target": None}, "expected variables forecast and target in o.nc, got forecast"),
+        ({"target": None}, r"expected a target of the dimensions \(case\) in 'o.nc', its other variables are none"),
         ({"forecast": (("case", "what"), np.zeros((6, 5)))}, "expected forecast with a member dimension"),
-        ({"forecast": (("case", "member"), np.zeros((6, 1)))}, "at least 2 members in o.nc, got 1"),
-        ({"forecast": (("case", "member"), np.full((6, 5), np.nan))}, "expected finite forecasts in o.nc, got 30"),
+        ({"forecast": (("case", "member"), np.zeros((6, 1)))}, "at least 2 members in 'o.nc', got 1"),
+        ({"forecast": (("case", "member"), np.full((6, 5), np.nan))}, "every element with a target is missing or lacks members"),
         ({"target": (("time",), np.zeros(3))}, "align the two"),
     ),
 )
@@ -63,9 +63,9 @@ def test_an_ensemble_file_that_does_not_fit_is_refused(tmp_path, changes, messag
 
 def test_a_file_that_is_no_netcdf_is_refused(tmp_path):
     (tmp_path / "e.nc").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(100))
-    with pytest.raises(ValueError, match=r"expected a NetCDF file, e\.nc cannot be read as one"):
+    with pytest.raises(ValueError, match=r"expected a NetCDF file or a Zarr folder, 'e\.nc' is a PNG image by its content"):
         read_ensemble(tmp_path / "e.nc")
-    with pytest.raises(ValueError, match="there is none; check the path"):
+    with pytest.raises(ValueError, match="found nothing there; check the path"):
         read_ensemble(tmp_path / "none.nc")
 
 

@@ -12,6 +12,7 @@ from pages.ui.choices import Settings, correction_text
 from pages.ui.work import Work, refusals
 from stochattn_core.datasets.base import Dataset
 from stochattn_core.models import MODELS
+from stochattn_core.panels.text import file_part
 from stochattn_core.tuned_setting import TunedSetting
 from stochattn_core.tuning import Tuning
 from stochattn_core.tuning.setting_export import with_groups
@@ -36,7 +37,7 @@ def downloads(settings: Settings, data: Dataset, tuned: Tuning) -> None:
         st.download_button(
             "Scores as CSV",
             scores_csv(setting),
-            f"scores-{setting.model.name}-{setting.dataset.name}.csv",
+            f"scores-{setting.model.name}-{file_part(data)}.csv",
             "text/csv",
             icon=":material/download:",
         )
@@ -59,15 +60,8 @@ def _dataset_lines(name: str) -> tuple[str, str]:
     data = state.own().get(name)
     if data is None:
         return "", f'load_dataset("{name}")'
-    file, target = json.dumps(data.source.removeprefix("your file "), ensure_ascii=False), json.dumps(data.target_name, ensure_ascii=False)
-    if data.task == "grid":
-        return (
-            "\nfrom stochattn_core.readers import grid_from_file",
-            f"grid_from_file({file}, {target}, lead_time={data.lead_time[0]})",
-        )
-    if data.task == "series":
-        return "\nfrom stochattn_core.readers import series_from_csv", f'series_from_csv({file}, "the column of times", {target})'
-    return "\nfrom stochattn_core.readers import table_from_csv", f"table_from_csv({file}, {target})"
+    names = ["CsvChoices"] if "CsvChoices(" in data.recipe else []
+    return f"\nfrom stochattn_core.readers import {', '.join([*names, data.recipe.partition('(')[0]])}", data.recipe
 
 
 def snippet(setting: TunedSetting) -> str:

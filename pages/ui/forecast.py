@@ -16,7 +16,7 @@ from stochattn_core.figures.theme import units_text
 from stochattn_core.panels import OneForecast, View, field_map, spaghetti
 from stochattn_core.panels.field_map import FIELDS
 from stochattn_core.panels.map_text import GEOPOTENTIAL
-from stochattn_core.panels.text import start_text, time_text
+from stochattn_core.panels.text import file_part, times_text
 
 FORMATS = {"png": "image/png", "svg": "image/svg+xml", "pdf": "application/pdf"}
 
@@ -57,7 +57,7 @@ def _show(settings: Settings, view: View) -> None:
         st.selectbox(
             "Init time",
             range(len(data.test)),
-            format_func=lambda i: time_text(data.test.index[i]),
+            format_func=times_text(data.test.index, data).__getitem__,
             key="case",
             help="The time at which the forecast starts.",
         )
@@ -74,12 +74,13 @@ def _map_controls(settings: Settings, data: Dataset) -> None:
     st.segmented_control(
         "Show", list(FIELDS), format_func=FIELDS.__getitem__, key="view", required=True, label_visibility="collapsed", width="stretch"
     )
+    init_times = times_text(data.test.index, data)
     start, plane, more = st.columns([1.1, 1.3, 0.9], vertical_alignment="center")
     with start:
         st.selectbox(
             "Init time",
             range(len(data.test)),
-            format_func=lambda i: f"from {start_text(data, i)}",
+            format_func=lambda i: f"from {init_times[i]}",
             key="case",
             label_visibility="collapsed",
         )
@@ -113,7 +114,7 @@ def _map_note(settings: Settings, view: View) -> None:
             st.download_button(
                 file_format.upper(),
                 partial(_file, view, file_format),
-                f"{view.dataset.name}-{settings.view}-{settings.projection}.{file_format}",
+                f"{file_part(view.dataset)}-{settings.view}-{settings.projection}.{file_format}",
                 mime,
                 key=f"map-{file_format}",
                 on_click="ignore",

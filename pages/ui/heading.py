@@ -13,7 +13,7 @@ from stochattn_core.figures.theme import units_text
 from stochattn_core.models import MODELS
 from stochattn_core.panels import View
 from stochattn_core.panels.map_text import variable_title
-from stochattn_core.panels.text import lead_text, start_text, time_text
+from stochattn_core.panels.text import lead_text, period_text
 from stochattn_core.panels.tiles import score_tiles
 
 
@@ -37,11 +37,8 @@ def draw(settings: Settings, data: Dataset) -> None:
 
 
 def period(data: Dataset) -> str:
-    """Return the period of the test part; for a table, the words for its rows."""
-    if data.task == "grid":
-        return f"{start_text(data, 0)} to {start_text(data, -1)}"
-    first, last = data.test.index[0], data.test.index[-1]
-    return f"{time_text(first)} to {time_text(last)}" if data.lead_time else "held-out rows"
+    """Return the period of the test part; for a table that is split at random, the words for its rows."""
+    return " to ".join(period_text(data.test, data) or ("held-out rows",))
 
 
 def tiles(settings: Settings, view: View) -> None:

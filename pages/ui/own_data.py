@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import streamlit as st
 
 from pages.ui import own_csv, own_grid, state, widgets
-from pages.ui.own_csv import OpenedCsv, first_rows
+from pages.ui.own_csv import OpenedCsv, checked
 from pages.ui.own_grid import OpenedGrid
 from pages.ui.streamlit_private import UploadedFile
 from pages.ui.work import Work, on_thread, refusals
@@ -35,7 +36,7 @@ STEPS = (
     (
         "Three parts",
         "Training, calibration and test part never overlap. The model is trained on the first, ν is tuned on the second, and scores are from the third. "
-        "Tables are split at random; series and maps are cut in time.",
+        "Series, maps and tables with a column of times are cut in time; other tables are split at random.",
     ),
     (
         "A dataset like the others",
@@ -102,7 +103,7 @@ def opened_file(file: UploadedFile) -> OpenedCsv | OpenedGrid:
     file.seek(0)
     if is_grid(file.read(8)):
         return OpenedGrid(file.file_id, file, file.name, contents_of(file), upload=True)
-    return OpenedCsv(file.file_id, file, file.name, first_rows(file), upload=True)
+    return checked(OpenedCsv(file.file_id, file, file.name, upload=True))
 
 
 def opened_address(address: str, progress: Progress) -> OpenedCsv | OpenedGrid:
@@ -111,11 +112,11 @@ def opened_address(address: str, progress: Progress) -> OpenedCsv | OpenedGrid:
         source = open_address(address, progress)
         return OpenedGrid(address, source, file_name_of(address), contents_of(source))
     try:
-        path = Path(address).expanduser()
+        path = Path(os.path.expanduser(address))
         if path.is_file():
             with path.open("rb") as file:
                 if not is_grid(file.read(8)):
-                    return OpenedCsv(address, path, path.name, first_rows(path))
+                    return checked(OpenedCsv(address, path, path.name))
         return OpenedGrid(address, path, path.name, contents_of(path))
     except (OSError, RuntimeError) as error:  # RuntimeError: no user has the name behind ~
         reason = getattr(error, "strerror", None) or error

@@ -37,11 +37,12 @@ def saved_setting() -> None:
         return
     with right:
         grade = GRADES.get(saved.verdict, "bad")
+        name = state.own()[saved.dataset.name].title if saved.dataset.name in state.own() else saved.dataset.name
         interval = f"{saved.interval.level:.0%} interval {number(saved.interval.low)} to {number(saved.interval.high)}"
         widgets.verdict(
             grade,
             f"ν* = {saved.concentration:,}, {interval}: {saved.verdict}",
-            f"{saved.model.name} on {saved.dataset.name}, {saved.n_member} members, seed {saved.seed}, tuned {saved.created[:10]} on {saved.device}.",
+            f"{saved.model.name} on {name}, {saved.n_member} members, seed {saved.seed}, tuned {saved.created[:10]} on {saved.device}.",
         )
     with refusals(stop=False):
         _compare_scores(saved)

@@ -12,6 +12,7 @@ from pages.ui import cached, figure, widgets
 from pages.ui.work import refusals
 from stochattn_core.figures.theme import number
 from stochattn_core.panels import Panel, Place, View, shown
+from stochattn_core.panels.text import file_part, with_times_as_text
 
 SHORT_TABLE = 12  # rows up to which a table is shown without scrolling
 
@@ -72,7 +73,7 @@ def numbers_behind(panel: Panel, view: View) -> None:
 
 def rows(panel: Panel, view: View) -> None:
     """Draw the table of a panel and the button for its CSV file."""
-    table = cached.rows(panel, view)
+    table = with_times_as_text(cached.rows(panel, view), view.dataset)
     if len(table) <= SHORT_TABLE:
         widgets.table([str(name) for name in table.columns], [[_cell(value) for value in row] for row in table.itertuples(index=False)])
     else:
@@ -91,10 +92,10 @@ def rows(panel: Panel, view: View) -> None:
 
 
 def _file_name(panel: Panel, view: View) -> str:
-    """scores-timesfm-elnino-lead3.csv: what the numbers are of."""
+    """scores-timesfm-elnino-3-months.csv: what the numbers are of."""
     model = f"{view.evaluation.model}-" if view.evaluation else ""
-    lead = f"-lead{view.lead}" if view.lead else ""
-    return f"{panel.key}-{model}{view.dataset.name}{lead}.csv"
+    lead = f"-{view.dataset.step.lead_text(view.lead).replace(' ', '-')}" if view.lead else ""
+    return f"{panel.key}-{model}{file_part(view.dataset)}{lead}.csv"
 
 
 def _csv(table: pd.DataFrame) -> bytes:

@@ -84,4 +84,6 @@ def _identity(data: Dataset, digest: str) -> str:
         split = data.part(part)
         identity.update(pd.util.hash_pandas_object(split.index).to_numpy().tobytes())
         identity.update(split.block.tobytes())
+        for times in (split.input_time, split.valid_time):
+            identity.update(b"" if times is None else str(times.tolist()).encode() if times.dtype == object else times.tobytes())
     return identity.hexdigest()

@@ -11,6 +11,7 @@ from stochattn_core.datasets.base import Dataset
 from stochattn_core.models import MODELS
 from stochattn_core.panels.text import lead_text
 
+FITS = 30  # characters of a title that its box shows
 OWN_LAYERS = "own"  # the last option of the layers: a pattern that the user types
 
 
@@ -39,6 +40,8 @@ def _draw(settings: Settings) -> None:
     st.selectbox("Model", list(names), format_func=lambda name: titled(names[name].title, names[name].need), key="model")
     titles = state.datasets(settings.task)
     st.selectbox("Dataset", list(titles), format_func=titles.__getitem__, key="dataset")
+    if len(titles[settings.dataset]) > FITS:
+        st.caption(titles[settings.dataset])
     if settings.variable:
         st.selectbox("Variable", planet.VARIABLES, format_func=lambda name: widgets.capital(planet.variable_title(name)), key="variable")
     data = _loaded(settings.dataset_name)

@@ -44,7 +44,7 @@ def _with_lead_times(settings: Settings, view: View) -> View:
     if data.task != "grid":
         return view
     if not settings.variable:
-        widgets.reading(f"This dataset has one lead time, {data.lead_time[0]} {data.lead_unit}.")
+        widgets.reading(f"This dataset has one lead time, {data.step.lead_text(data.lead_time[0])}.")
         return view
     slot = st.container()
     at = {lead: replace(settings, lead=lead) for lead in planet.LEAD_TIMES}

@@ -32,6 +32,7 @@ _STYLE = (
 .stMainBlockContainer { max-width: 1500px; padding-left: 2.2rem; padding-right: 2.2rem; }
 .stApp, .stApp table { font-variant-numeric: tabular-nums; }
 [data-testid="stSidebar"][aria-expanded="true"] { min-width: 310px !important; }
+[data-testid="stSidebar"] input[role="combobox"] { text-overflow: ellipsis; }
 .st-key-task [role="radiogroup"], .st-key-view [role="radiogroup"] { flex-wrap: nowrap; }
 .st-key-task [data-baseweb="button-group"], .st-key-view [data-baseweb="button-group"] { flex-wrap: nowrap; }
 .st-key-task button, .st-key-view button { padding-left: 0.4rem; padding-right: 0.4rem; min-width: 0; }
@@ -72,6 +73,8 @@ _STYLE = (
 .sa-table td { text-align: right; border-bottom: 1px solid var(--line); padding: 0.35rem 0.6rem; }
 .sa-table td { white-space: nowrap; }
 .sa-table th:first-child, .sa-table td:first-child { text-align: left; padding-left: 0; white-space: normal; min-width: 7rem; }
+.sa-facts { display: grid; grid-template-columns: max-content 1fr; gap: 0.25rem 1rem; margin: 0.4rem 0; font-size: 0.93rem; line-height: 1.45; }
+.sa-facts span { color: var(--text); }
 @media (max-width: 640px) {
   .stMainBlockContainer { padding-left: 1rem; padding-right: 1rem; }
   .sa-strip { grid-template-columns: 1fr 1fr; }
@@ -115,6 +118,12 @@ def table(head: list[str], rows: list[list[str]]) -> None:
     top = "".join(f"<th>{escape(cell)}</th>" for cell in head)
     body = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
     st.html(f'<div class="sa-scroll"><table class="sa-table"><tr>{top}</tr>{body}</table></div>')
+
+
+def facts(rows: list[list[str]]) -> None:
+    """Draw a list of labels and what is so, in two columns."""
+    cells = "".join(f"<span>{escape(label)}</span><div>{escape(text)}</div>" for label, text in rows)
+    st.html(f'<div class="sa-facts">{cells}</div>')
 
 
 def plot(drawn: go.Figure, sentence: str | None = None, *, key: str, on_box: Callable[[], None] | None = None) -> None:

@@ -11,11 +11,12 @@ from stochattn_core.commands.base import Command, PassingCommand
 from stochattn_core.commands.compare import COMPARE
 from stochattn_core.commands.evaluate import EVALUATE
 from stochattn_core.commands.list import LIST
+from stochattn_core.commands.look import LOOK
 from stochattn_core.commands.report import REPORT
 from stochattn_core.commands.sample import SAMPLE
 from stochattn_core.commands.score import SCORE
 from stochattn_core.commands.tune import TUNE
 
 COMMANDS: dict[str, Command | PassingCommand] = {
-    command.name: command for command in (LIST, APP, SAMPLE, SCORE, EVALUATE, TUNE, COMPARE, REPORT)
+    command.name: command for command in (LIST, APP, LOOK, SAMPLE, SCORE, EVALUATE, TUNE, COMPARE, REPORT)
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 from stochattn_core.commands.numbers import concentration_number, seconds, whole_number
 from stochattn_core.commands.progress import ProgressBar
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from stochattn_core.datasets.base import Dataset
     from stochattn_core.evaluate import Evaluation
     from stochattn_core.models import Model
+    from stochattn_core.readers.text.choices import CsvChoices
     from stochattn_core.tuning import Tuning
 
 
@@ -32,7 +33,7 @@ def _named_or_read(options: argparse.Namespace) -> Dataset:
     if options.grid is not None:
         if options.dataset or options.csv or not options.variable:
             raise ValueError(f"expected --variable NAME beside --grid {options.grid}, and no other dataset; name the variable to forecast")
-        return readers.grid_from_file(options.grid, options.variable)
+        return readers.grid_from_file(options.grid, variable_of(options), lead_time=_steps(options.lead_time, "--lead-time"))
     if options.csv is None:
         if not options.dataset:
             raise ValueError("expected --dataset NAME, --csv FILE or --grid FILE, got none; see the command list")
@@ -44,8 +45,50 @@ def _named_or_read(options: argparse.Namespace) -> Dataset:
     if not options.target:
         raise ValueError(f"expected --target COLUMN beside --csv {options.csv}, got none; name the column to forecast")
     if options.time:
-        return readers.series_from_csv(options.csv, options.time, options.target)
-    return readers.table_from_csv(options.csv, options.target)
+        return readers.series_from_csv(options.csv, options.time, options.target, choices=choices_of(options), **lengths_of(options))
+    return readers.table_from_csv(options.csv, options.target, choices=choices_of(options))
+
+
+def choices_of(options: argparse.Namespace) -> CsvChoices:
+    """Return how a text table is written, as the options say."""
+    from stochattn_core.readers.text.choices import CsvChoices
+
+    return CsvChoices(
+        decimal=options.decimal,
+        thousands=options.thousands,
+        missing=tuple(text.strip() for text in (options.missing or "").split(",") if text.strip()),
+        dayfirst=None if options.dayfirst is None else options.dayfirst == "yes",
+        timezone=options.timezone,
+        header=options.header,
+        series=tuple(options.series or ()),
+        split=options.split,
+    )
+
+
+class Lengths(TypedDict):
+    """Lengths in steps, None where they are not given."""
+
+    horizon: int | None
+    context: int | None
+    season: int | None
+
+
+def lengths_of(options: argparse.Namespace) -> Lengths:
+    """Return horizon, context and season as the options say."""
+    return Lengths(
+        horizon=_steps(options.horizon, "--horizon"),
+        context=_steps(options.context, "--context"),
+        season=_steps(options.season, "--season"),
+    )
+
+
+def _steps(text: str | None, option: str) -> int | None:
+    return None if text is None else whole_number(text, option)
+
+
+def variable_of(options: argparse.Namespace) -> str:
+    """Return the variable with its level, as the grid reader takes it."""
+    return str(options.variable) if options.level is None else f"{options.variable}_{options.level}"
 
 
 def evaluation_of(options: argparse.Namespace, part: str) -> Evaluation:

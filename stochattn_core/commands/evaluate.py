@@ -28,6 +28,7 @@ def _run(options: argparse.Namespace) -> Answer:
         "model": evaluation.model,
         "dataset": evaluation.dataset,
         "part": "test",
+        "lead_time": evaluation.ensemble.lead_text,
         "concentration": evaluation.setting.concentration,
         "seed": evaluation.setting.seed,
         "layers": evaluation.layers,
@@ -36,7 +37,8 @@ def _run(options: argparse.Namespace) -> Answer:
         **evaluation.scores,
     }
     references = "\n".join(f"  rmse of {name:<24} {value:.6g}" for name, value in evaluation.references.items())
-    return Answer(document, score_text(evaluation.scores, evaluation.ensemble.units) + "\n" + references)
+    lead_time = f"\nlead time: {evaluation.ensemble.lead_text}" if evaluation.ensemble.lead_time else ""
+    return Answer(document, score_text(evaluation.scores, evaluation.ensemble.units) + lead_time + "\n" + references)
 
 
 EVALUATE = Command("evaluate", "Scores of a model at one concentration on the test part.", _add_options, _run)

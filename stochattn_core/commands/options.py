@@ -15,6 +15,43 @@ def add_case(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--time", metavar="COLUMN", help="the column of --csv that holds the times")
     parser.add_argument("--grid", metavar="FILE_OR_ZARR", help="maps of your own (NetCDF or Zarr, a path or an address), with --variable")
     parser.add_argument("--variable", metavar="NAME", help="the variable of --grid to forecast")
+    add_lengths(parser)
+    add_csv_choices(parser)
+    add_grid_choices(parser)
+
+
+def add_lengths(parser: argparse.ArgumentParser) -> None:
+    """How far ahead a series of one's own is forecast, and from how much."""
+    parser.add_argument("--horizon", metavar="STEPS", help="how many steps of --csv are forecast; one season, at most 24, without it")
+    parser.add_argument("--context", metavar="STEPS", help="how many steps are given to the model; 96 or two seasons without it")
+    parser.add_argument("--season", metavar="STEPS", help="the length of the season of --csv in steps, 1 for none; found out without it")
+
+
+def add_csv_choices(parser: argparse.ArgumentParser) -> None:
+    """How a text table is written, where that is not to be found out. `look` shows what is recognised."""
+    parser.add_argument("--decimal", metavar="MARK", help="the decimal mark of a text table: . or ,")
+    parser.add_argument("--thousands", metavar="MARK", help="its thousands mark: , or . or ' or space or none")
+    parser.add_argument(
+        "--missing", metavar="FIELD,FIELD", help="fields that stand for missing values, such as -99,n/d; none for no number"
+    )
+    parser.add_argument("--dayfirst", choices=("yes", "no"), help="is 01/02/2020 the first of February?")
+    parser.add_argument("--timezone", metavar="ZONE", help="the zone of the clock that wrote the times, such as Europe/Berlin")
+    parser.add_argument("--header", action=argparse.BooleanOptionalAction, default=None, help="does the file have a line of names?")
+    parser.add_argument("--series", metavar="COLUMN=VALUE", action="append", help="which of several series in a file; may be repeated")
+    parser.add_argument("--split", choices=("time", "random"), help="how a table is split; in time where it has a column of times")
+
+
+def add_grid_choices(parser: argparse.ArgumentParser) -> None:
+    """Which maps of a gridded file are forecast, and how far ahead."""
+    parser.add_argument("--level", metavar="LEVEL", help="the level of --variable, pressures in hPa")
+    parser.add_argument("--lead-time", metavar="N", help="the lead time of maps in hours, or in months or years where that is their step")
+
+
+def add_ensemble_file(parser: argparse.ArgumentParser) -> None:
+    """Where an ensemble is in its file."""
+    parser.add_argument("--truth", metavar="FILE", help="the file of the truth, where it is another one; joined on valid time")
+    parser.add_argument("--forecast", metavar="NAME", help="the variable with the members")
+    parser.add_argument("--member", metavar="DIM", help="the dimension of the members")
 
 
 def add_setting(parser: argparse.ArgumentParser) -> None:

@@ -28,7 +28,7 @@ class _Parser(argparse.ArgumentParser):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code: 0, 2 for a mistake of the user, 130 when interrupted, 141 when the reader of stdout left."""
     parser = _parser()
-    options, rest = parser.parse_known_args(arguments)
+    options, rest = parser.parse_known_args(_with_negative_values(sys.argv[1:] if arguments is None else arguments))
     command = COMMANDS[options.command]
     if rest and isinstance(command, Command):
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
@@ -49,6 +49,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write("stopped; whole results that were computed before are kept\n")
         return 130
     return _print(json_text(answer.document) if options.json else answer.text)
+
+
+def _with_negative_values(arguments: Sequence[str]) -> list[str]:
+    """Return the arguments with `--missing -99,n/d` as `--missing=-99,n/d`: argparse takes what begins with a minus for an option."""
+    joined: list[str] = []
+    for argument in arguments:
+        if joined and joined[-1] == "--missing" and argument[:1] == "-" and argument[:2] != "--":
+            joined[-1] += f"={argument}"
+        else:
+            joined.append(argument)
+    return joined
 
 
 def _answer(command: Command, options: argparse.Namespace) -> Answer:

@@ -25,7 +25,9 @@ def _run(options: argparse.Namespace) -> Answer:
     write_ensemble(evaluation, options.out)
     shape = dict(zip(("member", *evaluation.ensemble.dims), evaluation.ensemble.members.shape, strict=True))
     text = f"{options.out}: " + ", ".join(f"{n} {name}" for name, n in shape.items())
-    return Answer({"out": str(options.out), "shape": shape}, text)
+    lead_time = evaluation.ensemble.lead_text
+    text += f", lead time {lead_time}" if lead_time else ""
+    return Answer({"out": str(options.out), "shape": shape, "lead_time": lead_time}, text)
 
 
 SAMPLE = Command("sample", "An ensemble and its targets as NetCDF.", _add_options, _run)

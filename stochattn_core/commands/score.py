@@ -3,29 +3,45 @@
 from __future__ import annotations
 
 import argparse
+import math
+import sys
 from collections.abc import Mapping
-from pathlib import Path
 
 from stochattn_core.commands.base import Answer, Command
+from stochattn_core.commands.progress import ProgressBar
+
+# Scores that need the climatology of a training part, which a file of forecasts does not hold.
+OF_CLIMATOLOGY = ("crps_uncertainty", "crps_resolution", "crps_skill_climatology")
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", type=Path, metavar="E.nc", help="a NetCDF file with forecast (member, ...) and target (...)")
+    parser.add_argument("file", metavar="FILE", help="a NetCDF file or a Zarr store, a path or an address, with forecasts (member, ...)")
+    parser.add_argument("--truth", metavar="FILE", help="the file of the targets, where they are in another one; joined on valid time")
+    parser.add_argument("--forecast", metavar="VAR", help="the variable of the forecasts")
+    parser.add_argument("--target", metavar="VAR", help="the variable of the targets")
+    parser.add_argument("--member", metavar="DIM", help="the dimension along which the members are")
 
 
 def _run(options: argparse.Namespace) -> Answer:
-    from stochattn_core.ensemble_file import read_ensemble
-    from stochattn_core.metrics import scores
+    from stochattn_core.ensemble_file import score_file
 
-    ensemble = read_ensemble(options.file)
-    values = scores(ensemble.pooled)
-    return Answer(values, score_text(values, ensemble.units))
+    with ProgressBar() as progress:
+        result = score_file(
+            options.file, truth=options.truth, forecast=options.forecast, target=options.target, member=options.member, progress=progress
+        )
+    for note in result.notes:
+        sys.stderr.write(f"note: {note}\n")
+    document = {key: value if math.isfinite(value) else None for key, value in result.values.items()}
+    return Answer(document, score_text(result.values, result.units))
 
 
 def score_text(values: Mapping[str, float | int], units: str) -> str:
-    """Return one line a score, without those that are NaN, and the units of the target."""
-    lines = [f"{name:<28} {value:.6g}" for name, value in values.items() if value == value]
+    """Return one line a score, without those of a climatology, and the units of the target. A ratio such as 0/0 is "not defined"."""
+    known = {name: value for name, value in values.items() if math.isfinite(value) or name not in OF_CLIMATOLOGY}
+    lines = [f"{name:<28} {f'{value:.6g}' if math.isfinite(value) else 'not defined'}" for name, value in known.items()]
     return "\n".join([*lines, *([f"units: {units}"] if units else [])])
 
 
-SCORE = Command("score", "Every score of an ensemble file, whoever made it: forecast (member, ...), target (...).", _add_options, _run)
+SCORE = Command(
+    "score", "Every score of an ensemble file, whoever made it, against targets in the same file or in another.", _add_options, _run
+)

@@ -1,6 +1,6 @@
-"""The containers of data: a Dataset has three parts that never overlap; each part is a Split, a set of cases with inputs and targets.
+"""A Dataset: named data in three parts that never overlap, each a Split, with what is known about its target, its times and its places.
 
-Both check themselves when they are made, so that no model, metric or page has to check them again.
+It checks itself when it is made, so that no model, metric or page has to check it again.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ from functools import cached_property
 from typing import Literal, NotRequired, TypedDict, get_args
 
 import numpy as np
-import pandas as pd
 import torch
+
+from stochattn_core.datasets.split import Split as Split
+from stochattn_core.datasets.time_step import TimeStep
 
 Task = Literal["table", "series", "grid"]
 Progress = Callable[[int, int, str], None]  # (done, total, what); may raise to stop the work
@@ -33,86 +35,19 @@ class Description(TypedDict):
     lead_unit: NotRequired[str]
     true_spread: NotRequired[float]
     notes: NotRequired[tuple[str, ...]]
-
-
-@dataclass(frozen=True, eq=False)
-class Split:
-    """One part of a dataset.
-
-    inputs: (case, *input) float32, finite, in the data's own units; this is what the model is given. For a grid it is
-        (case, variable, latitude, longitude).
-    target: (case, *event) float32, in the units of the target; the event is () for a table, (lead_time,) for a series and
-        (latitude, longitude) for a grid. NaN where the value is missing, never infinite.
-    index: (case,) row number of a table, init_time of a series or a grid (the time of the last value that the model sees).
-    block: (case,) integers from 0 without a gap; cases of one block depend on one another and are resampled together.
-
-    Raises ValueError where one of these does not hold.
-    """
-
-    inputs: torch.Tensor
-    target: torch.Tensor
-    index: pd.Index
-    block: np.ndarray
-
-    def __post_init__(self) -> None:
-        for name, values in (("inputs", self.inputs), ("target", self.target)):
-            if not isinstance(values, torch.Tensor) or values.dtype != torch.float32:
-                came = f"a tensor of {values.dtype}" if isinstance(values, torch.Tensor) else type(values).__name__
-                raise ValueError(
-                    f"expected {name} as a float32 torch tensor, got {came}; convert it with torch.as_tensor(..., dtype=torch.float32)"
-                )
-        lengths = [len(values) if values.ndim else 0 for values in (self.inputs, self.target)] + [len(self.index), len(self.block)]
-        if len(set(lengths)) != 1:
-            raise ValueError(
-                f"inputs, target, index and block must have the same number of cases, got {', '.join(map(str, lengths))}; give every case one "
-                "entry in each"
-            )
-        # A finite sum proves that every value is finite and costs far less than testing each; a sum that is not finite may have overflowed.
-        if not bool(self.inputs.sum().isfinite()):
-            n_bad = int((~self.inputs.isfinite()).sum())
-            if n_bad:
-                raise ValueError(
-                    f"expected finite inputs, got {n_bad} of {self.inputs.numel()} values that are NaN or infinite; fill them, or leave "
-                    "their cases out"
-                )
-        if not bool(self.target.nansum().isfinite()):
-            n_bad = int(self.target.isinf().sum())
-            if n_bad:
-                raise ValueError(
-                    f"expected targets without infinity, got {n_bad} of {self.target.numel()} values that are infinite; write NaN where a value is "
-                    "missing"
-                )
-        self._check_block()
-
-    def _check_block(self) -> None:
-        block = self.block
-        if not isinstance(block, np.ndarray) or block.ndim != 1 or not np.issubdtype(block.dtype, np.integer):
-            came = f"an array of {block.dtype} with shape {block.shape}" if isinstance(block, np.ndarray) else type(block).__name__
-            raise ValueError(
-                f"expected block as a NumPy array of integers, one for each case, got {came}; use blocks_in_time or blocks_at_random"
-            )
-        if len(block) and (block.min() != 0 or not np.bincount(block).all()):
-            raise ValueError(
-                f"expected blocks numbered 0, 1, 2, ... without a gap, got {len(np.unique(block))} blocks with numbers from {block.min()} to "
-                f"{block.max()}; number them with numpy.unique(block, return_inverse=True)[1]"
-            )
-
-    def __len__(self) -> int:
-        return len(self.inputs)
-
-    @property
-    def n_block(self) -> int:
-        return int(self.block.max()) + 1 if len(self.block) else 0
+    recipe: NotRequired[str]
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """Named data with its three parts, ready for a model of the same task.
 
-    units is "" when the target has none. lead_time (series and grids) is in steps of lead_unit ("month", "h", ...).
+    units is "" when the target has none. lead_time (series and grids) is in steps of lead_unit ("h", "16 h", "month", ..., as in TimeStep;
+    "step" where the rows of a series are counted, "" where nothing is known).
     period is the length of the season in steps, 1 when there is none. references are the reference forecasts (persistence,
     climatology, ...) by name: each takes a Split and returns (case, *event). true_spread is known for synthetic sets only.
     notes are sentences for the user that say what was done to the data when it was read (rows dropped, values taken as missing).
+    recipe is the Python call that makes a dataset of the user's own again, with names of `stochattn_core.readers`.
     A grid has one target variable at one lead time; latitude (south to north) and longitude (0 to 360, eastward; a region across
     Greenwich goes on above 360) are in degrees; constants are fields that never change, (latitude, longitude) float32 by name:
     land_sea_mask (0 to 1), orography (m).
@@ -137,6 +72,7 @@ class Dataset:
     references: Mapping[str, Callable[[Split], torch.Tensor]] = field(default_factory=dict)
     true_spread: float | None = None
     notes: tuple[str, ...] = ()
+    recipe: str = ""
     latitude: tuple[float, ...] = ()
     longitude: tuple[float, ...] = ()
     constants: Mapping[str, np.ndarray] = field(default_factory=dict)
@@ -241,6 +177,26 @@ class Dataset:
             raise ValueError(f"expected cases in the {name} part of {self.name!r}, found none; give more data")
         return split
 
+    @property
+    def step(self) -> TimeStep:
+        """The unit of the lead times, which is the time step of a series."""
+        return TimeStep.of(self.lead_unit)
+
+    def valid_times(self, split: Split) -> np.ndarray | None:
+        """Return the times of the targets of these cases, (case, lead_time): as the split holds them, else init time plus lead time.
+
+        (case,) for a table that is split in time. None for any other table, and where the times cannot be known (see TimeStep.times).
+        """
+        if split.valid_time is not None or not self.lead_time:
+            return split.valid_time
+        return self.step.times(split.index, self.lead_time)
+
+    def past_times(self, split: Split) -> np.ndarray | None:
+        """Return the times of the inputs of these cases of a series, (case, input), the last one the init time; None as in valid_times."""
+        if split.input_time is not None or self.task != "series":
+            return split.input_time
+        return self.step.times(split.index, range(1 - split.inputs.shape[1], 1))
+
     @cached_property
     def sha256(self) -> str:
         """Digest of every number in every part: two datasets with the same digest give the same scores."""
@@ -275,6 +231,7 @@ def thinned(dataset: Dataset, n_case: int) -> Dataset:
 
     Meant for a quick look: fewer cases stand behind every score, and its interval is wider. The training part stays whole.
 
+    >>> import pandas as pd
     >>> split = Split(torch.arange(9.0), torch.arange(9.0), pd.RangeIndex(9), np.arange(9) // 3)
     >>> few = thinned(Dataset("d", "table", "D", "y", "", "", "", train=split, calibration=split, test=split), 3)
     >>> few.test.target.tolist(), few.test.block.tolist(), len(few.train)
@@ -292,6 +249,4 @@ def thinned(dataset: Dataset, n_case: int) -> Dataset:
 def _evenly_spaced(split: Split, n_case: int) -> Split:
     if n_case >= len(split):
         return split
-    position = np.linspace(0, len(split) - 1, n_case).round().astype(int)
-    block = np.unique(split.block[position], return_inverse=True)[1]
-    return Split(inputs=split.inputs[position], target=split.target[position], index=split.index[position], block=block)
+    return split.of_cases(np.linspace(0, len(split) - 1, n_case).round().astype(int))

@@ -12,6 +12,7 @@ import pandas as pd
 import torch
 
 from stochattn_core.datasets.base import PARTS, Dataset, Description, Split, blocks_in_time
+from stochattn_core.datasets.time_step import TimeStep
 
 MAX_CASE = {"train": 1000, "calibration": 300, "test": 300}  # more windows overlap so much that they only cost time
 MIN_CASE = 8
@@ -29,8 +30,9 @@ def series_dataset(
 ) -> Dataset:
     """Return a Dataset of windows: a case is `context` values, and the `horizon` values after them are its target.
 
-    values: (time,) in the units of the target, evenly spaced, NaN where missing.   times: (time,).   period: length of the season in
-    steps.   ends: the positions where train, calibration and test end; 60, 80 and 100 percent of the series without it.
+    values: (time,) in the units of the target, NaN where missing.   times: (time,), one step of `lead_unit` apart, or of any spacing where
+    each row counts as one step; times with a zone are turned into UTC.   period: length of the season in steps.   ends: the positions
+    where train, calibration and test end; 60, 80 and 100 percent of the series without it.
     The first target of a part comes `horizon` steps after the last target of the part before it: a context may reach back into the part
     before, but targets never overlap. A NaN in a context becomes the last value before it; a window with a NaN in its target is left out.
     """
@@ -40,7 +42,12 @@ def series_dataset(
     carried = pd.Series(values, dtype=np.float64).ffill().to_numpy()
     missing = np.concatenate([[0], np.cumsum(~np.isfinite(values))])  # missing[j] - missing[i] of them in values[i:j]
     window = np.lib.stride_tricks.sliding_window_view
-    parts = []
+    if isinstance(times, pd.PeriodIndex):
+        times = times.to_timestamp()
+    if isinstance(times, pd.DatetimeIndex) and times.tz is not None:
+        times = times.tz_convert("UTC").tz_localize(None)
+    every_time = times.to_numpy()
+    parts, notes = [], description.get("notes", ())
     for part, first, end in zip(PARTS, starts, ends, strict=True):
         init = np.arange(max(first, context) - 1, end - horizon)  # positions of the last value that the model sees
         init = init[(missing[init + 1 + horizon] == missing[init + 1]) & np.isfinite(carried[init + 1 - context])]
@@ -51,6 +58,8 @@ def series_dataset(
                 f"{n_time} values; bring about {need} values, or a shorter horizon or context"
             )
         stride = _stride(len(init), MAX_CASE[part], period)
+        if part == "test" and stride > 1:
+            notes = (*notes, _note_on_stride(init, stride, TimeStep.of(description.get("lead_unit", "step"))))
         init = init[::stride]
         parts.append(
             Split(
@@ -58,12 +67,15 @@ def series_dataset(
                 target=torch.from_numpy(window(values, horizon)[init + 1].astype(np.float32)),
                 index=pd.Index(times[init], name="init_time"),
                 block=blocks_in_time(len(init), math.ceil(max(horizon, period) / stride)),
+                input_time=window(every_time, context)[init + 1 - context],
+                valid_time=window(every_time, horizon)[init + 1],
             )
         )
     references: dict[str, Callable[[Split], torch.Tensor]] = {"persistence": partial(_persistence, horizon)}
     if period > 1 and context >= period:
         references["seasonal naive"] = partial(_seasonal_naive, horizon, period)
     train, calibration, test = parts
+    description["notes"] = notes
     return Dataset(
         task="series",
         train=train,
@@ -82,6 +94,16 @@ def _stride(n_window: int, max_case: int, period: int) -> int:
     while stride > 1 and math.gcd(stride, period) > 1:
         stride += 1
     return stride
+
+
+def _note_on_stride(init: np.ndarray, stride: int, step: TimeStep) -> str:
+    """Return the note that only every stride-th of these init times is used; missing values may put them further apart."""
+    chosen = init[::stride]
+    least = "" if (np.diff(chosen) == stride).all() else "at least "
+    return (
+        f"{len(chosen):,} of {len(init):,} init times of the test part are used, {least}{step.lead_text(stride)} apart, because forecasts from "
+        "neighbouring init times overlap"
+    )
 
 
 def _persistence(horizon: int, split: Split) -> torch.Tensor:

@@ -1,8 +1,9 @@
-"""From rows to a table Dataset: a random split in three parts from a seed, and its reference forecasts."""
+"""From rows to a table Dataset: three parts, at random from a seed or one after another in time, and its reference forecasts."""
 
 from __future__ import annotations
 
 from functools import partial
+from itertools import pairwise
 from typing import Unpack
 
 import numpy as np
@@ -21,13 +22,15 @@ def table_dataset(
     sizes: tuple[int, int, int] | None = None,
     seed: int = 0,
     row: pd.Index | None = None,
+    time: pd.DatetimeIndex | None = None,
     **description: Unpack[Description],
 ) -> Dataset:
-    """Return a Dataset whose parts are drawn from the rows at random.
+    """Return a Dataset whose parts are drawn from the rows at random, or follow one another in time.
 
     features: (row, feature), target: (row,), both in their own units.   sizes: rows of train, calibration and test, together at most
     all; 60, 20 and 20 percent without it.   row: the name of each row (its number in the file where some rows were left out);
-    0, 1, ... without it.
+    0, 1, ... without it.   time: of each row, in order; then training ends where calibration begins, rows of one time stay in one part, and
+    blocks are stretches of time.
     """
     n_row = len(features)
     if sizes is None:
@@ -36,17 +39,20 @@ def table_dataset(
     if sum(sizes) > n_row:
         raise ValueError(f"expected sizes of at most {n_row} rows together, got {sum(sizes)}; make the parts smaller")
     row = pd.RangeIndex(n_row) if row is None else row
-    order = np.random.default_rng(seed).permutation(n_row)
+    order = np.random.default_rng(seed).permutation(n_row) if time is None else np.arange(n_row)
     starts = np.cumsum((0, *sizes))
+    if time is not None:
+        starts = np.array([0, *np.searchsorted(time, time[starts[1:-1]]), n_row])
     parts = []
-    for start, size in zip(starts, sizes, strict=False):
-        chosen = np.sort(order[start : start + size])
+    for start, end in pairwise(starts):
+        chosen = np.sort(order[start:end])
         parts.append(
             Split(
                 inputs=torch.from_numpy(np.ascontiguousarray(features[chosen], dtype=np.float32)),
                 target=torch.from_numpy(np.ascontiguousarray(target[chosen], dtype=np.float32)),
                 index=pd.Index(row[chosen], name="row"),
-                block=blocks_at_random(size),
+                block=blocks_at_random(len(chosen)) if time is None else _blocks_of_times(time[chosen]),
+                valid_time=None if time is None else time[chosen].to_numpy(),
             )
         )
     train, calibration, test = parts
@@ -58,6 +64,13 @@ def table_dataset(
         references={"training mean": partial(_training_mean, train), "linear regression": partial(_linear_regression, train)},
         **description,
     )
+
+
+def _blocks_of_times(time: pd.DatetimeIndex) -> np.ndarray:
+    """Return at most 32 stretches of about as many rows, (row,) int; rows of one time are in one stretch."""
+    block = np.arange(len(time)) // max(1, -(-len(time) // 32))
+    first = np.searchsorted(time, time)  # the first row of the same time
+    return np.unique(block[first], return_inverse=True)[1]
 
 
 def _training_mean(train: Split, split: Split) -> torch.Tensor:

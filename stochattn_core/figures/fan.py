@@ -30,14 +30,19 @@ def fan(
     title: str,
     y: str,
     subtitle: str,
+    x: str = "",
+    time_format: str = "",
     palette: Palette = BROWSER,
     height: int = 500,
 ) -> go.Figure:
     """Draw a fan. members: (member, lead_time); truth, plain, valid_time: (lead_time,); context: (step,) at context_time.
 
+    Times are dates (datetime64), numbers, or labels, which stand in their order and evenly spaced.   x: title of the axis of times.
+    time_format: of dates on hover, as in strftime.
     The bands start at the last value that the model was given, so that the line continues into the forecast.
     """
     figure = go.Figure()
+    context_time, valid_time = _drawable(context_time), _drawable(valid_time)
     joint_time = np.concatenate([context_time[-1:], valid_time])
 
     def joined(values: np.ndarray) -> np.ndarray:
@@ -74,7 +79,19 @@ def fan(
         figure.add_vline(x=_plain_time(context_time[-1]), line={"color": palette.plain, "width": 1, "dash": "dot"})
     finish(figure, title=title, subtitle=subtitle, y=y, height=height, palette=palette)
     figure.update_layout(hovermode="x unified")
+    figure.update_xaxes(title_text=x or None)
+    if joint_time.dtype.kind in "OUS":
+        figure.update_xaxes(type="category", categoryorder="array", categoryarray=np.concatenate([context_time, valid_time]))
+    elif joint_time.dtype.kind != "M":
+        figure.update_xaxes(exponentformat="none")  # 12055, where "12.05k" would stand at two ticks
+    elif time_format:
+        figure.update_xaxes(hoverformat=time_format)
     return legend_below(figure, -0.09)
+
+
+def _drawable(times: np.ndarray) -> np.ndarray:
+    """Return labels of any type as text, because Plotly writes only text, numbers and dates; others as they are."""
+    return times.astype(str) if times.dtype == object else times
 
 
 def _plain_time(value: object) -> object:

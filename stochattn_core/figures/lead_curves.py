@@ -49,10 +49,15 @@ def lead_curves(
     *,
     subtitle: str,
     lead_unit: str = "h",
+    lead_texts: Sequence[str] = (),
     palette: Palette = BROWSER,
     height: int | None = None,
 ) -> go.Figure:
-    """Draw every line over lead_time (lead_time,), in the plot that its axes name, two plots a row, in the order of the lines."""
+    """Draw every line over lead_time (lead_time,), in the plot that its axes name, two plots a row, in the order of the lines.
+
+    lead_unit: of the axes, in the plural.   lead_texts: (point,) lead times in words, for hover; from the numbers without them.
+    """
+    lead_texts = lead_texts or [f"{lead:g} {lead_unit}".rstrip() for lead in lead_time]
     axes = list(dict.fromkeys(line.axes for line in lines))
     n_row = math.ceil(len(axes) / COLUMNS)
     figure = make_subplots(
@@ -60,7 +65,7 @@ def lead_curves(
     )
     cells = {title: {"row": 1 + place // COLUMNS, "col": 1 + place % COLUMNS} for place, title in enumerate(axes)}
     for line in lines:
-        _draw(figure, lead_time, line, lead_unit, palette, cells[line.axes])
+        _draw(figure, lead_time, line, lead_texts, palette, cells[line.axes])
     for title, cell in cells.items():
         _frame(figure, lead_time, [line for line in lines if line.axes == title], palette, cell)
     finish(figure, title="Scores by lead time", subtitle=subtitle, height=height or 60 + 230 * n_row, palette=palette)
@@ -79,7 +84,7 @@ def lead_curves(
     return legend_below(figure, -0.07 - 0.14 / n_row)
 
 
-def _draw(figure: go.Figure, x: np.ndarray, line: Line, lead_unit: str, palette: Palette, cell: dict[str, int]) -> None:
+def _draw(figure: go.Figure, x: np.ndarray, line: Line, lead_texts: Sequence[str], palette: Palette, cell: dict[str, int]) -> None:
     colour = getattr(palette, line.role)
     if line.has_range:  # a pale band in the line's colour
         figure.add_scatter(
@@ -102,7 +107,8 @@ def _draw(figure: go.Figure, x: np.ndarray, line: Line, lead_unit: str, palette:
         marker={"size": 5, "color": colour},
         name=line.label,
         showlegend=bool(line.label),
-        hovertemplate=f"{line.name} at %{{x:g}} {lead_unit}: %{{y:{'.1%' if line.is_share else '.3~g'}}}<extra></extra>",
+        text=lead_texts,
+        hovertemplate=f"{line.name} at %{{text}}: %{{y:{'.1%' if line.is_share else '.3~g'}}}<extra></extra>",
         **cell,
     )
 

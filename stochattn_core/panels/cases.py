@@ -7,10 +7,11 @@ import pandas as pd
 
 from stochattn_core.ensemble_data import Ensemble
 from stochattn_core.panels.base import Panel, View
+from stochattn_core.panels.text import lead_head
 
 
 def rows_of(ensemble: Ensemble, lead: int = 0) -> pd.DataFrame:
-    """Return one row for each case and lead time. lead: one lead time, or 0 for all of them."""
+    """Return one row for each case and lead time, with its valid time where that is known. lead: one lead time, or 0 for all of them."""
     leads = [lead] if lead else list(ensemble.lead_time)
     places = [ensemble.lead_time.index(lead_time) for lead_time in leads]
 
@@ -20,7 +21,11 @@ def rows_of(ensemble: Ensemble, lead: int = 0) -> pd.DataFrame:
     low, high = (flat(end) for end in ensemble.central_interval(0.9))
     rows = {ensemble.dims[0]: np.repeat(np.asarray(ensemble.index), len(leads) if ensemble.lead_time else 1)}
     if ensemble.lead_time:
-        rows["lead_time"] = np.tile(leads, len(ensemble.index))
+        rows[lead_head(ensemble.step)] = np.tile([ensemble.step.lead(lead_time) for lead_time in leads], len(ensemble.index))
+        if ensemble.valid_times is not None:
+            rows["valid_time"] = flat(ensemble.valid_times)
+    elif ensemble.valid_times is not None:
+        rows["time"] = ensemble.valid_times
     rows |= {
         "truth": flat(ensemble.target),
         "plain": flat(ensemble.plain),

@@ -2,84 +2,106 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from stochattn_core.datasets.base import Dataset
 from stochattn_core.figures.fan import central, fan
 from stochattn_core.figures.theme import Palette
 from stochattn_core.panels.base import Panel, View
 from stochattn_core.panels.fitted import NO_SPREAD, n_outside, read_fitted
-from stochattn_core.panels.text import lead_unit_text, quantity_text, time_text
+from stochattn_core.panels.text import lead_head, lead_text, quantity_text, short_time_format, time_text
 
 N_SHOWN = 160  # forecasts at one lead time, the latest
 
 
 class Numbers(NamedTuple):
-    """past: (step,), context at past_time.   members: (member, valid_time).   truth, plain: (valid_time,)."""
+    """past: (step,), context at past_time.   members: (member, point), the forecasts of the times in `time`.   truth, plain: (point,).
+
+    time_name: what `time` holds, "valid_time", or where valid times are not known a lead time or the init times.
+    time_format: of dates in `time`.
+    """
 
     past_time: np.ndarray
     past: np.ndarray
-    valid_time: np.ndarray
+    time: np.ndarray
     members: np.ndarray
     truth: np.ndarray
     plain: np.ndarray
     title: str
     subtitle: str
     quantity: str
+    time_name: str
+    time_format: str
 
 
 def numbers(view: View) -> Numbers:
-    """One forecast."""
+    """One forecast, over its valid times; over its lead times where the valid times are not known."""
     data, case, (members, plain) = view.dataset, view.case, view.forecast
-    index, context = data.test.index, data.test.inputs[case].numpy()
+    only = data.test.of_cases(np.array([case]))
+    context = only.inputs[0].numpy()
     context = context[-min(len(context), 3 * len(data.lead_time)) :]
-    past_time, valid_time = times_around(index, case, len(context), len(data.lead_time))
+    past, valid = data.past_times(only), data.valid_times(only)
+    is_known = past is not None and valid is not None
+    past_time = past[0, -len(context) :] if past is not None and is_known else _leads(data, range(1 - len(context), 1))
     return Numbers(
         past_time,
         context,
-        valid_time,
+        valid[0] if valid is not None and is_known else _leads(data, data.lead_time),
         members,
         data.test.target[case].numpy(),
         plain,
-        f"Forecast from {time_text(index[case])}",
-        f"M = {len(members)} members · one of N = {len(index):,} forecasts",
+        f"Forecast from {time_text(data, case)}",
+        f"M = {len(members)} members · one of N = {len(data.test):,} forecasts · {lead_text(0, data)}",
         quantity_text(data.target_name, data.units),
+        "valid_time" if is_known else lead_head(data.step),
+        short_time_format(data),
     )
 
 
 def numbers_at_lead(view: View) -> Numbers:
-    """All forecasts at one lead time, by valid time."""
-    ensemble, lead = view.ensemble, view.lead
+    """All forecasts at one lead time, by valid time; by init time where the valid times are not known."""
+    ensemble, lead, data = view.ensemble, view.lead, view.dataset
     place, first = ensemble.lead_time.index(lead), max(0, len(ensemble.index) - N_SHOWN)
     members, truth = np.asarray(ensemble.members[:, first:, place]), ensemble.target[first:, place]
-    valid_time = np.array([times_around(ensemble.index, case, 1, lead)[1][-1] for case in range(first, len(ensemble.index))])
+    valid = ensemble.valid_times
+    time = ensemble.index.to_numpy()[first:] if valid is None else valid[first:, place]
     return Numbers(
-        valid_time[:0],
+        time[:0],
         truth[:0],
-        valid_time,
+        time,
         members,
         truth,
         ensemble.plain[first:, place],
-        f"Forecasts {lead} {lead_unit_text(ensemble.lead_unit, lead)}".rstrip() + " ahead",
+        f"Forecasts {data.step.lead_text(lead)} ahead",
         f"M = {len(members)} members · N = {len(truth):,} forecasts" + (", the latest" if first else ""),
         quantity_text(ensemble.name, ensemble.units),
+        "init_time" if valid is None else "valid_time",
+        short_time_format(data),
     )
+
+
+def _leads(data: Dataset, steps: Sequence[int]) -> np.ndarray:
+    return np.array([data.step.lead(step) for step in steps])
 
 
 def figure(numbers: Numbers, palette: Palette) -> go.Figure:
     return fan(
         numbers.past_time,
         numbers.past,
-        numbers.valid_time,
+        numbers.time,
         numbers.members,
         numbers.truth,
         numbers.plain,
         title=numbers.title,
         subtitle=numbers.subtitle,
         y=numbers.quantity,
+        x="" if numbers.time_name == "valid_time" else numbers.time_name.replace("_", " "),
+        time_format=numbers.time_format,
         palette=palette,
     )
 
@@ -99,7 +121,7 @@ def table(numbers: Numbers) -> pd.DataFrame:
     low, high = central(members, 0.9)
     return pd.DataFrame(
         {
-            "valid_time": numbers.valid_time,
+            numbers.time_name: numbers.time,
             "truth": numbers.truth,
             "plain": numbers.plain,
             "mean": members.mean(axis=0),
@@ -121,19 +143,6 @@ def read_fan(members: np.ndarray, truth: np.ndarray, low: np.ndarray, high: np.n
     if n_inside == known.sum():
         return f"The 90% band holds the truth at all {n_inside} lead times. One case proves little; the PIT histogram counts all cases."
     return f"The 90% band holds the truth at {n_inside} of {int(known.sum())} lead times. One case proves little; the PIT histogram counts all cases."
-
-
-def times_around(index: pd.Index, case: int, n_past: int, n_after: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the times of the last n_past values up to the init time, and of the n_after values after it, at the spacing of the index."""
-    if isinstance(index, pd.DatetimeIndex):
-        frequency = pd.infer_freq(index[:50]) if len(index) > 3 else None
-        step = pd.tseries.frequencies.to_offset(frequency) if frequency else (index[1:] - index[:-1]).min()
-        past = [index[case] - step * k for k in range(n_past - 1, -1, -1)]
-        return np.array(past, dtype="datetime64[ns]"), np.array(
-            [index[case] + step * k for k in range(1, n_after + 1)], dtype="datetime64[ns]"
-        )
-    spacing = np.min(np.diff(np.asarray(index))) if len(index) > 1 else 1
-    return index[case] + spacing * np.arange(1 - n_past, 1), index[case] + spacing * np.arange(1, n_after + 1)
 
 
 panel = Panel(

@@ -27,7 +27,7 @@ from stochattn_core.panels.map_text import (
     read_field_map,
     variable_title,
 )
-from stochattn_core.panels.text import start_text
+from stochattn_core.panels.text import time_text
 
 FIELDS = {"mean": "Mean", "spread": "Spread", "error": "Error", "member": "Member", "contours": "Spaghetti", "truth": "Truth"}
 WIND_NAME = "true wind"
@@ -97,7 +97,7 @@ def numbers(view: View) -> Numbers:
 
 def about_forecast(data: Dataset, case: int, n_member: int) -> str:
     """Return the line under the title: number of members, init time, lead time."""
-    return map_subtitle(n_member=n_member, more=f"from {start_text(data, case)}, {data.lead_time[0]} {data.lead_unit} ahead")
+    return map_subtitle(n_member=n_member, more=f"from {time_text(data, case)}, {data.step.lead_text(data.lead_time[0])} ahead")
 
 
 def figure(numbers: Numbers, palette: Palette) -> go.Figure:

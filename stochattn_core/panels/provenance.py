@@ -10,7 +10,7 @@ import pandas as pd
 from stochattn_core.figures.theme import number
 from stochattn_core.metrics.scores import SCORES, headlines
 from stochattn_core.panels.base import Panel, View
-from stochattn_core.panels.text import head_text, time_text, value_text
+from stochattn_core.panels.text import dataset_text, head_text, lead_text, period_text, value_text
 
 TAB = "How it was computed"
 
@@ -42,10 +42,7 @@ def part_rows(view: View) -> pd.DataFrame:
     data, rows = view.dataset, []
     for name in ("train", "calibration", "test"):
         split = data.part(name)
-        if not data.lead_time:
-            rows.append([name, len(split), "random split", ""])
-        else:
-            rows.append([name, len(split), time_text(split.index[0]), time_text(split.index[-1])])
+        rows.append([name, len(split), *(period_text(split, data) or ("random split", ""))])
     return pd.DataFrame(rows, columns=["part", "cases", "from", "to"])
 
 
@@ -67,10 +64,10 @@ def score_rows(view: View) -> pd.DataFrame:
     evaluation, summary = view.known, view.summary
     about = {
         "model": evaluation.model,
-        "dataset": evaluation.dataset,
+        "dataset": dataset_text(view.dataset),
         "part": evaluation.part,
         "concentration": evaluation.setting.concentration,
-        "lead_time": view.lead or "all",
+        "lead_time": _lead_cell(view),
     }
     rows = []
     for key, value in summary.scores.items():
@@ -79,6 +76,12 @@ def score_rows(view: View) -> pd.DataFrame:
         row = {"score": key, "value": value, "low_90": low, "high_90": high, "judgement": judgement.word if judgement else ""}
         rows.append(about | row | {"title": SCORES[key].title, "description": SCORES[key].description})
     return pd.DataFrame(rows)
+
+
+def _lead_cell(view: View) -> str:
+    """Return the lead time of the scores: "48 h", or "all"."""
+    leads = view.dataset.lead_time
+    return view.dataset.step.lead_text(view.lead or leads[0]) if view.lead or len(leads) == 1 else "all"
 
 
 def group_rows(view: View) -> pd.DataFrame:
@@ -94,9 +97,10 @@ def group_rows(view: View) -> pd.DataFrame:
 def how_text(view: View) -> str:
     """Return layers, seed, device, time, weights, data and notes of an evaluation in words."""
     evaluation, data = view.known, view.dataset
+    times = f" Time step {data.step.text}, {lead_text(0, data)}." if data.task == "series" and data.step.text else ""
     text = (
         f"Sampled layers: {evaluation.layers}. Seed {evaluation.setting.seed}, device {evaluation.device}, {evaluation.seconds:.1f} s, "
-        f"weights {evaluation.weights_sha256[:12]}. Data: {data.source} ({data.licence}). ν is tuned on the calibration part; the "
+        f"weights {evaluation.weights_sha256[:12]}. Data: {data.source} ({data.licence}).{times} ν is tuned on the calibration part; the "
         "scores here are from the test part."
     )
     return " ".join([text, *(f"Note: {note}." for note in data.notes)])

@@ -2,9 +2,10 @@
 
     series_from_csv, table_from_csv   a column of a text table over time, or against the other columns
     columns_of                        the names of the columns of a text table
+    CsvChoices                        what the user says about a text table
     grid_from_file                    a variable of a NetCDF file or a Zarr store, on disk or at an address
 
-csv_*.py read text tables, grid_*.py read gridded files. axis_names.py and units.py hold the names and units that other people use.
+text/ reads text tables, grid_*.py read gridded files, and door/ holds the checks that all readers share.
 Each function is imported when it is first used, because xarray and Zarr take long to import.
 """
 
@@ -14,14 +15,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from stochattn_core.readers.csv_file import columns_of
-    from stochattn_core.readers.csv_series import series_from_csv
-    from stochattn_core.readers.csv_table import table_from_csv
     from stochattn_core.readers.grid_dataset import grid_from_file
+    from stochattn_core.readers.text.choices import CsvChoices
+    from stochattn_core.readers.text.file import columns_of
+    from stochattn_core.readers.text.series import series_from_csv
+    from stochattn_core.readers.text.table import table_from_csv
 
-__all__ = ["columns_of", "grid_from_file", "series_from_csv", "table_from_csv"]
+__all__ = ["CsvChoices", "columns_of", "grid_from_file", "series_from_csv", "table_from_csv"]
 
-_MODULES = {"columns_of": "csv_file", "series_from_csv": "csv_series", "table_from_csv": "csv_table", "grid_from_file": "grid_dataset"}
+_MODULES = {
+    "CsvChoices": "text.choices",
+    "columns_of": "text.file",
+    "series_from_csv": "text.series",
+    "table_from_csv": "text.table",
+    "grid_from_file": "grid_dataset",
+}
 
 
 def __getattr__(name: str) -> Any:

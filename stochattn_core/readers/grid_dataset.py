@@ -102,6 +102,7 @@ def grid_from_file(
             inputs=torch.from_numpy(inputs_at[init]),
             target=torch.from_numpy(raw[valid, 0]),
             index=times.label[needed[init]].rename("init_time"),
+            valid_time=valid_labels(times, needed[valid]),
             block=time_blocks(times.tick[needed[init]], max(BLOCK[times.unit], times.ticks(lead_time))),
         )
         for part, (init, valid) in positions.items()
@@ -128,10 +129,17 @@ def grid_from_file(
         lead_unit=times.unit,
         references={"persistence": lambda split: split.inputs[:, 0], "climatology": climatology},
         notes=tuple(dict.fromkeys(notes)),
+        recipe=f"grid_from_file({file_name!r}, {variable!r}, lead_time={lead_time})",
         latitude=tuple(target["latitude"].values.tolist()),
         longitude=tuple(target["longitude"].values.tolist()),
         constants=constants,
     )
+
+
+def valid_labels(times: TimeAxis, position: np.ndarray) -> np.ndarray | None:
+    """Return the dates of the targets as the file has them, (case, 1); None where they are text, which no file of times can hold."""
+    label = times.label[position]
+    return label.to_numpy()[:, None] if isinstance(label, pd.DatetimeIndex) else None
 
 
 def _climatology(train: Split, times: TimeAxis, valid_at: pd.Series) -> Callable[[Split], torch.Tensor]:

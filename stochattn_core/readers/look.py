@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -32,6 +33,7 @@ class Look:
     kind: "table", "series", "maps" or "ensemble".   facts: label and value of everything that follows from the file (time step, season, split,
     what will be forecast how far ahead), in the order in which they are shown.   notes: sentences on what was recognised, with the evidence
     and the option that changes it.   problem: the sentence with which the reader would refuse it, "" where nothing speaks against it.
+    time, target: the columns that are used.   choose: where a file holds several series, the columns that tell them apart, with their values.
     """
 
     file: str
@@ -40,6 +42,9 @@ class Look:
     facts: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
     problem: str = ""
+    time: str = ""
+    target: str = ""
+    choose: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def document(self) -> dict[str, Any]:
         """Return everything as one JSON document."""
@@ -50,5 +55,6 @@ class Look:
             "columns": columns,
             "facts": dict(self.facts),
             "notes": list(self.notes),
+            "choose": {name: list(values) for name, values in self.choose.items()},
             "problem": self.problem or None,
         }

@@ -100,8 +100,7 @@ def by_dataset(
 def by_lead_time(ensembles: Mapping[int, Ensemble], objective: str = "pooled", *, seed: int = 0) -> list[Group]:
     """One group for each lead time of a series, from the calibration ensembles at every concentration of the grid."""
     first = next(iter(ensembles.values()))
-    unit = f" {first.lead_unit}" if first.lead_unit else ""
-    names = [f"{lead}{unit}" for lead in first.lead_time]
+    names = [first.step.lead_text(lead) for lead in first.lead_time]
     parts = [[ensemble.statistics.select(place) for ensemble in ensembles.values()] for place in range(len(names))]
     return shrunk(
         "lead time", [estimate(name, list(ensembles), part, objective, seed=seed) for name, part in zip(names, parts, strict=True)]

@@ -22,7 +22,7 @@ def test_a_csv_becomes_a_dataset(page: Page, tmp_path: Path):
     page.get_by_role("button", name="Use it on Explore").click()
     page.locator(".st-key-forecast-view .main-svg").first.wait_for(timeout=120_000)
     settle(page)
-    assert "dataset=own-shop-sales" in page.url
+    assert "dataset=own-shop-sales-sales" in page.url
 
 
 def test_a_netcdf_file_becomes_a_map(page: Page, tmp_path: Path):

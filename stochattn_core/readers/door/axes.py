@@ -18,12 +18,28 @@ AXIS_NAMES = {
     "latitude": ("latitude", "lat", "lats", "nav_lat", "rlat", "ylat"),
     "longitude": ("longitude", "lon", "lons", "long", "nav_lon", "rlon", "xlon"),
     "level": ("level", "isobaricinhpa", "plev", "pressure_level", "pressure", "lev", "isobaricinpa"),
-    "lead_time": ("lead_time", "step", "prediction_timedelta", "leadtime", "forecast_period", "horizon"),
-    "member": ("member", "number", "realization", "ensemble", "ens", "sample"),
+    "lead_time": (
+        "lead_time",
+        "step",
+        "prediction_timedelta",
+        "leadtime",
+        "forecast_period",
+        "horizon",
+        "lead",
+        "forecast_hour",
+        "lead_times",
+    ),
+    "member": (
+        *("member", "number", "realization", "realisation", "ensemble_member", "ensemble", "ens", "members", "ensemble_members"),
+        *("ens_member", "ensmember", "realizations", "realisations", "perturbation", "draw", "sample", "samples"),
+    ),
 }
 # The axes of an ensemble of forecasts, where a time is the init time unless the file has another axis for it.
 FORECAST_AXIS_NAMES = {
-    "init_time": ("init_time", "forecast_reference_time", "time"),
+    "init_time": (
+        *("init_time", "forecast_reference_time", "initialization_time", "initialisation_time", "inittime", "reference_time", "base_time"),
+        *("issue_time", "start_date", "init", "time"),
+    ),
     **{axis: AXIS_NAMES[axis] for axis in ("member", "lead_time", "latitude", "longitude")},
 }
 _STANDARD_NAMES = {"level": "air_pressure", "lead_time": "forecast_period", "member": "realization", "init_time": "forecast_reference_time"}

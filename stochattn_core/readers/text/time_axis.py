@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
+
+from stochattn_core.datasets.time_step import TimeStep
+from stochattn_core.readers.text import summer_time
 
 SECOND = 1_000_000_000  # times are int64 nanoseconds in this module
 UNITS = {"s": SECOND, "min": 60 * SECOND, "h": 3600 * SECOND, "day": 86400 * SECOND, "week": 7 * 86400 * SECOND}
@@ -15,7 +17,8 @@ CALENDAR = {"month": (28, 31, 1), "quarter": (89, 92, 3), "year": (365, 366, 12)
 CALENDAR_SEASONS = {"month": (12,), "quarter": (4,), "year": ()}
 CYCLES = (86400 * SECOND, 7 * 86400 * SECOND, 365 * 86400 * SECOND + 86400 * SECOND // 4)  # a day, a week, a year
 MAX_SEASON = 64  # steps; two seasons must fit into the context of the embedded model
-MAX_GAPS = 0.1  # of the rows; with more, every row is taken as one step
+MAX_GAPS = 0.1  # of the rows; more of them must lie where the clock or the calendar always has none, such as nights and weekends
+CLOSED = 0.9  # of the gaps: the share of them in hours and days that hardly ever have a row
 
 
 @dataclass(frozen=True)
@@ -33,38 +36,27 @@ class TimeAxis:
     notes: tuple[str, ...]
 
 
-def read_times(column: pd.Series, name: str) -> pd.Index:
-    """Return dates and times, or plain numbers (years, step counts) as they are; ValueError that names the first field that is neither."""
-    if column.isna().any():
-        line = column.index[column.isna()][0]
-        raise ValueError(
-            f"expected a time in every row of {name!r}, line {line} has none ({int(column.isna().sum())} in all); fill it, or drop the row"
-        )
-    if pd.api.types.is_numeric_dtype(column):
-        values = column.to_numpy(dtype=np.float64)
-        if np.all(values == np.round(values)) and values.min() >= 1000 and values.max() <= 2500 and len(values) <= 1501:
-            return pd.DatetimeIndex([np.datetime64(f"{int(year):04d}-01-01", "s") for year in values])
-        return pd.Index(values)
-    day_first = bool(column.astype("str").iloc[:50].str.match(r"\d{1,2}\.\d{1,2}\.\d{4}").all())  # the German order, 31.12.2020
-    for dayfirst in (day_first, not day_first):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # pandas warns that it guesses the format; the guess is checked below
-            times = pd.to_datetime(column, errors="coerce", dayfirst=dayfirst, utc=True)
-        if times.notna().all():
-            return pd.DatetimeIndex(times).tz_localize(None)
-    line = times.index[times.isna()][0]
-    raise ValueError(
-        f"expected dates or numbers in the time column {name!r}, got {str(column[line])[:40]!r} in line {line}; write times as 2020-12-31 23:00, "
-        "or choose another column"
-    )
+class RepeatedTimesError(ValueError):
+    """A time occurs more than once: the file may hold several series."""
 
 
-def even_axis(times: pd.Index, name: str) -> TimeAxis:
+def even_axis(times: pd.Index, name: str, *, find_summer_time: bool = True) -> TimeAxis:
     """Find the step of these times and put them on an axis with that step.
 
     Times that run backwards are turned round; repeated or shuffled times raise ValueError, because no order is more right than another.
-    Gaps of up to 10% become missing values; with more, every row is taken as one step.
+    Gaps become missing values. Where more than 10% of the times are left out and nearly all of them lie in hours or days that hardly ever
+    have a row, such as nights and weekends, every row is one step, as it is where the times lie on no axis. find_summer_time: look for changes of the clock,
+    which explain an hour that is skipped or comes twice.
     """
+    if isinstance(times, pd.DatetimeIndex) and find_summer_time and len(times) > 2:
+        is_backward = bool(times[0] > times[-1])
+        forward = times[::-1] if is_backward else times
+        steps = np.diff(forward.to_numpy())
+        usual, counts = np.unique(steps, return_counts=True)
+        standard = summer_time.recognised(forward, usual[np.argmax(counts)], name) if len(usual) > 1 else None
+        if standard is not None:
+            axis = even_axis(standard[0][::-1] if is_backward else standard[0], name, find_summer_time=False)
+            return replace(axis, notes=(standard[1], *axis.notes))
     dates = times if isinstance(times, pd.DatetimeIndex) else None
     ticks = times.to_numpy() if dates is None else dates.as_unit("ns").asi8 if _fits_nanoseconds(dates) else _calendar_ticks(dates)
     order, notes = np.arange(len(ticks)), list[str]()
@@ -76,8 +68,9 @@ def even_axis(times: pd.Index, name: str) -> TimeAxis:
         in_order, count = np.sort(ticks), len(ticks) - len(np.unique(ticks))
         if count:
             twice = shown[np.flatnonzero(ticks == in_order[1:][np.diff(in_order) == 0][0])[0]]
-            raise ValueError(
-                f"expected one row for each time of {name!r}, got more than one for {twice} ({count} rows too many); keep one row for each, "
+            rows = "row" if count == 1 else "rows"
+            raise RepeatedTimesError(
+                f"expected one row for each time of {name!r}, got more than one for {twice} ({count} {rows} too many); keep one row for each, "
                 "for instance their mean"
             )
         back = int(np.argmax(step <= 0))
@@ -89,13 +82,35 @@ def even_axis(times: pd.Index, name: str) -> TimeAxis:
     calendar = _calendar_steps(dates[order], step) if dates is not None else None
     unit, position, seasons = calendar or _fixed_steps(ticks[order], step, dates is not None)
     gaps = 0 if position is None else int(position[-1]) + 1 - len(position)
-    if position is None or gaps > MAX_GAPS * len(position):
-        notes.append(f"the times of {name!r} are not evenly spaced: every row is taken as one step")
+    if position is None or (gaps > MAX_GAPS * len(position) and (dates is None or _is_closed(dates[order], position, unit))):
+        why = (
+            f": {gaps:,} of {int(position[-1]) + 1:,} times with a step of {TimeStep.of(unit).text} are left out, most of them always"
+            if position is not None
+            else ""
+        )
+        notes.append(f"the times of {name!r} are not evenly spaced{why}; every row is taken as one step")
         return TimeAxis(ordered, _in_file_order(order, np.arange(len(ticks))), "step", seasons, tuple(notes))
     complete = ordered if not gaps else _with_gaps_filled(ordered, position, unit)
     if gaps:
-        notes.append(f"{gaps} times of {name!r} are left out in the file, its step is one {unit}: their values are missing")
+        left_out = f"{gaps} times of {name!r} are" if gaps > 1 else f"1 time of {name!r} is"
+        notes.append(f"{left_out} left out in the file, whose step is {TimeStep.of(unit).text}; the values are missing")
     return TimeAxis(complete, _in_file_order(order, position), unit, seasons, tuple(notes))
+
+
+def _is_closed(times: pd.DatetimeIndex, position: np.ndarray, unit: str) -> bool:
+    """Do the gaps lie where there is hardly ever a row: in the same hours of the day, or on the same days of the week?"""
+    if unit in CALENDAR:
+        return False
+    complete = pd.DatetimeIndex(_with_gaps_filled(times, position, unit))
+    is_there = np.zeros(len(complete), dtype=bool)
+    is_there[position] = True
+    minute = complete.hour * 60 + complete.minute
+    for slot in (complete.day_of_week, minute, complete.day_of_week * 1440 + minute):
+        _, code = np.unique(slot, return_inverse=True)
+        share = np.bincount(code, weights=is_there) / np.bincount(code)
+        if np.mean(share[code[~is_there]] < 1 - CLOSED) >= CLOSED:
+            return True
+    return False
 
 
 def _in_file_order(order: np.ndarray, position: np.ndarray) -> np.ndarray:

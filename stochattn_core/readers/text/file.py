@@ -1,0 +1,289 @@
+"""Opens text tables: what kind of file it is, how it is written, and its rows in bounded memory.
+
+Every refusal is one ValueError of one sentence: what was expected, what came, what to do. No pickle is ever read.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import re
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cached_property
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import pandas as pd
+
+from stochattn_core.readers.text.choices import FIND_OUT, CsvChoices
+from stochattn_core.readers.text.columns import decimal_of, listed
+from stochattn_core.readers.text.dialect import BLOCK, Dialect, dialect_of, encoding_and_lines, refuse_other_kinds
+from stochattn_core.readers.text.fields import MISSING_FIELDS, kind_of_fields
+from stochattn_core.readers.text.numbers import bare, style_of
+
+PathOrFile = str | Path | BinaryIO
+MAX_COLUMN = 5000
+CHUNK = 200_000  # rows in memory at a time
+HEAD = 1 << 16  # bytes from which the table is recognised
+
+
+class NotNumbers(Exception):
+    """Columns that were read as numbers hold something else and must be read as text, from the first row on."""
+
+    def __init__(self, columns: Collection[str]) -> None:
+        super().__init__(", ".join(columns))
+        self.columns = frozenset(columns)
+
+
+@dataclass(frozen=True)
+class CsvFile:
+    """A text table whose format is known. n_row counts its lines without the header.   decimal: the mark that some column certainly has, or ""."""
+
+    name: str
+    source: Path | BinaryIO
+    encoding: str
+    dialect: Dialect
+    n_row: int
+    choices: CsvChoices
+    notes: tuple[str, ...]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return self.dialect.header.columns
+
+    @property
+    def separator(self) -> str:
+        return self.dialect.separator
+
+    @cached_property
+    def first_fields(self) -> dict[str, list[str]]:
+        """The fields of the first rows, by column, those that are missing left out."""
+        missing = {*MISSING_FIELDS, *self.choices.missing_fields}
+        rows = [row for row in map(self._as_columns, self.dialect.rows) if len(row) >= len(self.columns)]
+        return {name: [row[i].strip() for row in rows if row[i].strip() not in missing] for i, name in enumerate(self.columns)}
+
+    @cached_property
+    def kinds(self) -> dict[str, str]:
+        """What the first rows hold, by column: "numbers", "times", "text" or "missing"."""
+        return {name: kind_of_fields(fields) for name, fields in self.first_fields.items()}
+
+    @cached_property
+    def decimal(self) -> str:
+        """The decimal mark that some column certainly has, "" where none has."""
+        return self.choices.decimal or decimal_of([fields for name, fields in self.first_fields.items() if self.kinds[name] == "numbers"])
+
+    @cached_property
+    def text_columns(self) -> frozenset[str]:
+        """The columns that are read as text: those of texts and times, and those whose numbers pandas would misread."""
+        return frozenset(name for name in self.columns if self.kinds[name] in ("text", "times") or not self._is_plain(name))
+
+    def _is_plain(self, name: str) -> bool:
+        """Are the numbers of this column those that pandas reads, whatever other fields come later?"""
+        fields = self.first_fields[name]
+        if any(bare(field)[0] != field for field in fields):
+            return False
+        try:
+            reading = style_of(fields, name, self.choices, file_decimal=self.decimal, separator=self.separator)
+        except ValueError:
+            return False
+        return not reading.reason and not reading.style.thousands and reading.style.decimal == (self.decimal or ".")
+
+    @cached_property
+    def _has_even_lines(self) -> bool:
+        """Do the lines have as many separators as their number demands? Then none of them has too many."""
+        if self.separator not in (",", ";", "\t", "|") or self.encoding == "utf-16":
+            return False
+        separator, n_separator, n_line = self.separator.encode(), 0, 0
+        with _bytes_of(self.source) as data:
+            for _ in range(self.dialect.header.line - 1):
+                data.readline()
+            last = b"\n"
+            while block := data.read(BLOCK):
+                n_separator, n_line, last = n_separator + block.count(separator), n_line + block.count(b"\n"), block[-1:]
+        n_line += last != b"\n"
+        header = self.dialect.header
+        return n_separator == n_line * (len(self.columns) + header.joined + header.extra - 1)
+
+    def chunks(self, columns: Sequence[str] | None = None, text: Collection[str] = ()) -> Iterator[pd.DataFrame]:
+        """Yield the rows in order, CHUNK at a time, indexed by their line in the file.
+
+        columns: these only.   text: more columns to read as text, beside those of `text_columns`. NotNumbers where a column of numbers turns
+        out to hold other fields, or fractions where the first rows had none: a thousands mark may look like a decimal mark.
+        """
+        header, as_text = self.dialect.header, self.text_columns | frozenset(text)
+        names = list(self.columns)
+        raw = ["date", "time of day", *names[1:]] if header.joined else [*names]
+        raw += [f"extra {i}" for i in range(header.extra)]
+        wanted = names if columns is None else list(columns)
+        used = [name for name in raw if name in wanted or (header.joined and names[0] in wanted and name in raw[:2])]
+        if len(used) < len(raw) and not self._has_even_lines:
+            used = raw  # pandas notices a line with too many fields only where it reads all of them
+        missing = [*MISSING_FIELDS, *self.choices.missing_fields]
+        whole = {
+            name
+            for name in wanted
+            if name not in as_text and not any(self.decimal in field for field in self.first_fields[name] if self.decimal)
+        }
+        with _bytes_of(self.source) as data:
+            try:
+                reader = pd.read_csv(
+                    data,
+                    sep=self.separator,
+                    decimal=self.decimal or ".",
+                    encoding=self.encoding,
+                    header=None,
+                    names=raw,
+                    usecols=None if used == raw else used,
+                    skiprows=header.line - 1,
+                    # pandas is six times slower where it is told that a column is text than where it finds out
+                    dtype={
+                        name: "str"
+                        for name in used
+                        if name in text or name not in names or (name in as_text and self.kinds[name] not in ("text", "times"))
+                    },
+                    keep_default_na=False,
+                    na_values={name: [""] if name in as_text or name not in names else missing for name in used},
+                    skipinitialspace=True,
+                    index_col=False,
+                    chunksize=CHUNK,
+                    low_memory=False,
+                )
+                for chunk in reader:
+                    chunk.index = chunk.index + header.line
+                    if header.joined and names[0] in wanted:
+                        chunk.insert(0, names[0], chunk.pop("date") + " " + chunk.pop("time of day"))
+                    chunk = chunk[wanted]
+                    self._check_numbers(chunk, as_text, whole)
+                    yield chunk
+            except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, csv.Error) as error:
+                raise self._bad_line(error) from error
+
+    def _check_numbers(self, chunk: pd.DataFrame, as_text: Collection[str], whole: Collection[str]) -> None:
+        """Raise NotNumbers for columns of numbers that pandas could not read, or whose first rows were whole numbers and later ones are not."""
+        other = []
+        for name in chunk.columns:
+            column = chunk[name]
+            if name in as_text:
+                if pd.api.types.is_numeric_dtype(column) and column.notna().any():
+                    other.append(name)
+                continue
+            if not pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
+                other.append(name)
+            elif name in whole and pd.api.types.is_float_dtype(column):
+                values = column.to_numpy()
+                if np.any(np.isfinite(values) & (values != np.round(values))):
+                    other.append(name)
+        if other:
+            raise NotNumbers(other)
+
+    def _bad_line(self, error: Exception) -> ValueError:
+        line, n_field = re.search(r"line (\d+)", str(error)), re.search(r"saw (\d+)", str(error))
+        came = f"line {line[1]} has {n_field[1]} fields" if line and n_field else str(error).strip().splitlines()[-1]
+        return ValueError(
+            f"expected {len(self.columns)} fields in every line of {self.name!r}, {came}; correct it, or put quotes around texts that hold "
+            f"{self.separator!r}"
+        )
+
+    def _as_columns(self, row: Sequence[str]) -> Sequence[str]:
+        """Return the fields of a row, one for each column."""
+        header = self.dialect.header
+        if header.joined:
+            return [f"{row[0]} {row[1]}", *row[2:]]
+        return row[: len(row) - header.extra] if header.extra else row
+
+    def require(self, column: str, role: str) -> None:
+        """ValueError where the table has no such column; role says in the message what it is needed for."""
+        if column not in self.columns:
+            near = get_close_matches(str(column), self.columns, n=1, cutoff=0.6)
+            cure = f"did you mean {near[0]!r}?" if near else "choose one of them"
+            raise ValueError(
+                f"expected a column {column!r} for the {role} in {self.name!r}, its columns are {listed(self.columns)}; {cure}"
+            )
+
+
+def columns_of(path_or_file: PathOrFile, choices: CsvChoices = FIND_OUT) -> tuple[str, ...]:
+    """Return the names of the columns, from the first lines alone."""
+    return open_csv(path_or_file, choices, whole=False).columns
+
+
+def open_csv(path_or_file: PathOrFile, choices: CsvChoices = FIND_OUT, *, whole: bool = True) -> CsvFile:
+    """Find out how the table is written. whole=False reads the first lines only, and n_row then counts these."""
+    source, name = _source_and_name(path_or_file)
+    with _bytes_of(source) as data:
+        head = data.read(HEAD)
+        refuse_other_kinds(head, name)
+        is_all = len(head) < HEAD
+        data.seek(0)
+        encoding, n_line = encoding_and_lines(data if whole else io.BytesIO(_whole_lines(head, is_all)), head)
+    text = _whole_lines(head, is_all).decode(encoding, errors="ignore").lstrip("\ufeff")
+    dialect = dialect_of(text, is_all, name, choices.header)
+    columns = dialect.header.columns
+    if len(columns) > MAX_COLUMN:
+        raise ValueError(f"expected at most {MAX_COLUMN} columns, {name!r} has {len(columns)}; keep the ones that matter")
+    notes = list(dialect.notes)
+    if encoding in ("cp1252", "latin-1"):
+        called = "Windows-1252" if encoding == "cp1252" else encoding
+        notes.insert(0, f"the file is not UTF-8 and is read as {called}: check that its letters are right")
+    return CsvFile(name, source, encoding, dialect, max(n_line - dialect.header.line + 1, 0), choices, tuple(notes))
+
+
+def _whole_lines(head: bytes, is_all: bool) -> bytes:
+    """Return the first bytes of a file up to the end of a line; all of them where the first line is longer."""
+    end = max(head.rfind(b"\n"), head.rfind(b"\r"))
+    return head if is_all or end < 0 else head[: end + 1]
+
+
+def _source_and_name(path_or_file: PathOrFile) -> tuple[Path | BinaryIO, str]:
+    if isinstance(path_or_file, str | Path):
+        path = Path(os.path.expanduser(path_or_file))  # Path.expanduser raises for a user that does not exist
+        if not path.is_file():
+            came = "a folder" if path.is_dir() else "nothing"
+            raise ValueError(f"expected a CSV file at {str(path)!r}, found {came} there; check the path")
+        return path, path.name
+    name = Path(str(getattr(path_or_file, "name", "the file"))).name
+    if isinstance(path_or_file, io.TextIOBase):
+        return io.BytesIO(path_or_file.read().encode()), name
+    if not path_or_file.seekable():
+        return io.BytesIO(path_or_file.read()), name
+    return path_or_file, name
+
+
+@contextmanager
+def _bytes_of(source: Path | BinaryIO) -> Iterator[io.BufferedIOBase]:
+    """Yield the file from its first byte. A file object belongs to the caller and is never closed here."""
+    if isinstance(source, Path):
+        with source.open("rb") as file:
+            yield file
+    else:
+        source.seek(0)
+        yield _LeftOpen(source)
+
+
+class _LeftOpen(io.BufferedIOBase):
+    """A view of a file that can be closed while the file stays open: pandas closes what it has read, and the file is the caller's."""
+
+    def __init__(self, source: BinaryIO) -> None:
+        self.source = source
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def read(self, size: int | None = -1) -> bytes:
+        return self.source.read(-1 if size is None else size)
+
+    def readline(self, size: int | None = -1) -> bytes:
+        return self.source.readline(-1 if size is None else size)
+
+    def read1(self, size: int = -1) -> bytes:
+        return self.source.read(size)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self.source.seek(offset, whence)
