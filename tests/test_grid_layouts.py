@@ -248,3 +248,15 @@ def test_half_a_field_of_members_is_chosen_by_axis_values_in_the_order_of_the_fi
         grid_from_file(path, "ta_8_500")
     with pytest.raises(ValueError, match=r"got also level \(2\) in 'grid.nc'; choose one level, such as ta_7_500"):
         grid_from_file(path, "ta_7")
+
+
+@pytest.mark.parametrize("layout", ["CMIP daily, noleap", "CMIP monthly, noleap"])
+def test_valid_times_are_the_dates_of_the_targets_in_the_calendar_of_the_file(layout, tmp_path):
+    """Against cftime: from 28 February one day is 1 March in years without leap days, and from the middle of January one month is that of February."""
+    make, variable, _ = OPEN[layout]
+    file = make()
+    dates = cftime.num2date(file["time"].values, file["time"].attrs["units"], calendar="noleap")
+    dataset = grid_from_file(saved(file, tmp_path), variable)
+    steps = np.rint(dataset.train.target.double().mean(dim=(1, 2)).numpy()).astype(int)
+    valid = dataset.valid_times(dataset.train)[:, 0]
+    assert [str(time)[:19].replace("T", " ") for time in valid] == [str(dates[step]) for step in steps]

@@ -108,10 +108,10 @@ def _contents(opened: OpenedGrid) -> None:
 def _look(opened: OpenedGrid, named: str, lead: int) -> None:
     """Show what would be read and forecast, before anything runs."""
     key = (opened.key, named, lead)
-    if state.remembered("look-key") != key:
+    if state.remembered("grid-look-key") != key:
         is_near = not isinstance(opened.source, HttpStore)  # a store on a server may take minutes to send a field
-        state.remember(**{"look-key": key, "look": look_grid(opened.source, named, lead_time=lead, with_values=is_near)})
-    look: Look = state.remembered("look")
+        state.remember(**{"grid-look-key": key, "grid-look": look_grid(opened.source, named, lead_time=lead, with_values=is_near)})
+    look: Look = state.remembered("grid-look")
     column = next(column for column in look.columns if is_of(column.name, named))
     if look.problem or column.problem:
         st.caption(widgets.capital(look.problem or column.problem))

@@ -20,7 +20,8 @@ class Split:
     index: (case,) row number of a table, init_time of a series or a grid (the time of the last value that the model sees).
     block: (case,) integers from 0 without a gap; cases of one block depend on one another and are resampled together.
     input_time, valid_time: (case, input) and (case, lead_time), the times of the inputs and targets of a series; None where they are not
-        given, and then follow from the init time and the time step of the dataset. A table that is split in time has valid_time (case,).
+        given, and then follow from the init time and the time step of the dataset. A grid has valid_time (case, 1). A table that is split
+        in time has valid_time (case,).
 
     Raises ValueError where one of these does not hold.
     """
@@ -61,7 +62,8 @@ class Split:
                     "missing"
                 )
         for name, times, values in (("input_time", self.input_time, self.inputs), ("valid_time", self.valid_time, self.target)):
-            if times is not None and times.shape != tuple(values.shape):
+            one_for_each_map = values.ndim == 3 and times is not None and times.shape == (len(values), 1)
+            if times is not None and times.shape != tuple(values.shape) and not one_for_each_map:
                 raise ValueError(
                     f"expected {name} with one time for each value, {tuple(values.shape)}, got {times.shape}; give every value its time, or none"
                 )

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import operator
+
 import numpy as np
 import xarray as xr
 
 from stochattn_core.readers.door.calendars import TimeAxis, time_axis
 from stochattn_core.readers.door.places import degrees
 
+KnownTimes = list[tuple[np.ndarray, tuple[TimeAxis, np.ndarray]]]  # times of a file, and what time_axis made of them
 
-def standardise_axes(array: xr.DataArray, file: str) -> tuple[xr.DataArray, TimeAxis, list[str]]:
+
+def standardise_axes(array: xr.DataArray, file: str, known: KnownTimes | None = None) -> tuple[xr.DataArray, TimeAxis, list[str]]:
     """Return the array from south to north, eastward from 0 to 360 degrees, each meridian and time once, its times, and notes.
 
+    known: times of the same file that were read before; new ones are added, so that variables with the same times share the work.
     Longitudes of a region across Greenwich go on above 360 degrees, so that they rise without a jump. The coordinate "time" holds the labels
     of the time axis.
     """
@@ -35,10 +40,19 @@ def standardise_axes(array: xr.DataArray, file: str) -> tuple[xr.DataArray, Time
         raise ValueError(
             f"expected dates on the time axis of {file!r}, the axis has no values; write dates, or numbers with units such as 'hours since 2000-01-01'"
         )
-    times, position = time_axis(array["time"].values, file, array["time"].attrs)
+    times, position = _times(array["time"], file, [] if known is None else known)
     array = _reordered(array, "time", position)
     array = array.assign_coords({"time": times.label, "latitude": np.sort(latitude), "longitude": eastward})
     return array, times, [*notes, *times.notes]
+
+
+def _times(time: xr.DataArray, file: str, known: KnownTimes) -> tuple[TimeAxis, np.ndarray]:
+    values = time.values
+    for others, axis in known:
+        if values.dtype == others.dtype == object and len(values) == len(others) and all(map(operator.is_, values, others)):
+            return axis
+    known.append((values, time_axis(values, file, time.attrs)))
+    return known[-1][1]
 
 
 def _reordered(array: xr.DataArray, axis: str, position: np.ndarray) -> xr.DataArray:

@@ -10,7 +10,7 @@ import xarray as xr
 from stochattn_core.readers.door.calendars import LeadUnit, TimeAxis
 from stochattn_core.readers.door.places import is_coordinate
 from stochattn_core.readers.door.units import standard_unit
-from stochattn_core.readers.grid_axes import standardise_axes
+from stochattn_core.readers.grid_axes import KnownTimes, standardise_axes
 from stochattn_core.readers.grid_cases import possible_lead_times, step_text, time_step
 from stochattn_core.readers.grid_file import PathOrFile, open_grid
 from stochattn_core.readers.grid_variables import Choice, choices_of, recognised, select_variable, value_text
@@ -67,8 +67,8 @@ def contents_of(source: PathOrFile) -> tuple[GridVariable, ...]:
         return described(file, name)
 
 
-def described(file: xr.Dataset, name: str) -> tuple[GridVariable, ...]:
-    """Return the variables of an open file, see `contents_of`. Coordinates and the edges of cells are no variables."""
+def described(file: xr.Dataset, name: str, known: KnownTimes | None = None) -> tuple[GridVariable, ...]:
+    """Return the variables of an open file, see `contents_of`. Coordinates and the edges of cells are no variables. known: see standardise_axes."""
     edges = {str(coordinate.attrs.get(key, "")) for coordinate in file.variables.values() for key in ("bounds", "climatology")}
     names = [
         str(variable)
@@ -81,10 +81,11 @@ def described(file: xr.Dataset, name: str) -> tuple[GridVariable, ...]:
     if not names:
         held = ", ".join(sorted(map(str, file.variables)))[:200] or "nothing"
         raise ValueError(f"expected variables over time, latitude and longitude in {name!r}, it holds {held}; bring another file")
-    return tuple(sorted((_described(file, variable, name) for variable in names), key=lambda variable: bool(variable.problem)))
+    known = [] if known is None else known
+    return tuple(sorted((_described(file, variable, name, known) for variable in names), key=lambda variable: bool(variable.problem)))
 
 
-def _described(file: xr.Dataset, name: str, file_name: str) -> GridVariable:
+def _described(file: xr.Dataset, name: str, file_name: str, known: KnownTimes) -> GridVariable:
     array = file[name]
     variable = GridVariable(
         name=name,
@@ -96,7 +97,7 @@ def _described(file: xr.Dataset, name: str, file_name: str) -> GridVariable:
         array, _ = recognised(file, name, file_name)
         variable = replace(variable, axes=tuple((str(axis), n) for axis, n in array.sizes.items()), choices=tuple(choices_of(array)))
         selected, notes = select_variable(file, variable.at(*(choice.values[0] for choice in variable.choices)), file_name)
-        fields, times, axis_notes = standardise_axes(selected, file_name)
+        fields, times, axis_notes = standardise_axes(selected, file_name, known)
         leads = possible_lead_times(times, fields.sizes["latitude"] * fields.sizes["longitude"], file_name)
         if not leads:
             raise ValueError(

@@ -102,6 +102,7 @@ def grid_from_file(
             inputs=torch.from_numpy(inputs_at[init]),
             target=torch.from_numpy(raw[valid, 0]),
             index=times.label[needed[init]].rename("init_time"),
+            valid_time=valid_labels(times, needed[valid]),
             block=time_blocks(times.tick[needed[init]], max(BLOCK[times.unit], times.ticks(lead_time))),
         )
         for part, (init, valid) in positions.items()
@@ -133,6 +134,12 @@ def grid_from_file(
         longitude=tuple(target["longitude"].values.tolist()),
         constants=constants,
     )
+
+
+def valid_labels(times: TimeAxis, position: np.ndarray) -> np.ndarray | None:
+    """Return the dates of the targets as the file has them, (case, 1); None where they are text, which no file of times can hold."""
+    label = times.label[position]
+    return label.to_numpy()[:, None] if isinstance(label, pd.DatetimeIndex) else None
 
 
 def _climatology(train: Split, times: TimeAxis, valid_at: pd.Series) -> Callable[[Split], torch.Tensor]:

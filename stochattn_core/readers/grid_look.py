@@ -8,7 +8,7 @@ import xarray as xr
 from stochattn_core.datasets.base import PARTS
 from stochattn_core.readers.door.calendars import YEAR_LENGTH, TimeAxis, label_text
 from stochattn_core.readers.door.units import standard_unit
-from stochattn_core.readers.grid_axes import standardise_axes
+from stochattn_core.readers.grid_axes import KnownTimes, standardise_axes
 from stochattn_core.readers.grid_cases import chosen_lead_time, lead_text, possible_lead_times, split_in_time, step_text, time_step
 from stochattn_core.readers.grid_contents import GridVariable, described
 from stochattn_core.readers.grid_file import PathOrFile, open_grid
@@ -38,9 +38,10 @@ def look_grid(
     cannot be forecast is Look.problem.
     """
     with open_grid(source) as (file, name):
-        variables = described(file, name)
+        known: KnownTimes = []
+        variables = described(file, name, known)
         is_read = {one.name for one in variables[:MAX_READ] if with_values and (variable is None or is_of(one.name, variable))}
-        columns = tuple(_column(file, one, variable, name, is_read=one.name in is_read) for one in variables)
+        columns = tuple(_column(file, one, variable, name, known if one.name in is_read else None) for one in variables)
         notes = list(file.encoding.get("notes", ()))
         if variable is None:
             chosen = variables[0]
@@ -63,21 +64,22 @@ def is_of(name: str, variable: str) -> bool:
     return variable == name or variable.startswith(f"{name}_")
 
 
-def _column(file: xr.Dataset, variable: GridVariable, named: str | None, name: str, *, is_read: bool) -> LookColumn:
+def _column(file: xr.Dataset, variable: GridVariable, named: str | None, name: str, known: KnownTimes | None) -> LookColumn:
     """Return a variable as recognised, with values of the cell in the middle at its first and last times.
 
-    named: the variable with values of its further axes, where these are chosen; the first of each otherwise.
+    named: the variable with values of its further axes, where these are chosen; the first of each otherwise.   known: see standardise_axes;
+    None to read no values.
     """
     shape = " × ".join(f"{axis} {n:,}" for axis, n in variable.axes)
     column = LookColumn(variable.name, "maps", units=variable.units, shape=shape, problem=variable.problem)
     if variable.problem:
         return LookColumn(variable.name, "other", units=variable.units, shape=shape, problem=variable.problem)
-    if not is_read:
+    if known is None:
         return column
     try:
         first_choice = variable.at(*(choice.values[0] for choice in variable.choices))
         selected, _ = select_variable(file, named if named and named != variable.name else first_choice, name)
-        fields, times, _ = standardise_axes(selected, name)
+        fields, times, _ = standardise_axes(selected, name, known)
         if fields.sizes["latitude"] * fields.sizes["longitude"] > MAX_CELL:
             return column
         ends = np.unique([*range(N_SHOWN), *range(len(times) - N_SHOWN, len(times))])
