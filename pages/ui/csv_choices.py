@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import streamlit as st
 
 from pages.ui import state, widgets
-from stochattn_core.readers.text.choices import FIND_OUT, CsvChoices
+from stochattn_core.readers.text.choices import FIND_OUT, CsvChoices, fields_of
 
 FOUND_OUT = "as recognised"
 DECIMALS = {FOUND_OUT: None, "point, 1.5": ".", "comma, 1,5": ","}
@@ -75,7 +75,7 @@ def controls(key: str, kind: str, several: Mapping[str, Sequence[str]]) -> CsvCh
         return CsvChoices(
             decimal=DECIMALS[decimal],
             thousands=THOUSANDS[thousands],
-            missing=tuple(text.strip() for text in missing.split(",") if text.strip()),
+            missing=fields_of(missing),
             dayfirst=DAY_FIRST[day_first],
             timezone=zone.strip() or None,
             header=HEADERS[header],

@@ -51,12 +51,12 @@ def _named_or_read(options: argparse.Namespace) -> Dataset:
 
 def choices_of(options: argparse.Namespace) -> CsvChoices:
     """Return how a text table is written, as the options say."""
-    from stochattn_core.readers.text.choices import CsvChoices
+    from stochattn_core.readers.text.choices import CsvChoices, fields_of
 
     return CsvChoices(
         decimal=options.decimal,
         thousands=options.thousands,
-        missing=tuple(text.strip() for text in (options.missing or "").split(",") if text.strip()),
+        missing=fields_of(options.missing or ""),
         dayfirst=None if options.dayfirst is None else options.dayfirst == "yes",
         timezone=options.timezone,
         header=options.header,

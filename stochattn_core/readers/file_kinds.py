@@ -16,11 +16,13 @@ KINDS = {
     b"%PDF": "a PDF",
     b"PAR1": "a Parquet file",
     b"\x89HDF": "an HDF5 or NetCDF file",
-    b"CDF": "a NetCDF file",
+    b"CDF\x01": "a NetCDF file",
+    b"CDF\x02": "a NetCDF file",
+    b"CDF\x05": "a NetCDF file",
     b"\x93NUMPY": "a NumPy file",
-    b"\x80": "a Python pickle, which is never opened,",
+    **{bytes([0x80, protocol]): "a Python pickle, which is never opened," for protocol in range(2, 6)},
 }
-GRID_KINDS = (b"\x89HDF", b"CDF", b"GRIB")  # gridded files, also those that are then refused
+GRID_KINDS = (b"\x89HDF", b"CDF\x01", b"CDF\x02", b"CDF\x05", b"GRIB")  # gridded files, also those that are then refused
 _WEB_PAGE = re.compile(rb"\s*<(!doctype|html|\?xml)", re.IGNORECASE)
 
 

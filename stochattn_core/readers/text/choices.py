@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -65,6 +66,15 @@ class CsvChoices:
     def given(self) -> dict[str, Any]:
         """Return the options that were given, by name: CsvChoices(**given) is this one again."""
         return {item.name: getattr(self, item.name) for item in fields(self) if getattr(self, item.name) not in (None, ())}
+
+
+def fields_of(text: str) -> tuple[str, ...]:
+    """Return the fields of a list separated by commas, in which quotes hold a field with a comma together.
+
+    >>> fields_of('-99, n/d'), fields_of('"closed, no data"')
+    (('-99', 'n/d'), ('closed, no data',))
+    """
+    return tuple(field.strip() for field in next(csv.reader([text], skipinitialspace=True), []) if field.strip())
 
 
 FIND_OUT = CsvChoices()  # nothing is said, everything is found out

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,10 +27,24 @@ def is_mostly_numbers(column: pd.Series) -> bool:
     """Are at least half of the fields that are not missing numbers, in any style?"""
     if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
         return True
-    counts = column.value_counts()
-    kinds = {str(field): kind_of_field(str(field)) for field in counts.index}
-    filled = {field: int(counts[field]) for field, kind in kinds.items() if kind != "missing"}
-    return sum(n for field, n in filled.items() if kinds[field] == "numbers") >= 0.5 * sum(filled.values())
+    kinds = [(kind_of_field(str(field)), int(n)) for field, n in column.value_counts().items()]
+    return sum(n for kind, n in kinds if kind == "numbers") >= 0.5 * sum(n for kind, n in kinds if kind != "missing")
+
+
+def n_other_text(column: pd.Series) -> int:
+    """Return how many different fields of a column are neither numbers nor missing."""
+    if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
+        return 0
+    return sum(kind_of_field(str(field)) in ("text", "times") for field in column.dropna().unique())
+
+
+def _one_sign(signs: Collection[str], name: str) -> str:
+    """Return the currency or percent sign of a column, "" where it has none. ValueError where numbers of different units are mixed."""
+    named = sorted(sign for sign in signs if sign)
+    if len(named) > 1 or ("" in signs and any(sign in ("%", "\u2030") for sign in named)):
+        came = f"{', '.join(map(repr, named))}{' and numbers without a sign' if '' in signs else ''}"
+        raise ValueError(f"expected numbers of one unit in {name!r}, got {came}; write them in one unit")
+    return named[0] if named else ""
 
 
 def without_missing_fields(column: pd.Series, more: Sequence[str]) -> pd.Series:
@@ -53,17 +67,19 @@ def numbers(column: pd.Series, name: str, choices: CsvChoices = FIND_OUT, *, fil
         texts = without_missing_fields(column, choices.missing_fields)
         filled = texts[texts.notna()]
         reading = style_of([str(field) for field in filled.unique()], name, choices, file_decimal=file_decimal, separator=separator)
-        values, is_bad, sign = converted(texts, reading.style)
+        values, is_bad, signs = converted(texts, reading.style)
         notes += [reading.reason] if reading.reason else []
         is_bad &= texts.notna().to_numpy()
         if is_bad.any():
             line, count = column.index[is_bad][0], int(is_bad.sum())
-            field = str(column.iloc[int(np.argmax(is_bad))])[:40]
+            field = str(column.iloc[int(np.argmax(is_bad))])
             others = f" and {count - 1} more like it" if count > 1 else ""
+            advice = "" if len(field) > 40 else f", or give --missing {_quoted(field)} where it stands for that"
             raise ValueError(
-                f"expected numbers in the column {name!r}, got {field!r} in line {line}{others}; correct it, leave the field empty where the value "
-                f"is missing, or give --missing {_quoted(field)} where it stands for that"
+                f"expected numbers in the column {name!r}, got {field[:40]!r} in line {line}{others}; correct it, {'' if advice else 'or '}leave the field "
+                f"empty where the value is missing{advice}"
             )
+        sign = _one_sign(signs, name)
         if sign:
             notes.append(f"every number of {name!r} is written with {sign!r}, which is its unit")
     if choices.missing_fields:
@@ -85,7 +101,9 @@ def _float(text: str) -> float | None:
 
 
 def _quoted(field: str) -> str:
-    return field if field.isalnum() else repr(field)
+    if field.isalnum():
+        return field
+    return "'" + '"' + field + '"' + "'" if "," in field else repr(field)
 
 
 def decimal_of(columns: Sequence[Sequence[str]]) -> str:

@@ -18,24 +18,26 @@ _MONTH_NUMBER = re.compile(r"(\d{4})[-\s]?m(\d{1,2})", re.IGNORECASE)
 _WEEK = re.compile(r"(\d{4})[-\s]?w(\d{1,2})", re.IGNORECASE)
 _DAY_OF_YEAR = re.compile(r"(\d{4})-(\d{3})")
 _YEAR = re.compile(r"\d{4}")
-_NAMED = re.compile(r"[a-z]+", re.IGNORECASE)
+MONTH_NAME = r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\.?"
+_NAMED = re.compile(rf"(?P<before>[\d'\s./,-]*?)[-\s/.]*(?P<month>{MONTH_NAME})[-\s/,.]*(?P<after>[\d'\s./,-]*)", re.IGNORECASE)
 
 
-def dates_of(text: str, pivot: int = PIVOTS[0]) -> tuple[datetime.date | None, datetime.date | None]:
-    """Return the date that a text is with the day first, and with the month first; None where it is none.
+def dates_of(text: str, pivot: int = PIVOTS[0]) -> tuple[datetime.date | None, datetime.date | None, datetime.date | None]:
+    """Return the date that a text is with the day first, with the month first, and with a year of two digits first; None where it is none.
 
     pivot: two digits of a year that are less belong to the 21st century. A month, a quarter or a week is its first day. Only where the year
     comes last, and the month is a number, can the two differ.
 
-    >>> [str(date) for date in dates_of("03/04/2020")], [str(date) for date in dates_of("2020-Q2")]
-    (['2020-04-03', '2020-03-04'], ['2020-04-01', '2020-04-01'])
+    >>> [str(date) for date in dates_of("03/04/2020")], [str(date) for date in dates_of("20-04-01")]
+    (['2020-04-03', '2020-03-04', 'None'], ['2001-04-20', 'None', '2020-04-01'])
     """
     text = text.strip()
     if found := _YEAR_LAST.fullmatch(text):
         year, first, second = _full_year(found[4], pivot), int(found[1]), int(found[3])
-        return _date(year, second, first), _date(year, first, second)
+        year_first = _date(_full_year(found[1], pivot), second, int(found[4])) if len(found[1]) == len(found[4]) == 2 else None
+        return _date(year, second, first), _date(year, first, second), year_first
     date = _one_date(text, pivot)
-    return date, date
+    return date, date, None
 
 
 def _one_date(text: str, pivot: int) -> datetime.date | None:
@@ -64,16 +66,22 @@ def _one_date(text: str, pivot: int) -> datetime.date | None:
 
 
 def _with_month_name(text: str, pivot: int) -> datetime.date | None:
-    """Return the date of a text such as 1-Jan-2020, Jan 1, 2020, January 2020, Jan-58 or 2020-Jan-01."""
-    words = _NAMED.findall(text)
-    if len(words) != 1 or len(words[0]) < 3 or words[0][:3].lower() not in MONTHS:
+    """Return the date of a text such as 1-Jan-2020, Jan 1, 2020, January 2020, Jan-58 or 2020-Jan-01. A day without a year is none."""
+    found = _NAMED.fullmatch(text)
+    if found is None:
         return None
-    month, numbers = MONTHS.index(words[0][:3].lower()) + 1, re.findall(r"\d+", text)
-    if len(numbers) == 1:
-        return _date(_full_year(numbers[0], pivot), month, 1) if len(numbers[0]) in (2, 4) else None
-    if len(numbers) != 2:
+    month = MONTHS.index(found["month"][:3].lower()) + 1
+    before, after = re.findall(r"\d+", found["before"]), re.findall(r"\d+", found["after"])
+    if len(before) + len(after) == 1:
+        year = (before or after)[0]
+        is_year = len(year) == 4 or (len(year) == 2 and bool(after))
+        return _date(_full_year(year, pivot), month, 1) if is_year else None
+    if len(before) == 1 and len(after) == 1:
+        year, day = (before[0], after[0]) if len(before[0]) == 4 else (after[0], before[0])
+    elif len(after) == 2 and not before:
+        day, year = after
+    else:
         return None
-    year, day = (numbers[0], numbers[1]) if len(numbers[0]) == 4 else (numbers[1], numbers[0])
     return _date(_full_year(year, pivot), month, int(day)) if len(year) in (2, 4) and len(day) <= 2 else None
 
 

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
+from stochattn_core.readers.text.dates import MONTH_NAME
 from stochattn_core.readers.text.numbers import looks_like_number
 
 # Fields that stand for a missing number. In a column of texts, only an empty field is missing: NA is also North America.
@@ -15,11 +16,10 @@ MISSING_FIELDS = (
     "#NULL!", "?", "-", "--", "---", "\u2013", "\u2014", ".", "..", "...", "\u2026", "*", "**", "***", "****",
 )  # fmt: skip
 _MISSING = frozenset(MISSING_FIELDS)
-_MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|sept|oct|nov|dec)[a-z]*\.?"
 _CLOCK = r"\d{1,2}(?::?\d{2})?(?::?\d{2}(?:[.,]\d+)?)?\s*(?:[ap]\.?m\.?)?\s*(?:z|utc|gmt|[a-z]{3,4}|[+-]\d{2}(?::?\d{2})?)?"
 _DATE = rf"""\d{{4}}[-/.]\d{{1,2}}(?:[-/.]\d{{1,2}})?|\d{{1,2}}[-/.]\d{{1,2}}[-/.](?:\d{{4}}|\d{{2}})|\d{{1,2}}/\d{{4}}
     |\d{{4}}[-\s]?(?:q[1-4]|m\d{{1,2}}|w\d{{1,2}})|q[1-4][-\s/]?\d{{4}}|\d{{4}}-\d{{3}}
-    |(?:\d{{1,2}}[-\s/.]*)?{_MONTH}[-\s/,.]*(?:\d{{1,2}},?[-\s/]+)?(?:\d{{4}}|'?\d{{2}})|\d{{4}}[-\s/]*{_MONTH}(?:[-\s/]*\d{{1,2}})?"""
+    |(?:\d{{1,2}}[-\s/.]*)?{MONTH_NAME}[-\s/,.]*(?:\d{{1,2}},?[-\s/]+)?(?:\d{{4}}|'?\d{{2}})|\d{{4}}[-\s/]*{MONTH_NAME}(?:[-\s/]*\d{{1,2}})?"""
 _TIME = re.compile(rf"(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*,?\s*)?(?:{_DATE})(?:[\sT]+{_CLOCK})?", re.IGNORECASE | re.VERBOSE)
 
 

@@ -48,8 +48,8 @@ class NotNumbers(Exception):
 class CsvFile:
     """A text table whose format is known.
 
-    n_row: lines without the header.   offset: bytes before the first row.   has_quotes: False where every line was counted and has a field
-    for each column.   decimal: the mark that some column certainly has, or "".
+    n_row: lines without the header.   offset: bytes before the first row.   reads_all: False where every line has a field
+    for each column, so that some columns may be read alone.   decimal: the mark that some column certainly has, or "".
     """
 
     name: str
@@ -59,7 +59,7 @@ class CsvFile:
     n_row: int
     offset: int
     is_little_endian: bool
-    has_quotes: bool
+    reads_all: bool
     choices: CsvChoices
     notes: tuple[str, ...]
 
@@ -132,8 +132,8 @@ class CsvFile:
                         self.encoding, self.encoding
                     ),
                     header=None,
-                    names=[*raw, _MORE] if self.has_quotes else raw,  # fields that no column has land in the last one
-                    usecols=None if self.has_quotes else used,
+                    names=[*raw, _MORE] if self.reads_all else raw,  # fields that no column has land in the last one
+                    usecols=None if self.reads_all else used,
                     # pandas is six times slower where it is told that a column is text than where it finds out
                     dtype={
                         name: "str"
@@ -260,7 +260,7 @@ def open_csv(path_or_file: PathOrFile, choices: CsvChoices = FIND_OUT, *, whole:
         n_row=max(n_line - header.line + 1, 0),
         offset=offset,
         is_little_endian=is_little_endian,
-        has_quotes=lines.has_quotes,
+        reads_all=lines.has_quotes or lines.n_short > 0,
         choices=choices,
         notes=tuple(notes),
     )

@@ -119,7 +119,8 @@ def first_of_table(records: Sequence[Sequence[str]], width: int) -> int:
     above = [place for place in range(first_row) if _can_be_names(records[place], width)]
     if not above:
         return first_row
-    place = above[-1]
+    different = [place for place in above if len(set(records[place])) == len(records[place])]
+    place = (different or above)[-1]
     while _are_units(records[place]) and place - 1 in above and _are_only_names(records[place - 1], width):
         place -= 1
     return place

@@ -14,6 +14,7 @@ from stochattn_core.readers.text.choices import CsvChoices
 from stochattn_core.readers.text.columns import Numbers, listed, numbers
 from stochattn_core.readers.text.dates import dates_of
 from stochattn_core.readers.text.file import CsvFile, NotNumbers
+from stochattn_core.readers.text.number_times import FIRST_YEAR, LAST_YEAR
 
 HEADER = "header"  # the name of the time column of a file whose times stand in its header
 FEWEST_TIMES = 10  # names of columns that are times, from which a file is wide
@@ -29,8 +30,11 @@ def time_columns(columns: Sequence[str]) -> dict[str, str]:
     for name in columns:
         year = _YEAR.fullmatch(name.strip())
         text = year[1] if year else name.strip()
-        if (year and 1000 <= int(year[1]) <= 2500) or (not year and any(date is not None for date in dates_of(text))):
+        if (year and FIRST_YEAR <= int(year[1]) <= LAST_YEAR) or (not year and any(date is not None for date in dates_of(text))):
             times[name] = text
+    years = [int(text) for text in times.values() if text.isdigit()]
+    if len(years) == len(times) and len(set(np.diff(years).tolist()) - {1, -1, 5, 10}) > 0:
+        return {}  # wavelengths, or other numbers that are no years
     return times if len(times) >= max(FEWEST_TIMES, 0.6 * len(columns)) else {}
 
 
@@ -87,8 +91,6 @@ def selected(rows: pd.DataFrame, choices: CsvChoices, file_name: str) -> pd.Data
             )
         texts = rows[column].astype("str").str.strip()
         is_it = texts == value
-        if not is_it.any() and (number := pd.to_numeric(pd.Series([value]), errors="coerce"))[0] == number[0]:
-            is_it = pd.to_numeric(texts, errors="coerce") == number[0]
         if not is_it.any():
             raise ValueError(
                 f"expected {value!r} in the column {column!r} of {file_name!r}, it holds {listed([str(text) for text in texts.unique()])}; choose one of them"
@@ -140,9 +142,9 @@ def _option(column: str, value: str) -> str:
     return text if re.fullmatch(r"[\w=.-]+", text) else f'"{text}"'
 
 
-def all_rows(file: CsvFile, columns: Sequence[str]) -> pd.DataFrame:
-    """Return these columns of every row; ValueError where there is no row."""
-    text: frozenset[str] = frozenset()
+def all_rows(file: CsvFile, columns: Sequence[str], as_text: Sequence[str] = ()) -> pd.DataFrame:
+    """Return these columns of every row; ValueError where there is no row.   as_text: columns that are read as they are written."""
+    text = frozenset(as_text)
     while True:
         try:
             parts = list(file.chunks(columns, text))

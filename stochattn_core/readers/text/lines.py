@@ -27,11 +27,10 @@ def checked_lines(data: BufferedIOBase, first: int, separator: str, n_field: int
     there. A quotation mark without its partner joins lines: a line inside a quoted text that has as many separators as a row is refused.
     """
     check = _Check(separator, n_field, name, first)
-    rest = b""
+    rest, ends = b"", None
     while block := data.read(BLOCK):
-        ends = NEWLINE if NEWLINE in block or not check.is_old_macintosh else RETURN
-        if check.line == first and NEWLINE not in block and RETURN in block:
-            check.is_old_macintosh, ends = True, RETURN
+        if ends is None:  # lines end with a return alone as on old Macintoshes, where most returns stand alone
+            ends = RETURN if block.count(RETURN) - block.count(RETURN + NEWLINE) > block.count(NEWLINE) else NEWLINE
         end = block.rfind(ends) + 1
         if not end:
             rest += block
@@ -48,7 +47,7 @@ class _Check:
 
     def __init__(self, separator: str, n_field: int, name: str, first: int) -> None:
         self.separator, self.n_field, self.name, self.line = separator, n_field, name, first
-        self.n_short, self.has_quotes, self.is_inside, self.is_old_macintosh = 0, False, False, False
+        self.n_short, self.has_quotes, self.is_inside = 0, False, False
 
     def lines(self, block: bytes, ends: bytes) -> None:
         """Count the lines of a block that ends with the end of a line."""

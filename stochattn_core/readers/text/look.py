@@ -14,12 +14,12 @@ from stochattn_core.readers.text.columns import is_mostly_numbers, listed, numbe
 from stochattn_core.readers.text.file import CsvFile, NotNumbers, PathOrFile, open_csv
 from stochattn_core.readers.text.joined_times import suggested
 from stochattn_core.readers.text.layout import HEADER, SeveralSeriesError, labels_of, time_columns
+from stochattn_core.readers.text.number_times import TIME_NAMES
 from stochattn_core.readers.text.series import Series, dataset_of_series, read_series
 from stochattn_core.readers.text.table import Table, dataset_of_table, read_table
 from stochattn_core.readers.text.times import read_times
 
 SHOWN = 2  # values at either end
-TIME_NAMES = ("year", "time", "t", "step", "date", "datetime", "timestamp", "yyyymm", "month", "hour")
 
 
 def look_at_table(
@@ -76,7 +76,7 @@ def likely_time(file: CsvFile) -> str | None:
     name such as year or time.
     """
     if together := suggested(file):
-        return together
+        return ",".join(together)
     for name in file.columns:
         if file.kinds[name] == "times" or (file.kinds[name] == "numbers" and name.strip().lower() in TIME_NAMES):
             return name

@@ -43,8 +43,9 @@ def _pattern(style: NumberStyle) -> re.Pattern[str]:
         whole += rf"|[1-9]\d{{0,2}}(?:{mark}\d{{3}})+"
         if style.thousands == ",":
             whole += r"|[1-9]\d?(?:,\d\d)+,\d{3}"  # lakhs and crores: 12,34,567
-    exponent = "" if style.thousands else r"(?:[eEdD][+-]?\d{1,4})?"
-    return re.compile(rf"[+-]?(?=[{style.decimal}]?\d)(?:{whole})?(?:{re.escape(style.decimal)}\d*)?{exponent}", re.ASCII)
+    point = re.escape(style.decimal)
+    scientific = rf"\d*(?:{point}\d*)?[eEdD][+-]?\d{{1,4}}"
+    return re.compile(rf"[+-]?(?={point}?\d)(?:{scientific}|(?:{whole})?(?:{point}\d*)?)", re.ASCII)
 
 
 def bare(field: str) -> tuple[str, str]:
@@ -182,13 +183,14 @@ def _decided(
     )
 
 
-def converted(column: pd.Series, style: NumberStyle) -> tuple[np.ndarray, np.ndarray, str]:
-    """Return a column of texts as float64, NaN where a field is missing or no number; which fields are no number; the sign all of them carry.
+def converted(column: pd.Series, style: NumberStyle) -> tuple[np.ndarray, np.ndarray, set[str]]:
+    """Return a column of texts as float64, NaN where a field is missing or no number; which fields are no number; the signs that they carry.
 
-    The sign is a currency or percent sign, "" where the fields carry none or different ones.
+    The signs are those of currency and percent, "" among them where a field carries none.
     """
     codes, different = pd.factorize(column)
-    values, signs = np.full(len(different) + 1, np.nan), set()
+    values = np.full(len(different) + 1, np.nan)
+    signs: set[str] = set()
     is_bad = np.zeros(len(different) + 1, dtype=bool)
     for place, field in enumerate(different):
         text, sign = bare(str(field))
@@ -197,4 +199,4 @@ def converted(column: pd.Series, style: NumberStyle) -> tuple[np.ndarray, np.nda
         if number is not None:
             values[place] = number
             signs.add(sign)
-    return values[codes], is_bad[codes], signs.pop() if len(signs) == 1 else ""
+    return values[codes], is_bad[codes], signs

@@ -139,10 +139,10 @@ def read_series(path_or_file: PathOrFile, time: str, target: str, *, choices: Cs
     try:
         axis = even_axis(times.values, time, find_summer_time=choices.timezone is None)
     except RepeatedTimesError:
-        together = "" if is_wide or len(parts) > 1 else suggested(file)
-        if together and time in together.split(","):
+        together = [] if is_wide or len(parts) > 1 else suggested(file)
+        if time in together:
             raise ValueError(
-                f"expected one row for each time of {time!r}, {file.name!r} writes its times in several columns; give --time {together}"
+                f"expected one row for each time of {time!r}, {file.name!r} writes its times in several columns; give --time {','.join(together)}"
             ) from None
         keys = {} if is_wide else series_keys(file, parts, choices)
         if not keys:
@@ -178,7 +178,8 @@ def season_of(values: np.ndarray, axis: TimeAxis) -> int:
 
 def _read(file: CsvFile, time: Sequence[str], target: str) -> tuple[pd.Series, Numbers]:
     """Return the times as they are written, and the values, of the series that was chosen."""
-    rows = selected(all_rows(file, list(dict.fromkeys([*time, target, *keys_of(file.choices)]))), file.choices, file.name)
+    keys = list(keys_of(file.choices))
+    rows = selected(all_rows(file, list(dict.fromkeys([*time, target, *keys])), keys), file.choices, file.name)
     if len(rows) < MIN_ROW:
         raise ValueError(
             f"expected at least {MIN_ROW} rows of the series in {file.name!r}, got {len(rows)}; choose another or bring a longer one"

@@ -24,6 +24,9 @@ def in_standard_time(local: pd.DatetimeIndex, zone: str, name: str, *, utc: pd.D
 
     An hour that comes twice is summer time at first. ValueError for a time that the clock of the zone skips.
     """
+    if local.min().year < 1678 or local.max().year > 2261:
+        years = f"{local.min().year} to {local.max().year}"
+        raise ValueError(f"expected years from 1678 to 2261 in {name!r}, where time zones are known, got {years}; leave out --timezone")
     if utc is None:
         utc = _to_utc(local, zone)
         if utc.isna().any():

@@ -12,12 +12,14 @@ from stochattn_core.datasets.base import Dataset
 from stochattn_core.datasets.table_parts import table_dataset
 from stochattn_core.readers.door.values import check_precision, loses_differences
 from stochattn_core.readers.text.choices import FIND_OUT, CsvChoices
-from stochattn_core.readers.text.columns import is_mostly_numbers, listed, numbers
+from stochattn_core.readers.text.columns import is_mostly_numbers, listed, n_other_text, numbers
 from stochattn_core.readers.text.fields import MISSING_FIELDS
 from stochattn_core.readers.text.file import CsvFile, NotNumbers, PathOrFile, open_csv
 from stochattn_core.readers.text.header import ROW_NAMES, unit_in
 from stochattn_core.readers.text.joined_times import joined, suggested
 from stochattn_core.readers.text.layout import keys_of, selected
+from stochattn_core.readers.text.number_times import LAST, TIME_NAMES, from_numbers
+from stochattn_core.readers.text.numbers import PLAIN, number_of
 from stochattn_core.readers.text.times import read_times
 
 MIN_ROW = 40
@@ -140,8 +142,9 @@ def _time_of(
 
     Rows without a time are left out. ValueError where a column of times holds something else.
     """
-    together = suggested(file).split(",")
-    candidates = [together] if together != [""] else [[name] for name in file.columns if file.kinds[name] == "times"]
+    together = suggested(file)
+    names_of_times = [name for name in file.columns if file.kinds[name] == "times" or _is_date_number(file, name)]
+    candidates = [together] if together else [[name] for name in names_of_times]
     for names in candidates:
         has_time = rows[names].notna().all(axis=1)
         if file.choices.split == "random" or target in names or has_time.mean() < 1 - MOSTLY_MISSING:
@@ -165,9 +168,21 @@ def _time_of(
     return rows, None, ()
 
 
+def _is_date_number(file: CsvFile, name: str) -> bool:
+    """Does a column of numbers hold times under a name that says so? Years only where the table is to be split in time."""
+    if file.kinds[name] != "numbers" or name.strip().lower() not in TIME_NAMES:
+        return False
+    values = np.array([number for field in file.first_fields[name] if (number := number_of(field, PLAIN)) is not None])
+    try:
+        times = from_numbers(values, name)[0] if len(values) else None
+    except ValueError:
+        return False
+    return isinstance(times, pd.DatetimeIndex) and (file.choices.split == "time" or values[0] > LAST)
+
+
 def _drawn_rows(file: CsvFile) -> tuple[pd.DataFrame, int]:
     """Return at most MAX_ROW rows, each row as likely as any other, and the number of all rows."""
-    text: frozenset[str] = frozenset()
+    text = frozenset(keys_of(file.choices))
     while True:
         try:
             return _drawn(file, text)
@@ -198,7 +213,7 @@ def _column(file: CsvFile, values: pd.Series, name: str, is_target: bool, n_row:
     if missing > MOSTLY_MISSING and not is_target:
         notes.append(f"{name!r} is empty in {missing:.0%} of the rows and is left out")
         return {}
-    if is_mostly_numbers(values):
+    if is_mostly_numbers(values) and (is_target or n_other_text(values) <= MAX_LEVEL):
         found = numbers(values, name, file.choices, file_decimal=file.decimal, separator=file.separator)
         if not is_target and _counts_rows(found.values, values.index, name):
             notes.append(f"{name!r} counts the rows and is left out")

@@ -17,6 +17,7 @@ CALENDAR = {"month": (28, 31, 1), "quarter": (89, 92, 3), "year": (365, 366, 12)
 CALENDAR_SEASONS = {"month": (12,), "quarter": (4,), "year": ()}
 CYCLES = (86400 * SECOND, 7 * 86400 * SECOND, 365 * 86400 * SECOND + 86400 * SECOND // 4)  # a day, a week, a year
 MAX_SEASON = 64  # steps; two seasons must fit into the context of the embedded model
+MOST_LEFT_OUT = 50  # times for each row
 MAX_GAPS = 0.1  # of the rows; more of them must lie where the clock or the calendar always has none, such as nights and weekends
 CLOSED = 0.9  # of the gaps: the share of them in hours and days that hardly ever have a row
 
@@ -75,12 +76,18 @@ def even_axis(times: pd.Index, name: str, *, find_summer_time: bool = True) -> T
             )
         back = int(np.argmax(step <= 0))
         raise ValueError(
-            f"expected rows in the order of {name!r}, got {shown[back + 1]} after {shown[back]}; sort the rows by time, and check whether the "
-            "file holds several series one after another"
+            f"expected rows in the order of {name!r}, got {shown[back + 1]} after {shown[back]}; check how the times are written and whether "
+            "the file holds several series one after another, then sort the rows by time"
         )
     ordered = times[order]
     calendar = _calendar_steps(dates[order], step) if dates is not None else None
     unit, position, seasons = calendar or _fixed_steps(ticks[order], step, dates is not None)
+    if position is not None and int(position[-1]) > MOST_LEFT_OUT * len(position):
+        place = int(np.argmax(np.diff(position)))
+        raise ValueError(
+            f"expected times of {name!r} that follow one another, got {ordered[place + 1]} right after {ordered[place]}, while the usual step is "
+            f"{TimeStep.of(unit).text}; correct the time, or drop these rows"
+        )
     gaps = 0 if position is None else int(position[-1]) + 1 - len(position)
     if position is None or (gaps > MAX_GAPS * len(position) and (dates is None or _is_closed(dates[order], position, unit))):
         why = (

@@ -17,6 +17,7 @@ from stochattn_core.readers.text.number_times import from_numbers
 from stochattn_core.readers.text.numbers import PLAIN, number_of
 from stochattn_core.readers.text.summer_time import in_standard_time
 
+ORDERS = ("day first", "month first", "year first")
 CLEAR = 0.02  # of the steps: by how much one reading must be more even than another
 # Offsets of abbreviations that mean the same clock wherever they are used, in minutes.
 ABBREVIATIONS = {
@@ -52,6 +53,8 @@ def read_times(column: pd.Series, name: str, choices: CsvChoices = FIND_OUT) -> 
         raise ValueError(
             f"expected a time in every row of {name!r}, line {line} has none ({int(column.isna().sum())} in all); fill it, or drop the row"
         )
+    if pd.api.types.is_bool_dtype(column):
+        raise ValueError(f"expected dates or numbers in the time column {name!r}, got True and False; choose another column")
     if not pd.api.types.is_numeric_dtype(column) and number_of(str(column.iloc[0]).strip(), PLAIN) is not None:
         digits = pd.to_numeric(column, errors="coerce")
         if digits.notna().all():
@@ -89,73 +92,73 @@ def _parsed(column: pd.Series, name: str, choices: CsvChoices) -> tuple[pd.Datet
     codes, different = pd.factorize(parts["date"])
     seconds = _clock_seconds(parts["clock"], parts["half"])
     is_short = len(different) > 0 and all(has_short_year(str(text)) for text in different)
-    found: dict[tuple[bool, int], pd.DatetimeIndex] = {}
+    found: dict[tuple[str, int], pd.DatetimeIndex] = {}
     missing = np.zeros(len(column), dtype=bool)
     for pivot in PIVOTS if is_short else PIVOTS[:1]:
         pairs = [dates_of(str(text), pivot) for text in different]
-        for day_first in (True, False) if choices.dayfirst is None else (choices.dayfirst,):
-            days = np.array(
-                [np.datetime64("NaT") if pair[not day_first] is None else pair[not day_first] for pair in pairs], dtype="datetime64[D]"
+        for place, order in enumerate(ORDERS):
+            if choices.dayfirst is not None and order != ORDERS[not choices.dayfirst]:
+                continue
+            days = np.array([np.datetime64("NaT") if dates[place] is None else dates[place] for dates in pairs], dtype="datetime64[D]")
+            values = (
+                np.where(codes >= 0, np.append(days, np.datetime64("NaT"))[codes], np.datetime64("NaT")).astype("datetime64[us]") + seconds
             )
-            values = np.where(codes >= 0, days[codes], np.datetime64("NaT")).astype("datetime64[us]") + seconds
             if not np.isnat(values).any():
-                found[day_first, pivot] = pd.DatetimeIndex(values)
+                found[order, pivot] = pd.DatetimeIndex(values)
             elif not missing.any() or np.isnat(values).sum() < missing.sum():
                 missing = np.isnat(values)
     if not found:
         line = column.index[missing][0]
-        other = choices.dayfirst is not None and all(pair[choices.dayfirst] is not None for pair in pairs)
+        other = choices.dayfirst is not None and all(dates[choices.dayfirst] is not None for dates in pairs)
         cure = (
             "leave out --dayfirst, or give the other order"
             if other
             else "write times as 2020-12-31 23:00, drop the line, or choose another column"
         )
         raise ValueError(f"expected dates or numbers in the time column {name!r}, got {str(column[line])[:40]!r} in line {line}; {cure}")
-    readings, notes = _in_best_century(found, name, str(column.iloc[0]), is_short)
-    local, order_notes = _ordered(readings, name, str(column.iloc[0]), parts["date"])
-    return local, _offsets(parts["zone"], column, name), (*notes, *order_notes)
+    readings = _in_best_century(found, is_short)
+    local, notes = _ordered(readings, name, str(column.iloc[0]), parts["date"])
+    if is_short:
+        century = (
+            f"years of two digits in {name!r} are read as {local[0]:%Y} for {str(column.iloc[0])!r}; write four digits if that is wrong"
+        )
+        notes = (century, *notes)
+    return local, _offsets(parts["zone"], column, name), notes
 
 
-def _in_best_century(
-    found: dict[tuple[bool, int], pd.DatetimeIndex], name: str, example: str, is_short: bool
-) -> tuple[dict[bool, pd.DatetimeIndex], tuple[str, ...]]:
-    """Return the readings by day first, with the century of years of two digits in which the steps are most even."""
+def _in_best_century(found: dict[tuple[str, int], pd.DatetimeIndex], is_short: bool) -> dict[str, pd.DatetimeIndex]:
+    """Return the readings by order, with the century of years of two digits in which the steps are most even."""
     if not is_short:
-        return {day_first: times for (day_first, _), times in found.items()}, ()
+        return {order: times for (order, _), times in found.items()}
     pivots = list(dict.fromkeys(pivot for _, pivot in found))
     best = max(pivots, key=lambda pivot: max(evenness(times) for (_, other), times in found.items() if other == pivot))
-    readings = {day_first: times for (day_first, pivot), times in found.items() if pivot == best}
-    first = next(iter(readings.values()))[0]
-    return readings, (f"years of two digits in {name!r} are read as {first:%Y} for {example!r}; write four digits if that is wrong",)
+    return {order: times for (order, pivot), times in found.items() if pivot == best}
 
 
-def _ordered(readings: dict[bool, pd.DatetimeIndex], name: str, example: str, dates: pd.Series) -> tuple[pd.DatetimeIndex, tuple[str, ...]]:
-    """Return the reading that is in order, or whose steps are more even; ValueError where day first and month first are equally even."""
-    if len(readings) == 1 or readings[True].equals(readings[False]):
-        return next(iter(readings.values())), ()
-    words = {True: "day first", False: "month first"}
-    order = {day_first: _in_order(times) for day_first, times in readings.items()}
-    if abs(order[True] - order[False]) > CLEAR:
-        better = order[True] > order[False]
-        return readings[better], (
-            f"dates such as {example!r} in {name!r} are read with the {words[better]}, because {order[better]:.0%} of them then come after the date before, "
-            f"and {order[not better]:.0%} otherwise; --dayfirst {'no' if better else 'yes'} changes it",
+def _ordered(readings: dict[str, pd.DatetimeIndex], name: str, example: str, dates: pd.Series) -> tuple[pd.DatetimeIndex, tuple[str, ...]]:
+    """Return the reading that is in order, or whose steps are more even; ValueError where two readings are equally good."""
+    different: dict[str, pd.DatetimeIndex] = {}
+    for order, times in readings.items():
+        if not any(times.equals(other) for other in different.values()):
+            different[order] = times
+    if len(different) == 1:
+        return next(iter(different.values())), ()
+    in_order = {order: _in_order(times) for order, times in different.items()}
+    even = {order: evenness(times) for order, times in different.items()}
+    best, second = sorted(different, key=lambda order: (round(in_order[order] / CLEAR), even[order]), reverse=True)[:2]
+    option = {"day first": "; --dayfirst no changes it", "month first": "; --dayfirst yes changes it"}.get(best, "")
+    if in_order[best] - in_order[second] > CLEAR:
+        why = f"because {in_order[best]:.0%} of them then come after the date before, and {in_order[second]:.0%} otherwise"
+    elif even[best] - even[second] >= CLEAR:
+        why = f"because {even[best]:.0%} of the steps are then equal, and {even[second]:.0%} otherwise"
+    elif "day first" in (best, second) and dates.str.contains(".", regex=False).all():
+        best, why, option = "day first", "as dates with points are", "; --dayfirst no changes it"
+    else:
+        raise ValueError(
+            f"expected dates in {name!r} that can be read in one way, {example[:40]!r} and all others fit with the day first and with the month "
+            "first; give --dayfirst yes or --dayfirst no"
         )
-    even = {day_first: evenness(times) for day_first, times in readings.items()}
-    better = even[True] > even[False]
-    if abs(even[True] - even[False]) < CLEAR:
-        if not dates.str.contains(".", regex=False).all():
-            raise ValueError(
-                f"expected dates in {name!r} that can be read in one way, {example[:40]!r} and all others fit with the day first and with the month "
-                "first; give --dayfirst yes or --dayfirst no"
-            )
-        return readings[True], (
-            f"dates such as {example!r} in {name!r}, with points, are read with the day first; --dayfirst no changes it",
-        )
-    return readings[better], (
-        f"dates such as {example!r} in {name!r} are read with the {words[better]}, because {even[better]:.0%} of the steps are then equal, and "
-        f"{max(even[not better], 0):.0%} otherwise; --dayfirst {'no' if better else 'yes'} changes it",
-    )
+    return different[best], (f"dates such as {example!r} in {name!r} are read with the {best}, {why}{option}",)
 
 
 def _in_order(times: pd.DatetimeIndex) -> float:
