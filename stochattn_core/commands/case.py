@@ -33,7 +33,7 @@ def _named_or_read(options: argparse.Namespace) -> Dataset:
     if options.grid is not None:
         if options.dataset or options.csv or not options.variable:
             raise ValueError(f"expected --variable NAME beside --grid {options.grid}, and no other dataset; name the variable to forecast")
-        return readers.grid_from_file(options.grid, variable_of(options), lead_time=_steps(options.lead_time, "--lead-time"))
+        return readers.grid_from_file(options.grid, variable_of(options), lead_time=steps(options.lead_time, "--lead-time"))
     if options.csv is None:
         if not options.dataset:
             raise ValueError("expected --dataset NAME, --csv FILE or --grid FILE, got none; see the command list")
@@ -76,13 +76,14 @@ class Lengths(TypedDict):
 def lengths_of(options: argparse.Namespace) -> Lengths:
     """Return horizon, context and season as the options say."""
     return Lengths(
-        horizon=_steps(options.horizon, "--horizon"),
-        context=_steps(options.context, "--context"),
-        season=_steps(options.season, "--season"),
+        horizon=steps(options.horizon, "--horizon"),
+        context=steps(options.context, "--context"),
+        season=steps(options.season, "--season"),
     )
 
 
-def _steps(text: str | None, option: str) -> int | None:
+def steps(text: str | None, option: str) -> int | None:
+    """Return the number of an option that may be left out."""
     return None if text is None else whole_number(text, option)
 
 

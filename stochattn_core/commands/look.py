@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stochattn_core.commands.base import Answer, Command
-from stochattn_core.commands.case import choices_of, lengths_of
+from stochattn_core.commands.case import choices_of, lengths_of, steps
 from stochattn_core.commands.options import add_csv_choices, add_ensemble_file, add_grid_choices, add_lengths
 
 if TYPE_CHECKING:
@@ -40,7 +40,23 @@ def _look(options: argparse.Namespace) -> Look:
         return look_at_table(
             Path(options.file), time=options.time, target=options.target, kind=kind, choices=choices_of(options), **lengths_of(options)
         )
-    raise ValueError("not yet")
+    of_ensemble = {name: getattr(options, name) for name in ("truth", "forecast", "target", "member") if getattr(options, name)}
+    if options.kind == "ensemble" or (options.kind is None and (of_ensemble or _has_members(options.file))):
+        from stochattn_core.readers.ensemble.look import look_ensemble
+
+        return look_ensemble(options.file, **of_ensemble)
+    from stochattn_core.readers.grid_look import look_grid
+
+    return look_grid(options.file, options.variable, lead_time=steps(options.lead_time, "--lead-time"), level=options.level)
+
+
+def _has_members(file: str) -> bool:
+    """Does a gridded file have a dimension of members with more than one?"""
+    from stochattn_core.readers.door.axes import FORECAST_AXIS_NAMES, rename_axes
+    from stochattn_core.readers.grid_file import open_grid
+
+    with open_grid(file) as (dataset, _):
+        return rename_axes(dataset, FORECAST_AXIS_NAMES, dimensions_only=True).sizes.get("member", 1) > 1
 
 
 def _is_text(file: str) -> bool:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping
 
 from stochattn_core.commands.base import Answer, Command
+from stochattn_core.commands.options import add_ensemble_file
 from stochattn_core.commands.progress import ProgressBar
 
 # Scores that need the climatology of a training part, which a file of forecasts does not hold.
@@ -16,10 +17,8 @@ OF_CLIMATOLOGY = ("crps_uncertainty", "crps_resolution", "crps_skill_climatology
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", help="a NetCDF file or a Zarr store, a path or an address, with forecasts (member, ...)")
-    parser.add_argument("--truth", metavar="FILE", help="the file of the targets, where they are in another one; joined on valid time")
-    parser.add_argument("--forecast", metavar="VAR", help="the variable of the forecasts")
     parser.add_argument("--target", metavar="VAR", help="the variable of the targets")
-    parser.add_argument("--member", metavar="DIM", help="the dimension along which the members are")
+    add_ensemble_file(parser)
 
 
 def _run(options: argparse.Namespace) -> Answer:
