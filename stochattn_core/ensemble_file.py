@@ -25,7 +25,7 @@ with explained_extras():
 
     from stochattn_core.readers.ensemble.pair import BUDGET, EnsemblePair, open_pair
     from stochattn_core.readers.ensemble.values import Chunk
-    from stochattn_core.readers.grid_file import PathOrFile
+    from stochattn_core.readers.grid.file import PathOrFile
 
 BY_ELEMENT = 2**21  # members x elements x blocks, of which the sums by element hold four numbers each: 64 MB
 

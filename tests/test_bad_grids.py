@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from stochattn_core.readers import grid_address, grid_from_file
+from stochattn_core.readers import grid_from_file
+from stochattn_core.readers.grid import address as grid_address
 from tests.test_grids import N_TIME, fields, saved
 
 

@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from pages.ui import own_data
 from pages.ui.work import Work, on_thread
-from stochattn_core.readers import grid_address
+from stochattn_core.readers.grid import address as grid_address
 from tests.app import html, opened, upload
 from tests.test_bad_grids import two_time_axes, units, with_levels, without
 from tests.test_grids import fields, saved

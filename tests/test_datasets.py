@@ -163,7 +163,7 @@ def test_without_a_network_the_error_is_one_sentence(name, monkeypatch, tmp_path
     monkeypatch.setenv("STOCHATTN_CACHE", str(tmp_path))
     monkeypatch.setattr("sklearn.datasets.fetch_openml", fails)
     monkeypatch.setattr("pooch.retrieve", fails)
-    monkeypatch.setattr("stochattn_core.readers.grid_address.urlopen", fails)
+    monkeypatch.setattr("stochattn_core.readers.grid.address.urlopen", fails)
     with pytest.raises(
         ValueError, match=r"expected to fetch .* got ConnectionError; connect to the internet once, or pick an embedded"
     ) as caught:

@@ -13,10 +13,11 @@ from zarr.abc.store import OffsetByteRequest, RangeByteRequest, SuffixByteReques
 from zarr.core.buffer import default_buffer_prototype
 
 from stochattn_core.datasets import load_dataset
-from stochattn_core.readers import era5, grid_address, grid_from_file
-from stochattn_core.readers.grid_address import open_address
-from stochattn_core.readers.grid_contents import contents_of
-from stochattn_core.readers.http_store import HttpStore
+from stochattn_core.readers import era5, grid_from_file
+from stochattn_core.readers.grid import address as grid_address
+from stochattn_core.readers.grid.address import open_address
+from stochattn_core.readers.grid.contents import contents_of
+from stochattn_core.readers.grid.http_store import HttpStore
 from tests.test_bad_grids import with_levels
 from tests.test_grids import fields, saved
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from stochattn_core.readers import grid_from_file
-from stochattn_core.readers.grid_contents import contents_of
+from stochattn_core.readers.grid.contents import contents_of
 from tests.app import opened, upload
 from tests.grid_files import counted, right
 

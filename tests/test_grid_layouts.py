@@ -12,7 +12,7 @@ import xarray as xr
 from stochattn_core.commands.case import dataset_of
 from stochattn_core.commands.program import _parser
 from stochattn_core.readers import grid_from_file
-from stochattn_core.readers.grid_contents import contents_of
+from stochattn_core.readers.grid.contents import contents_of
 from tests.app import opened, upload
 from tests.grid_files import LATITUDE, LONGITUDE, OPEN, counted, file_of, middle_of_months, right
 

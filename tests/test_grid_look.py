@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from stochattn_core.readers import grid_from_file
-from stochattn_core.readers.grid_look import look_grid
+from stochattn_core.readers.grid.look import look_grid
 from tests.app import html, opened, upload
 from tests.grid_files import LATITUDE, LONGITUDE, OPEN, counted, file_of
 from tests.grid_refused import REFUSED, on_curves

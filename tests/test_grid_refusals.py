@@ -10,7 +10,7 @@ import xarray as xr
 
 from stochattn_core.__main__ import main
 from stochattn_core.readers import grid_from_file
-from stochattn_core.readers.grid_contents import contents_of
+from stochattn_core.readers.grid.contents import contents_of
 from tests.app import opened, upload
 from tests.grid_files import file_of
 from tests.grid_refused import CURED_NAME, DATES, REFUSED

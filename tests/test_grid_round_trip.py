@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stochattn_core.readers import grid_from_file
-from stochattn_core.readers.grid_contents import contents_of
+from stochattn_core.readers.grid.contents import contents_of
 from tests.grid_files import counted, file_of, middle_of_months, pattern, right
 
 CALENDARS = ("noleap", "365_day", "all_leap", "366_day", "360_day", "julian", "standard", "gregorian", "proleptic_gregorian")

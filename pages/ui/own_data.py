@@ -15,8 +15,8 @@ from pages.ui.streamlit_private import UploadedFile
 from pages.ui.work import Work, on_thread, refusals
 from stochattn_core.datasets.base import Progress
 from stochattn_core.readers.file_kinds import is_grid
-from stochattn_core.readers.grid_address import file_name_of, is_address, open_address
-from stochattn_core.readers.grid_contents import contents_of
+from stochattn_core.readers.grid.address import file_name_of, is_address, open_address
+from stochattn_core.readers.grid.contents import contents_of
 
 LIMIT = (
     "CSV, NetCDF or GRIB, recognised by content, up to 200 MB; for a larger file, give its path. Excel files are not read, and pickle files are "

@@ -14,11 +14,11 @@ from pages.ui.own_csv import own_name
 from pages.ui.work import Work, on_thread
 from stochattn_core.readers import grid_from_file
 from stochattn_core.readers.door.calendars import LeadUnit, day_text
-from stochattn_core.readers.grid_cases import DEFAULT, lead_text
-from stochattn_core.readers.grid_contents import GridVariable
-from stochattn_core.readers.grid_look import is_of, look_grid
-from stochattn_core.readers.grid_variables import Choice, value_text
-from stochattn_core.readers.http_store import HttpStore
+from stochattn_core.readers.grid.cases import DEFAULT, lead_text
+from stochattn_core.readers.grid.contents import GridVariable
+from stochattn_core.readers.grid.http_store import HttpStore
+from stochattn_core.readers.grid.look import is_of, look_grid
+from stochattn_core.readers.grid.variables import Choice, value_text
 from stochattn_core.readers.look import Look
 
 SHOWN = 30  # variables in the table of contents

@@ -45,7 +45,7 @@ def _look(options: argparse.Namespace) -> Look:
         from stochattn_core.readers.ensemble.look import look_ensemble
 
         return look_ensemble(options.file, **of_ensemble)
-    from stochattn_core.readers.grid_look import look_grid
+    from stochattn_core.readers.grid.look import look_grid
 
     return look_grid(options.file, options.variable, lead_time=steps(options.lead_time, "--lead-time"), level=options.level)
 
@@ -53,7 +53,7 @@ def _look(options: argparse.Namespace) -> Look:
 def _has_members(file: str) -> bool:
     """Does a gridded file have a dimension of members with more than one?"""
     from stochattn_core.readers.door.axes import FORECAST_AXIS_NAMES, rename_axes
-    from stochattn_core.readers.grid_file import open_grid
+    from stochattn_core.readers.grid.file import open_grid
 
     with open_grid(file) as (dataset, _):
         return rename_axes(dataset, FORECAST_AXIS_NAMES, dimensions_only=True).sizes.get("member", 1) > 1

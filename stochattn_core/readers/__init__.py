@@ -5,7 +5,7 @@
     CsvChoices                        what the user says about a text table
     grid_from_file                    a variable of a NetCDF file or a Zarr store, on disk or at an address
 
-text/ reads text tables, grid_*.py read gridded files, and door/ holds the checks that all readers share.
+text/ reads text tables, grid/ maps and ensemble/ ensembles; door/ holds the checks that all of them share.
 Each function is imported when it is first used, because xarray and Zarr take long to import.
 """
 
@@ -15,7 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from stochattn_core.readers.grid_dataset import grid_from_file
+    from stochattn_core.readers.grid.dataset import grid_from_file
     from stochattn_core.readers.text.choices import CsvChoices
     from stochattn_core.readers.text.file import columns_of
     from stochattn_core.readers.text.series import series_from_csv
@@ -28,7 +28,7 @@ _MODULES = {
     "columns_of": "text.file",
     "series_from_csv": "text.series",
     "table_from_csv": "text.table",
-    "grid_from_file": "grid_dataset",
+    "grid_from_file": "grid.dataset",
 }
 
 

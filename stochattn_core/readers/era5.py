@@ -14,9 +14,9 @@ import xarray as xr
 from stochattn_core.datasets.base import Dataset
 from stochattn_core.datasets.download_folder import download_folder
 from stochattn_core.readers.door.axes import rename_axes
-from stochattn_core.readers.grid_address import open_address
-from stochattn_core.readers.grid_dataset import CONSTANTS, grid_from_file
-from stochattn_core.readers.grid_file import PathOrFile, open_grid, read_values
+from stochattn_core.readers.grid.address import open_address
+from stochattn_core.readers.grid.dataset import CONSTANTS, grid_from_file
+from stochattn_core.readers.grid.file import PathOrFile, open_grid, read_values
 
 STORE = "weatherbench2/datasets/era5/1959-2023_01_10-6h-64x32_equiangular_conservative.zarr"
 PERIOD = ("2015-01-01", "2018-12-31T18")

@@ -6,7 +6,7 @@ import numpy as np
 
 # What NetCDF writes where nothing was written, for integers, and what NaN becomes as an integer; floats get 9.969e36, see FILL_FROM.
 INTEGER_FILLS: dict[str, tuple[int, ...]] = {
-    "i2": (-32767,),
+    "i2": (-32767, -32768),
     "u2": (65535,),
     "i4": (-2147483647, -2147483648),
     "u4": (4294967295,),
@@ -24,20 +24,6 @@ def is_fill_value(values: np.ndarray) -> np.ndarray:
     if values.dtype.kind == "f":
         return ~(np.abs(values) < FILL_FROM)
     return np.isin(values, np.array(INTEGER_FILLS.get(values.dtype.str[1:], ()), values.dtype))
-
-
-def without_fill_values(values: np.ndarray, name: str) -> tuple[np.ndarray, list[str]]:
-    """Replace fill values by NaN, and say how many there were beside the NaN; integers become float64 where one is replaced.
-
-    >>> without_fill_values(np.array([1.0, 9.969209968386869e36]), "t")
-    (array([ 1., nan]), ["1 value of 't' is a fill value or infinite (1e30 or beyond) and is taken as missing"])
-    """
-    is_fill = is_fill_value(values)
-    n = int(is_fill.sum()) - (int(np.isnan(values).sum()) if values.dtype.kind == "f" else 0)
-    if not is_fill.any():
-        return values, []
-    clean = np.where(is_fill, np.nan, values)
-    return clean, [fill_note(n, name)] if n else []
 
 
 def fill_note(n: int, name: str) -> str:

@@ -13,7 +13,7 @@ from stochattn_core.readers.ensemble.axes import standard_dataset
 from stochattn_core.readers.ensemble.pair import EnsemblePair, open_pair
 from stochattn_core.readers.ensemble.times import date_text, period_text, valid_times
 from stochattn_core.readers.ensemble.variables import numeric_variables
-from stochattn_core.readers.grid_file import PathOrFile, open_grid, read_values
+from stochattn_core.readers.grid.file import PathOrFile, open_grid, read_values
 from stochattn_core.readers.look import Look, LookColumn
 
 N_SHOWN = 3

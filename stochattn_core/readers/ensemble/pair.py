@@ -18,7 +18,7 @@ from stochattn_core.readers.ensemble.counts import Counts, count_notes
 from stochattn_core.readers.ensemble.times import is_time, lead_numbers
 from stochattn_core.readers.ensemble.values import Chunk, NewCodeError, ValueReader
 from stochattn_core.readers.ensemble.variables import choose_forecast, choose_target
-from stochattn_core.readers.grid_file import PathOrFile, open_grid
+from stochattn_core.readers.grid.file import PathOrFile, open_grid
 
 BUDGET = 2**26  # bytes of the members of a chunk of cases; a case is never divided
 SLOW = 8  # times that a chunk of the file is read, from which it is said

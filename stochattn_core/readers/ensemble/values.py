@@ -13,7 +13,7 @@ from stochattn_core.readers.door.values import without_missing_codes
 from stochattn_core.readers.ensemble.align import Aligned
 from stochattn_core.readers.ensemble.counts import Counts
 from stochattn_core.readers.ensemble.places import take
-from stochattn_core.readers.grid_file import read_values
+from stochattn_core.readers.grid.file import read_values
 
 EXACT = 2**53  # whole numbers up to here are exact in float64
 LARGE = 2**24  # whole numbers around which a mean in float64 is no longer exact to 1e-8

@@ -10,10 +10,10 @@ import xarray as xr
 from stochattn_core.readers.door.calendars import LeadUnit, TimeAxis
 from stochattn_core.readers.door.places import is_coordinate
 from stochattn_core.readers.door.units import standard_unit
-from stochattn_core.readers.grid_axes import KnownTimes, standardise_axes
-from stochattn_core.readers.grid_cases import possible_lead_times, step_text, time_step
-from stochattn_core.readers.grid_file import PathOrFile, open_grid
-from stochattn_core.readers.grid_variables import Choice, choices_of, recognised, select_variable, value_text
+from stochattn_core.readers.grid.axes import KnownTimes, standardise_axes
+from stochattn_core.readers.grid.cases import possible_lead_times, step_text, time_step
+from stochattn_core.readers.grid.file import PathOrFile, open_grid
+from stochattn_core.readers.grid.variables import Choice, choices_of, recognised, select_variable, value_text
 
 BOUNDS = ("bnds", "bounds", "nv", "nbnd", "nbnds", "nvertex", "vertices", "axis_nbounds", "tbnds")  # dimensions of the edges of cells
 

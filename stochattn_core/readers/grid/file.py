@@ -18,9 +18,9 @@ import zarr
 
 from stochattn_core.readers.door.time_units import decode_each, decode_unusual
 from stochattn_core.readers.file_kinds import kind_of
-from stochattn_core.readers.grid_address import file_name_of, is_address, open_address
-from stochattn_core.readers.grid_grib import open_grib
-from stochattn_core.readers.http_store import ZARR_METADATA, HttpStore
+from stochattn_core.readers.grid.address import file_name_of, is_address, open_address
+from stochattn_core.readers.grid.grib import open_grib
+from stochattn_core.readers.grid.http_store import ZARR_METADATA, HttpStore
 
 Engine = Literal["h5netcdf", "scipy", "zarr", "grib"]
 PathOrFile = str | Path | BinaryIO | HttpStore

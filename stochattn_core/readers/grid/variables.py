@@ -13,7 +13,7 @@ import xarray as xr
 from stochattn_core.readers.door.axes import rename_axes
 from stochattn_core.readers.door.places import places_on_axes, with_coordinates
 from stochattn_core.readers.door.units import standard_unit
-from stochattn_core.readers.grid_kinds import refuse_axes
+from stochattn_core.readers.grid.kinds import refuse_axes
 
 AXES = ("time", "latitude", "longitude")
 VERSION = "expver"  # the axis of ERA5 (1) and its preliminary version (5) in older files of the Climate Data Store

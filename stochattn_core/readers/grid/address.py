@@ -16,7 +16,7 @@ from urllib.request import Request, urlopen
 
 from stochattn_core.datasets.base import Progress
 from stochattn_core.readers.file_kinds import is_web_page
-from stochattn_core.readers.http_store import SILENCE, ZARR_METADATA, HttpStore
+from stochattn_core.readers.grid.http_store import SILENCE, ZARR_METADATA, HttpStore
 
 FETCHED = (b"\x89HDF", b"CDF\x01", b"CDF\x02", b"GRIB")  # first bytes of NetCDF and GRIB files that are read
 REFUSED = (b"CDF",)  # first bytes of gridded files that grid_file refuses with a sentence of its own

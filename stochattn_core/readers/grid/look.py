@@ -8,13 +8,13 @@ import xarray as xr
 from stochattn_core.datasets.base import PARTS
 from stochattn_core.readers.door.calendars import YEAR_LENGTH, TimeAxis, label_text
 from stochattn_core.readers.door.units import standard_unit
-from stochattn_core.readers.grid_axes import KnownTimes, standardise_axes
-from stochattn_core.readers.grid_cases import chosen_lead_time, lead_text, possible_lead_times, split_in_time, step_text, time_step
-from stochattn_core.readers.grid_contents import GridVariable, described
-from stochattn_core.readers.grid_file import PathOrFile, open_grid
-from stochattn_core.readers.grid_read import read_times
-from stochattn_core.readers.grid_values import missing_share
-from stochattn_core.readers.grid_variables import select_variable, value_text
+from stochattn_core.readers.grid.axes import KnownTimes, standardise_axes
+from stochattn_core.readers.grid.cases import chosen_lead_time, lead_text, possible_lead_times, split_in_time, step_text, time_step
+from stochattn_core.readers.grid.contents import GridVariable, described
+from stochattn_core.readers.grid.file import PathOrFile, open_grid
+from stochattn_core.readers.grid.read import read_times
+from stochattn_core.readers.grid.values import missing_share
+from stochattn_core.readers.grid.variables import select_variable, value_text
 from stochattn_core.readers.look import Look, LookColumn
 
 N_SHOWN = 3  # first and last values

@@ -7,11 +7,11 @@ import xarray as xr
 
 from stochattn_core.datasets.base import Progress
 from stochattn_core.readers.door.axes import AXIS_NAMES
-from stochattn_core.readers.grid_file import read_values
-from stochattn_core.readers.grid_variables import AXES, VERSION
+from stochattn_core.readers.door.fill_values import INTEGER_FILLS
+from stochattn_core.readers.grid.file import read_values
+from stochattn_core.readers.grid.variables import AXES, VERSION
 
 BLOCK_BYTES = 32 << 20  # read at a time
-FILLS = {"i2": (-32767, -32768), "i4": (-2147483647, -2147483648), "u2": (65535,), "u4": (4294967295,)}  # of NetCDF, and the least integers
 MAX_CHUNK = 1 << 30  # bytes of a chunk of the file, which is unpacked as a whole
 
 
@@ -62,7 +62,7 @@ def default_fills(array: xr.DataArray) -> list[tuple[float, float]]:
     if stored.kind not in "iu" or any(key in encoding or key in array.attrs for key in ("_FillValue", "missing_value")):
         return []
     scale, offset = (float(np.ravel(encoding.get(key, default))[0]) for key, default in (("scale_factor", 1.0), ("add_offset", 0.0)))
-    fills = [fill * scale + offset for fill in FILLS.get(stored.str[1:], ())]
+    fills = [fill * scale + offset for fill in INTEGER_FILLS.get(stored.str[1:], ())]
     return [(fill, max(abs(scale) / 2, 1e-6 * abs(fill))) for fill in fills]
 
 

@@ -12,17 +12,17 @@ import xarray as xr
 from stochattn_core.datasets.base import Dataset, Progress, Split
 from stochattn_core.datasets.constants import STANDARD_GRAVITY
 from stochattn_core.datasets.geography import land_sea_mask
-from stochattn_core.readers.climatology import fit_climatology, fit_monthly_climatology
 from stochattn_core.readers.door.axes import rename_axes
 from stochattn_core.readers.door.calendars import TimeAxis
 from stochattn_core.readers.door.places import places_on_axes, with_coordinates
 from stochattn_core.readers.door.units import standard_unit
-from stochattn_core.readers.grid_axes import standardise_axes
-from stochattn_core.readers.grid_cases import BLOCK, MIN_CASE, chosen_lead_time, lead_text, split_in_time, time_blocks, time_step
-from stochattn_core.readers.grid_file import PathOrFile, open_grid, read_values
-from stochattn_core.readers.grid_read import read_times
-from stochattn_core.readers.grid_values import checked_values, fill_missing, unit_of
-from stochattn_core.readers.grid_variables import AXES, select_variable
+from stochattn_core.readers.grid.axes import standardise_axes
+from stochattn_core.readers.grid.cases import BLOCK, MIN_CASE, chosen_lead_time, lead_text, split_in_time, time_blocks, time_step
+from stochattn_core.readers.grid.climatology import fit_climatology, fit_monthly_climatology
+from stochattn_core.readers.grid.file import PathOrFile, open_grid, read_values
+from stochattn_core.readers.grid.read import read_times
+from stochattn_core.readers.grid.values import checked_values, fill_missing, unit_of
+from stochattn_core.readers.grid.variables import AXES, select_variable
 
 CONSTANTS = {  # our name of a field that never changes: its names in files
     "land_sea_mask": ("land_sea_mask", "lsm", "land_mask", "sftlf"),
