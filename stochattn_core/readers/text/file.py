@@ -120,8 +120,7 @@ class CsvFile:
         whole = {
             name for name in wanted if name not in as_text and not any(mark in field for mark in ".," for field in self.first_fields[name])
         }
-        with bytes_of(self.source) as data, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a field too many in the first row, which lands in _MORE
+        with bytes_of(self.source) as data:
             data.seek(self.offset)
             try:
                 reader = pd.read_csv(
@@ -147,7 +146,7 @@ class CsvFile:
                     chunksize=CHUNK,
                     low_memory=False,
                 )
-                for chunk in reader:
+                while (chunk := _next(reader)) is not None:
                     chunk.index = chunk.index + header.line
                     self._check_width(chunk)
                     if header.joined and names[0] in wanted:
@@ -211,6 +210,13 @@ class CsvFile:
             raise ValueError(
                 f"expected a column {column!r} for the {role} in {self.name!r}, its columns are {listed(self.columns)}; {cure}"
             )
+
+
+def _next(reader: Iterator[pd.DataFrame]) -> pd.DataFrame | None:
+    """Return the next chunk, None after the last. Of fields too many in the first row, which _MORE shows, pandas would warn."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return next(reader, None)
 
 
 def columns_of(path_or_file: PathOrFile, choices: CsvChoices = FIND_OUT) -> tuple[str, ...]:
