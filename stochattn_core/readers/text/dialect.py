@@ -76,9 +76,12 @@ def encoding_and_lines(data: BufferedIOBase, head: bytes) -> tuple[str, int]:
     decoder, encoding, last = codecs.getincrementaldecoder("utf-8")(), "utf-8-sig", b"\n"
     n_line = 0
     while block := data.read(BLOCK):
-        n_line += block.count(b"\n") + block.count(b"\r") - block.count(b"\r\n") - (last == b"\r" and block[:1] == b"\n")
+        n_line += block.count(b"\n")
+        if b"\r" in block:
+            n_line += block.count(b"\r") - block.count(b"\r\n")
+        n_line -= last == b"\r" and block[:1] == b"\n"
         last = block[-1:]
-        if encoding == "utf-8-sig":
+        if encoding == "utf-8-sig" and not (block.isascii() and not decoder.getstate()[0]):
             try:
                 decoder.decode(block)
             except UnicodeDecodeError:
