@@ -11,7 +11,7 @@ from stochattn_core.datasets.base import Dataset
 from stochattn_core.models import MODELS
 from stochattn_core.panels.text import lead_text
 
-FITS = 30  # characters of a title that its box shows
+FITS = 31  # characters of a title that its box shows
 OWN_LAYERS = "own"  # the last option of the layers: a pattern that the user types
 
 
