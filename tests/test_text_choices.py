@@ -108,6 +108,11 @@ def choices(options) -> CsvChoices:
 CHANGED = {
     "a code": (series(np.where(np.arange(N) % 20 == 3, -99, VALUES)), CsvChoices(missing=("none",)), lambda found: found.values.min() == -99),
     "a far number": (series(np.where(np.arange(N) % 20 == 3, 0, VALUES)), CsvChoices(missing=("0",)), lambda found: np.isnan(found.values).sum() == 12),
+    "a code that may be a value": (
+        series(np.where(np.arange(N) % 20 == 3, 99, np.round(35 + 34 * np.sin(np.arange(N) * np.pi / 6)))),
+        CsvChoices(missing=("99",)),
+        lambda found: np.isnan(found.values).sum() == 12,
+    ),
     "the order": (
         series(VALUES, MONTHS.strftime("%d/%m/%Y")), CsvChoices(dayfirst=False), lambda found: found.axis.times[1] == pd.Timestamp("1990-01-02")
     ),

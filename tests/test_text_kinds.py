@@ -116,6 +116,7 @@ KINDS: dict[str, Callable[[], File]] = {
     # codes for missing values
     **{f"missing is {code:g}": (lambda code=code: coded(code)) for code in (-99.99, -99, 99, 999, -999.9, -8888, 99.9, 9999, -9, -200, -1)},
     "missing is 999 among directions": lambda: coded(999, values=np.round(180 + 170 * np.sin(np.arange(N) * np.pi / 6))),
+    "missing is 99 among temperatures": lambda: coded(99.0, values=np.round(5 + 35 * np.sin(np.arange(N) * np.pi / 6) + 0.1 * NOISE, 1)),
     # NA and its like as texts
     "NA is a region": lambda: _levels(("NA", "EU", "SA")),
     "None is a severity": lambda: _levels(("None", "Mild", "Severe")),

@@ -10,6 +10,7 @@ FEWEST_OTHERS = 10  # values beside the code from which their range is known
 FEWEST_REPEATS = 3  # of a negative number that is no usual code
 MOST_CODES = 6  # at either end
 LEAST_PRECISION = 1e-2  # of the standard deviation: the coarsest rounding
+NEAR = 0.1  # ranges of the other values: from here on a note asks whether a repeated code is a value
 FAR = 2.0  # ranges of the other values: a code or a repeated number so far away needs nothing else
 # Digits that are all 9, 8, 7 or 6, at least two of them, and the limits of integers and other numbers that programs fill with.
 _REPEATED = re.compile(r"-?(9{2,}|8{3,}|7{3,}|6{4,})(\.(9+|8+|7+|6+))?|-?9\.9{2,}")
@@ -33,8 +34,8 @@ def without_missing_codes(values: np.ndarray, name: str) -> tuple[np.ndarray, li
     """Replace a code such as -9999 by NaN where it lies beyond all other values; return the values and a note for each code.
 
     values: any shape, floats. A code that occurs once must lie two ranges of the other values away from them, and one that is repeated half a
-    range (one range for 99, two for -9). A negative code from -99 on among values of which none is negative needs no distance. Other numbers
-    stay.
+    range (one range for 99 among whole numbers, two for -9). A negative code from -99 on among values of which none is negative needs no
+    distance. Other numbers stay.
     """
     codes = [code for sign in (1, -1) for code in _extreme_codes(values, sign)]
     if not codes:
@@ -48,7 +49,7 @@ def without_missing_codes(values: np.ndarray, name: str) -> tuple[np.ndarray, li
     for code in codes:
         here = values == code
         count = int(here.sum())
-        if _lies_beyond(float(code), count, low, high):
+        if _lies_beyond(float(code), count, low, high, is_whole=bool(np.mean(others == np.round(others)) > 0.5)):
             missing |= here
             occurs = "once" if count == 1 else f"{count:,} times"
             notes.append(
@@ -60,8 +61,8 @@ def without_missing_codes(values: np.ndarray, name: str) -> tuple[np.ndarray, li
 def without_far_repeats(values: np.ndarray, name: str) -> tuple[np.ndarray, list[str]]:
     """Return the values without a number that is no usual code but is repeated two ranges away from all others, and a note.
 
-    A negative one that occurs three times or more, such as -200, becomes NaN. Any other one, such as 0, stays, and the note says how to make
-    it missing.
+    A negative one that occurs three times or more, such as -200, becomes NaN. Any other one stays, such as 0 or a code that lies nearer, and the
+    note says how to make it missing.
     """
     known = values[np.isfinite(values)]
     if len(known) < 2 * FEWEST_OTHERS:
@@ -71,9 +72,10 @@ def without_far_repeats(values: np.ndarray, name: str) -> tuple[np.ndarray, list
         if 1 < count <= len(known) / 2 and len(others) >= FEWEST_OTHERS:
             low, high = float(others.min()), float(others.max())
             distance = max(low - float(extreme), float(extreme) - high)
-            if high > low and distance > FAR * (high - low):
-                occurs = f"{float(extreme):.6g} occurs {count:,} times in {name!r}, far from its other values, which lie from {low:g} to {high:g}"
-                if extreme < 0 and count >= FEWEST_REPEATS:
+            is_near_code = is_code(float(extreme)) and distance > NEAR * (high - low)
+            if high > low and (distance > FAR * (high - low) or is_near_code):
+                occurs = f"{float(extreme):.6g} occurs {count:,} times in {name!r}, apart from its other values, which lie from {low:g} to {high:g}"
+                if extreme < 0 and count >= FEWEST_REPEATS and distance > FAR * (high - low):
                     return np.where(values == extreme, np.nan, values), [f"{occurs}, and is taken as missing"]
                 return values, [f"{occurs}; if it stands for missing, give --missing {float(extreme):.6g}"]
     return values, []
@@ -95,15 +97,15 @@ def _extreme_codes(values: np.ndarray, sign: int) -> list[np.floating]:
     return codes
 
 
-def _lies_beyond(code: float, count: int, low: float, high: float) -> bool:
-    """Does a code lie beyond values from low to high, far enough for how often it occurs?"""
+def _lies_beyond(code: float, count: int, low: float, high: float, *, is_whole: bool) -> bool:
+    """Does a code lie beyond values from low to high, far enough for how often it occurs?   is_whole: are most of these whole numbers?"""
     distance = max(low - code, code - high)
     if distance <= 0:
         return False
     if code <= -99 and low >= 0:
         return True
     spread = max(high - low, 1e-9 * abs(code))
-    enough = FAR if count == 1 or abs(code) < 10 else 1.0 if abs(code) < 100 else 0.5
+    enough = FAR if count == 1 or abs(code) < 10 else 1.0 if abs(code) < 100 and is_whole else 0.5
     return distance > enough * spread
 
 
