@@ -8,6 +8,7 @@ import xarray as xr
 
 from stochattn_core.ensemble_file import read_ensemble, score_file
 from stochattn_core.metrics import bootstrap, scores
+from stochattn_core.readers.ensemble.times import valid_times
 from tests.score_files import DAYS, LATITUDE, LONGITUDE, agree, areas, dataset, expected, numbers, on_map, score, stored
 
 LEADS = np.array([0, 6, 24, 30], "timedelta64[h]").astype("timedelta64[ns]")
@@ -255,3 +256,13 @@ def test_a_unit_of_lead_times_that_is_not_known_is_no_matter_within_one_file():
         {"init_time": DAYS, "lead_time": leads},
     )
     assert agree(score(data)[0], expected(members, target)) and read_ensemble(stored(data)).lead_unit == "year"
+
+
+@pytest.mark.parametrize(("unit", "months"), [("months", 1), ("quarters", 3), ("years", 12)])
+def test_lead_times_counted_on_the_calendar_meet_the_truth_at_the_date_they_name(unit, months):
+    starts = pd.date_range("2000-01-01", periods=4, freq="MS")
+    array = xr.DataArray(
+        np.zeros((4, 2)), dims=("init_time", "lead_time"), coords={"init_time": starts, "lead_time": ("lead_time", [1, 2], {"units": unit})}
+    )
+    expected = [[start + pd.DateOffset(months=months * lead) for lead in (1, 2)] for start in starts]
+    assert (valid_times(array, "f.nc").values == np.array(expected, dtype="datetime64[us]")).all()

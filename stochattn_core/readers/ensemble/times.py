@@ -8,10 +8,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from stochattn_core.datasets.time_step import MONTHS, TimeStep
 from stochattn_core.readers.door.units import CONVERSIONS, convert, standard_unit
 from stochattn_core.readers.ensemble.axes import holds_dates
-
-MONTHS = ("month", "months", "mon")
 
 
 def time_axes(array: xr.DataArray) -> tuple[str, ...]:
@@ -44,10 +43,10 @@ def valid_times(array: xr.DataArray, file: str) -> xr.DataArray | None:
         return start
     lead = array["lead_time"]
     start = xr.DataArray(start.values, dims=start.dims)
-    if start.dtype.kind == "M" and lead.dtype.kind in "iu" and standard_unit(_lead_unit(lead)).lower() in MONTHS:
-        start, months = xr.broadcast(start, xr.DataArray(lead.values, dims=lead.dims))
-        first = start.values.astype("datetime64[M]")
-        return xr.DataArray(first + months.values.astype("timedelta64[M]") + (start.values - first), dims=start.dims)
+    step = TimeStep.of(standard_unit(_lead_unit(lead)))
+    if start.dtype.kind == "M" and lead.dtype.kind in "iu" and step.unit in MONTHS and start.ndim < 2 and lead.ndim < 2:
+        times = step.times(pd.DatetimeIndex(np.atleast_1d(start.values)), np.atleast_1d(lead.values).tolist())
+        return xr.DataArray(np.asarray(times).reshape(start.shape + lead.shape), dims=start.dims + lead.dims)
     durations = xr.DataArray(lead_durations(lead, file), dims=lead.dims)
     if start.dtype.kind == "M":
         return start + durations
