@@ -127,13 +127,10 @@ def read_ensemble(
     """
     with open_pair(source, truth=truth, forecast=forecast, target=target, member=member) as pair:
 
-        def start() -> list[Chunk]:
-            return []
-
         def add(chunks: list[Chunk], chunk: Chunk) -> list[Chunk]:
             return [*chunks, chunk]
 
-        chunks, notes = pair.fold(start, add)
+        chunks, notes = pair.fold(list[Chunk], add)
         members = chunks[0].members if len(chunks) == 1 else np.concatenate([chunk.members for chunk in chunks], axis=1)
         target_values = np.concatenate([chunk.target for chunk in chunks])
         plains = [chunk.plain for chunk in chunks if chunk.plain is not None]

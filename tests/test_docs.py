@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import math
 import re
 import shlex
 import statistics
@@ -12,11 +11,8 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
-import numpy as np
-import pandas as pd
 import pytest
 import torch
-import xarray as xr
 from PIL import Image
 
 from benchmarks import measured, picture
@@ -30,7 +26,6 @@ from stochattn_core.metrics import Statistics, sum_definitions
 from stochattn_core.metrics.scores import Evidence
 from stochattn_core.settings import Setting
 from tests import test_datasets
-from tests.test_grids import fields
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -102,39 +97,6 @@ def test_the_first_minute_shows_what_it_says():
 
 def test_the_readme_is_short():
     assert len(README.splitlines()) <= 150
-
-
-# ---- docs/files.md
-
-
-@pytest.fixture
-def own_files(tmp_path, monkeypatch):
-    """The files that the examples read."""
-    monkeypatch.chdir(tmp_path)
-    months = pd.date_range("1990-01-01", periods=240, freq="MS")
-    sales = ["n/d" if i % 40 == 7 else f"{100 + 20 * math.sin(i * math.pi / 6) + i % 7:.1f}" for i in range(240)]
-    Path("sales.csv").write_text(
-        "month,sales\n" + "".join(f"{month:%d/%m/%Y},{value}\n" for month, value in zip(months, sales, strict=True))
-    )
-    fields().to_netcdf("weather.nc")
-    rng = np.random.default_rng(0)
-    times = pd.date_range("2020-01-01", periods=30)
-    xr.Dataset({"t": (("number", "time", "lat"), rng.normal(size=(5, 30, 4)))}, {"time": times, "lat": [-60.0, -20, 20, 60]}).to_netcdf(
-        "ensemble.nc"
-    )
-    xr.Dataset({"t": (("time", "lat"), rng.normal(size=(30, 4)))}, {"time": times, "lat": [-60.0, -20, 20, 60]}).to_netcdf("analysis.nc")
-
-
-def test_the_looks_at_files_run(own_files, capsys):
-    for line in block(FILES, "bash", "stochattn look").strip().splitlines():
-        assert command_line.main(shlex.split(line)[1:]) == 0, line
-    shown = capsys.readouterr().out
-    assert shown.count("cannot be used as it is") == 1 and "6 months ahead" in shown  # sales.csv before its missing fields are named
-
-
-def test_the_example_of_choices_runs(own_files, capsys):
-    run(FILES, "series_from_csv")
-    assert capsys.readouterr().out.startswith("1 month 12\n")
 
 
 # ---- links, files, make targets

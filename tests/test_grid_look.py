@@ -20,21 +20,21 @@ def test_a_look_tells_the_split_the_lead_time_and_the_values_that_are_then_read(
     path = saved(make(), tmp_path)
     look, dataset = look_grid(path, variable), grid_from_file(path, variable)
     facts = dict(look.facts)
-    assert not look.problem and f"{dataset.lead_time[0]} {dataset.lead_unit}" in facts["Forecast"]
+    assert not look.problem and f"{dataset.lead_time[0]} {dataset.lead_unit}" in facts["forecast"]
     for part in ("train", "calibration", "test"):
         split = dataset.part(part)
         first, last = (str(label)[:10] for label in (split.index[0], split.index[-1]))
         assert (
-            facts[part.capitalize()].startswith(f"{len(split):,} init times, ")
-            and first in facts[part.capitalize()]
-            and last in facts[part.capitalize()]
+            facts[part].startswith(f"{len(split):,} init times, ")
+            and first in facts[part]
+            and last in facts[part]
         )
     (column,) = look.columns
     count = [float(text) - counted(1, LATITUDE, LONGITUDE)[0, 5, 6] for text in (*column.first, *column.last)]
     n = len(make().variables[next(name for name in ("time", "valid_time") if name in make().variables)])
     assert np.allclose(np.array(count) % 1000 % 999.9999, [0, 1, 2, n - 3, n - 2, n - 1], atol=2e-3)
     assert column.missing == 0 and set(look.notes) <= set(dataset.notes)
-    assert look.document()["facts"]["Period"].endswith(f"{n:,} times")
+    assert look.document()["facts"]["period"].endswith(f"{n:,} times")
 
 
 def test_a_look_without_a_variable_takes_the_first_that_can_be_forecast_and_gives_reasons_for_the_rest(tmp_path):
@@ -47,7 +47,7 @@ def test_a_look_without_a_variable_takes_the_first_that_can_be_forecast_and_give
 
 def test_a_level_may_be_given_beside_the_name_and_a_lead_time_that_is_impossible_is_the_problem(tmp_path):
     path = saved(REFUSED["members and depths"][0](), tmp_path)
-    assert dict(look_grid(path, "t_0", level=20.5, lead_time=12).facts)["Forecast"].startswith("t_0_20.5 in m, 12 h ahead")
+    assert dict(look_grid(path, "t_0", level=20.5, lead_time=12).facts)["forecast"].startswith("t_0_20.5 in m, 12 h ahead")
     assert "expected a lead time in hours that is a multiple of the step of 6 h, got 7" in look_grid(path, "t_0_5", lead_time=7).problem
     assert "choose one depth, such as t_0_5" in look_grid(path, "t_0").problem
 

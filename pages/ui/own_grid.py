@@ -120,12 +120,12 @@ def _look(opened: OpenedGrid, named: str, lead: int) -> None:
     if column.first:
         values = [["First values", ", ".join(column.first)], ["Last values", ", ".join(column.last)]]
         rows = [*rows, *values, ["Missing", f"{column.missing:.1%} of these fields"]]
-    split = next(place for place, row in enumerate(rows) if row[0] == "Train")
+    split = next(place for place, row in enumerate(rows) if row[0] == "train")
     for column_of_page, head, part in zip(
         st.columns(2, gap="large"), ("As recognised", "Split and values"), (rows[:split], rows[split:]), strict=True
     ):
         with column_of_page:
-            widgets.table([head, ""], part)
+            widgets.table([head, ""], [[widgets.capital(label), text] for label, text in part])
     for note in look.notes:
         st.caption(widgets.capital(note) + ".")
 

@@ -112,16 +112,16 @@ def _facts(file: xr.Dataset, variable: str, lead_time: int | None, name: str) ->
     middle = (latitude[len(latitude) // 2], longitude[len(longitude) // 2])
     units = standard_unit(array.attrs.get("units"))
     facts = [
-        ("Forecast", f"{variable}{f' in {units}' if units else ''}, {lead_text(lead, times.unit)} ahead"),
-        ("Time step", step_text(step, times.unit)),
-        ("Calendar", _calendar_text(times)),
-        ("Period", f"{label_text(times.label[0])} to {label_text(times.label[-1])}, {len(times):,} times"),
-        ("Latitudes", _axis_text(latitude)),
-        ("Longitudes", _axis_text(longitude)),
-        ("Lead times", ", ".join([*map(str, possible[:-1]), *(lead_text(each, times.unit) for each in possible[-1:])]) or "none"),
-        *((part.capitalize(), _part_text(times, *cases[part])) for part in PARTS),
-        ("Gap", f"at least {lead_text(lead, times.unit)} between parts"),
-        ("Values shown", f"first and last {N_SHOWN} times, at latitude {middle[0]:g}, longitude {middle[1]:g}"),
+        ("forecast", f"{variable}{f' in {units}' if units else ''}, {lead_text(lead, times.unit)} ahead"),
+        ("time step", step_text(step, times.unit)),
+        ("calendar", _calendar_text(times)),
+        ("period", f"{label_text(times.label[0])} to {label_text(times.label[-1])}, {len(times):,} times"),
+        ("latitudes", _axis_text(latitude)),
+        ("longitudes", _axis_text(longitude)),
+        ("lead times", ", ".join([*map(str, possible[:-1]), *(lead_text(each, times.unit) for each in possible[-1:])]) or "none"),
+        *((part, _part_text(times, *cases[part])) for part in PARTS),
+        ("gap", f"at least {lead_text(lead, times.unit)} between parts"),
+        ("values shown", f"first and last {N_SHOWN} times, at latitude {middle[0]:g}, longitude {middle[1]:g}"),
     ]
     return facts, [*notes, *axis_notes, *step_notes, *lead_notes]
 

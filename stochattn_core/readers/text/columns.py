@@ -11,12 +11,15 @@ import pandas as pd
 from stochattn_core.readers.door.values import without_far_repeats, without_missing_codes
 from stochattn_core.readers.text.choices import FIND_OUT, CsvChoices
 from stochattn_core.readers.text.fields import MISSING_FIELDS, kind_of_field
-from stochattn_core.readers.text.numbers import converted, is_decimal, style_of
+from stochattn_core.readers.text.numbers import PLAIN, converted, is_decimal, number_of, style_of
 
 
 @dataclass(frozen=True)
 class Numbers:
-    """values: (row,) float64, NaN where missing.   notes: what was recognised.   sign: the currency or percent sign that every field has."""
+    """One column as numbers.
+
+    values: (row,) float64, NaN where missing.   notes: what was recognised.   sign: the currency or percent sign that every field has.
+    """
 
     values: np.ndarray
     notes: tuple[str, ...] = ()
@@ -83,7 +86,7 @@ def numbers(column: pd.Series, name: str, choices: CsvChoices = FIND_OUT, *, fil
         if sign:
             notes.append(f"every number of {name!r} is written with {sign!r}, which is its unit")
     if choices.missing_fields:
-        named = [number for text in choices.missing_fields if (number := _float(text)) is not None]
+        named = [number for text in choices.missing_fields if (number := number_of(text, PLAIN)) is not None]
         values = np.where(np.isin(values, named), np.nan, values)
     if not choices.keeps_codes:
         values, code_notes = without_missing_codes(values, name)
@@ -91,13 +94,6 @@ def numbers(column: pd.Series, name: str, choices: CsvChoices = FIND_OUT, *, fil
             values, code_notes = without_far_repeats(values, name)
         notes += [note if "--missing" in note else f"{note}; --missing none keeps it" for note in code_notes]
     return Numbers(values, tuple(notes), sign)
-
-
-def _float(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None
 
 
 def _quoted(field: str) -> str:

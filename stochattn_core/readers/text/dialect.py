@@ -15,8 +15,8 @@ from stochattn_core.readers.file_kinds import is_web_page, kind_of
 from stochattn_core.readers.text.fields import kind_of_field
 from stochattn_core.readers.text.header import Header, first_of_table, header_of
 from stochattn_core.readers.text.numbers import looks_like_number
+from stochattn_core.readers.text.source import BLOCK
 
-BLOCK = 1 << 20  # bytes read at a time
 RECORDS = 200  # rows from which the table is recognised
 SEPARATORS = (",", ";", "\t", "|", r"\s+")
 COMMENT = re.compile(r"\s*(#|%|//)")
@@ -114,7 +114,7 @@ def dialect_of(text: str, is_whole: bool, name: str, has_header: bool | None = N
             f"expected a header line and rows of numbers, found none in {name!r}; look for a quotation mark without its partner, or export "
             "the table again"
         )
-    width = Counter(len(record.fields) for record in records).most_common(1)[0][0] if separator else 1
+    width = Counter(len(record.fields) for record in records).most_common(1)[0][0]
     start = first_of_table([record.fields for record in records], width)
     notes = []
     commented = _commented_header(comments, separator, width, records[start:], has_header) if start == 0 else None

@@ -45,11 +45,11 @@ def labels_of(file: CsvFile) -> dict[str, list[str]]:
     return {name: [str(text) for text in rows[name].dropna().unique()] for name in others}
 
 
-def wide_series(file: CsvFile, target: str, choices: CsvChoices) -> tuple[pd.Series, Numbers, tuple[str, ...]]:
-    """Return times, values and notes of the row that `target` names, from its first value to its last. ValueError where it is not one row."""
+def wide_series(file: CsvFile, target: str) -> tuple[pd.Series, Numbers]:
+    """Return the times and the values of the row that `target` names, from its first value to its last. ValueError where it is not one row."""
     times = time_columns(file.columns)
     others = [name for name in file.columns if name not in times]
-    rows = selected(pd.concat(list(file.chunks(text=file.columns))), choices, file.name)
+    rows = selected(pd.concat(list(file.chunks(text=file.columns))), file.choices, file.name)
     is_it = np.zeros(len(rows), dtype=bool)
     for name in others:
         is_it |= (rows[name].astype("str").str.strip() == target).to_numpy()
@@ -69,7 +69,7 @@ def wide_series(file: CsvFile, target: str, choices: CsvChoices) -> tuple[pd.Ser
             f"add --series {_option(differs, values[0])}"
         )
     fields = pd.Series(rows[is_it].iloc[0][list(times)].to_numpy(), index=range(1, len(times) + 1), dtype="object")
-    found = numbers(fields, target, choices, file_decimal=file.decimal, separator=file.separator)
+    found = numbers(fields, target, file.choices, file_decimal=file.decimal, separator=file.separator)
     known_at = np.flatnonzero(np.isfinite(found.values))
     if not len(known_at):
         raise ValueError(f"expected numbers in the row {target!r} of {file.name!r}, it has none; choose another row")
@@ -79,7 +79,7 @@ def wide_series(file: CsvFile, target: str, choices: CsvChoices) -> tuple[pd.Ser
     if left_out:
         notes.append(f"{left_out} times before the first value or after the last one are left out")
     when = pd.Series(list(times.values()), index=range(1, len(times) + 1))[part]
-    return when, Numbers(found.values[part], tuple(notes), found.sign), tuple(notes)
+    return when, Numbers(found.values[part], tuple(notes), found.sign)
 
 
 def selected(rows: pd.DataFrame, choices: CsvChoices, file_name: str) -> pd.DataFrame:
@@ -104,7 +104,7 @@ def keys_of(choices: CsvChoices) -> dict[str, str]:
     return {text.partition("=")[0].strip(): text.partition("=")[2].strip() for text in choices.series}
 
 
-def series_keys(file: CsvFile, time: Sequence[str], choices: CsvChoices) -> Mapping[str, list[str]]:
+def series_keys(file: CsvFile, time: Sequence[str]) -> Mapping[str, list[str]]:
     """Return the columns by which several series in a file are told apart, each with its values; {} where no column does.
 
     Tried are single columns, then two and three together, texts and whole numbers: they must leave every time once.
@@ -116,7 +116,7 @@ def series_keys(file: CsvFile, time: Sequence[str], choices: CsvChoices) -> Mapp
         n_row += len(chunk)
         if n_row >= MOST_ROWS:
             break
-    rows = selected(pd.concat(parts), choices, file.name) if parts else pd.DataFrame(columns=list(file.columns))
+    rows = selected(pd.concat(parts), file.choices, file.name) if parts else pd.DataFrame(columns=list(file.columns))
     levels = {name: rows[name].dropna().unique() for name in others}
     keys = [name for name in others if 2 <= len(levels[name]) <= min(MOST_LEVELS, len(rows) // 2) and rows[name].notna().all()]
     keys = sorted(keys, key=lambda name: (file.kinds[name] != "text", len(levels[name])))[:MOST_KEYS]

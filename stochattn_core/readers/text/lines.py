@@ -8,13 +8,14 @@ from io import BufferedIOBase
 
 import numpy as np
 
-BLOCK = 1 << 20  # bytes read at a time
+from stochattn_core.readers.text.source import BLOCK
+
 NEWLINE, RETURN, QUOTE = b"\n", b"\r", b'"'
 
 
 @dataclass(frozen=True)
 class Lines:
-    """n_short: lines with fewer fields than columns.   has_quotes: are there quotation marks, so that lines were not all counted?"""
+    """What was counted.   n_short: lines with fewer fields than columns.   has_quotes: are there quotation marks, so that some lines were not counted?"""
 
     n_short: int = 0
     has_quotes: bool = True

@@ -56,11 +56,11 @@ def look_at_table(
     else:
         try:
             if kind == "series":
-                series = read_series(path_or_file, time or "", target, choices=choices)
+                series = read_series(file, time or "", target)
                 notes = list(series.notes)
                 facts += _facts_of_series(series, dataset_of_series(series, horizon=horizon, context=context, season=season))
             else:
-                table = read_table(path_or_file, target, choices=choices)
+                table = read_table(file, target)
                 notes = list(table.notes)
                 facts += _facts_of_table(table, dataset_of_table(table))
         except ValueError as refusal:

@@ -112,9 +112,9 @@ def _recipe(series: Series, horizon: int, context: int, period: int) -> str:
     )
 
 
-def read_series(path_or_file: PathOrFile, time: str, target: str, *, choices: CsvChoices = FIND_OUT) -> Series:
-    """Return one column of a CSV file on an even axis of time. ValueError of one sentence where that cannot be done."""
-    file = open_csv(path_or_file, choices)
+def read_series(path_or_file: PathOrFile | CsvFile, time: str, target: str, *, choices: CsvChoices = FIND_OUT) -> Series:
+    """Return one column of a CSV file, opened or not, on an even axis of time. ValueError of one sentence where that cannot be done."""
+    file = path_or_file if isinstance(path_or_file, CsvFile) else open_csv(path_or_file, choices)
     parts = [time]
     is_wide = bool(time_columns(file.columns)) and (time == HEADER or target not in file.columns)
     if not is_wide:
@@ -134,17 +134,17 @@ def read_series(path_or_file: PathOrFile, time: str, target: str, *, choices: Cs
         raise ValueError(
             f"expected at most {MAX_ROW:,} rows, got {n_row:,} in {file.name!r}; bring the last part, or means over longer steps"
         )
-    when, found = wide_series(file, target, choices)[:2] if is_wide else _read(file, parts, target)
-    times = read_times(when, time, choices)
+    when, found = wide_series(file, target) if is_wide else _read(file, parts, target)
+    times = read_times(when, time, file.choices)
     try:
-        axis = even_axis(times.values, time, find_summer_time=choices.timezone is None)
+        axis = even_axis(times.values, time, find_summer_time=file.choices.timezone is None)
     except RepeatedTimesError:
         together = [] if is_wide or len(parts) > 1 else suggested(file)
         if time in together:
             raise ValueError(
                 f"expected one row for each time of {time!r}, {file.name!r} writes its times in several columns; give --time {','.join(together)}"
             ) from None
-        keys = {} if is_wide else series_keys(file, parts, choices)
+        keys = {} if is_wide else series_keys(file, parts)
         if not keys:
             raise
         raise SeveralSeriesError(file, keys) from None

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 PathOrFile = str | Path | BinaryIO
+BLOCK = 1 << 20  # bytes read at a time
 
 
 def source_and_name(path_or_file: PathOrFile) -> tuple[Path | BinaryIO, str]:

@@ -82,9 +82,9 @@ def dataset_of_table(table: Table, *, name: str | None = None) -> Dataset:
     )
 
 
-def read_table(path_or_file: PathOrFile, target: str, *, choices: CsvChoices = FIND_OUT) -> Table:
-    """Return the rows of a CSV file as numbers, in the order of the file or of time. ValueError where that cannot be done."""
-    file = open_csv(path_or_file, choices)
+def read_table(path_or_file: PathOrFile | CsvFile, target: str, *, choices: CsvChoices = FIND_OUT) -> Table:
+    """Return the rows of a CSV file, opened or not, as numbers, in the order of the file or of time. ValueError where that cannot be done."""
+    file = path_or_file if isinstance(path_or_file, CsvFile) else open_csv(path_or_file, choices)
     file.require(target, "target")
     for column in keys_of(choices):
         file.require(column, "series")

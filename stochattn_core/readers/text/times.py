@@ -37,7 +37,7 @@ _CLOCK = re.compile(r"(\d{1,2})(?:[:.]?(\d{1,2})(?:[:.]?(\d{1,2})(?:[.,](\d+))?)
 
 @dataclass(frozen=True)
 class Times:
-    """values: (row,) dates without a time zone, or plain numbers.   notes: what was recognised."""
+    """One column as times.   values: (row,) dates without a time zone, or plain numbers.   notes: what was recognised."""
 
     values: pd.Index
     notes: tuple[str, ...] = ()
