@@ -5,7 +5,8 @@
     time_units  times written as numbers or text
     places      latitudes and longitudes on axes of their own, in degrees
     units       one spelling for each unit, and conversions between units of the same quantity
-    values      codes and fill values that stand for "missing"
+    values      codes that stand for "missing", and differences that 32 bits lose
+    fill_values what libraries write where nothing was written
 
 Each function returns what it was given in the one form that this project uses, or raises a ValueError of one sentence.
 """
