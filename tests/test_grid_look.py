@@ -24,11 +24,7 @@ def test_a_look_tells_the_split_the_lead_time_and_the_values_that_are_then_read(
     for part in ("train", "calibration", "test"):
         split = dataset.part(part)
         first, last = (str(label)[:10] for label in (split.index[0], split.index[-1]))
-        assert (
-            facts[part].startswith(f"{len(split):,} init times, ")
-            and first in facts[part]
-            and last in facts[part]
-        )
+        assert facts[part].startswith(f"{len(split):,} init times, ") and first in facts[part] and last in facts[part]
     (column,) = look.columns
     count = [float(text) - counted(1, LATITUDE, LONGITUDE)[0, 5, 6] for text in (*column.first, *column.last)]
     n = len(make().variables[next(name for name in ("time", "valid_time") if name in make().variables)])
