@@ -24,6 +24,7 @@ __all__ = [
     "function_modes",
     "has_bfloat16_products",
     "is_compiled",
+    "is_composite",
     "is_functorch_tensor",
     "move_towards",
     "multi_head_attention_forward",
@@ -82,3 +83,8 @@ def opaque_attention_configs(model: nn.Module) -> Mapping[int, AttentionConfig]:
     configs: dict[int, Any] = {id(config): config for module in model.modules() if (config := getattr(module, "config", None)) is not None}
     chosen = {key: getattr(config, "_attn_implementation", None) for key, config in configs.items()}
     return {key: configs[key] for key, name in chosen.items() if isinstance(name, str) and name.startswith(("flash", "flex", "kernels"))}
+
+
+def is_composite(func: Any) -> bool:
+    """Is this operation made of others, as matmul and einsum are? A dispatch mode sees it whole only in inference mode."""
+    return torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), "CompositeImplicitAutograd")
