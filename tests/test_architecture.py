@@ -32,6 +32,7 @@ ALLOWED = {
     "extras": set(),
     "json_text": set(),
     "store": set(),
+    "signature": set(),
     "torch_private": set(),
     # the sampling law, and its place in the random stream and in memory
     "layout": {"torch_private"},
