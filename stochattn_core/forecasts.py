@@ -17,8 +17,8 @@ from stochattn_core.ensemble import rows_per_pass, sample_ensemble
 from stochattn_core.ensemble_data import Ensemble
 from stochattn_core.manual_attention import AttentionClass
 from stochattn_core.models.model import weights_sha256
+from stochattn_core.plain_forecast import plain_forecast
 from stochattn_core.settings import Setting
-from stochattn_core.torch_private import tree_leaves
 
 __all__ = ["DIMS", "Ensemble", "Experiment", "device_of", "ensemble_of", "ensemble_of_case", "fingerprint"]
 
@@ -133,8 +133,7 @@ def _forecasts(experiment: Experiment, request: Request, cases: slice) -> tuple[
     network, split = experiment.network, experiment.split
     # A copy starts at an address that torch aligns; a slice of an array may not, and is then summed in another order.
     inputs = split.inputs[cases].clone().to(experiment.device)
-    with torch.no_grad():
-        plain = _checked(network(inputs), (len(inputs), *split.target.shape[1:]))
+    plain = _checked(plain_forecast(network, inputs), (len(inputs), *split.target.shape[1:]))
     members = sample_ensemble(
         network,
         inputs,
@@ -149,11 +148,12 @@ def _forecasts(experiment: Experiment, request: Request, cases: slice) -> tuple[
     return members.cpu(), plain.cpu()
 
 
-def _checked(output: object, shape: tuple[int, ...]) -> torch.Tensor:
-    if not isinstance(output, torch.Tensor) or tuple(output.shape) != shape:
-        came = tuple(output.shape) if isinstance(output, torch.Tensor) else type(output).__name__
-        raise ValueError(f"expected a forecast of shape {shape}, the model gave {came}; let its forward return (case, *event)")
-    return output
+def _checked(plain: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
+    if tuple(plain.shape) != shape:
+        raise ValueError(
+            f"expected a forecast of shape {shape}, the model gave {tuple(plain.shape)}; let its forward return (case, *event)"
+        )
+    return plain
 
 
 def _beside_target(
@@ -181,10 +181,8 @@ def _beside_target(
 
 def fingerprint(network: nn.Module, inputs: torch.Tensor) -> str:
     """SHA-256 of what the weights do not tell about a network: its structure, and its output for a few cases. Edited code changes it."""
-    with torch.no_grad():
-        output = network(inputs)
-    tensors = [x.float().cpu().numpy().tobytes() for x in tree_leaves(output) if isinstance(x, torch.Tensor)]
-    return hashlib.sha256(b"".join([repr(network).encode(), *tensors])).hexdigest()
+    output = plain_forecast(network, inputs).float().cpu().numpy()
+    return hashlib.sha256(repr(network).encode() + output.tobytes()).hexdigest()
 
 
 def device_of(network: nn.Module) -> torch.device:

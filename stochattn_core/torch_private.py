@@ -21,6 +21,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 # tree_leaves and tree_map reach the tensors inside whatever containers a model takes and returns, transformers' outputs among them.
 __all__ = [
     "TorchDispatchMode",
+    "default_generators",
     "function_modes",
     "has_bfloat16_products",
     "is_compiled",
@@ -47,6 +48,11 @@ class AttentionConfig(Protocol):
     """The part of a transformers configuration that chooses how its model computes attention."""
 
     _attn_implementation: str
+
+
+def default_generators() -> Sequence[torch.Generator]:
+    """Return the generators that torch's random functions use when they are given none: the CPU's, and those of CUDA once it is in use."""
+    return (torch.default_generator, *(torch.cuda.default_generators if torch.cuda.is_initialized() else ()))
 
 
 def function_modes() -> Sequence[TorchFunctionMode]:

@@ -16,6 +16,7 @@ from stochattn_core.ensemble import rows_per_pass, sample_ensemble
 from stochattn_core.forecasts import Experiment, fingerprint
 from stochattn_core.metrics import cell_area_weights
 from stochattn_core.models.model import weights_sha256
+from stochattn_core.plain_forecast import plain_forecast
 from stochattn_core.tuning.interval import ends, error_draws, resampled, wider
 from stochattn_core.tuning.points import Budget
 from stochattn_core.tuning.search_result import SearchResult, whole_beside
@@ -78,11 +79,9 @@ def passes_of(experiment: Experiment) -> PassAt:
 
     def forecast(forecast_of: Callable[[Tensor, int], Tensor]) -> Tensor:
         """All cases in chunks. forecast_of(inputs, first_case): of one chunk."""
-        with torch.no_grad():
-            parts = [forecast_of(split.inputs[i : i + step].clone().to(device), i) for i in range(0, len(split), step)]
-        return torch.cat(parts).cpu()
+        return torch.cat([forecast_of(split.inputs[i : i + step].clone().to(device), i) for i in range(0, len(split), step)]).cpu()
 
-    plain = forecast(lambda inputs, first_case: network(inputs))
+    plain = forecast(lambda inputs, first_case: plain_forecast(network, inputs))
 
     def pass_at(concentration: int, member: int) -> np.ndarray:
         key = store.key_of(
