@@ -41,10 +41,11 @@ ALLOWED = {
     "attention": {"attention_call", "draw", "layout", "sampling"},
     # attention in a model
     "manual_attention": set(),
+    "run": {"draw", "torch_private"},
     "clearance": {"manual_attention"},
     "guard": {"torch_private"},
     "shared_prefix": {"layout"},
-    "patching": {"attention", "clearance", "draw", "guard", "manual_attention", "shared_prefix", "torch_private"},
+    "patching": {"attention", "clearance", "draw", "guard", "manual_attention", "run", "shared_prefix", "torch_private"},
     "audit": {"draw", "guard", "manual_attention", "patching", "torch_private"},
     "ensemble": {"audit", "clearance", "draw", "manual_attention", "patching", "torch_private"},
     # data, models and scores do not know one another, except that models know datasets
