@@ -69,7 +69,9 @@ class Follower:
             self.meetings.accumulate(op, args, kwargs, results[0])
         elif op == "embedding":
             self.trace.shadows.of(results[0]).column = self.meetings.columns(args[0], results[0], -1)
-        elif torch.Tag.pointwise in func.tags or op in operations.SAME_PLACE_MIXTURES or op.removesuffix("_") in ("div", "mul", "add", "sub"):
+        elif (
+            torch.Tag.pointwise in func.tags or op in operations.SAME_PLACE_MIXTURES or op.removesuffix("_") in ("div", "mul", "add", "sub")
+        ):
             self._change_each(func, op, args, kwargs, results[0])
         else:
             self._lose(op, args, kwargs, results)
@@ -178,7 +180,9 @@ class Follower:
             self._change_mark(number, func, op, args, kwargs, result, moving)
         target.column = column
 
-    def _column_of_change(self, moving: Sequence[Tensor], products: Sequence[Tensor], result: Tensor, numbers: Sequence[int]) -> Tensor | None:
+    def _column_of_change(
+        self, moving: Sequence[Tensor], products: Sequence[Tensor], result: Tensor, numbers: Sequence[int]
+    ) -> Tensor | None:
         """The columns of values stay when weights scale them; else those of the first moving argument that has some."""
         if products and not numbers:
             return None
@@ -236,7 +240,20 @@ class Follower:
             if cell.is_moving and cell.column is not None and x.shape == result.shape and target.column is None:
                 target.column = shadow_of_whole(seen_as(cell.column, x).clone(), result, torch.float32)
             for number in cell.marks:
-                if op not in ("amax", "amin", "max", "min", "argmax", "logsumexp", "var", "std", "norm", "linalg_vector_norm", "prod", "multinomial"):
+                if op not in (
+                    "amax",
+                    "amin",
+                    "max",
+                    "min",
+                    "argmax",
+                    "logsumexp",
+                    "var",
+                    "std",
+                    "norm",
+                    "linalg_vector_norm",
+                    "prod",
+                    "multinomial",
+                ):
                     self._lose_one(number, op, result)
 
     def _lose_one(self, number: int, op: str, result: Tensor) -> None:

@@ -57,9 +57,7 @@ class LookMode(TorchFunctionMode):
     def _attention(self, module: str, func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """torch's own attention, answered wherever it is called."""
         cls = self.trace.classes.get(module, type(self.trace.model))
-        self.attention.append(
-            Finding(module, f"{cls.__module__}.{cls.__qualname__}", State.ANSWERED, "scaled_dot_product_attention")
-        )
+        self.attention.append(Finding(module, f"{cls.__module__}.{cls.__qualname__}", State.ANSWERED, "scaled_dot_product_attention"))
         with self.trace.pause():
             output = func(*args, **kwargs)
         if has_memory(output):

@@ -108,7 +108,13 @@ class Meetings:
         is_unchanged = is_same and self.trace.follower.are_unchanged(source, element, x)
         how = mark.why
         if mark.is_linear and not is_unchanged:
-            how = "mixed over rows or heads" if mark.is_mixed else "multiplied with the values and added up" if mark.is_weighted else "scaled or shifted"
+            how = (
+                "mixed over rows or heads"
+                if mark.is_mixed
+                else "multiplied with the values and added up"
+                if mark.is_weighted
+                else "scaled or shifted"
+            )
         cell = None if values is None else self._cell(values)
         has_entries = cell is None or cell.is_product
         if cell is not None and values is not None and cell.column is not None and not cell.is_product:
@@ -149,7 +155,9 @@ class Meetings:
         target.is_product = cell.is_product
         if cell.column is not None:
             column = last(cell.column)
-            target.column = shadow_of_whole(torch.where(column.amax(-1) == column.amin(-1), column.amax(-1), -1.0).view(result.shape), result, torch.float32)
+            target.column = shadow_of_whole(
+                torch.where(column.amax(-1) == column.amin(-1), column.amax(-1), -1.0).view(result.shape), result, torch.float32
+            )
         for number, mark in cell.marks.items():
             source, element = self.trace.sources[number], last(mark.element)
             key_varies, row_varies = self._varying(source, element)
@@ -163,9 +171,7 @@ class Meetings:
                     target.depends -= {number}
                 continue
             mixed = mark.is_mixed or bool(row_varies.any())
-            target.marks[number] = mark.after(
-                shadow_of_whole(element.amax(-1).view(result.shape), result, torch.float64), is_mixed=mixed
-            )
+            target.marks[number] = mark.after(shadow_of_whole(element.amax(-1).view(result.shape), result, torch.float64), is_mixed=mixed)
 
     def convolve(self, args: tuple[Any, ...], result: Tensor) -> None:
         """A convolution: x (case, channel, *place), weight (out, in, *tap)."""
@@ -196,15 +202,23 @@ class Meetings:
             index = index.view(shape).expand(x.shape)
         cell, target = self._cell(x), self._cell(result)
         if cell.column is not None and target.column is None:
-            target.column = shadow_of_whole(torch.full(result.shape, -1.0).scatter(dim, index, seen_as(cell.column, x)), result, torch.float32)
+            target.column = shadow_of_whole(
+                torch.full(result.shape, -1.0).scatter(dim, index, seen_as(cell.column, x)), result, torch.float32
+            )
         if "reduce" in op and kwargs.get("reduce", args[4] if len(args) > 4 else "sum") not in ("sum", "mean"):
             return
         for number, mark in cell.marks.items():
             source = self.trace.sources[number]
             element = seen_as(mark.element, x)
             earlier = self._cell(into).marks.get(number)
-            start = torch.full(into.shape, -1.0, dtype=torch.float64, device=x.device) if earlier is None else seen_as(earlier.element, into).clone()
-            low = torch.where(start >= 0, start, torch.inf).scatter_reduce(dim, index, torch.where(element >= 0, element, torch.inf), "amin")
+            start = (
+                torch.full(into.shape, -1.0, dtype=torch.float64, device=x.device)
+                if earlier is None
+                else seen_as(earlier.element, into).clone()
+            )
+            low = torch.where(start >= 0, start, torch.inf).scatter_reduce(
+                dim, index, torch.where(element >= 0, element, torch.inf), "amin"
+            )
             high = start.scatter_reduce(dim, index, element, "amax")
             ends = torch.stack([torch.where(low.isinf(), -1.0, low), high], -1)
             key_varies, row_varies = self._varying(source, ends)
@@ -227,7 +241,9 @@ class Meetings:
                 continue
             low, high = x.aminmax()
             if float(low) >= 0 and float(high) > float(low):
-                self.trace.unnormalised.append(Opaque("weights that do not sum to one (made from scores without a softmax)", self.trace.here()))
+                self.trace.unnormalised.append(
+                    Opaque("weights that do not sum to one (made from scores without a softmax)", self.trace.here())
+                )
 
     def _note_sums(self, left: Tensor, right: Tensor, result: Tensor) -> None:
         """Keep the sums of non-negative factors over the entries of a product: with them, linear attention is told by its normaliser."""
