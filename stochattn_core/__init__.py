@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 from stochattn_core.attention import stochastic_scaled_dot_product_attention
 from stochattn_core.audit import Audit, audit
 from stochattn_core.ensemble import sample_ensemble
-from stochattn_core.guard import UnansweredAttentionError
-from stochattn_core.patching import NoAttentionError, Run, stochastic_attention
+from stochattn_core.guard import NoAttentionError, UnansweredAttentionError
+from stochattn_core.patching import stochastic_attention
+from stochattn_core.run import Run
 
 if TYPE_CHECKING:  # the same names as in _MODULE_OF, for type checkers and editors only
     from stochattn_core.datasets import DATASETS, load_dataset

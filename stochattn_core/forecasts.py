@@ -16,7 +16,6 @@ from stochattn_core.datasets.base import Dataset, Progress, Split
 from stochattn_core.datasets.split import CallArguments
 from stochattn_core.ensemble import rows_per_pass, sample_ensemble
 from stochattn_core.ensemble_data import Ensemble
-from stochattn_core.manual_attention import AttentionClass
 from stochattn_core.models.model import weights_sha256
 from stochattn_core.plain_forecast import plain_forecast
 from stochattn_core.settings import Setting
@@ -32,7 +31,7 @@ class Experiment:
 
     network: maps the inputs of a Split, by name where they have names, to forecasts (case, *event).
     default_layers: sampled where the setting names no layers.
-    attention_classes: as in stochastic_attention.   model_name: for reports.
+    ignore: as in stochastic_attention.   model_name: for reports.
     `stochattn_core.evaluate.experiment_of` makes one from an entry of MODELS or from a module, and checks that all fits together.
     """
 
@@ -41,7 +40,7 @@ class Experiment:
     setting: Setting
     part: str = "test"
     default_layers: str = "*"
-    attention_classes: tuple[AttentionClass, ...] = ()
+    ignore: str = ""
     model_name: str = ""
 
     @property
@@ -101,7 +100,7 @@ def _uncorrected(experiment: Experiment, request: Request, progress: Progress | 
         "ensemble",
         weights=weights_sha256(network),
         network=fingerprint(network, split.arguments(slice(4), device)),
-        attention_classes=[str(name) for name in experiment.attention_classes],
+        ignore=experiment.ignore,
         dataset=dataset.sha256,
         part=experiment.part,
         concentration=request.concentration,
@@ -134,7 +133,7 @@ def _forecasts(experiment: Experiment, request: Request, cases: slice) -> tuple[
     """Members (member, case, *event) and the plain forecast (case, *event) of these cases, on the CPU."""
     network, split = experiment.network, experiment.split
     inputs, named = split.arguments(cases, experiment.device)
-    plain = _checked(plain_forecast(network, *inputs, **named), (cases.stop - cases.start, *split.target.shape[1:]))
+    plain = _checked(plain_forecast(network, *inputs, model_kwargs=named), (cases.stop - cases.start, *split.target.shape[1:]))
     members = sample_ensemble(
         network,
         *inputs,
@@ -142,10 +141,10 @@ def _forecasts(experiment: Experiment, request: Request, cases: slice) -> tuple[
         n_member=request.n_member,
         seed=request.seed,
         layers=experiment.layers,
-        attention_classes=experiment.attention_classes,
+        ignore=experiment.ignore,
         first_case=cases.start,
         shared=request.shared,
-        **named,
+        model_kwargs=named,
     )
     return members.cpu(), plain.cpu()
 
@@ -184,7 +183,7 @@ def _beside_target(
 def fingerprint(network: nn.Module, arguments: CallArguments) -> str:
     """SHA-256 of what the weights do not tell about a network: its structure, and its output for a few cases. Edited code changes it."""
     inputs, named = arguments
-    output = plain_forecast(network, *inputs, **named).float().cpu().numpy()
+    output = plain_forecast(network, *inputs, model_kwargs=named).float().cpu().numpy()
     return hashlib.sha256(repr(network).encode() + output.tobytes()).hexdigest()
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from stochattn_core.draw import Draw, check_place
+from stochattn_core.recognition.findings import Recognition, State
 from stochattn_core.torch_private import tree_leaves
 
 
@@ -48,15 +48,6 @@ class Batch:
         self.first_case, self.n_case, self.step = first_case, n_case, step
         self.call, self.n_answered, self.n_entry, self.is_placed = 0, 0, None, True
 
-    @contextlib.contextmanager
-    def watching(self, model: nn.Module) -> Iterator[None]:
-        """Take note, inside the block, of what the model is called with."""
-        handle = model.register_forward_pre_hook(lambda _, args, kwargs: self.begin_call(args, kwargs), with_kwargs=True)
-        try:
-            yield
-        finally:
-            handle.remove()
-
     def begin_call(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         """Set n_entry for a call of the model with these arguments; it is not looked for where no address needs it."""
         if not self.is_placed or self.n_case is not None:
@@ -86,16 +77,31 @@ class Batch:
 class Run:
     """What happened in a block. calls: answered calls by module name; plain: calls that `layers` left as they were.
 
+    ignored: calls that `ignore` kept plain, and attention there that could not have been sampled. changed: modules whose weights are scaled or
+    mixed before they meet values, and how; they are sampled, which keeps the mean. left: weights that are no attention, by module, and why.
     batch: where the batch at hand lies in the random stream, see `begin_batch`.
     """
 
     calls: Counter[str] = field(default_factory=Counter)
     plain: Counter[str] = field(default_factory=Counter)
+    ignored: Counter[str] = field(default_factory=Counter)
+    changed: dict[str, str] = field(default_factory=dict)
+    left: dict[str, str] = field(default_factory=dict)
     batch: Batch = field(default_factory=Batch)
 
     @property
     def n_call(self) -> int:
-        return self.calls.total() + self.plain.total()
+        return self.calls.total() + self.plain.total() + self.ignored.total()
+
+    def note(self, recognition: Recognition, is_ignored: Callable[[str], bool]) -> None:
+        """Record what a look has found besides plain attention."""
+        for finding in recognition.findings:
+            if finding.state is State.CHANGED:
+                self.changed[finding.module] = finding.how
+            elif finding.state is State.LEFT:
+                self.left[finding.module] = finding.how
+            elif finding.state is State.REFUSED and is_ignored(finding.module):
+                self.ignored[finding.module] += 1
 
     def begin_batch(self, first_case: int, *, n_case: int | None = None, step: int = 0) -> None:
         """Say that the calls of the model from here on are about the cases from first_case on.

@@ -14,7 +14,7 @@ import torch
 Inputs: TypeAlias = Any
 _LEFT_OUT: Any = None  # the default of a field that is filled when the container is made, and is never None afterwards
 
-CallArguments = tuple[tuple[torch.Tensor, ...], dict[str, torch.Tensor]]  # what a model is called with: positional and named
+CallArguments = tuple[tuple[torch.Tensor, ...], dict[str, Any]]  # what a model is called with: positional and named
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +127,7 @@ class Split:
         values = values[..., 0] if values is not None and values.ndim == 3 and values.shape[2] == 1 else values
         return values if values is not None and values.ndim == 2 else None
 
-    def arguments(self, cases: slice, device: torch.device) -> tuple[tuple[torch.Tensor, ...], dict[str, Any]]:
+    def arguments(self, cases: slice, device: torch.device) -> CallArguments:
         """Return what the model is called with for these cases, as positional and keyword arguments, on a device."""
         # A copy starts at an address that torch aligns; a slice of an array may not, and is then summed in another order.
         chosen = {name: values[cases].clone().to(device) for name, values in self.tensors.items()}

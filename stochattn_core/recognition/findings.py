@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
+from functools import cached_property
 from typing import Any
 
 from stochattn_core.recognition.sources import Place, Source
@@ -43,18 +44,21 @@ class Finding:
 class Recognition:
     """What one look at a call of a model has found.
 
-    findings: in the order of the pass. random: operations that drew from torch's global generators, and their modules.
+    findings: in the order of the pass. softmax: all calls of a softmax, also those of constants. attention: calls of torch's own attention, by
+    module. random: operations that drew from torch's global generators, and their modules.
     """
 
     findings: tuple[Finding, ...]
+    softmax: frozenset[Place] = frozenset()
+    attention: Mapping[str, int] = field(default_factory=dict)
     random: tuple[tuple[str, str], ...] = ()
 
-    @property
+    @cached_property
     def sampled(self) -> Mapping[Place, Finding]:
         """The places where weights are sampled."""
         return {finding.place: finding for finding in self.findings if finding.is_sampled and finding.place is not None}
 
-    @property
+    @cached_property
     def functions(self) -> frozenset[Callable[..., Any]]:
         """The torch functions whose calls have to be counted to find these places again."""
         return frozenset(place.function for place in self.sampled)

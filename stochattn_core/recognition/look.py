@@ -30,6 +30,7 @@ class LookMode(TorchFunctionMode):
         self.running, self.trace = running, trace
         self.count: Counter[tuple[str, Callable[..., Any]]] = Counter()
         self.attention: list[Finding] = []
+        self.softmax: set[Place] = set()
         self.left_torch = False  # were numbers handed to Python or NumPy?
 
     def __torch_function__(
@@ -50,9 +51,23 @@ class LookMode(TorchFunctionMode):
             return output
         place = Place(module, func, self.count[module, func])
         self.count[module, func] += 1
+        if func in SOFTMAX:
+            self.softmax.add(place)
         if isinstance(output, Tensor) and self.trace.n_computed > before:
             self.trace.weights_made_by(place, output, is_softmax=func in SOFTMAX)
         return output
+
+    def findings(self) -> list[Finding]:
+        """Return what the weights of the pass so far are, and attention that has none."""
+        opaque = (*self.trace.opaque, *self.trace.unnormalised)
+        return [
+            *(finding_of(source) for source in self.trace.sources),
+            *(Finding(item.module, self._class(item.module), State.REFUSED, item.what) for item in opaque),
+        ]
+
+    def _class(self, module: str) -> str:
+        cls = self.trace.classes.get(module, type(self.trace.model))
+        return f"{cls.__module__}.{cls.__qualname__}"
 
     def _attention(self, module: str, func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """torch's own attention, answered wherever it is called."""
@@ -74,16 +89,12 @@ def looking(model: nn.Module, inputs: Any) -> Iterator[Callable[[], Recognition]
     mode = LookMode(running, trace)
 
     def recognition() -> Recognition:
-        sources = [finding_of(source) for source in trace.sources]
-        opaque = [
-            Finding(item.module, _class(trace, item.module), State.REFUSED, item.what) for item in (*trace.opaque, *trace.unnormalised)
-        ]
-        return Recognition((*mode.attention, *sources, *opaque), tuple((item.what, item.module) for item in trace.random))
+        return Recognition(
+            findings=(*mode.attention, *mode.findings()),
+            softmax=frozenset(mode.softmax),
+            attention=Counter(finding.module for finding in mode.attention),
+            random=tuple((item.what, item.module) for item in trace.random),
+        )
 
     with trace, mode:
         yield recognition
-
-
-def _class(trace: Trace, module: str) -> str:
-    cls = trace.classes.get(module, type(trace.model))
-    return f"{cls.__module__}.{cls.__qualname__}"

@@ -29,7 +29,7 @@ class Meetings:
 
     def columns(self, weight: Tensor, result: Tensor, dim: int) -> Tensor:
         """Return the columns of a result that fixed weights made, one for each place along dim: the same weights give the same columns."""
-        key = (self._cell(weight).root or memory_of(weight), weight.storage_offset())
+        key = (self._cell(weight).root or memory_of(weight), int(weight.storage_offset()))
         if key not in self.first_column:
             self.first_column[key] = self.n_column
             self.n_column = (self.n_column + result.shape[dim]) % (1 << 23)

@@ -82,7 +82,7 @@ def passes_of(experiment: Experiment) -> PassAt:
         """All cases in chunks. forecast_of(arguments, first_case): of one chunk."""
         return torch.cat([forecast_of(split.arguments(slice(i, i + step), device), i) for i in range(0, len(split), step)]).cpu()
 
-    plain = forecast(lambda arguments, first_case: plain_forecast(network, *arguments[0], **arguments[1]))
+    plain = forecast(lambda arguments, first_case: plain_forecast(network, *arguments[0], model_kwargs=arguments[1]))
 
     def pass_at(concentration: int, member: int) -> np.ndarray:
         key = store.key_of(
@@ -93,7 +93,7 @@ def passes_of(experiment: Experiment) -> PassAt:
             member=member,
             seed=experiment.setting.seed,
             layers=experiment.layers,
-            attention_classes=[str(name) for name in experiment.attention_classes],
+            ignore=experiment.ignore,
             device=device.type,
             case_per_pass=step,
             torch=torch.__version__,
@@ -112,9 +112,9 @@ def passes_of(experiment: Experiment) -> PassAt:
                     first_member=member,
                     seed=experiment.setting.seed,
                     layers=experiment.layers,
-                    attention_classes=experiment.attention_classes,
+                    ignore=experiment.ignore,
                     first_case=first_case,
-                    **arguments[1],
+                    model_kwargs=arguments[1],
                 )[0]
             )
             np.save(folder / "deviation_sq.npy", by_block((sampled - plain).square()))
