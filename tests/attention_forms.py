@@ -1,0 +1,21 @@
+"""The tables of hand-written forms: answered, refused, not attention, and those for which either is right."""
+
+from tests import (
+    attention_forms_mixed,
+    attention_forms_pooling,
+    attention_forms_position,
+    attention_forms_spelling,
+    attention_forms_structure,
+)
+from tests.attention_form import Form
+
+ANSWERED: dict[str, Form] = {
+    **attention_forms_spelling.FORMS,
+    **attention_forms_position.FORMS,
+    **attention_forms_pooling.FORMS,
+    **attention_forms_mixed.FORMS,
+    **attention_forms_structure.FORMS,
+}
+REFUSED: dict[str, Form] = {}
+NOT_ATTENTION: dict[str, Form] = {}
+EITHER: dict[str, Form] = {}
