@@ -15,17 +15,19 @@ class Form:
     """make: returns the module, which maps (case, token, width) to (case, *any, width).
 
     calls: the answered calls that one pass adds, by module name.   is_linear: is the output linear in the attention rows, with one row
-    per term?   close: the absolute tolerance of the output at a concentration of 10^9.
+    per term?   close: the tolerance of the output at a concentration of 10^9, relative to its largest value.
     reference: (module, x) -> what the module must return, computed in another way.
     may_be_plain: is it a matter of definition whether this is attention? It then may stay plain, but may not be refused.
+    inputs: what the module takes besides the tokens.
     """
 
     make: Callable[[], nn.Module]
-    calls: Mapping[str, int] = field(default_factory=lambda: {"form": 1})
+    calls: Mapping[str, int] = field(default_factory=lambda: {"by_hand": 1})
     is_linear: bool = True
-    close: float = 1e-4
+    close: float = 2e-4
     reference: Callable[[nn.Module, Tensor], Tensor] | None = None
     may_be_plain: bool = False
+    inputs: tuple[Tensor, ...] = ()
 
 
 class Projected(nn.Module):
@@ -84,10 +86,10 @@ class OrdinaryFirst(nn.Module):
 
     def __init__(self, form: nn.Module):
         super().__init__()
-        self.ordinary, self.form = nn.MultiheadAttention(WIDTH, N_HEAD, batch_first=True), form
+        self.ordinary, self.by_hand = nn.MultiheadAttention(WIDTH, N_HEAD, batch_first=True), form
 
-    def forward(self, x):
-        return self.form(x + self.ordinary(x, x, x, need_weights=False)[0])
+    def forward(self, x, *inputs):
+        return self.by_hand(x + self.ordinary(x, x, x, need_weights=False)[0], *inputs)
 
 
 class OrdinaryLast(nn.Module):
@@ -95,21 +97,21 @@ class OrdinaryLast(nn.Module):
 
     def __init__(self, form: nn.Module):
         super().__init__()
-        self.form, self.ordinary = form, Ordinary()
+        self.by_hand, self.ordinary = form, Ordinary()
 
-    def forward(self, x):
-        return self.ordinary(torch.cat([x, self.form(x).reshape(len(x), -1, WIDTH)], 1))
+    def forward(self, x, *inputs):
+        return self.ordinary(torch.cat([x, self.by_hand(x, *inputs).reshape(len(x), -1, WIDTH)], 1))
 
 
 ORDERS = {"ordinary layer first": OrdinaryFirst, "ordinary layer last": OrdinaryLast}
 
 
-def beside(form: Form, order: str = "ordinary layer first", seed: int = 0) -> tuple[nn.Module, Tensor]:
-    """The form beside an ordinary layer, in eval mode, and an input; weights keep the variance of what passes, so that rows are uneven."""
+def beside(form: Form, order: str = "ordinary layer first", seed: int = 0) -> tuple[nn.Module, tuple[Tensor, ...]]:
+    """The form beside an ordinary layer, in eval mode, and inputs; weights keep the variance of what passes, so that rows are uneven."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = ORDERS[order](form.make())
         for parameter in model.parameters():
             if parameter.ndim > 1:
                 nn.init.normal_(parameter, std=parameter[0].numel() ** -0.5)
-        return model.eval(), torch.randn(N_CASE, N_TOKEN, WIDTH)
+        return model.eval(), (torch.randn(N_CASE, N_TOKEN, WIDTH), *form.inputs)

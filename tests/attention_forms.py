@@ -1,9 +1,12 @@
 """The tables of hand-written forms: answered, refused, not attention, and those for which either is right."""
 
 from tests import (
+    attention_forms_doubtful,
     attention_forms_mixed,
+    attention_forms_other,
     attention_forms_pooling,
     attention_forms_position,
+    attention_forms_refused,
     attention_forms_spelling,
     attention_forms_structure,
 )
@@ -16,6 +19,6 @@ ANSWERED: dict[str, Form] = {
     **attention_forms_mixed.FORMS,
     **attention_forms_structure.FORMS,
 }
-REFUSED: dict[str, Form] = {}
-NOT_ATTENTION: dict[str, Form] = {}
-EITHER: dict[str, Form] = {}
+REFUSED: dict[str, Form] = attention_forms_refused.FORMS
+NOT_ATTENTION: dict[str, Form] = attention_forms_other.FORMS
+EITHER: dict[str, Form] = attention_forms_doubtful.FORMS

@@ -212,13 +212,13 @@ def top_reference(query, key, value):
 
 def renormalised_after_a_mask(query, key, value):
     """As in AllenNLP's masked_softmax: softmax, times the mask, divided by the sum."""
-    mask = torch.arange(N_TOKEN) < 10
+    mask = torch.arange(N_TOKEN) < 4
     weights = F.softmax(scores(query, key) * mask, -1) * mask
     return weights / (weights.sum(-1, keepdim=True) + 1e-13) @ value
 
 
 def renormalised_reference(query, key, value):
-    return F.scaled_dot_product_attention(query, key, value, attn_mask=(torch.arange(N_TOKEN) < 10).expand(N_TOKEN, N_TOKEN))
+    return F.scaled_dot_product_attention(query, key, value, attn_mask=(torch.arange(N_TOKEN) < 4).expand(N_TOKEN, N_TOKEN))
 
 
 def attention(query, key, value):
@@ -255,7 +255,7 @@ FORMS: dict[str, Form] = {
     ),
     "weights less their mean": of(less_its_mean, less_its_mean_reference),
     "gated heads": Form(GatedHeads),
-    "differential": Form(Differential, calls={"form": 2}),
+    "differential": Form(Differential, calls={"by_hand": 2}),
     "differential, one softmax": Form(DifferentialPairs),
     "null key and value": Form(NullKey),
     "null column, dropped": of(null_column, plus_one),

@@ -259,7 +259,7 @@ FORMS: dict[str, Form] = {
     "Longformer's band by strides": of(band_by_strides, in_band),
     "BigBird's gathered blocks": of(blocks_gathered, blocks_reference),
     "blocks with the block before": of(local_blocks_with_neighbours, local_blocks_reference),
-    "rows and columns": of(rows_then_columns, calls={"form": 2}),
+    "rows and columns": of(rows_then_columns, calls={"by_hand": 2}),
     "criss-cross": of(criss_cross),
     "nearest keys": of(nearest_keys, nearest_keys_reference),
 }

@@ -179,28 +179,28 @@ class Rule:
 
 
 FORMS: dict[str, Form] = {
-    "a head at a time": of(a_head_at_a_time, multi_head, calls={"form": 2}),
-    "a case at a time": of(a_case_at_a_time, reference, calls={"form": 3}, is_linear=False),
-    "queries in chunks": of(queries_in_chunks, reference, calls={"form": 4}),
-    "case and head in slices": of(sliced_over_batch, multi_head, calls={"form": 2}, is_linear=False),
+    "a head at a time": of(a_head_at_a_time, multi_head, calls={"by_hand": 2}),
+    "a case at a time": of(a_case_at_a_time, reference, calls={"by_hand": 3}),
+    "queries in chunks": of(queries_in_chunks, reference, calls={"by_hand": 4}),
+    "case and head in slices": of(sliced_over_batch, multi_head, calls={"by_hand": 2}),
     "causal by growing keys": of(
-        causal_by_growing_keys, lambda q, k, v: F.scaled_dot_product_attention(q, k, v, is_causal=True), calls={"form": N_TOKEN}
+        causal_by_growing_keys, lambda q, k, v: F.scaled_dot_product_attention(q, k, v, is_causal=True), calls={"by_hand": N_TOKEN}
     ),
     "nested functions": of(nested, reference),
-    "keys of earlier tokens cached": Form(Cached, calls={"form": 2}),
-    "keys of an encoder cached": Form(CrossCached, calls={"form": 2}),
+    "keys of earlier tokens cached": Form(Cached, calls={"by_hand": 2}),
+    "keys of an encoder cached": Form(CrossCached, calls={"by_hand": 2}),
     "checkpoint": Form(lambda: Checkpointed(False)),
     "checkpoint, reentrant": Form(lambda: Checkpointed(True)),
     "layers of a Sequential": Form(
         lambda: nn.Sequential(*(Residual(Projected(attention)) for _ in range(2))),
-        calls={"form.0.layer": 1, "form.1.layer": 1},
+        calls={"by_hand.0.layer": 1, "by_hand.1.layer": 1},
         is_linear=False,
     ),
     "layers of a ModuleList": Form(
-        lambda: Parallel(Projected(attention) for _ in range(2)), calls={"form.layers.0": 1, "form.layers.1": 1}
+        lambda: Parallel(Projected(attention) for _ in range(2)), calls={"by_hand.layers.0": 1, "by_hand.layers.1": 1}
     ),
-    "one module called twice": Form(shared_twice, calls={"form.layers.0": 2}),
-    "weights from a module of their own": Form(WeightsElsewhere, calls={"form.weights": 1}),
+    "one module called twice": Form(shared_twice, calls={"by_hand.layers.0": 2}),
+    "weights from a module of their own": Form(WeightsElsewhere, calls={"by_hand.weights": 1}),
     "one map for two sets of values": Form(MapUsedTwice),
     "map returned beside the output": Form(MapReturned),
     "by hand where there are many tokens": Form(Switch),
