@@ -6,6 +6,7 @@ from tests import (
     attention_forms_other,
     attention_forms_pooling,
     attention_forms_position,
+    attention_forms_published,
     attention_forms_refused,
     attention_forms_spelling,
     attention_forms_structure,
@@ -18,6 +19,7 @@ ANSWERED: dict[str, Form] = {
     **attention_forms_pooling.FORMS,
     **attention_forms_mixed.FORMS,
     **attention_forms_structure.FORMS,
+    **attention_forms_published.FORMS,
 }
 REFUSED: dict[str, Form] = attention_forms_refused.FORMS
 NOT_ATTENTION: dict[str, Form] = attention_forms_other.FORMS

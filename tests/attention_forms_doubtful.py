@@ -173,6 +173,43 @@ def hard(query, key, value):
     return F.one_hot(scores(query, key).argmax(-1), N_TOKEN).float() @ value
 
 
+def compiled(query, key, value):
+    """A compiled function inside a module that is not compiled."""
+    return torch.compile(lambda q, k, v: scores(q, k).softmax(-1) @ v, backend="eager")(query, key, value)
+
+
+def attention_free(query, key, value):
+    """Zhai et al. (2021): weights of each feature by exp of the keys, divided by their sum after the product."""
+    mass = torch.exp(-0.1 * (torch.arange(N_TOKEN)[:, None] - torch.arange(N_TOKEN)).abs())
+    return torch.sigmoid(query) * (mass @ (key.exp() * value)) / (mass @ key.exp())
+
+
+def pooled_by_softmax(query, key, value):
+    """SoftPool: exp of each value weighs it among its neighbours."""
+    pool = lambda x: F.avg_pool1d(x.mT, 2).mT  # noqa: E731
+    return pool(value.exp() * value) / pool(value.exp())
+
+
+def autocorrelation(query, key, value):
+    """Autoformer: softmax over the best delays weighs shifted values."""
+    correlation = torch.fft.irfft(torch.fft.rfft(query, dim=1) * torch.fft.rfft(key, dim=1).conj(), n=N_TOKEN, dim=1).mean(-1)
+    best, delay = correlation.topk(3, -1)
+    index = (torch.arange(N_TOKEN)[None, :, None] + delay[:, None]) % N_TOKEN
+    shifted = value[torch.arange(len(value))[:, None, None], index]
+    return (best.softmax(-1)[:, None, :, None] * shifted).sum(2)
+
+
+class FixedMap(nn.Module):
+    """Random Synthesizer, and the learned graph of Graph WaveNet: softmax of parameters weighs the values."""
+
+    def __init__(self):
+        super().__init__()
+        self.source, self.target, self.value = nn.Parameter(torch.randn(N_TOKEN, 4)), nn.Parameter(torch.randn(4, N_TOKEN)), nn.Linear(8, 8)
+
+    def forward(self, x):
+        return torch.einsum("qk,bkd->bqd", F.softmax(F.relu(self.source @ self.target), dim=1), self.value(x))
+
+
 class External(nn.Module):
     """External attention: keys and values are parameters."""
 
@@ -231,6 +268,11 @@ FORMS: dict[str, Form] = {
     "flex_attention": of(flexible, multi_head),
     "torch's function with a bias object": of(with_bias, causal),
     "torch's function with a bias object made in forward": of(with_bias_made_inside, causal),
+    "compiled function": of(compiled, attention),
+    "attention-free transformer": of(attention_free),
+    "pooling by softmax": of(pooled_by_softmax, may_be_plain=True),
+    "autocorrelation": of(autocorrelation, may_be_plain=True),
+    "map of parameters": Form(FixedMap, may_be_plain=True),
     "hard attention": of(hard, may_be_plain=True),
     "external attention": Form(External, may_be_plain=True),
     "dynamic convolution": Form(DynamicConvolution, may_be_plain=True),

@@ -171,6 +171,29 @@ def lifted(s, x):
     return torch.einsum("btz,btd->btzd", s.softmax(-1), x)
 
 
+def gated_by_position(s, x):
+    """The gate of an attention U-Net: a sigmoid for each position."""
+    return x * torch.sigmoid(F.relu(s).mean(-1, keepdim=True))
+
+
+def gated_twice(s, x):
+    """CBAM: a sigmoid for each channel, from mean and maximum, then one for each position."""
+    x = x * torch.sigmoid(s.mean(1, keepdim=True) + s.amax(1, keepdim=True))
+    return x * torch.sigmoid(x.mean(-1, keepdim=True) + x.amax(-1, keepdim=True))
+
+
+def mixture_of_softmaxes(s, x, w):
+    """Yang et al. (2018): prior-weighted sum of several distributions over classes."""
+    prior, logits = s[..., :3].softmax(-1), s[..., 3:].unflatten(-1, (3, WIDTH)) @ w
+    return torch.einsum("btk,btkc->btc", prior, logits.softmax(-1))
+
+
+def mixture_of_kernels(s, x, w):
+    """CondConv: kernels are mixed by a softmax for each case, and the mixture is applied."""
+    kernel = torch.einsum("bk,kio->bio", s.mean(1).softmax(-1), w)
+    return x @ kernel
+
+
 def routed_by_graph(y, x, adjacency):
     return adjacency @ y
 
@@ -236,6 +259,14 @@ FORMS: dict[str, Form] = {
     "matching probabilities returned": mapped(lambda y, x: scores(y, x).softmax(-1) * scores(y, x).softmax(-2)),
     "hypernetwork": mapped(lambda w, x: x @ w.mean(1).unflatten(-1, (WIDTH, WIDTH)), WIDTH * WIDTH),
     "FiLM": mapped(lambda s, x: x * (1 + s[..., :WIDTH]) + s[..., WIDTH:], 2 * WIDTH),
+    "gate of each position": mapped(gated_by_position),
+    "gates of channels and positions": mapped(gated_twice),
+    "mixture of softmaxes": mapped(mixture_of_softmaxes, 3 + 3 * WIDTH, w=(WIDTH, WIDTH)),
+    "mixture of kernels": mapped(mixture_of_kernels, 3, w=(3, WIDTH, WIDTH)),
+    "logsumexp pooling": mapped(lambda y, x: torch.logsumexp(y, 1)),
+    "generalised mean": mapped(lambda y, x: y.abs().clamp(min=1e-6).pow(3).mean(1).pow(1 / 3)),
+    "normalised features times a weight": mapped(lambda y, x, w: F.normalize(y, p=1, dim=-1) @ w, w=(WIDTH, WIDTH)),
+    "distances to prototypes": mapped(lambda y, x, w: (-torch.cdist(y, w.expand(len(y), -1, -1))).softmax(-1), w=(WIDTH, WIDTH)),
     "mean over heads": mapped(lambda y, x: merged(heads(y) - heads(y).mean(2, keepdim=True))),
     "running mean": mapped(lambda y, x: y.cumsum(1) / torch.arange(1, N_TOKEN + 1)[:, None]),
 }

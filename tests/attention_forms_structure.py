@@ -178,6 +178,50 @@ class Rule:
         return attention(query, key, value)
 
 
+class TorchsFunction(nn.Module):
+    """F.multi_head_attention_forward with weights that the module holds itself, as in CLIP's pooling."""
+
+    def __init__(self):
+        super().__init__()
+        self.project, self.out = nn.Linear(WIDTH, 3 * WIDTH), nn.Linear(WIDTH, WIDTH)
+
+    def forward(self, x):
+        x = x.transpose(0, 1)
+        return F.multi_head_attention_forward(
+            x, x, x, WIDTH, N_HEAD, self.project.weight, self.project.bias, None, None, False, 0.0, self.out.weight, self.out.bias,
+            training=False, need_weights=False,
+        )[0].transpose(0, 1)  # fmt: skip
+
+
+class FunctionalCall(nn.Module):
+    """A layer is called with weights that were computed, as in models with low-rank updates."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer, self.change = Projected(attention), nn.Parameter(torch.randn(3 * WIDTH, WIDTH))
+
+    def forward(self, x):
+        weights = {"project.weight": self.layer.project.weight + 0.1 * self.change, "project.bias": self.layer.project.bias}
+        return torch.func.functional_call(self.layer, weights, (x,))
+
+
+class InHook(nn.Module):
+    """A forward hook replaces the output of a linear map by attention."""
+
+    def __init__(self):
+        super().__init__()
+        self.project = nn.Linear(WIDTH, 3 * WIDTH)
+        self.project.register_forward_hook(lambda module, inputs, output: attention(*output.chunk(3, -1)))
+
+    def forward(self, x):
+        return self.project(x)
+
+
+def under_autocast(query, key, value):
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        return torch.matmul(torch.softmax(torch.matmul(query, key.mT) * WIDTH**-0.5, -1), value).float()
+
+
 FORMS: dict[str, Form] = {
     "a head at a time": of(a_head_at_a_time, multi_head, calls={"by_hand": 2}),
     "a case at a time": of(a_case_at_a_time, reference, calls={"by_hand": 3}),
@@ -206,4 +250,8 @@ FORMS: dict[str, Form] = {
     "by hand where there are many tokens": Form(Switch),
     "plain object": of(Rule(), reference),
     "functools.partial": of(functools.partial(attention), reference),
+    "F.multi_head_attention_forward": Form(TorchsFunction),
+    "functional call": Form(FunctionalCall, calls={"by_hand.layer": 1}),
+    "forward hook": Form(InHook, calls={"by_hand.project": 1}),
+    "autocast inside": of(under_autocast, close=0.05),
 }

@@ -78,6 +78,19 @@ def test_four_times_the_draws_quarter_the_variance(name):
     assert 3.2 < few / many < 5
 
 
+@pytest.mark.parametrize("name", [name for name in ANSWERED if name not in LINEAR])
+def test_the_spread_of_a_nonlinear_form_falls_with_the_draws(name):
+    few, many = (ensemble(name, concentration).std(0).sum() for concentration in (4, 16))
+    assert few > 1.3 * many > 0
+
+
+@pytest.mark.parametrize("name", ANSWERED)
+def test_a_member_is_the_same_alone_and_beside_others(name):
+    model, inputs = beside(ANSWERED[name])
+    alone, together = (sample_ensemble(model, *inputs, concentration=5, n_member=3, fold=fold) for fold in (1, 3))
+    assert_close(alone, together, ANSWERED[name].close)
+
+
 def assert_the_error_names(error, model):
     """The text names a module of the form, and its class or that it is no Python module."""
     modules = {name: module for name, module in model.named_modules() if name.split(".")[0] == "by_hand"}
