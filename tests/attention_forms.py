@@ -4,6 +4,7 @@ from tests import (
     attention_forms_doubtful,
     attention_forms_mixed,
     attention_forms_other,
+    attention_forms_path,
     attention_forms_pooling,
     attention_forms_position,
     attention_forms_published,
@@ -19,6 +20,7 @@ ANSWERED: dict[str, Form] = {
     **attention_forms_pooling.FORMS,
     **attention_forms_mixed.FORMS,
     **attention_forms_structure.FORMS,
+    **attention_forms_path.FORMS,
     **attention_forms_published.FORMS,
 }
 REFUSED: dict[str, Form] = attention_forms_refused.FORMS
