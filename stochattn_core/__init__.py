@@ -19,6 +19,7 @@ from stochattn_core.patching import NoAttentionError, Run, stochastic_attention
 
 if TYPE_CHECKING:  # the same names as in _MODULE_OF, for type checkers and editors only
     from stochattn_core.datasets import DATASETS, load_dataset
+    from stochattn_core.datasets.base import Dataset, Split
     from stochattn_core.evaluate import evaluate
     from stochattn_core.models import MODELS, load_model
     from stochattn_core.settings import Setting
@@ -31,9 +32,11 @@ __all__ = [
     "DATASETS",
     "MODELS",
     "Audit",
+    "Dataset",
     "NoAttentionError",
     "Run",
     "Setting",
+    "Split",
     "TunedSetting",
     "UnansweredAttentionError",
     "audit",
@@ -49,8 +52,10 @@ __all__ = [
 # The module that each name comes from when it is first used.
 _MODULE_OF = {
     "DATASETS": "datasets",
+    "Dataset": "datasets.base",
     "MODELS": "models",
     "Setting": "settings",
+    "Split": "datasets.base",
     "TunedSetting": "tuned_setting",
     "evaluate": "evaluate",
     "load_dataset": "datasets",

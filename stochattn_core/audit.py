@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from stochattn_core.arguments import changed, leaves_of
 from stochattn_core.draw import Draw
 from stochattn_core.guard import UnansweredAttentionError
 from stochattn_core.manual_attention import AttentionClass
-from stochattn_core.patching import Plan, answering
-from stochattn_core.torch_private import tree_leaves
+from stochattn_core.own_randomness import without_own_randomness
+from stochattn_core.patching import Plan, Run, answering
+from stochattn_core.plain_forecast import plain_output
 
 # The largest relative difference between two passes that round differently; 1e-4 for any other dtype.
 TOLERANCE = {torch.bfloat16: 1e-1, torch.float16: 2e-2}
@@ -50,10 +51,17 @@ def audit(
         total[0] += float(entropy.nan_to_num(0.0).sum())
         total[1] += entropy.numel()
 
-    with torch.no_grad(), _without_fast_path():
-        plain = model(*inputs, **kwargs)
-        with answering(model, Plan(Draw(math.inf), "*", tuple(attention_classes), observe)) as run:
-            answered = model(*inputs, **kwargs)
+    plan = Plan(Draw(math.inf), "*", tuple(attention_classes), observe)
+
+    def answer() -> tuple[Any, Run]:
+        sums.clear()
+        args, named = changed((inputs, kwargs), Tensor.clone)
+        with answering(model, plan) as run:
+            return model(*args, **named), run
+
+    plain = plain_output(model, inputs, kwargs)
+    with torch.no_grad():
+        answered, run = without_own_randomness(model, answer)
     tolerance = TOLERANCE.get(_narrowest(model, plain, answered), 1e-4) if tolerance is None else tolerance
     pairs = list(zip(_float_tensors(plain), _float_tensors(answered), strict=True))
     errors = [float((a - b).abs().nan_to_num(0.0).max() / b.abs().nan_to_num(0.0).max().clamp_min(1e-30)) for b, a in pairs if b.numel()]
@@ -68,17 +76,6 @@ def audit(
     return Audit(dict(run.calls), {name: total / count for name, (total, count) in sums.items()}, error)
 
 
-@contextlib.contextmanager
-def _without_fast_path() -> Iterator[None]:
-    """Keep torch's fused encoder off: it gives zeros at padded positions, where torch's own slow path and answered passes give numbers."""
-    enabled = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)
-    try:
-        yield
-    finally:
-        torch.backends.mha.set_fastpath_enabled(enabled)
-
-
 def _narrowest(model: nn.Module, *outputs: Any) -> torch.dtype:
     """Return the least precise dtype of the pass: of the weights, of the outputs, or of autocast."""
     dtypes = {leaf.dtype for output in outputs for leaf in _float_tensors(output)}
@@ -89,4 +86,4 @@ def _narrowest(model: nn.Module, *outputs: Any) -> torch.dtype:
 
 
 def _float_tensors(output: Any) -> list[Tensor]:
-    return [leaf for leaf in tree_leaves(output) if isinstance(leaf, Tensor) and leaf.is_floating_point()]
+    return [leaf for leaf in leaves_of(output) if leaf.is_floating_point()]

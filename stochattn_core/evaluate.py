@@ -73,8 +73,8 @@ def evaluate(
 ) -> Evaluation:
     """Ensemble and scores of a model on one part of a dataset; results that were computed before from the same contents are read from disk.
 
-    model: an entry of MODELS, or a module of your own that maps inputs (case, *input) to (case, *event); attention_classes as in
-    stochastic_attention.
+    model: an entry of MODELS, or a module of your own that maps inputs (case, *input), given by name where the Split has names, to
+    (case, *event); attention_classes as in stochastic_attention.
     progress(done, total, what) is called after every few cases and may raise to stop: nothing half-done is kept.
     Raises ValueError when model, dataset and setting do not fit together.
     """
@@ -125,8 +125,8 @@ def evaluation_of(experiment: Experiment, *, progress: Progress | None = None, s
 
 def audited(experiment: Experiment) -> Audit:
     """The audit of the network over two cases of the part."""
-    few = experiment.split.inputs[:2].to(experiment.device)
-    return audit(experiment.network, few, attention_classes=experiment.attention_classes)
+    inputs, named = experiment.split.arguments(slice(2), experiment.device)
+    return audit(experiment.network, *inputs, attention_classes=experiment.attention_classes, **named)
 
 
 def network_of(model: Model | nn.Module, dataset: Dataset, *, device: str = "auto", progress: Progress | None = None) -> nn.Module:

@@ -15,7 +15,7 @@ import sys
 import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from types import FrameType
 from typing import Any
 
@@ -29,6 +29,7 @@ from stochattn_core.clearance import clearance_of
 from stochattn_core.draw import Draw, checked_draw
 from stochattn_core.guard import Guard, refuse_what_cannot_be_answered
 from stochattn_core.manual_attention import AttentionClass, is_manual_class, is_manual_function
+from stochattn_core.run import Batch, Run
 from stochattn_core.shared_prefix import compute_shared
 from stochattn_core.torch_private import function_modes, is_compiled, multi_head_attention_forward, opaque_attention_configs
 
@@ -40,18 +41,6 @@ ModuleObserver = Callable[[str, Tensor], None]  # is called with a module's name
 
 class NoAttentionError(ValueError):
     """The block ended without one attention call that could be answered."""
-
-
-@dataclass
-class Run:
-    """What happened in a block. calls: answered calls by module name; plain: calls that `layers` left as they were."""
-
-    calls: Counter[str] = field(default_factory=Counter)
-    plain: Counter[str] = field(default_factory=Counter)
-
-    @property
-    def n_call(self) -> int:
-        return self.calls.total() + self.plain.total()
 
 
 @dataclass(frozen=True)
@@ -87,6 +76,8 @@ def stochastic_attention(
     The inputs given to the model must hold len(members) copies along dim 0, member-major; its output then does as well.
     layers: a glob over module names, several with commas between them, or a callable; the other layers stay plain.
     attention_classes: further classes whose softmax is attention computed by hand. n_case, first_case and shared: see Draw.
+    Two blocks with the same seed draw the same numbers. To go on instead, give the second one another first_case (other cases) or
+    another seed (the same cases again). In a loop over batches inside one block, call run.begin_batch(first_case) before each.
     A concentration of math.inf is the plain model, untouched.
 
     >>> model = nn.MultiheadAttention(8, 2, batch_first=True).eval()
@@ -121,6 +112,7 @@ def answering(model: nn.Module, plan: Plan) -> Iterator[Run]:
     conditions = (plan.attention_classes, torch.is_grad_enabled())
     clearance = clearance_of(model)
     with contextlib.ExitStack() as stack:
+        stack.enter_context(mode.run.batch.watching(model))
         stack.enter_context(_through_torch_functions(model))
         if conditions not in clearance.watched:
             mode.guard = stack.enter_context(Guard(model, lambda: mode.where()[0]))
@@ -161,7 +153,7 @@ class _Mode(TorchFunctionMode):
         self.names = {id(module): name.replace("_orig_mod.", "").replace("_orig_mod", "") for name, module in model.named_modules()}
         self.plan = plan
         self.is_sampled = sampled_by(plan.layers)
-        self.run = Run()
+        self.run = Run(batch=Batch.of(plan.draw))
         self.guard: Guard | None = None
         self.other_softmax: Counter[str] = Counter()
         self.n_function = 0
@@ -185,21 +177,21 @@ class _Mode(TorchFunctionMode):
         return self._plain(func, args, kwargs)
 
     def _plain(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Return what the function itself gives. Before the first sampled attention of the block, one member may stand for all."""
-        output = None if self.run.calls else compute_shared(func, args, kwargs, len(self.plan.draw.members))
+        """Return what the function itself gives. Before the first sampled attention of a batch, one member may stand for all."""
+        output = None if self.run.batch.n_answered else compute_shared(func, args, kwargs, len(self.plan.draw.members))
         return func(*args, **kwargs) if output is None else output
 
     def _answer(
         self, name: str, func: Callable[..., Any], answer: Callable[..., Tensor], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
-        call = self.run.n_call
         pause = self.guard.pause() if self.guard else contextlib.nullcontext()
         with pause:
             if not self.is_sampled(name):
                 self.run.plain[name] += 1
+                self.run.batch.call += 1
                 return self._plain(func, args, kwargs)
             self.run.calls[name] += 1
-            draw = replace(self.plan.draw, call=call, is_first=self.run.calls.total() == 1)
+            draw = self.run.batch.next_draw(self.plan.draw)
             output = answer(draw, self._observer(name), *args, **kwargs)
         if self.guard:
             self.guard.answered(output)

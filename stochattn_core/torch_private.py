@@ -21,9 +21,11 @@ from torch.utils._pytree import tree_leaves, tree_map
 # tree_leaves and tree_map reach the tensors inside whatever containers a model takes and returns, transformers' outputs among them.
 __all__ = [
     "TorchDispatchMode",
+    "default_generators",
     "function_modes",
     "has_bfloat16_products",
     "is_compiled",
+    "is_composite",
     "is_functorch_tensor",
     "move_towards",
     "multi_head_attention_forward",
@@ -46,6 +48,11 @@ class AttentionConfig(Protocol):
     """The part of a transformers configuration that chooses how its model computes attention."""
 
     _attn_implementation: str
+
+
+def default_generators() -> Sequence[torch.Generator]:
+    """Return the generators that torch's random functions use when they are given none: the CPU's, and those of CUDA once it is in use."""
+    return (torch.default_generator, *(torch.cuda.default_generators if torch.cuda.is_initialized() else ()))
 
 
 def function_modes() -> Sequence[TorchFunctionMode]:
@@ -82,3 +89,8 @@ def opaque_attention_configs(model: nn.Module) -> Mapping[int, AttentionConfig]:
     configs: dict[int, Any] = {id(config): config for module in model.modules() if (config := getattr(module, "config", None)) is not None}
     chosen = {key: getattr(config, "_attn_implementation", None) for key, config in configs.items()}
     return {key: configs[key] for key, name in chosen.items() if isinstance(name, str) and name.startswith(("flash", "flex", "kernels"))}
+
+
+def is_composite(func: Any) -> bool:
+    """Is this operation made of others, as matmul and einsum are? A dispatch mode sees it whole only in inference mode."""
+    return torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), "CompositeImplicitAutograd")

@@ -32,6 +32,8 @@ ALLOWED = {
     "extras": set(),
     "json_text": set(),
     "store": set(),
+    "arguments": set(),
+    "signature": set(),
     "torch_private": set(),
     # the sampling law, and its place in the random stream and in memory
     "layout": {"torch_private"},
@@ -41,12 +43,20 @@ ALLOWED = {
     "attention": {"attention_call", "draw", "layout", "sampling"},
     # attention in a model
     "manual_attention": set(),
+    "run": {"draw", "torch_private"},
     "clearance": {"manual_attention"},
     "guard": {"torch_private"},
     "shared_prefix": {"layout"},
-    "patching": {"attention", "clearance", "draw", "guard", "manual_attention", "shared_prefix", "torch_private"},
-    "audit": {"draw", "guard", "manual_attention", "patching", "torch_private"},
-    "ensemble": {"audit", "clearance", "draw", "manual_attention", "patching", "torch_private"},
+    "patching": {"attention", "clearance", "draw", "guard", "manual_attention", "run", "shared_prefix", "torch_private"},
+    "own_randomness": {"arguments", "clearance", "torch_private"},
+    "outputs": set(),
+    "plain_forecast": {"arguments", "outputs", "own_randomness"},
+    "audit": {"arguments", "draw", "guard", "manual_attention", "own_randomness", "patching", "plain_forecast"},
+    "folds": {"arguments", "clearance", "outputs", "own_randomness", "patching"},
+    "ensemble": {
+        *("arguments", "audit", "clearance", "draw", "folds", "guard", "manual_attention"),
+        *("outputs", "own_randomness", "patching", "plain_forecast", "signature"),
+    },
     # data, models and scores do not know one another, except that models know datasets
     "readers": {"datasets", "extras"},  # the containers, datasets.base
     "datasets": {"data_files", "extras", "store"},
@@ -58,10 +68,13 @@ ALLOWED = {
     "corrections": {"baselines", "draw", "ensemble_data", "metrics", "patching", "sampling"},
     "settings": {"corrections", "draw"},
     "tuned_setting": {"corrections", "settings"},
-    "forecasts": {*MODEL_AND_DATA, "corrections", "ensemble", "ensemble_data", "store", "torch_private"},
+    "forecasts": {*MODEL_AND_DATA, "corrections", "ensemble", "ensemble_data", "plain_forecast", "store"},
     "evaluate": {*MODEL_AND_DATA, "audit", "device", "ensemble_data", "extras", "forecasts"},
     "ensemble_file": {"datasets", "ensemble_data", "evaluate", "extras", "metrics", "readers"},
-    "tuning": {*MODEL_AND_DATA, "corrections", "draw", "ensemble", "ensemble_data", "evaluate", "forecasts", "store", "tuned_setting"},
+    "tuning": {
+        *MODEL_AND_DATA,
+        *("corrections", "draw", "ensemble", "ensemble_data", "evaluate", "forecasts", "plain_forecast", "store", "tuned_setting"),
+    },
     "compare": {*MODEL_AND_DATA, "baselines", "corrections", "ensemble_data", "evaluate", "forecasts", "tuned_setting", "tuning"},
     # what is shown
     "figures": {"data_files", "extras", "metrics"},

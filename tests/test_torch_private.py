@@ -44,6 +44,16 @@ def test_trees_are_taken_apart_and_put_together():
     assert doubled["a"][0].tolist() == [2.0, 2.0] and doubled["a"][1] == 3 and doubled["b"][1] is None
 
 
+def test_random_functions_draw_from_the_default_generators():
+    with torch.random.fork_rng(devices=[]):
+        cpu = torch_private.default_generators()[0]
+        state = cpu.get_state()
+        numbers = torch.rand(3)
+        assert not torch.equal(cpu.get_state(), state)
+        cpu.set_state(state)
+        assert torch.equal(torch.rand(3), numbers)
+
+
 def test_the_outputs_of_transformers_are_trees():
     outputs = pytest.importorskip("transformers.modeling_outputs", exc_type=ImportError)
     assert torch_private.tree_leaves(outputs.BaseModelOutput(last_hidden_state=torch.ones(2)))[0].tolist() == [1.0, 1.0]
