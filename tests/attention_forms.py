@@ -1,6 +1,7 @@
 """The tables of hand-written forms: answered, refused, not attention, and those for which either is right."""
 
 from tests import (
+    attention_forms_distribution,
     attention_forms_doubtful,
     attention_forms_mixed,
     attention_forms_other,
@@ -24,5 +25,5 @@ ANSWERED: dict[str, Form] = {
     **attention_forms_published.FORMS,
 }
 REFUSED: dict[str, Form] = attention_forms_refused.FORMS
-NOT_ATTENTION: dict[str, Form] = attention_forms_other.FORMS
+NOT_ATTENTION: dict[str, Form] = {**attention_forms_other.FORMS, **attention_forms_distribution.FORMS}
 EITHER: dict[str, Form] = attention_forms_doubtful.FORMS

@@ -150,6 +150,26 @@ def flattened(query, key, value):
     return merged(torch.bmm(weights, heads(value).reshape(-1, N_TOKEN, WIDTH // N_HEAD)).view(len(query), N_HEAD, N_TOKEN, -1))
 
 
+def tokens_first(query, key, value):
+    """Tokens, then cases, as in fairseq and in torch's modules without batch_first."""
+    query, key, value = (x.transpose(0, 1) for x in (query, key, value))
+    weights = (torch.einsum("qbd,kbd->bqk", query, key) / WIDTH**0.5).softmax(-1)
+    return torch.einsum("bqk,kbd->qbd", weights, value).transpose(0, 1)
+
+
+def cases_last(query, key, value):
+    """Transformer-XL: the map is (query, key, case), and softmax runs over dim 1."""
+    query, key, value = (x.transpose(0, 1) for x in (query, key, value))
+    weights = F.softmax(torch.einsum("ibd,jbd->ijb", query, key) / WIDTH**0.5, dim=1)
+    return torch.einsum("ijb,jbd->ibd", weights, value).transpose(0, 1)
+
+
+def heads_first(query, key, value):
+    """Heads, then cases: a fold of two members is easily taken for two heads."""
+    query, key, value = (heads(x).transpose(0, 1) for x in (query, key, value))
+    return merged((weights_of(query, key) @ value).transpose(0, 1))
+
+
 class ThreeOperands(Projected):
     """One einsum takes weights, values and the output map together."""
 
@@ -207,6 +227,9 @@ FORMS: dict[str, Form] = {
     "rows averaged over queries": of(pooled_queries, pooled_queries_reference),
     "softmax in float64": of(cast_and_back, attention),
     "flattened and viewed": of(flattened, multi_head),
+    "tokens before cases": of(tokens_first, attention),
+    "cases last": of(cases_last, attention),
+    "heads before cases": of(heads_first, multi_head),
     "einsum of three operands": Form(ThreeOperands, reference=ThreeOperands.reference),
     "one map cut in two": Form(Joined),
     "rows with a key alone": of(as_function_of_masked_rows, rows_with_a_key),

@@ -44,9 +44,13 @@ def sliced_over_batch(query, key, value):
     return merged(out.unflatten(0, (-1, N_HEAD)))
 
 
-def causal_by_growing_keys(query, key, value):
-    """Each token attends the tokens up to itself, one call a token."""
-    return torch.cat([attention(query[:, i : i + 1], key[:, : i + 1], value[:, : i + 1]) for i in range(N_TOKEN)], 1)
+def growing_keys(query, key, value):
+    """Each token attends the tokens up to the next, one call a token."""
+    return torch.cat([attention(query[:, i : i + 1], key[:, : i + 2], value[:, : i + 2]) for i in range(N_TOKEN)], 1)
+
+
+def up_to_the_next(query, key, value):
+    return F.scaled_dot_product_attention(query, key, value, attn_mask=torch.ones(N_TOKEN, N_TOKEN, dtype=torch.bool).tril(1))
 
 
 def nested(query, key, value):
@@ -227,9 +231,7 @@ FORMS: dict[str, Form] = {
     "a case at a time": of(a_case_at_a_time, reference, calls={"by_hand": 3}),
     "queries in chunks": of(queries_in_chunks, reference, calls={"by_hand": 4}),
     "case and head in slices": of(sliced_over_batch, multi_head, calls={"by_hand": 2}),
-    "causal by growing keys": of(
-        causal_by_growing_keys, lambda q, k, v: F.scaled_dot_product_attention(q, k, v, is_causal=True), calls={"by_hand": N_TOKEN}
-    ),
+    "growing keys": of(growing_keys, up_to_the_next, calls={"by_hand": N_TOKEN}),
     "nested functions": of(nested, reference),
     "keys of earlier tokens cached": Form(Cached, calls={"by_hand": 2}),
     "keys of an encoder cached": Form(CrossCached, calls={"by_hand": 2}),
