@@ -32,6 +32,7 @@ class LookMode(TorchFunctionMode):
         self.attention: list[Finding] = []
         self.softmax: set[Place] = set()
         self.left_torch = False  # were numbers handed to Python or NumPy?
+        self.comes_back = False  # did numbers that follow from the inputs come from outside of this thread's torch functions?
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -46,7 +47,9 @@ class LookMode(TorchFunctionMode):
         before = self.trace.n_computed
         output = func(*args, **kwargs)
         name = getattr(func, "__name__", "")
-        self.left_torch |= name in ("numpy", "__array__", "tolist")
+        if name in ("numpy", "__array__", "tolist"):
+            self.left_torch = True
+            self.trace.leaves_torch(args[0])
         if module is None:
             return output
         place = Place(module, func, self.count[module, func])
@@ -54,14 +57,14 @@ class LookMode(TorchFunctionMode):
         if func in SOFTMAX:
             self.softmax.add(place)
         if isinstance(output, Tensor) and self.trace.n_computed > before:
-            self.trace.weights_made_by(place, output, is_softmax=func in SOFTMAX)
+            self.trace.weights_made_by(place, output)
         return output
 
     def findings(self) -> list[Finding]:
         """Return what the weights of the pass so far are, and attention that has none."""
         opaque = (*self.trace.opaque, *self.trace.unnormalised)
         return [
-            *(finding_of(source) for source in self.trace.sources),
+            *(finding_of(source, comes_back=self.comes_back) for source in self.trace.sources),
             *(Finding(item.module, self._class(item.module), State.REFUSED, item.what) for item in opaque),
         ]
 
