@@ -12,9 +12,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
+from stochattn_core.arguments import leaves_of
 from stochattn_core.recognition.findings import Finding, Recognition, State, finding_of
 from stochattn_core.recognition.shadows import Cell, has_memory
-from stochattn_core.recognition.sources import Place
+from stochattn_core.recognition.sources import Foreign, Opaque, Place, stochastic_dim
 from stochattn_core.recognition.trace import Trace
 from stochattn_core.running_module import RunningModule
 from stochattn_core.torch_private import multi_head_attention_forward, tree_leaves
@@ -60,6 +61,36 @@ class LookMode(TorchFunctionMode):
             self.trace.weights_made_by(place, output)
         return output
 
+    @property
+    def foreign(self) -> list[Foreign]:
+        """Floating tensors that came from outside of this thread's torch functions."""
+        return [item for item in self.trace.foreign if item.tensor.is_floating_point() and item.tensor.numel() > 1]
+
+    def return_of(self, other: LookMode) -> None:
+        """Compare with a look at other inputs: foreign tensors that differ were computed from the inputs, out of sight."""
+        for index, item in enumerate(self.foreign):
+            again = other.foreign[index].tensor if index < len(other.foreign) else item.tensor.new_empty(0)
+            if item.tensor.shape == again.shape and torch.allclose(item.tensor, again, equal_nan=True):
+                continue
+            self.comes_back = True
+            if not self.left_torch:
+                self.trace.opaque.append(
+                    Opaque("a tensor made from the inputs in another thread or outside of torch's functions", item.module)
+                )
+            elif stochastic_dim(item.tensor) is not None:
+                self.trace.opaque.append(
+                    Opaque("weights that sum to one, made outside of torch's functions (in NumPy or Python)", item.module)
+                )
+
+    def recognition(self) -> Recognition:
+        """Return everything that was found in the pass."""
+        return Recognition(
+            findings=(*self.attention, *self.findings()),
+            softmax=frozenset(self.softmax),
+            attention=Counter(finding.module for finding in self.attention),
+            random=tuple((item.what, item.module) for item in self.trace.random),
+        )
+
     def findings(self) -> list[Finding]:
         """Return what the weights of the pass so far are, and attention that has none."""
         opaque = (*self.trace.opaque, *self.trace.unnormalised)
@@ -85,19 +116,10 @@ class LookMode(TorchFunctionMode):
 
 
 @contextlib.contextmanager
-def looking(model: nn.Module, inputs: Any) -> Iterator[Callable[[], Recognition]]:
-    """Look at the pass of the model inside the block; the function that is given returns what was found, after the pass."""
+def looking(model: nn.Module, inputs: Any) -> Iterator[LookMode]:
+    """Look at the pass of the model inside the block; what was found can be asked for after it."""
     running = RunningModule(model)
-    trace = Trace(model, running.name, [x for x in tree_leaves(inputs) if isinstance(x, Tensor)])
+    trace = Trace(model, running.name, leaves_of(inputs))
     mode = LookMode(running, trace)
-
-    def recognition() -> Recognition:
-        return Recognition(
-            findings=(*mode.attention, *mode.findings()),
-            softmax=frozenset(mode.softmax),
-            attention=Counter(finding.module for finding in mode.attention),
-            random=tuple((item.what, item.module) for item in trace.random),
-        )
-
     with trace, mode:
-        yield recognition
+        yield mode

@@ -27,6 +27,13 @@ class Opaque(NamedTuple):
     module: str
 
 
+class Foreign(NamedTuple):
+    """A copy of a tensor that no operation of the pass made, and the module that used it first."""
+
+    tensor: Tensor
+    module: str
+
+
 class Meeting(NamedTuple):
     """Weights that meet values along their own axis.
 

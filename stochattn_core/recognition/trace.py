@@ -13,7 +13,7 @@ from stochattn_core.recognition.following import Follower
 from stochattn_core.recognition.meetings import is_constant
 from stochattn_core.recognition.operations import COPIES, FUSED, OWN_NAMESPACES, SOFTMAX, weighs
 from stochattn_core.recognition.shadows import Cell, Mark, Shadows, has_memory, memory_of, seen_as, shadow_of_whole
-from stochattn_core.recognition.sources import Opaque, Place, Source, stochastic_dim
+from stochattn_core.recognition.sources import Foreign, Opaque, Place, Source, stochastic_dim
 from stochattn_core.torch_private import TorchDispatchMode, is_composite, tree_leaves
 
 
@@ -33,7 +33,7 @@ class Trace(TorchDispatchMode):
         self.opaque: list[Opaque] = []
         self.unnormalised: list[Opaque] = []
         self.random: list[Opaque] = []
-        self.foreign: list[Tensor] = []
+        self.foreign: list[Foreign] = []
         self.n_computed = 0
         self.n_pause = 0
         self.shadows = Shadows(self._unseen)
@@ -166,5 +166,5 @@ class Trace(TorchDispatchMode):
         if memory in self.fixed:
             return Cell(is_learned=True, root=memory)
         if memory not in self.inputs:
-            self.foreign.append(x.detach().clone())
+            self.foreign.append(Foreign(x.detach().clone(), self.here()))
         return Cell(is_moving=True)
