@@ -23,7 +23,20 @@ MODEL_AND_DATA = {"datasets", "manual_attention", "metrics", "models", "settings
 ALLOWED = {
     # the package itself: its public names
     "stochattn_core": {
-        *("attention", "audit", "datasets", "ensemble", "evaluate", "guard", "models", "patching", "settings", "tuned_setting", "tuning")
+        *(
+            "attention",
+            "audit",
+            "datasets",
+            "ensemble",
+            "evaluate",
+            "guard",
+            "models",
+            "patching",
+            "rollouts",
+            "settings",
+            "tuned_setting",
+            "tuning",
+        )
     },
     # foundations
     "compiled": set(),
@@ -48,6 +61,7 @@ ALLOWED = {
     "patching": {"attention", "clearance", "draw", "guard", "manual_attention", "run", "shared_prefix", "torch_private"},
     "audit": {"draw", "guard", "manual_attention", "patching", "torch_private"},
     "ensemble": {"audit", "clearance", "draw", "manual_attention", "patching", "torch_private"},
+    "rollouts": {"draw", "ensemble", "manual_attention", "patching", "torch_private"},
     # data, models and scores do not know one another, except that models know datasets
     "readers": {"datasets", "extras"},  # the containers, datasets.base
     "datasets": {"data_files", "extras", "store"},
