@@ -73,7 +73,7 @@ ALLOWED = {
     "corrections": {"baselines", "draw", "ensemble_data", "metrics", "patching", "sampling"},
     "settings": {"corrections", "draw"},
     "tuned_setting": {"corrections", "settings"},
-    "forecasts": {*MODEL_AND_DATA, "corrections", "ensemble", "ensemble_data", "store", "torch_private"},
+    "forecasts": {*MODEL_AND_DATA, "corrections", "ensemble", "ensemble_data", "sampling", "store", "torch_private"},
     "evaluate": {*MODEL_AND_DATA, "audit", "device", "ensemble_data", "extras", "forecasts"},
     "ensemble_file": {"datasets", "ensemble_data", "evaluate", "extras", "metrics", "readers"},
     "tuning": {*MODEL_AND_DATA, "corrections", "draw", "ensemble", "ensemble_data", "evaluate", "forecasts", "store", "tuned_setting"},
