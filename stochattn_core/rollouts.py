@@ -44,7 +44,8 @@ def sample_rollout(
     """Return n_member rollouts of n_step steps, (member, step, *output): state, step(model, state), step(model, step(model, state)), ...
 
     state: a tensor, or a tuple, list or dict of them. Tensors with as many entries along dim 0 as the first are cases, and are repeated for
-    each member; everything else is passed on as it is. step returns a state of the same structure; its tensors may grow in other dims.
+    each member; everything else is passed on as it is. step returns a new state of the same structure; its tensors may grow in other dims.
+    step runs once for each fold and step, and more often where folds are checked, so what changes with time belongs into the state.
     keep(state) is what is returned of the state after a step, with cases along dim 0: a tensor, or containers of them, each of which
     becomes (member, step, *output). Without it this is the whole state.   steps: of which steps; slice(-1, None) is the last alone.
     Memory holds one state of as many members as share a pass, and what is kept.

@@ -73,13 +73,24 @@ def batches(n_case, size):
 
 @pytest.mark.parametrize("size", (20, 30, 7, 12, 1))
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_equal_cases_in_chunks_share_no_number_whatever_dim_0_holds(layout, size):
+@pytest.mark.parametrize("is_told", (True, False), ids=("n_case", "no n_case"))
+def test_equal_cases_in_chunks_share_no_number_whatever_dim_0_holds(layout, size, is_told):
     model = OneLayer(*LAYOUTS[layout])
     with addresses() as keys, torch.no_grad():
         for first, x in batches(200, size):
-            with stochastic_attention(model, 4, first_case=first, n_case=len(x)):
+            with stochastic_attention(model, 4, first_case=first, n_case=len(x) if is_told else None):
                 model(x)
     assert n_repeat(keys) == 0
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_rows_that_share_numbers_share_none_with_another_chunk(layout):
+    model, of_chunk = OneLayer(*LAYOUTS[layout]), []
+    for first, x in batches(60, 20):
+        with addresses() as keys, torch.no_grad(), stochastic_attention(model, 4, first_case=first, n_case=len(x), shared=True):
+            model(x)
+        of_chunk.append(torch.cat(keys).unique())
+    assert n_repeat(of_chunk) == 0
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
