@@ -72,21 +72,21 @@ def sample_rollout(
             raise ValueError(f"{name} must be a positive whole number, got {value!r}")
     for name, value in (("first_step", first_step), ("first_member", first_member)):
         check_place(name, value)
-    wanted = range(n_step)[steps]
-    if not len(wanted):
+    kept_steps = range(n_step)[steps]
+    if not len(kept_steps):
         raise ValueError(f"expected steps that hold at least one of {n_step} steps, got {steps}; slice(None) is all of them")
     states = _States.of(state, n_member if by_member else None)
     plan = Plan(replace(draw, n_case=states.n_case, step=first_step), layers, tuple(attention_classes))
-    rollout = _Rollout(model, step, n_step, plan, states, keep or _cases_of(states), wanted)
+    rollout = _Rollout(model, step, n_step, plan, states, keep or _cases_of(states), kept_steps)
     with torch.no_grad():
         if draw.is_exact and not by_member:
             rollout.run(range(1), range(1))
-            kept = tree_map(lambda x: x.expand(n_member, *x.shape[1:]).clone(), rollout.kept)
+            outputs = tree_map(lambda x: x.expand(n_member, *x.shape[1:]).clone(), rollout.outputs)
         else:
             _run_in_folds(rollout, range(first_member, first_member + n_member), 1 if draw.is_exact else fold, progress)
-            kept = rollout.kept
+            outputs = rollout.outputs
     rollout.warn_of_non_finite(first_step)
-    return kept
+    return outputs
 
 
 @dataclass(frozen=True)
@@ -154,11 +154,11 @@ class _Rollout:
     """The rollout of some members after others, with what is kept of all of them."""
 
     def __init__(
-        self, model: nn.Module, step: Step, n_step: int, plan: Plan, states: _States, keep: Callable[[State], Any], wanted: range
+        self, model: nn.Module, step: Step, n_step: int, plan: Plan, states: _States, keep: Callable[[State], Any], kept_steps: range
     ) -> None:
         self.model, self.step, self.n_step, self.plan, self.states, self.keep = model, step, n_step, plan, states, keep
-        self.place = {k: place for place, k in enumerate(wanted)}  # of a step among those that are kept
-        self.kept: Any = None  # as keep returns it, each tensor (member, step, *output)
+        self.place = {k: place for place, k in enumerate(kept_steps)}  # of a step among those that are kept
+        self.outputs: Any = None  # as keep returns it, each tensor (member, step, *output)
         self.n_member = 0
         self.non_finite: dict[int, int] = {}  # the first step with a new value that is not finite, by member
 
@@ -190,17 +190,17 @@ class _Rollout:
             if not isinstance(x, Tensor) or not x.ndim or len(x) % n_fold:
                 came = f"shape {tuple(x.shape)}" if isinstance(x, Tensor) else type(x).__name__
                 raise ValueError(f"expected keep to return tensors with {n_fold} members along dim 0, got {came}; keep the axis of cases")
-        if self.kept is None:
-            n_kept = len(self.place)
-            self.kept = tree_map(lambda x: x.new_empty(self.n_member or n_fold, n_kept, len(x) // n_fold, *x.shape[1:]), output)
-        for x, kept in zip(tree_leaves(output), tree_leaves(self.kept), strict=True):
+        if self.outputs is None:
+            n_output = len(self.place)
+            self.outputs = tree_map(lambda x: x.new_empty(self.n_member or n_fold, n_output, len(x) // n_fold, *x.shape[1:]), output)
+        for x, rows in zip(tree_leaves(output), tree_leaves(self.outputs), strict=True):
             x = x.unflatten(0, (n_fold, -1))
-            if x.shape[1:] != kept.shape[2:]:
+            if x.shape[1:] != rows.shape[2:]:
                 raise ValueError(
-                    f"expected keep to return the same shape at each step, got {tuple(kept.shape[2:])} and at step {k} {tuple(x.shape[1:])}; "
+                    f"expected keep to return the same shape at each step, got {tuple(rows.shape[2:])} and at step {k} {tuple(x.shape[1:])}; "
                     "keep what is new, or one step"
                 )
-            kept[places.start : places.stop, self.place[k]] = x
+            rows[places.start : places.stop, self.place[k]] = x
 
     def _n_non_finite(self, state: State, n_fold: int) -> Tensor:
         """Count the values that are not finite, (member,)."""
