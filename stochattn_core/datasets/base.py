@@ -98,10 +98,10 @@ class Dataset:
     def _fill(self) -> None:
         """Set what was left out: the task and the lead times follow from the target, the title from the name."""
         for part in PARTS:
-            if not isinstance(getattr(self, part), Split):
-                raise ValueError(
-                    f"expected the {part} part of {self.name!r} as a Split, got {type(getattr(self, part)).__name__}; pass {part}=Split(inputs, target)"
-                )
+            split = getattr(self, part)
+            if not isinstance(split, Split):
+                came = type(split).__name__
+                raise ValueError(f"expected the {part} part of {self.name!r} as a Split, got {came}; pass {part}=Split(inputs, target)")
         shape = self.train.target.shape[1:]
         if self.task is None:
             if len(shape) > 1:
