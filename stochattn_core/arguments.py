@@ -184,3 +184,14 @@ class _Conversion:
             raise ValueError(f"expected numbers in {name}, got an array of {kind} and shape {array.shape}; convert it to float32 first")
         x = torch.tensor(np.ascontiguousarray(array).astype(array.dtype.newbyteorder("="), copy=False), device=self.device)
         return x.to(self.dtype) if x.is_floating_point() and self.dtype is not None else x
+
+
+def is_simple(value: Any) -> bool:
+    """Does a nesting hold tensors in lists, tuples and mappings alone, and not in objects, which a pass may change?"""
+    if isinstance(value, Tensor):
+        return True
+    if isinstance(value, list | tuple):
+        return all(map(is_simple, value))
+    if isinstance(value, Mapping):
+        return all(map(is_simple, value.values()))
+    return not leaves_of(value)

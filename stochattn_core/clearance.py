@@ -30,12 +30,14 @@ class Call:
 class Clearance:
     """The results of the checks of one model, which are made once because they cost a pass or slow one down.
 
-    recognitions: what a look has found, by the signature of the call.
+    recognitions: what a look has found, by the signature of the call. by_size: signatures whose attention depends on the number of cases; their
+    looks are kept by (signature, entries along dim 0).
     calls: what is known of folds, by a key that holds the signature of the call.
     draws_random_numbers: does the model draw from torch's global generators? False until a pass did.
     """
 
     recognitions: dict[Hashable, Recognition] = field(default_factory=dict)
+    by_size: set[Hashable] = field(default_factory=set)
     calls: dict[Hashable, Call] = field(default_factory=dict)
     draws_random_numbers: bool = False
 

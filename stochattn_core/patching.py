@@ -8,6 +8,7 @@ sampled is an error, never a silent plain layer.
 from __future__ import annotations
 
 import contextlib
+import copy
 import fnmatch
 import re
 import threading
@@ -21,7 +22,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
+from stochattn_core.arguments import is_simple
 from stochattn_core.attention import Observer, attend, sampled_rows, sampled_weights
+from stochattn_core.clearance import clearance_of
 from stochattn_core.draw import Draw, checked_draw
 from stochattn_core.guard import (
     NoAttentionError,
@@ -32,6 +35,7 @@ from stochattn_core.guard import (
     sentence_of,
 )
 from stochattn_core.implementations import through_torch_functions
+from stochattn_core.own_randomness import held_fixed
 from stochattn_core.recognise import recognised_call
 from stochattn_core.recognition.findings import Finding, Recognition, State
 from stochattn_core.recognition.look import SOFTMAX, LookMode
@@ -40,7 +44,7 @@ from stochattn_core.recognition.trace import Trace
 from stochattn_core.run import Batch, Run
 from stochattn_core.running_module import RunningModule
 from stochattn_core.shared_prefix import compute_shared
-from stochattn_core.torch_private import CausalBias, causal_mask, function_modes, multi_head_attention_forward
+from stochattn_core.torch_private import causal_mask, function_modes, multi_head_attention_forward
 
 Layers = str | Callable[[str], bool]
 ModuleObserver = Callable[[str, Tensor], None]  # is called with a module's name and its (row, key) attention rows
@@ -158,6 +162,10 @@ class _Mode(TorchFunctionMode):
         self.outside: LookMode | None = None
         self.n_function = 0
         self.left: dict[str, None] = {}
+        self.is_other_path = False
+        self.call: tuple[tuple[Any, ...], dict[str, Any]] = ((), {})
+        self.before = self.run
+        self.generators = contextlib.ExitStack()  # holds torch's generators while a model runs that draws from them
 
     @contextlib.contextmanager
     def watching_calls(self) -> Iterator[None]:
@@ -179,22 +187,25 @@ class _Mode(TorchFunctionMode):
         if self.depth > 1:
             return
         self.run.batch.begin_call(args, kwargs)
-        if self.given is None:
-            self.is_looking = True
-            try:
-                recognition = recognised_call(self.model, args, kwargs)
-            except BaseException:
-                self.depth = 0
-                raise
-            finally:
-                self.is_looking = False
-        else:
-            recognition = self.given
+        self.call, self.before = (args, kwargs), copy.deepcopy(self.run)
         try:
-            refuse_unanswered(recognition, self.is_ignored)
-        except UnansweredAttentionError:
+            self._take_up(self._recognised(args, kwargs))
+        except BaseException:
             self.depth = 0
             raise
+
+    def _recognised(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Recognition:
+        if self.given is not None and self.given.signature not in clearance_of(self.model).by_size:
+            return self.given
+        self.is_looking = True
+        try:
+            return recognised_call(self.model, args, kwargs)
+        finally:
+            self.is_looking = False
+
+    def _take_up(self, recognition: Recognition) -> None:
+        """Answer the call that begins by what a look has found."""
+        refuse_unanswered(recognition, self.is_ignored)
         if recognition is not self.recognition:
             self.watched = frozenset(SOFTMAX) | recognition.functions
             self.recognition = recognition
@@ -203,16 +214,42 @@ class _Mode(TorchFunctionMode):
         self.count.clear()
         self.answered.clear()
         self.attention.clear()
+        self.is_other_path = False
+        if recognition.random:
+            self.generators.enter_context(held_fixed())
 
-    def _end(self, output: Any) -> None:
+    def _end(self, output: Any) -> Any:
+        """Check the call that ends. One whose attention is other than that of two of its cases is made once more, after a look at all cases."""
         if threading.get_ident() != self.thread or self.is_looking or not self.depth:
-            return
+            return None
         self.depth -= 1
-        recognition = self.recognition
-        if self.depth or output is None or recognition is None:  # an error in forward ends a call without an output
-            return
-        if self.answered != recognition.sampled.keys() or self.attention != recognition.attention:
+        if self.depth:
+            return None
+        self.generators.close()
+        if output is None or self._is_complete():  # an error in forward ends a call without an output
+            return None
+        recognition, (args, kwargs) = self.recognition, self.call
+        by_size = clearance_of(self.model).by_size
+        if recognition is None or recognition.signature is None or recognition.signature in by_size or not is_simple((args, kwargs)):
             self._refuse_path()
+        else:
+            by_size.add(recognition.signature)
+        self.depth = 1
+        try:
+            self.run.restore(self.before)
+            self._take_up(self._recognised(args, kwargs))
+            output = self.model.forward(*args, **kwargs)
+        finally:
+            self.depth = 0
+            self.generators.close()
+        if not self._is_complete():
+            self._refuse_path()
+        return output
+
+    def _is_complete(self) -> bool:
+        """Did the call reach the attention that the look at its kind has found, and no other?"""
+        found = self.recognition
+        return found is not None and not self.is_other_path and self.answered == found.sampled.keys() and self.attention == found.attention
 
     def _refuse_path(self) -> None:
         raise OtherPathError(
@@ -251,8 +288,7 @@ class _Mode(TorchFunctionMode):
         self.count[name, func] += 1
         finding = self.recognition.sampled.get(place)
         if finding is None:
-            if func in SOFTMAX and place not in self.recognition.softmax:
-                self._refuse_path()
+            self.is_other_path |= func in SOFTMAX and place not in self.recognition.softmax
             return self._plain(func, args, kwargs)
         self.answered.add(place)
         return self._answer(name, func, _softmax if func in SOFTMAX else _weights_of(func, finding), args, kwargs)
@@ -332,7 +368,7 @@ def _attend(
         key,
         value,
         draw,
-        attn_mask=causal_mask(attn_mask, query.device) if isinstance(attn_mask, CausalBias) else attn_mask,
+        attn_mask=mask if (mask := causal_mask(attn_mask, query.device)) is not None else attn_mask,
         dropout_p=dropout_p,
         is_causal=is_causal,
         scale=scale,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Hashable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -11,19 +12,29 @@ from torch import Tensor, nn
 
 from stochattn_core.arguments import Arguments, changed, leaves_of
 from stochattn_core.clearance import clearance_of
+from stochattn_core.guard import UnansweredAttentionError
 from stochattn_core.implementations import through_torch_functions
 from stochattn_core.own_randomness import held_fixed
 from stochattn_core.recognition.findings import Recognition
 from stochattn_core.recognition.look import LookMode, looking
+from stochattn_core.running_module import RunningModule
 from stochattn_core.signature import signature_of
 
 N_FEW = 2  # cases of the pass that looks at a new signature
 
 
 def recognised(model: nn.Module, arguments: Arguments, signature: Hashable) -> Recognition:
-    """Return what is known of the attention in calls of this signature. The first such call costs a pass over two of its cases."""
-    recognitions = clearance_of(model).recognitions
-    if signature not in recognitions:
+    """Return what is known of the attention in calls of this signature.
+
+    The first such call costs a pass over two of its cases, or over all of them where two do not run or have shown other attention than all.
+    """
+    clearance = clearance_of(model)
+    if signature in clearance.by_size:
+        key: Hashable = (signature, arguments.n_case)
+        if key not in clearance.recognitions:
+            clearance.recognise(key, replace(look_at(model, arguments.positional, arguments.named), signature=signature))
+        return clearance.recognitions[key]
+    if signature not in clearance.recognitions:
         few = arguments.first_cases(min(arguments.n_case, N_FEW))
         try:
             recognition = look_at(model, few.positional, few.named)
@@ -31,8 +42,8 @@ def recognised(model: nn.Module, arguments: Arguments, signature: Hashable) -> R
             raise
         except (RuntimeError, IndexError, ValueError):  # a tensor with as many entries as there are cases does not hold cases
             recognition = look_at(model, arguments.positional, arguments.named)
-        clearance_of(model).recognise(signature, recognition)
-    return recognitions[signature]
+        clearance.recognise(signature, replace(recognition, signature=signature))
+    return clearance.recognitions[signature]
 
 
 def recognised_call(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Recognition:
@@ -47,18 +58,39 @@ def look_at(model: nn.Module, positional: tuple[Any, ...], named: Mapping[str, A
     A second pass, over changed inputs, is made where tensors came into the first from outside of this thread's torch functions: those that
     follow from the inputs were computed where nobody saw it.
     """
-    look = _look(model, positional, named)
+    try:
+        look = _look(model, positional, named)
+    except torch.OutOfMemoryError:
+        raise
+    except (RuntimeError, TypeError, NotImplementedError) as error:
+        _raise_where_plain_runs(model, positional, named, error)
+        raise
     if look.foreign:
         other = _look(model, *changed((positional, named), _other_numbers))
         look.return_of(other)
     return look.recognition()
 
 
+def _raise_where_plain_runs(model: nn.Module, positional: tuple[Any, ...], named: Mapping[str, Any], error: Exception) -> None:
+    """Raise UnansweredAttentionError where the model itself runs, so that it is the look that failed; return where the model fails too."""
+    try:
+        with held_fixed(), preserved(model), torch.no_grad():
+            args, kwargs = changed((positional, named), Tensor.clone)
+            model(*args, **kwargs)
+    except Exception:
+        return
+    raise UnansweredAttentionError(
+        f"the attention of {type(model).__name__} in module {(name := RunningModule(model).failed_in(error)) or '(root)'} of class "
+        f"{type(model.get_submodule(name)).__qualname__} cannot be followed: torch cannot run it operation by operation ({str(error).splitlines()[0]}); "
+        "expected scaled_dot_product_attention or softmax(scores) @ values on plain tensors"
+    ) from error
+
+
 def _look(model: nn.Module, positional: tuple[Any, ...], named: Mapping[str, Any]) -> LookMode:
     with held_fixed(), preserved(model), through_torch_functions(model, is_eager=True), torch.inference_mode(False), torch.no_grad():
         args, kwargs = changed((positional, named), Tensor.clone)
         with looking(model, (args, kwargs)) as look:
-            model(*args, **kwargs)
+            look.trace.returns(model(*args, **kwargs))
         return look
 
 

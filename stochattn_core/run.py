@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -102,6 +103,13 @@ class Run:
                 self.left[finding.module] = finding.how
             elif finding.state is State.REFUSED and is_ignored(finding.module):
                 self.ignored[finding.module] += 1
+
+    def restore(self, before: Run) -> None:
+        """Forget what happened since a copy was made."""
+        for name in ("calls", "plain", "ignored"):
+            getattr(self, name).clear()
+            getattr(self, name).update(getattr(before, name))
+        vars(self.batch).update(vars(copy.deepcopy(before.batch)))
 
     def begin_batch(self, first_case: int, *, n_case: int | None = None, step: int = 0) -> None:
         """Say that the calls of the model from here on are about the cases from first_case on.

@@ -20,10 +20,25 @@ class RunningModule:
         """Return the name of the innermost module, "" for the model itself and None outside of it; a nn.Softmax counts as its owner."""
         frame: FrameType | None = sys._getframe(1)
         while frame is not None:
-            code = frame.f_code
-            if code.co_argcount and code.co_varnames[0] == "self":
-                owner = frame.f_locals.get("self")
-                if isinstance(owner, nn.Module) and id(owner) in self.names and not isinstance(owner, nn.Softmax):
-                    return self.names[id(owner)]
+            name = self._name_in(frame)
+            if name is not None:
+                return name
             frame = frame.f_back
+        return None
+
+    def failed_in(self, error: BaseException) -> str:
+        """Return the name of the innermost module in which an error was raised."""
+        found, trace = "", error.__traceback__
+        while trace is not None:
+            found = self._name_in(trace.tb_frame) or found
+            trace = trace.tb_next
+        return found
+
+    def _name_in(self, frame: FrameType) -> str | None:
+        """Return the name of the module that this frame is a method of."""
+        code = frame.f_code
+        if code.co_argcount and code.co_varnames[0] == "self":
+            owner = frame.f_locals.get("self")
+            if isinstance(owner, nn.Module) and id(owner) in self.names and not isinstance(owner, nn.Softmax):
+                return self.names[id(owner)]
         return None

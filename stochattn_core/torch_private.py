@@ -6,6 +6,7 @@ torch for which each of them was found to exist and to do what is needed.
 
 from __future__ import annotations
 
+import sys
 import types
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
@@ -13,7 +14,6 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.nn.attention.bias import CausalBias, CausalVariant
 from torch.overrides import TorchFunctionMode, _get_current_function_mode_stack
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
@@ -21,7 +21,6 @@ from torch.utils._pytree import tree_leaves, tree_map
 # TorchDispatchMode sees every operation below torch's Python surface: the guard needs it to refuse attention that the patch cannot answer.
 # tree_leaves and tree_map reach the tensors inside whatever containers a model takes and returns, transformers' outputs among them.
 __all__ = [
-    "CausalBias",
     "TorchDispatchMode",
     "causal_mask",
     "default_generators",
@@ -30,6 +29,7 @@ __all__ = [
     "is_compiled",
     "is_composite",
     "is_functorch_tensor",
+    "is_operator",
     "move_towards",
     "multi_head_attention_forward",
     "opaque_attention_configs",
@@ -105,7 +105,18 @@ def is_composite(func: Any) -> bool:
     return torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), "CompositeImplicitAutograd")
 
 
-def causal_mask(bias: CausalBias, device: torch.device) -> Tensor:
-    """Return the mask (L, S), True where a key is attended, that a causal bias object stands for; the object itself holds no numbers."""
-    shift = bias.seq_len_kv - bias.seq_len_q if bias.variant is CausalVariant.LOWER_RIGHT else 0
+def is_operator(func: object) -> bool:
+    """Is this an operator with a schema, and not one of higher order, as flex_attention is?"""
+    return isinstance(func, torch._ops.OpOverload)
+
+
+def causal_mask(bias: Any, device: torch.device) -> Tensor | None:
+    """Return the mask (L, S), True where a key is attended, that an object of torch.nn.attention.bias stands for; None for any other mask.
+
+    Such an object is a tensor by its class alone and holds no numbers. Its module is not imported here: it takes long to load.
+    """
+    module = sys.modules.get("torch.nn.attention.bias")
+    if module is None or not isinstance(bias, module.CausalBias):
+        return None
+    shift = bias.seq_len_kv - bias.seq_len_q if bias.variant is module.CausalVariant.LOWER_RIGHT else 0
     return torch.ones(bias.seq_len_q, bias.seq_len_kv, dtype=torch.bool, device=device).tril(shift)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
@@ -45,13 +45,14 @@ class Recognition:
     """What one look at a call of a model has found.
 
     findings: in the order of the pass. softmax: all calls of a softmax, also those of constants. attention: calls of torch's own attention, by
-    module. random: operations that drew from torch's global generators, and their modules.
+    module. random: operations that drew from torch's global generators, and their modules. signature: of the call.
     """
 
     findings: tuple[Finding, ...]
     softmax: frozenset[Place] = frozenset()
     attention: Mapping[str, int] = field(default_factory=dict)
     random: tuple[tuple[str, str], ...] = ()
+    signature: Hashable = None
 
     @cached_property
     def sampled(self) -> Mapping[Place, Finding]:

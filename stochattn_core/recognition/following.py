@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from stochattn_core.recognition import operations
+from stochattn_core.recognition.knowledge import Knowledge
 from stochattn_core.recognition.meetings import Meetings
 from stochattn_core.recognition.operations import COPIES, has_overlap, is_identity_on_weights
 from stochattn_core.recognition.shadows import NONE, Cell, Mark, empty_shadow, has_memory, memory_of, seen_as, shadow_of_whole
-from stochattn_core.recognition.sources import Source
 from stochattn_core.torch_private import tree_leaves, tree_map
-
-if TYPE_CHECKING:
-    from stochattn_core.recognition.trace import Trace
 
 N_SUM = 4
 Shadow = Callable[[Tensor], Tensor]  # gives the shadow of a tensor, with its shape
@@ -25,14 +22,9 @@ Shadow = Callable[[Tensor], Tensor]  # gives the shadow of a tensor, with its sh
 class Follower:
     """Passes on the cells of the arguments of an operation to its results."""
 
-    def __init__(self, trace: Trace):
-        self.trace = trace
-        self.meetings = Meetings(trace)
-
-    def are_unchanged(self, source: Source, element: Tensor, x: Tensor) -> bool:
-        """Are the entries of x the weights of the source at these elements, and 0 where they came from elsewhere?"""
-        expected = torch.where(element >= 0, source.weights.flatten()[element.clamp_min(0).long()], 0.0)
-        return bool(torch.allclose(x.detach().float(), expected, atol=1e-2 if x.itemsize < 4 else 1e-6, equal_nan=True))
+    def __init__(self, knowledge: Knowledge):
+        self.knowledge = knowledge
+        self.meetings = Meetings(knowledge)
 
     def follow(
         self, func: Any, op: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], results: Sequence[Tensor], before: Mapping[int, Cell]
@@ -46,7 +38,7 @@ class Follower:
         for x in results:
             cell = before.get(memory_of(x))
             if cell is None:
-                cell = self.trace.shadows.set(x, Cell(root=next((c.root for c in cells if c.root), 0)))
+                cell = self.knowledge.shadows.set(x, Cell(root=next((c.root for c in cells if c.root), 0)))
             cell.is_moving |= is_moving
             cell.is_learned |= any(c.is_learned for c in cells)
             cell.depends |= depends
@@ -55,15 +47,15 @@ class Follower:
                 cell.row_sums = _latest(sums for c in (cell, *cells) for sums in c.row_sums)
                 cell.key_sums = _latest(sums for c in (cell, *cells) for sums in c.key_sums) if op in COPIES else []
         if op.endswith("_like") or op.startswith("new_"):
-            self.trace.shadows.set(results[0], Cell())  # it has the shape of its argument, and nothing of its numbers
+            self.knowledge.shadows.set(results[0], Cell())  # it has the shape of its argument, and nothing of its numbers
         elif not is_moving:
             return
         elif op in COPIES:
             self._copy(func, op, args, kwargs, results[0])
         elif op in operations.SELECTIONS:
             self._select(op, args, kwargs, results)
-        elif op in operations.CONTRACTIONS and (factors := operations.factors(op, args)) is not None:
-            self.meetings.multiply(*factors, results[0])
+        elif op in operations.CONTRACTIONS and (factors := operations.factors(op, args, results[0])) is not None:
+            self.meetings.multiply(*factors)
         elif op in ("convolution", "_convolution", "mkldnn_convolution", "cudnn_convolution"):
             self.meetings.convolve(args, results[0])
         elif op in operations.SUMS and results[0].dtype.is_floating_point:
@@ -71,7 +63,7 @@ class Follower:
         elif op in operations.ACCUMULATIONS:
             self.meetings.accumulate(op, args, kwargs, results[0])
         elif op == "embedding":
-            self.trace.shadows.of(results[0]).column = self.meetings.columns(args[0], results[0], -1, None)
+            self.knowledge.of(results[0]).column = self.meetings.columns(args[0], results[0], -1, None)
         elif (
             torch.Tag.pointwise in func.tags or op in operations.SAME_PLACE_MIXTURES or op.removesuffix("_") in ("div", "mul", "add", "sub")
         ):
@@ -83,7 +75,7 @@ class Follower:
         return [x for x in tree_leaves(args) if has_memory(x) and x.is_floating_point()]
 
     def _cell(self, x: Tensor) -> Cell:
-        return self.trace.shadows.of(x)
+        return self.knowledge.of(x)
 
     def _dependent(self, number: int, args: Any) -> bool:
         """Does an argument depend on a source although it carries none of its weights?"""
@@ -297,9 +289,9 @@ class Follower:
                     self._lose_one(number, op, result)
 
     def _lose_one(self, number: int, op: str, result: Tensor) -> None:
-        self.trace.shadows.of(result).marks.pop(number, None)
+        self.knowledge.of(result).marks.pop(number, None)
         self.meetings.lost.setdefault(number, op)
-        self.trace.shadows.of(result).lost |= {number}
+        self.knowledge.of(result).lost |= {number}
 
 
 def _latest(tensors: Iterable[Tensor]) -> list[Tensor]:

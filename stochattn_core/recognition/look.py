@@ -93,7 +93,7 @@ class LookMode(TorchFunctionMode):
 
     def findings(self) -> list[Finding]:
         """Return what the weights of the pass so far are, and attention that has none."""
-        opaque = (*self.trace.opaque, *self.trace.unnormalised)
+        opaque = (*self.trace.opaque, *self.trace.knowledge.unnormalised)
         return [
             *(finding_of(source, comes_back=self.comes_back) for source in self.trace.sources),
             *(Finding(item.module, self._class(item.module), State.REFUSED, item.what) for item in opaque),

@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from stochattn_core.recognition.knowledge import Knowledge
 from stochattn_core.recognition.shadows import Cell, Mark, memory_of, seen_as, shadow_of_whole
 from stochattn_core.recognition.sources import Meeting, Opaque, Source
-
-if TYPE_CHECKING:
-    from stochattn_core.recognition.trace import Trace
 
 
 class Meetings:
     """Judges every sum over entries that carry weights of a source: along the axis of the keys, or across it."""
 
-    def __init__(self, trace: Trace):
-        self.trace = trace
+    def __init__(self, knowledge: Knowledge):
+        self.knowledge = knowledge
         self.n_column = 0
         self.first_column: dict[tuple[int, int], int] = {}
         self.lost: dict[int, str] = {}  # by source: the operation after which its weights could not be followed
 
     def _cell(self, x: Tensor) -> Cell:
-        return self.trace.shadows.of(x)
+        return self.knowledge.of(x)
 
     def columns(self, weight: Tensor, result: Tensor, dim: int, before: Tensor | None) -> Tensor:
         """Return the columns of a result that fixed weights made, one for each place along dim: the same weights give the same columns.
@@ -65,7 +63,7 @@ class Meetings:
             target.column = self.columns(left, result, -2, None if history is None else history[..., None, :])
         if target.is_product:
             for number in first.lost | second.lost:
-                self.trace.sources[number].lost = self.lost[number]
+                self.knowledge.sources[number].lost = self.lost[number]
             self._refuse_unnormalised(left, right)
         if target.is_moving:
             self._note_sums(left, right, result)
@@ -86,7 +84,7 @@ class Meetings:
         Returns the elements (*x.shape[:-1]) that the sums stand for where the sum goes over heads or features, None where the weights end
         in it.
         """
-        source = self.trace.sources[number]
+        source = self.knowledge.sources[number]
         element = seen_as(mark.element, x)
         key_varies, row_varies = self._varying(source, element)
         is_moving = partner is not None and self._cell(partner).is_moving
@@ -121,7 +119,7 @@ class Meetings:
     def meet(self, source: Source, mark: Mark, x: Tensor, element: Tensor, values: Tensor | None, dim: int) -> None:
         """Note that weights meet values along their own axis. values: the tensor whose entries along dim are weighed."""
         is_same = mark.is_linear and not mark.is_mixed and not mark.is_weighted
-        is_unchanged = is_same and self.trace.follower.are_unchanged(source, element, x)
+        is_unchanged = is_same and source.are_copies(element, x)
         how = mark.why
         if mark.is_linear and not is_unchanged:
             how = (
@@ -136,13 +134,15 @@ class Meetings:
         if cell is not None and values is not None and cell.column is not None and not cell.is_product:
             has_entries = is_constant(seen_as(cell.column, values).movedim(dim, -1))
         is_window = cell is not None and cell.is_window
-        source.meetings.append(Meeting(is_unchanged, mark.is_linear and not mark.is_opaque, has_entries, is_window, how, self.trace.here()))
+        source.meetings.append(
+            Meeting(is_unchanged, mark.is_linear and not mark.is_opaque, has_entries, is_window, how, self.knowledge.here())
+        )
 
     def join(self, number: int, carriers: Sequence[Tensor], marks: Sequence[Mark], elements: Sequence[Tensor]) -> Tensor | None:
         """Add two tensors that carry weights of one source; return the elements of the sum, None where weighed values were added up."""
         first, second = elements
         both = (first >= 0) & (second >= 0) & (first != second)
-        source = self.trace.sources[number]
+        source = self.knowledge.sources[number]
         if bool(both.any()) and all(mark.is_weighted for mark in marks):
             key_varies, row_varies = self._varying(source, torch.stack([first[both], second[both]], -1))
             if bool((key_varies & ~row_varies).any()):
@@ -151,7 +151,7 @@ class Meetings:
                 is_same = len(known) == 2 and known[0].shape == known[1].shape and bool((known[0] == known[1]).all())
                 linear = all(mark.is_linear for mark in marks)
                 how = "multiplied with the values and added up" if linear else next(mark.why for mark in marks if mark.why)
-                source.meetings.append(Meeting(False, linear, is_same, False, how, self.trace.here()))
+                source.meetings.append(Meeting(False, linear, is_same, False, how, self.knowledge.here()))
                 return None
         return torch.where(first >= 0, first, second)
 
@@ -167,14 +167,14 @@ class Meetings:
             there = seen_as(earlier.element, result)[indices]
             here = seen_as(mark.element, x).expand_as(there)
             both = (there >= 0) & (here >= 0)
-            key_varies, row_varies = self._varying(self.trace.sources[number], torch.stack([there, here], -1))
+            key_varies, row_varies = self._varying(self.knowledge.sources[number], torch.stack([there, here], -1))
             if bool((both & key_varies & ~row_varies).any()):
                 columns = (self._cell(result).column, self._cell(x).column)
                 is_same = columns[0] is not None and columns[1] is not None
                 if columns[0] is not None and columns[1] is not None:
                     is_same = bool((seen_as(columns[0], result)[indices] == seen_as(columns[1], x))[both].all())
                 how = "multiplied with the values and added up at the places of an index"
-                self.trace.sources[number].meetings.append(Meeting(False, mark.is_linear, is_same, False, how, self.trace.here()))
+                self.knowledge.sources[number].meetings.append(Meeting(False, mark.is_linear, is_same, False, how, self.knowledge.here()))
 
     def add_up(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Tensor) -> None:
         """A sum or a mean over some dims."""
@@ -194,10 +194,10 @@ class Meetings:
         if cell.column is not None:
             column = last(cell.column)
             target.column = shadow_of_whole(
-                torch.where(column.amax(-1) == column.amin(-1), column.amax(-1), -1.0).view(result.shape), result, torch.float32
+                torch.where(column.amax(-1) == column.amin(-1), column.amax(-1), -1.0).view(result.shape), result, torch.float64
             )
         for number, mark in cell.marks.items():
-            source, element = self.trace.sources[number], last(mark.element)
+            source, element = self.knowledge.sources[number], last(mark.element)
             key_varies, row_varies = self._varying(source, element)
             if bool(key_varies.any()):
                 if mark.is_weighted:
@@ -205,7 +205,7 @@ class Meetings:
                     linear = mark.is_linear and not mark.is_opaque
                     how = "multiplied with the values and added up" if linear else mark.why
                     has_entries = cell.is_product if columns is None else is_constant(columns)
-                    source.meetings.append(Meeting(False, linear, has_entries, cell.is_window, how, self.trace.here(), is_sum=True))
+                    source.meetings.append(Meeting(False, linear, has_entries, cell.is_window, how, self.knowledge.here(), is_sum=True))
                     target.depends -= {number}
                 continue
             mixed = mark.is_mixed or bool(row_varies.any())
@@ -221,7 +221,7 @@ class Meetings:
             first = None if history is None else history.flatten(1)[:, :1].view(-1, *[1] * (result.ndim - 1))
             target.column = self.columns(weight, result, 1, first)
         for number, _ in self._cell(weight).marks.items():
-            self.trace.sources[number].meetings.append(Meeting(False, True, True, True, "taps of a convolution", self.trace.here()))
+            self.knowledge.sources[number].meetings.append(Meeting(False, True, True, True, "taps of a convolution", self.knowledge.here()))
         is_same_size = x.ndim > 2 and x.shape[2:] == result.shape[2:]
         for number, mark in self._cell(x).marks.items():
             channels = x.movedim(1, -1)
@@ -243,12 +243,14 @@ class Meetings:
         cell, target = self._cell(x), self._cell(result)
         if cell.column is not None and target.column is None:
             target.column = shadow_of_whole(
-                torch.full(result.shape, -1.0).scatter(dim, index, seen_as(cell.column, x)), result, torch.float32
+                torch.full(result.shape, -1.0, dtype=torch.float64, device=x.device).scatter(dim, index, seen_as(cell.column, x)),
+                result,
+                torch.float64,
             )
         if "reduce" in op and kwargs.get("reduce", args[4] if len(args) > 4 else "sum") not in ("sum", "mean"):
             return
         for number, mark in cell.marks.items():
-            source = self.trace.sources[number]
+            source = self.knowledge.sources[number]
             element = seen_as(mark.element, x)
             earlier = self._cell(into).marks.get(number)
             start = (
@@ -269,7 +271,7 @@ class Meetings:
                     there, here = seen_as(columns[0], into).gather(dim, index), seen_as(columns[1], x)
                     has_entries = bool(((there == here) | (there < 0)).all())
                 how = "multiplied with the values and added up at the places of an index"
-                source.meetings.append(Meeting(False, mark.is_linear, has_entries, False, how, self.trace.here()))
+                source.meetings.append(Meeting(False, mark.is_linear, has_entries, False, how, self.knowledge.here()))
                 continue
             target.marks[number] = mark.after(shadow_of_whole(high, result, torch.float64), is_mixed=mark.is_mixed or not mark.is_weighted)
 
@@ -281,8 +283,8 @@ class Meetings:
                 continue
             low, high = x.aminmax()
             if float(low) >= 0 and float(high) > float(low):
-                self.trace.unnormalised.append(
-                    Opaque("weights that do not sum to one (made from scores without a softmax)", self.trace.here())
+                self.knowledge.unnormalised.append(
+                    Opaque("weights that do not sum to one (made from scores without a softmax)", self.knowledge.here())
                 )
 
     def _note_sums(self, left: Tensor, right: Tensor, result: Tensor) -> None:
@@ -308,7 +310,9 @@ class Meetings:
                     expected = sums.flatten().double().sort().values
                     came = (1 / divisor if op == "mul" else divisor).flatten().double().sort().values
                     if torch.allclose(expected, came, rtol=1e-2, atol=1e-5):
-                        self.trace.unnormalised.append(Opaque("linear attention, whose weights are never computed", self.trace.here()))
+                        self.knowledge.unnormalised.append(
+                            Opaque("linear attention, whose weights are never computed", self.knowledge.here())
+                        )
                         return
 
 

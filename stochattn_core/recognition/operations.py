@@ -38,20 +38,23 @@ RESAMPLINGS = (
 FUSED = ("scaled_dot_product", "flash_attn", "flash_attention", "fmha", "efficient_attention", "flex_attention", "attention_forward")
 
 
-def factors(op: str, args: tuple[Any, ...]) -> tuple[Tensor, Tensor] | None:
-    """Return the factors (*batch, row, entry) and (*batch, entry, column) of a matrix product; None where it cannot be told."""
+def factors(op: str, args: tuple[Any, ...], result: Tensor) -> tuple[Tensor, Tensor, Tensor] | None:
+    """Return the factors (*batch, row, entry) and (*batch, entry, column) of a matrix product, and the product as (*batch, row, column).
+
+    None where they cannot be told.
+    """
     if op in ("mm", "bmm"):
-        return args[0], args[1]
+        return args[0], args[1], result
     if op in ("addmm", "baddbmm"):
-        return args[1], args[2]
+        return args[1], args[2], result
     if op == "mv":
-        return args[0], args[1][:, None]
+        return args[0], args[1][:, None], result[:, None]
     if op == "addmv":
-        return args[1], args[2][:, None]
+        return args[1], args[2][:, None], result[:, None]
     if op in ("dot", "vdot"):
-        return args[0][None], args[1][:, None]
-    if op == "linear":
-        return args[0].reshape(-1, args[0].shape[-1]), args[1].reshape(-1, args[1].shape[-1]).mT
+        return args[0][None], args[1][:, None], result[None, None]
+    if op == "linear" and args[1].ndim == 2:
+        return args[0], args[1].mT, result
     return None
 
 

@@ -14,6 +14,8 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from stochattn_core.torch_private import is_functorch_tensor
+
 NONE = -1.0  # an entry that came from no element of the source, or a column that is not known
 
 
@@ -76,7 +78,7 @@ def has_memory(x: object) -> bool:
     """Is this a dense tensor whose numbers may be looked at?"""
     if not isinstance(x, Tensor) or x.layout is not torch.strided or x.is_nested or x.is_meta:
         return False
-    return not torch._C._functorch.is_functorch_wrapped_tensor(x)
+    return not is_functorch_tensor(x)
 
 
 def memory_of(x: Tensor) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor
 
 # Largest distance of a sum of weights from one, by the size of the dtype's elements in bytes.
@@ -82,6 +83,11 @@ class Source:
     @property
     def n_key(self) -> int:
         return self.weights.shape[-1]
+
+    def are_copies(self, element: Tensor, x: Tensor) -> bool:
+        """Are the entries of x the weights at these elements, and 0 where they came from elsewhere?"""
+        expected = torch.where(element >= 0, self.weights.flatten()[element.clamp_min(0).long()], 0.0)
+        return bool(torch.allclose(x.detach().float(), expected, atol=1e-2 if x.itemsize < 4 else 1e-6, equal_nan=True))
 
 
 def stochastic_dim(x: Tensor) -> int | None:

@@ -9,12 +9,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from stochattn_core.arguments import leaves_of
 from stochattn_core.recognition.following import Follower
+from stochattn_core.recognition.knowledge import Knowledge
 from stochattn_core.recognition.meetings import is_constant
 from stochattn_core.recognition.operations import COPIES, FUSED, OWN_NAMESPACES, SOFTMAX, weighs
 from stochattn_core.recognition.shadows import Cell, Mark, Shadows, has_memory, memory_of, seen_as, shadow_of_whole
 from stochattn_core.recognition.sources import Foreign, Opaque, Place, Source, stochastic_dim
-from stochattn_core.torch_private import TorchDispatchMode, is_composite, tree_leaves
+from stochattn_core.torch_private import TorchDispatchMode, is_composite, is_operator, tree_leaves
 
 
 class Trace(TorchDispatchMode):
@@ -29,15 +31,15 @@ class Trace(TorchDispatchMode):
         self.model, self.where = model, where
         self.classes = {name: type(module) for name, module in model.named_modules()}
         self.fixed = {memory_of(x): x for x in (*model.parameters(), *model.buffers()) if has_memory(x)}
-        self.sources: list[Source] = []
         self.opaque: list[Opaque] = []
-        self.unnormalised: list[Opaque] = []
         self.random: list[Opaque] = []
         self.foreign: list[Foreign] = []
         self.n_computed = 0
         self.n_pause = 0
         self.shadows = Shadows(self._unseen)
-        self.follower = Follower(self)
+        self.knowledge = Knowledge(self.shadows, self.here)
+        self.sources = self.knowledge.sources
+        self.follower = Follower(self.knowledge)
         self.inputs = {memory_of(x): x for x in inputs if has_memory(x)}
 
     @contextlib.contextmanager
@@ -62,7 +64,7 @@ class Trace(TorchDispatchMode):
         namespace, op = qualified_name.rpartition("::")[::2]
         if any(word in qualified_name for word in FUSED) or "sparse_softmax" in op:
             self.opaque.append(Opaque(f"{qualified_name}, a kernel that cannot be seen into", self.here()))
-        if not isinstance(func, torch._ops.OpOverload):
+        if not is_operator(func):
             return func(*args, **kwargs)
         if namespace not in OWN_NAMESPACES and weighs(func, args, kwargs):
             self.opaque.append(
@@ -110,6 +112,13 @@ class Trace(TorchDispatchMode):
             with self.pause():
                 self._weights_made_by(place, output)
 
+    def returns(self, output: Any) -> None:
+        """Look at what the model returns: it may have been made out of sight."""
+        with self.pause():
+            for x in leaves_of(output):
+                if has_memory(x):
+                    self.shadows.of(x)
+
     def leaves_torch(self, x: Tensor) -> None:
         """Note that numbers of a tensor are handed to NumPy or Python."""
         if has_memory(x):
@@ -152,7 +161,7 @@ class Trace(TorchDispatchMode):
 
     def _is_copy(self, source: Source, mark: Mark, x: Tensor) -> bool:
         """Are all entries of x copies of weights of this source, or zeros that came from elsewhere?"""
-        return mark.is_linear and not mark.is_opaque and self.follower.are_unchanged(source, seen_as(mark.element, x), x)
+        return mark.is_linear and not mark.is_opaque and source.are_copies(seen_as(mark.element, x), x)
 
     def _is_keyed(self, cell: Cell, scores: Tensor, dim: int) -> bool:
         """Do the scores along dim belong to entries of an activation? No where each comes from a column of fixed weights of its own."""
