@@ -10,6 +10,7 @@ import copy
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,22 @@ import torch
 from torch import Tensor, nn
 
 ChangeTensor = Callable[[Tensor], Tensor]
-SIMPLE = (type(None), bool, int, float, complex, str, bytes, torch.dtype, torch.device, torch.Generator, nn.Module, type)
+SIMPLE = (
+    Tensor,
+    np.ndarray,
+    type(None),
+    bool,
+    int,
+    float,
+    complex,
+    str,
+    bytes,
+    torch.dtype,
+    torch.device,
+    torch.Generator,
+    nn.Module,
+    type,
+)
 
 
 @dataclass(frozen=True)
@@ -112,7 +128,7 @@ def _changed(value: Any, change: Callable[[Any], Any], kind: type, memo: dict[in
         return type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)
     if isinstance(value, Mapping):
         items = {key: changed(item, change, kind, memo) for key, item in value.items()}
-        if not isinstance(value, MutableMapping):
+        if type(value) is dict or not isinstance(value, MutableMapping):
             return items
         mapping = copy.copy(value)
         for key, item in items.items():
@@ -166,15 +182,22 @@ class _Conversion:
     """Converts arrays, and tensors of float64, to what the model's weights are."""
 
     def __init__(self, model: nn.Module):
-        weights = [x for x in model.parameters() if x.is_floating_point()]
-        self.dtype = None if not weights or any(x.dtype == torch.float64 for x in weights) else weights[0].dtype
-        self.device = weights[0].device if weights else torch.device("cpu")
+        self.model = model
+
+    @cached_property
+    def weights(self) -> list[Tensor]:
+        return [x for x in self.model.parameters() if x.is_floating_point()]
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What float64 values become: float64 where the model has no weights, or some of that dtype."""
+        return torch.float64 if any(x.dtype == torch.float64 for x in self.weights) or not self.weights else self.weights[0].dtype
 
     def of(self, value: Any, name: str) -> Any:
         """Return one argument converted; it is the same object where there is nothing to convert."""
         if leaves_of(value, np.ndarray):
             value = changed(value, lambda array: self._tensor(array, name), np.ndarray)
-        if self.dtype is None or all(x.dtype != torch.float64 for x in leaves_of(value)):
+        if all(x.dtype != torch.float64 for x in leaves_of(value)):
             return value
         return changed(value, lambda x: x.to(self.dtype) if x.dtype == torch.float64 else x)
 
@@ -182,5 +205,7 @@ class _Conversion:
         if array.dtype.kind not in "biuf" or isinstance(array, np.ma.MaskedArray):
             kind = "masked values" if isinstance(array, np.ma.MaskedArray) else f"dtype {array.dtype}"
             raise ValueError(f"expected numbers in {name}, got an array of {kind} and shape {array.shape}; convert it to float32 first")
-        x = torch.tensor(np.ascontiguousarray(array).astype(array.dtype.newbyteorder("="), copy=False), device=self.device)
-        return x.to(self.dtype) if x.is_floating_point() and self.dtype is not None else x
+        x = torch.tensor(np.ascontiguousarray(array).astype(array.dtype.newbyteorder("="), copy=False))
+        if self.weights:
+            x = x.to(self.weights[0].device)
+        return x.to(self.weights[0].dtype) if x.is_floating_point() and x.dtype != torch.float64 and self.weights else x

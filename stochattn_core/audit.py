@@ -11,10 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from stochattn_core.arguments import changed, leaves_of
+from stochattn_core.clearance import clearance_of
 from stochattn_core.draw import Draw
 from stochattn_core.guard import UnansweredAttentionError
 from stochattn_core.manual_attention import AttentionClass
-from stochattn_core.own_randomness import without_own_randomness
+from stochattn_core.own_randomness import check_repeats, without_own_randomness
 from stochattn_core.patching import Plan, Run, answering
 from stochattn_core.plain_forecast import plain_output
 
@@ -69,6 +70,12 @@ def audit(
     if error > tolerance:
         if any(module.training for module in model.modules()):
             raise ValueError(f"{type(model).__name__} is in training mode and gives another output each time; call .eval() on it first")
+        check_repeats(model, lambda: plain_output(model, inputs, kwargs))
+        if clearance_of(model).draws_random_numbers:
+            raise UnansweredAttentionError(
+                f"{type(model).__name__} gives other outputs when its attention is recomputed, and draws random numbers of its own: expected "
+                "attention that drops no entries at inference; set the dropout of its attention to 0"
+            )
         raise UnansweredAttentionError(
             f"{type(model).__name__} gives other outputs when its attention is recomputed (relative difference {error:.1e}, at most "
             f"{tolerance:.0e} expected): one of its softmax calls is not plain attention; leave its class out of attention_classes"

@@ -15,10 +15,8 @@ from stochattn_core.audit import audit
 from stochattn_core.clearance import Call, clearance_of
 from stochattn_core.draw import checked_draw
 from stochattn_core.folds import Passes, key_of
-from stochattn_core.guard import UnansweredAttentionError
 from stochattn_core.manual_attention import AttentionClass
 from stochattn_core.outputs import Pick, forecast_in
-from stochattn_core.own_randomness import check_repeats
 from stochattn_core.patching import Layers, Plan
 from stochattn_core.plain_forecast import plain_output
 from stochattn_core.signature import signature_of
@@ -129,8 +127,8 @@ def draw_members(
             start = folded.stop
             if progress:
                 progress(start - members.start, len(members), "members")
-    ensemble = torch.cat(parts)
-    if len(members) > 1 and ensemble.numel() and bool((ensemble == ensemble[:1]).all()):
+    ensemble = torch.cat(parts) if len(parts) > 1 else parts[0]
+    if len(members) > 1 and ensemble.numel() and all(torch.equal(ensemble[0], member) for member in ensemble[1:]):
         warnings.warn(
             f"all {len(members)} members of {type(model).__name__} are equal: its attention is answered but does not reach the output "
             "(a gate initialised to zero, one-hot rows, or equal values)",
@@ -153,18 +151,10 @@ def _looked_at(model: nn.Module, arguments: Arguments, plan: Plan, pick: Pick | 
         return clearance.calls[key]
     few = arguments.first_cases(min(arguments.n_case, N_FEW))
     try:
-        _audit(model, few, plan)
+        audit(model, *few.positional, attention_classes=plan.attention_classes, **few.named)
     except torch.OutOfMemoryError:  # a RuntimeError, which more cases would not cure
         raise
     except (RuntimeError, IndexError):
-        _audit(model, arguments, plan)  # a tensor with as many entries as there are cases does not hold cases
-    return clearance.remember(key)
-
-
-def _audit(model: nn.Module, arguments: Arguments, plan: Plan) -> None:
-    """Compare a plain pass with one in which attention is answered by its exact rows; name the true reason where they differ."""
-    try:
+        # A tensor with as many entries as there are cases does not hold cases.
         audit(model, *arguments.positional, attention_classes=plan.attention_classes, **arguments.named)
-    except UnansweredAttentionError:
-        check_repeats(model, lambda: plain_output(model, arguments.positional, arguments.named))
-        raise
+    return clearance.remember(key)

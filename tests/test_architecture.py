@@ -50,11 +50,10 @@ ALLOWED = {
     "own_randomness": {"arguments", "clearance", "torch_private"},
     "outputs": set(),
     "plain_forecast": {"arguments", "outputs", "own_randomness"},
-    "audit": {"arguments", "draw", "guard", "manual_attention", "own_randomness", "patching", "plain_forecast"},
+    "audit": {"arguments", "clearance", "draw", "guard", "manual_attention", "own_randomness", "patching", "plain_forecast"},
     "folds": {"arguments", "clearance", "outputs", "own_randomness", "patching"},
     "ensemble": {
-        *("arguments", "audit", "clearance", "draw", "folds", "guard", "manual_attention"),
-        *("outputs", "own_randomness", "patching", "plain_forecast", "signature"),
+        *("arguments", "audit", "clearance", "draw", "folds", "manual_attention", "outputs", "patching", "plain_forecast", "signature"),
     },
     # data, models and scores do not know one another, except that models know datasets
     "readers": {"datasets", "extras"},  # the containers, datasets.base
