@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any
 from stochattn_core.attention import stochastic_scaled_dot_product_attention
 from stochattn_core.audit import Audit, audit
 from stochattn_core.ensemble import sample_ensemble
-from stochattn_core.guard import UnansweredAttentionError
-from stochattn_core.patching import NoAttentionError, Run, stochastic_attention
+from stochattn_core.guard import NoAttentionError, UnansweredAttentionError
+from stochattn_core.patching import stochastic_attention
+from stochattn_core.run import Run
 
 if TYPE_CHECKING:  # the same names as in _MODULE_OF, for type checkers and editors only
     from stochattn_core.datasets import DATASETS, load_dataset
+    from stochattn_core.datasets.base import Dataset, Split
     from stochattn_core.evaluate import evaluate
     from stochattn_core.models import MODELS, load_model
     from stochattn_core.settings import Setting
@@ -31,9 +33,11 @@ __all__ = [
     "DATASETS",
     "MODELS",
     "Audit",
+    "Dataset",
     "NoAttentionError",
     "Run",
     "Setting",
+    "Split",
     "TunedSetting",
     "UnansweredAttentionError",
     "audit",
@@ -49,8 +53,10 @@ __all__ = [
 # The module that each name comes from when it is first used.
 _MODULE_OF = {
     "DATASETS": "datasets",
+    "Dataset": "datasets.base",
     "MODELS": "models",
     "Setting": "settings",
+    "Split": "datasets.base",
     "TunedSetting": "tuned_setting",
     "evaluate": "evaluate",
     "load_dataset": "datasets",

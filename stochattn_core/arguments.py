@@ -6,9 +6,11 @@ hold tensors, such as a cache of keys and values. Every pass is given copies, so
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping, MutableMapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -34,6 +36,8 @@ SIMPLE = (
     nn.Module,
     type,
 )
+# What torch says where an input has another dtype, or is on another device, than the operation needs.
+MISMATCH = re.compile(r"dtype|scalar type|Input type|same device|data type", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -164,14 +168,20 @@ def leaves_of(value: Any, kind: type = Tensor, seen: set[int] | None = None) -> 
     return [x for part in parts for x in leaves_of(part, kind, seen)]
 
 
-def wrong_dtype(model: nn.Module, positional: tuple[Any, ...], named: Mapping[str, Any], reason: str) -> str:
-    """Return a sentence for inputs whose dtype or device a model does not take. reason: what torch said."""
-    weights = {f"{_short(x.dtype)} on {x.device}" for x in model.parameters()}
-    inputs = [f"{_short(x.dtype)} {tuple(x.shape)} on {x.device}" for x in leaves_of((positional, named))]
-    return (
-        f"expected inputs of a dtype and on a device that {type(model).__name__} takes (its weights are {', '.join(sorted(weights)) or 'none'}), "
-        f"got {', '.join(inputs)}; convert them with .to() first (torch: {reason.splitlines()[0]})"
-    )
+@contextlib.contextmanager
+def explaining_mismatch(model: nn.Module, positional: tuple[Any, ...], named: Mapping[str, Any]) -> Iterator[None]:
+    """Turn torch's error for inputs of a dtype, or on a device, that the model does not take into a ValueError that says what came."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not MISMATCH.search(str(error)):
+            raise
+        weights = sorted({f"{_short(x.dtype)} on {x.device}" for x in model.parameters()})
+        inputs = [f"{_short(x.dtype)} {tuple(x.shape)} on {x.device}" for x in leaves_of((positional, named))]
+        raise ValueError(
+            f"expected inputs of a dtype and on a device that {type(model).__name__} takes (its weights are {', '.join(weights) or 'none'}), "
+            f"got {', '.join(inputs)}; convert them with .to() first (torch: {str(error).splitlines()[0]})"
+        ) from error
 
 
 def _short(dtype: torch.dtype) -> str:

@@ -111,20 +111,30 @@ def attend(
 
 def sampled_rows(scores: Float[Tensor, "*lead key"], draw: Draw, *, observe: Observer | None = None) -> Float[Tensor, "*lead key"]:
     """Return softmax(scores, dim=-1) with every row replaced by counts / concentration; same shape, dtype at least float32."""
-    n_key = scores.shape[-1]
-    if scores.ndim == 2:  # (case, key): each case has one row
-        return sampled_rows(scores[:, None], draw, observe=observe)[:, 0]
-    n_row = scores.shape[-2] if scores.ndim > 1 else 1
-    wide = torch.promote_types(scores.dtype, torch.float32)
-    flat = scores.detach().reshape(-1, n_key)
-    row_keys = draw.row_keys(scores.shape[:-2], n_row, scores.device)
+    return _by_row(scores, draw, observe, lambda part: _mass(part, torch.empty_like(part)))
+
+
+def sampled_weights(weights: Float[Tensor, "*lead key"], draw: Draw, *, observe: Observer | None = None) -> Float[Tensor, "*lead key"]:
+    """Return rows of weights that sum to one, each replaced by counts / concentration; same shape, dtype at least float32."""
+    return _by_row(weights, draw, observe, Tensor.clone)
+
+
+def _by_row(x: Tensor, draw: Draw, observe: Observer | None, mass: Callable[[Tensor], Tensor]) -> Tensor:
+    """Sample every row of x, a chunk of rows at a time. mass((row, key)): the weights of these rows."""
+    n_key = x.shape[-1]
+    if x.ndim == 2:  # (case, key): each case has one row
+        return _by_row(x[:, None], draw, observe, mass)[:, 0]
+    n_row = x.shape[-2] if x.ndim > 1 else 1
+    wide = torch.promote_types(x.dtype, torch.float32)
+    flat = x.detach().reshape(-1, n_key)
+    row_keys = draw.row_keys(x.shape[:-2], n_row, x.device)
     weights = _Weights(draw, _sampler(flat, wide), observe=observe)
-    step = max(1, _chunk_size(scores.device) // _row_width(n_key, draw))
+    step = max(1, _chunk_size(x.device) // _row_width(n_key, draw))
     rows = torch.empty_like(flat, dtype=wide)
     for i in range(0, len(flat), step):
         part = flat[i : i + step].to(wide, copy=True)
-        rows[i : i + step] = weights.of(_mass(part, torch.empty_like(part)), part, row_keys[i : i + step])
-    return rows.view(scores.shape)
+        rows[i : i + step] = weights.of(mass(part), part, row_keys[i : i + step])
+    return rows.view(x.shape)
 
 
 @dataclass(frozen=True)

@@ -1,18 +1,15 @@
-"""What has been established about a model: which of its passes the guard has watched, and which folds of members can share a pass."""
+"""What has been established about a model: where its attention is, and which folds of members can share a pass, for each kind of call."""
 
 from __future__ import annotations
 
 import weakref
 from collections.abc import Hashable
 from dataclasses import dataclass, field
+from typing import Any
 
 from torch import nn
 
-from stochattn_core.manual_attention import AttentionClass
-
-# The conditions of a watched pass: the attention classes that were registered, and whether gradients were recorded.
-Conditions = tuple[tuple[AttentionClass, ...], bool]
-
+from stochattn_core.recognition.findings import Recognition
 
 MAX_CALLS = 256  # signatures that are remembered for one model; a loop over growing inputs makes a new one in each step
 
@@ -21,31 +18,41 @@ MAX_CALLS = 256  # signatures that are remembered for one model; a loop over gro
 class Call:
     """What is known of the calls of one signature.
 
-    folds: for each number of members that was tried, the dim of the output that holds them, or None where a pass over that many members
-    does not equal one pass for each.
+    recognition: where its attention is. folds: for each number of members that was tried, the dim of the output that holds them, or None
+    where a pass over that many members does not equal one pass for each.
     """
 
     folds: dict[int, int | None] = field(default_factory=dict)
+    recognition: Recognition | None = None
 
 
 @dataclass
 class Clearance:
     """The results of the checks of one model, which are made once because they cost a pass or slow one down.
 
-    watched: conditions under which a whole pass ran under the guard without unanswered attention.
-    calls: what is known of calls, by a key that holds their signature.
+    recognitions: what a look has found, by the signature of the call.
+    calls: what is known of folds, by a key that holds the signature of the call.
     draws_random_numbers: does the model draw from torch's global generators? False until a pass did.
     """
 
-    watched: set[Conditions] = field(default_factory=set)
+    recognitions: dict[Hashable, Recognition] = field(default_factory=dict)
     calls: dict[Hashable, Call] = field(default_factory=dict)
     draws_random_numbers: bool = False
 
+    def recognise(self, signature: Hashable, recognition: Recognition) -> None:
+        """Keep what a look has found; the oldest is forgotten where there are too many."""
+        _make_room(self.recognitions)
+        self.recognitions[signature] = recognition
+
     def remember(self, key: Hashable) -> Call:
         """Return a new record for calls with this key; the oldest one is forgotten where there are too many."""
-        if len(self.calls) >= MAX_CALLS:
-            self.calls.pop(next(iter(self.calls)), None)
+        _make_room(self.calls)
         return self.calls.setdefault(key, Call())
+
+
+def _make_room(records: dict[Hashable, Any]) -> None:
+    if len(records) >= MAX_CALLS:
+        records.pop(next(iter(records)), None)
 
 
 _clearances: weakref.WeakKeyDictionary[nn.Module, Clearance] = weakref.WeakKeyDictionary()

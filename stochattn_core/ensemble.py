@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -11,14 +11,15 @@ from jaxtyping import Shaped
 from torch import Tensor, nn
 
 from stochattn_core.arguments import Arguments, merged
-from stochattn_core.audit import audit
+from stochattn_core.audit import check
 from stochattn_core.clearance import Call, clearance_of
 from stochattn_core.draw import checked_draw
 from stochattn_core.folds import Passes, key_of
-from stochattn_core.manual_attention import AttentionClass
+from stochattn_core.guard import OtherPathError
 from stochattn_core.outputs import Pick, forecast_in
 from stochattn_core.patching import Layers, Plan
 from stochattn_core.plain_forecast import plain_output
+from stochattn_core.recognise import N_FEW, recognised
 from stochattn_core.signature import signature_of
 
 # The size of one pass: cases x members, and the numbers in their inputs. It keeps a small model, or a GPU, busy; on the CPU it lets the
@@ -26,7 +27,6 @@ from stochattn_core.signature import signature_of
 ROWS_PER_PASS = 1024
 INPUTS_PER_PASS = {"cpu": 3 << 16}
 INPUTS_PER_PASS_ELSEWHERE = 1 << 21
-N_FEW = 2  # cases of the passes that look at a new signature
 
 Progress = Callable[[int, int, str], None]  # is called with (done, total, what)
 
@@ -39,7 +39,7 @@ def sample_ensemble(
     seed: int = 0,
     fold: int | None = None,
     layers: Layers = "*",
-    attention_classes: Sequence[AttentionClass] = (),
+    ignore: Layers = "",
     pick: Pick | None = None,
     first_case: int = 0,
     batch_dim: int = 0,
@@ -88,7 +88,7 @@ def sample_ensemble(
         raise ValueError(f"fold must be a positive whole number, or None to choose, got {fold!r}")
     arguments = Arguments.of(model, inputs, merged(kwargs, model_kwargs), batch_dim)
     members = range(first_member, first_member + n_member)
-    return draw_members(model, arguments, Plan(draw, layers, tuple(attention_classes)), members, pick=pick, fold=fold, progress=progress)
+    return draw_members(model, arguments, Plan(draw, layers, ignore), members, pick=pick, fold=fold, progress=progress)
 
 
 def draw_members(
@@ -127,8 +127,8 @@ def draw_members(
             start = folded.stop
             if progress:
                 progress(start - members.start, len(members), "members")
-    ensemble = torch.cat(parts) if len(parts) > 1 else parts[0]
-    if len(members) > 1 and ensemble.numel() and all(torch.equal(ensemble[0], member) for member in ensemble[1:]):
+    ensemble = torch.cat(parts)
+    if len(members) > 1 and ensemble.numel() and bool((ensemble == ensemble[:1]).all()):
         warnings.warn(
             f"all {len(members)} members of {type(model).__name__} are equal: its attention is answered but does not reach the output "
             "(a gate initialised to zero, one-hot rows, or equal values)",
@@ -144,17 +144,19 @@ def rows_per_pass(inputs: Tensor, device: torch.device) -> int:
 
 
 def _looked_at(model: nn.Module, arguments: Arguments, plan: Plan, pick: Pick | None) -> Call:
-    """Return what is known of this call; a new signature is audited first, on two of its cases where it runs on two."""
+    """Return what is known of this call; a new signature is looked at and checked first, on two of its cases where it runs on two."""
     signature = signature_of(model, arguments.positional, arguments.named, arguments.n_case, arguments.batch_dim)
     key, clearance = key_of(signature, pick, plan), clearance_of(model)
-    if key in clearance.calls:
+    if key in clearance.calls and signature in clearance.recognitions:
         return clearance.calls[key]
+    recognition = recognised(model, arguments, signature)
     few = arguments.first_cases(min(arguments.n_case, N_FEW))
     try:
-        audit(model, *few.positional, attention_classes=plan.attention_classes, **few.named)
+        check(model, few, recognition, plan.ignore)
     except torch.OutOfMemoryError:  # a RuntimeError, which more cases would not cure
         raise
-    except (RuntimeError, IndexError):
-        # A tensor with as many entries as there are cases does not hold cases.
-        audit(model, *arguments.positional, attention_classes=plan.attention_classes, **arguments.named)
-    return clearance.remember(key)
+    except (RuntimeError, IndexError, OtherPathError):
+        check(model, arguments, recognition, plan.ignore)  # a tensor with as many entries as there are cases does not hold cases
+    call = clearance.remember(key)
+    call.recognition = recognition
+    return call

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,7 +16,6 @@ from stochattn_core.device import resolve_device
 from stochattn_core.ensemble_data import Ensemble
 from stochattn_core.extras import explained_extras
 from stochattn_core.forecasts import Experiment, ensemble_of
-from stochattn_core.manual_attention import AttentionClass
 from stochattn_core.metrics import Statistics, scores
 from stochattn_core.models.model import Model, weights_sha256
 from stochattn_core.settings import Setting
@@ -67,19 +66,19 @@ def evaluate(
     setting: Setting | None = None,
     *,
     part: str = "test",
-    attention_classes: Sequence[AttentionClass] = (),
+    ignore: str = "",
     device: str = "auto",
     progress: Progress | None = None,
 ) -> Evaluation:
     """Ensemble and scores of a model on one part of a dataset; results that were computed before from the same contents are read from disk.
 
-    model: an entry of MODELS, or a module of your own that maps inputs (case, *input) to (case, *event); attention_classes as in
-    stochastic_attention.
+    model: an entry of MODELS, or a module of your own that maps inputs (case, *input), given by name where the Split has names, to
+    (case, *event); ignore as in stochastic_attention.
     progress(done, total, what) is called after every few cases and may raise to stop: nothing half-done is kept.
     Raises ValueError when model, dataset and setting do not fit together.
     """
     started = time.perf_counter()
-    experiment = experiment_of(model, dataset, setting, part=part, attention_classes=attention_classes, device=device, progress=progress)
+    experiment = experiment_of(model, dataset, setting, part=part, ignore=ignore, device=device, progress=progress)
     return evaluation_of(experiment, progress=progress, started=started)
 
 
@@ -89,7 +88,7 @@ def experiment_of(
     setting: Setting | None = None,
     *,
     part: str = "test",
-    attention_classes: Sequence[AttentionClass] = (),
+    ignore: str = "",
     device: str = "auto",
     progress: Progress | None = None,
 ) -> Experiment:
@@ -98,7 +97,7 @@ def experiment_of(
     network = network_of(model, dataset, device=device, progress=progress)
     # The attribute `layers` of a module, where it has one, holds its parts and is no pattern.
     name, layers = (model.name, model.layers) if isinstance(model, Model) else (type(model).__name__, "*")
-    return Experiment(network, dataset, setting or Setting(), part, layers, tuple(attention_classes), name)
+    return Experiment(network, dataset, setting or Setting(), part, layers, ignore, name)
 
 
 def evaluation_of(experiment: Experiment, *, progress: Progress | None = None, started: float | None = None) -> Evaluation:
@@ -125,8 +124,8 @@ def evaluation_of(experiment: Experiment, *, progress: Progress | None = None, s
 
 def audited(experiment: Experiment) -> Audit:
     """The audit of the network over two cases of the part."""
-    few = experiment.split.inputs[:2].to(experiment.device)
-    return audit(experiment.network, few, attention_classes=experiment.attention_classes)
+    inputs, named = experiment.split.arguments(slice(2), experiment.device)
+    return audit(experiment.network, *inputs, ignore=experiment.ignore, **named)
 
 
 def network_of(model: Model | nn.Module, dataset: Dataset, *, device: str = "auto", progress: Progress | None = None) -> nn.Module:

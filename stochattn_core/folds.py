@@ -92,7 +92,7 @@ class Passes:
 
         def run() -> tuple[Tensor, Counter[str]]:
             folded = self.arguments.for_members(len(members))
-            with answering(self.model, self._plan.for_members(members)) as run:
+            with answering(self.model, self._plan.for_members(members), self.call.recognition) as run:
                 output = self.model(*folded.positional, **folded.named)
             return forecast_in(output, self.pick, n_case, self.arguments.batch_dim), run.calls
 
@@ -124,4 +124,4 @@ def _rms(x: Tensor) -> Tensor:
 
 def key_of(signature: Hashable, pick: Pick | None, plan: Plan) -> Hashable:
     """Return the key under which a call is remembered: its signature, which output is picked, and which attention is answered."""
-    return signature, pick, plan.attention_classes
+    return signature, pick, plan.ignore

@@ -13,9 +13,9 @@ from torch import nn
 from stochattn_core import corrections, store
 from stochattn_core.corrections import Request, Sampler
 from stochattn_core.datasets.base import Dataset, Progress, Split
+from stochattn_core.datasets.split import CallArguments
 from stochattn_core.ensemble import rows_per_pass, sample_ensemble
 from stochattn_core.ensemble_data import Ensemble
-from stochattn_core.manual_attention import AttentionClass
 from stochattn_core.models.model import weights_sha256
 from stochattn_core.plain_forecast import plain_forecast
 from stochattn_core.settings import Setting
@@ -29,8 +29,9 @@ DIMS = {"table": ("case",), "series": ("init_time", "lead_time"), "grid": ("init
 class Experiment:
     """Everything that decides an ensemble: a network on one part of a dataset, sampled as a setting says. Frozen and hashable.
 
-    network: maps inputs (case, *input) to forecasts (case, *event).   default_layers: sampled where the setting names no layers.
-    attention_classes: as in stochastic_attention.   model_name: for reports.
+    network: maps the inputs of a Split, by name where they have names, to forecasts (case, *event).
+    default_layers: sampled where the setting names no layers.
+    ignore: as in stochastic_attention.   model_name: for reports.
     `stochattn_core.evaluate.experiment_of` makes one from an entry of MODELS or from a module, and checks that all fits together.
     """
 
@@ -39,7 +40,7 @@ class Experiment:
     setting: Setting
     part: str = "test"
     default_layers: str = "*"
-    attention_classes: tuple[AttentionClass, ...] = ()
+    ignore: str = ""
     model_name: str = ""
 
     @property
@@ -94,12 +95,12 @@ def _corrected(experiment: Experiment, sample: Sampler) -> Ensemble:
 def _uncorrected(experiment: Experiment, request: Request, progress: Progress | None) -> Ensemble:
     """The ensemble of all cases from the store, computed first where it is not there."""
     network, dataset, split, device = experiment.network, experiment.dataset, experiment.split, experiment.device
-    step = max(1, rows_per_pass(split.inputs, device) // request.n_member)
+    step = max(1, rows_per_pass(split.largest, device) // request.n_member)
     key = store.key_of(
         "ensemble",
         weights=weights_sha256(network),
-        network=fingerprint(network, split.inputs[:4].clone().to(device)),
-        attention_classes=[str(name) for name in experiment.attention_classes],
+        network=fingerprint(network, split.arguments(slice(4), device)),
+        ignore=experiment.ignore,
         dataset=dataset.sha256,
         part=experiment.part,
         concentration=request.concentration,
@@ -131,19 +132,19 @@ def _uncorrected(experiment: Experiment, request: Request, progress: Progress | 
 def _forecasts(experiment: Experiment, request: Request, cases: slice) -> tuple[torch.Tensor, torch.Tensor]:
     """Members (member, case, *event) and the plain forecast (case, *event) of these cases, on the CPU."""
     network, split = experiment.network, experiment.split
-    # A copy starts at an address that torch aligns; a slice of an array may not, and is then summed in another order.
-    inputs = split.inputs[cases].clone().to(experiment.device)
-    plain = _checked(plain_forecast(network, inputs), (len(inputs), *split.target.shape[1:]))
+    inputs, named = split.arguments(cases, experiment.device)
+    plain = _checked(plain_forecast(network, *inputs, model_kwargs=named), (cases.stop - cases.start, *split.target.shape[1:]))
     members = sample_ensemble(
         network,
-        inputs,
+        *inputs,
         concentration=request.concentration,
         n_member=request.n_member,
         seed=request.seed,
         layers=experiment.layers,
-        attention_classes=experiment.attention_classes,
+        ignore=experiment.ignore,
         first_case=cases.start,
         shared=request.shared,
+        model_kwargs=named,
     )
     return members.cpu(), plain.cpu()
 
@@ -179,9 +180,10 @@ def _beside_target(
     )
 
 
-def fingerprint(network: nn.Module, inputs: torch.Tensor) -> str:
+def fingerprint(network: nn.Module, arguments: CallArguments) -> str:
     """SHA-256 of what the weights do not tell about a network: its structure, and its output for a few cases. Edited code changes it."""
-    output = plain_forecast(network, inputs).float().cpu().numpy()
+    inputs, named = arguments
+    output = plain_forecast(network, *inputs, model_kwargs=named).float().cpu().numpy()
     return hashlib.sha256(repr(network).encode() + output.tobytes()).hexdigest()
 
 

@@ -1,9 +1,8 @@
 """The patch: a `with` block in which the attention of a model is sampled, without any change to the model.
 
-One TorchFunctionMode answers torch's attention functions wherever they are called from, and softmax inside classes that are known to
-compute attention by hand (`manual_attention.py`). The model is not changed, so there is nothing to restore. The first block of a model also
-runs under a guard that sees every operation below torch's Python surface (`guard.py`): attention that was not answered is an error,
-never a silent plain layer.
+One TorchFunctionMode answers torch's attention functions wherever they are called from, and every other place where a look has recognised
+attention (`recognition/`). A call of the model whose signature is new is looked at first, in a plain pass of its own: attention that cannot be
+sampled is an error, never a silent plain layer.
 """
 
 from __future__ import annotations
@@ -11,12 +10,10 @@ from __future__ import annotations
 import contextlib
 import fnmatch
 import re
-import sys
-import weakref
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from types import FrameType
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -24,43 +21,38 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-from stochattn_core.attention import Observer, attend, sampled_rows
-from stochattn_core.clearance import clearance_of
+from stochattn_core.attention import Observer, attend, sampled_rows, sampled_weights
 from stochattn_core.draw import Draw, checked_draw
-from stochattn_core.guard import Guard, refuse_what_cannot_be_answered
-from stochattn_core.manual_attention import AttentionClass, is_manual_class, is_manual_function
+from stochattn_core.guard import (
+    NoAttentionError,
+    OtherPathError,
+    UnansweredAttentionError,
+    refuse_unanswered,
+    refuse_what_cannot_be_answered,
+    sentence_of,
+)
+from stochattn_core.implementations import through_torch_functions
+from stochattn_core.recognise import recognised_call
+from stochattn_core.recognition.findings import Finding, Recognition, State
+from stochattn_core.recognition.look import SOFTMAX, LookMode
+from stochattn_core.recognition.sources import Place
+from stochattn_core.recognition.trace import Trace
+from stochattn_core.run import Batch, Run
+from stochattn_core.running_module import RunningModule
 from stochattn_core.shared_prefix import compute_shared
-from stochattn_core.torch_private import function_modes, is_compiled, multi_head_attention_forward, opaque_attention_configs
-
-SOFTMAX = (F.softmax, torch.softmax, Tensor.softmax, torch.special.softmax)
+from stochattn_core.torch_private import function_modes, multi_head_attention_forward
 
 Layers = str | Callable[[str], bool]
 ModuleObserver = Callable[[str, Tensor], None]  # is called with a module's name and its (row, key) attention rows
 
 
-class NoAttentionError(ValueError):
-    """The block ended without one attention call that could be answered."""
-
-
-@dataclass
-class Run:
-    """What happened in a block. calls: answered calls by module name; plain: calls that `layers` left as they were."""
-
-    calls: Counter[str] = field(default_factory=Counter)
-    plain: Counter[str] = field(default_factory=Counter)
-
-    @property
-    def n_call(self) -> int:
-        return self.calls.total() + self.plain.total()
-
-
 @dataclass(frozen=True)
 class Plan:
-    """What a block is to do, checked: the draw of its calls, the layers that are sampled, further attention classes, and an observer."""
+    """What a block is to do, checked: the draw of its calls, the layers that are sampled, those that stay plain whatever they are, an observer."""
 
     draw: Draw
     layers: Layers = "*"
-    attention_classes: tuple[AttentionClass, ...] = ()
+    ignore: Layers = ""
     observe: ModuleObserver | None = None
 
     def for_members(self, members: Sequence[int]) -> Plan:
@@ -76,7 +68,7 @@ def stochastic_attention(
     members: Sequence[int] = (0,),
     seed: int = 0,
     layers: Layers = "*",
-    attention_classes: Sequence[AttentionClass] = (),
+    ignore: Layers = "",
     n_case: int | None = None,
     first_case: int = 0,
     shared: bool = False,
@@ -86,7 +78,13 @@ def stochastic_attention(
 
     The inputs given to the model must hold len(members) copies along dim 0, member-major; its output then does as well.
     layers: a glob over module names, several with commas between them, or a callable; the other layers stay plain.
-    attention_classes: further classes whose softmax is attention computed by hand. n_case, first_case and shared: see Draw.
+    ignore: modules that stay plain on purpose, chosen in the same way, also where they compute attention that cannot be sampled;
+    run.ignored records them. n_case, first_case and shared: see Draw.
+    The first call of each signature (structure, shapes up to the batch size, values that are no tensors, module modes) is looked at in a pass
+    of its own over two cases. Calls of the model inside the block are answered; calls of its parts alone are answered where they use torch's
+    own attention, and are an error where they compute attention in another way.
+    Two blocks with the same seed draw the same numbers. To go on instead, give the second one another first_case (other cases) or
+    another seed (the same cases again). In a loop over batches inside one block, call run.begin_batch(first_case) before each.
     A concentration of math.inf is the plain model, untouched.
 
     >>> model = nn.MultiheadAttention(8, 2, batch_first=True).eval()
@@ -103,39 +101,27 @@ def stochastic_attention(
     if draw.is_exact:
         yield Run()
         return
-    with answering(model, Plan(draw, layers, tuple(attention_classes), observe)) as run:
+    with answering(model, Plan(draw, layers, ignore, observe)) as run:
         yield run
 
 
 @contextlib.contextmanager
-def answering(model: nn.Module, plan: Plan) -> Iterator[Run]:
-    """Answer the attention of `model` inside the block as the plan says; a draw of inf answers with the exact rows."""
+def answering(model: nn.Module, plan: Plan, recognition: Recognition | None = None) -> Iterator[Run]:
+    """Answer the attention of `model` inside the block as the plan says; a draw of inf answers with the exact rows.
+
+    recognition: what a look at the one kind of call that the block holds has found; None looks at every new kind of call.
+    """
     if not isinstance(model, nn.Module):
         raise ValueError(f"expected a torch.nn.Module, got {type(model).__name__}; wrap the function in a module whose forward calls it")
     refuse_what_cannot_be_answered(model)
-    if any(isinstance(mode, _Mode) and mode.model() is model for mode in function_modes()):
+    if any(isinstance(mode, _Mode) and mode.model is model for mode in function_modes()):
         raise ValueError(
             f"a block of this {type(model).__name__} is open in this thread already, and would be left unanswered; leave it first"
         )
-    mode = _Mode(model, plan)
-    conditions = (plan.attention_classes, torch.is_grad_enabled())
-    clearance = clearance_of(model)
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(_through_torch_functions(model))
-        if conditions not in clearance.watched:
-            mode.guard = stack.enter_context(Guard(model, lambda: mode.where()[0]))
-        stack.enter_context(mode)
+    mode = _Mode(model, plan, recognition)
+    with mode.watching_calls(), through_torch_functions(model), mode:
         yield mode.run
-    if not mode.run.n_call:
-        raise NoAttentionError(
-            f"no attention was met in {type(model).__name__}: expected scaled_dot_product_attention, nn.MultiheadAttention or a softmax "
-            f"inside a class registered in attention_classes; seen instead: {mode.seen_instead()}"
-        )
-    if not mode.run.calls:
-        raise NoAttentionError(
-            f"no attention layer of {type(model).__name__} matches layers={plan.layers!r}; its attention layers are: {', '.join(mode.run.plain)}"
-        )
-    clearance.watched.add(conditions)
+    mode.check_run()
 
 
 def sampled_by(layers: Layers) -> Callable[[str], bool]:
@@ -153,83 +139,179 @@ def sampled_by(layers: Layers) -> Callable[[str], bool]:
 
 
 class _Mode(TorchFunctionMode):
-    """Answers the attention calls of one model; every other function is called as it is."""
+    """Answers the attention of one model; every other function is called as it is."""
 
-    def __init__(self, model: nn.Module, plan: Plan):
+    def __init__(self, model: nn.Module, plan: Plan, recognition: Recognition | None):
         super().__init__()
-        self.model = weakref.ref(model)
-        self.names = {id(module): name.replace("_orig_mod.", "").replace("_orig_mod", "") for name, module in model.named_modules()}
-        self.plan = plan
-        self.is_sampled = sampled_by(plan.layers)
-        self.run = Run()
-        self.guard: Guard | None = None
-        self.other_softmax: Counter[str] = Counter()
+        self.model, self.plan, self.given = model, plan, recognition
+        self.thread = threading.get_ident()
+        self.running = RunningModule(model)
+        self.is_sampled, self.is_ignored = sampled_by(plan.layers), sampled_by(plan.ignore) if plan.ignore else lambda _: False
+        self.run = Run(batch=Batch.of(plan.draw))
+        self.is_looking = False
+        self.depth = 0  # calls of the model that are running, one inside the other
+        self.recognition: Recognition | None = None  # of the call that is running
+        self.watched: frozenset[Callable[..., Any]] = frozenset(SOFTMAX)
+        self.count: Counter[tuple[str, Callable[..., Any]]] = Counter()
+        self.answered: set[Place] = set()
+        self.attention: Counter[str] = Counter()
+        self.outside: LookMode | None = None
         self.n_function = 0
+        self.left: dict[str, None] = {}
+
+    @contextlib.contextmanager
+    def watching_calls(self) -> Iterator[None]:
+        """Take note, inside the block, of when a call of the model begins and ends."""
+        hooks = (
+            self.model.register_forward_pre_hook(lambda _, args, kwargs: self._begin(args, kwargs), with_kwargs=True),
+            self.model.register_forward_hook(lambda _, __, output: self._end(output), always_call=True),
+        )
+        try:
+            yield
+        finally:
+            for hook in hooks:
+                hook.remove()
+
+    def _begin(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if threading.get_ident() != self.thread or self.is_looking:
+            return
+        self.depth += 1
+        if self.depth > 1:
+            return
+        self.run.batch.begin_call(args, kwargs)
+        if self.given is None:
+            self.is_looking = True
+            try:
+                recognition = recognised_call(self.model, args, kwargs)
+            except BaseException:
+                self.depth = 0
+                raise
+            finally:
+                self.is_looking = False
+        else:
+            recognition = self.given
+        try:
+            refuse_unanswered(recognition, self.is_ignored)
+        except UnansweredAttentionError:
+            self.depth = 0
+            raise
+        if recognition is not self.recognition:
+            self.watched = frozenset(SOFTMAX) | recognition.functions
+            self.recognition = recognition
+        self.left.update({f"{finding.how} in {finding.module or 'the model itself'}": None for finding in recognition.findings})
+        self.run.note(recognition, self.is_ignored)
+        self.count.clear()
+        self.answered.clear()
+        self.attention.clear()
+
+    def _end(self, output: Any) -> None:
+        if threading.get_ident() != self.thread or self.is_looking or not self.depth:
+            return
+        self.depth -= 1
+        recognition = self.recognition
+        if self.depth or output is None or recognition is None:  # an error in forward ends a call without an output
+            return
+        if self.answered != recognition.sampled.keys() or self.attention != recognition.attention:
+            self._refuse_path()
+
+    def _refuse_path(self) -> None:
+        raise OtherPathError(
+            f"this call of {type(self.model).__name__} reached other attention than the call of its kind that was looked at: its path depends on "
+            "the values in its inputs; call it with inputs that take one path, or keep the modules in question plain with ignore="
+        )
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
+        if self.is_looking:
+            return func(*args, **kwargs)
         self.n_function += 1
         if func is F.multi_head_attention_forward:
             with self:
                 return multi_head_attention_forward(*args, **kwargs)
         if func is F.scaled_dot_product_attention:
-            name, _ = self.where()
-            return self._plain(func, args, kwargs) if name is None else self._answer(name, func, _attend, args, kwargs)
-        if func in SOFTMAX:
-            name, is_manual = self.where()
-            if name is not None and is_manual:
-                return self._answer(name, func, _softmax, args, kwargs)
-            self.other_softmax[name or "outside the model"] += 1
+            name = self.running.name()
+            if name is None:
+                return self._plain(func, args, kwargs)
+            self.attention[name] += 1
+            return self._answer(name, func, _attend, args, kwargs)
+        if not self.depth:
+            return self._outside(func, types, args, kwargs)
+        if func in self.watched:
+            name = self.running.name()
+            if name is not None:
+                return self._at_place(name, func, args, kwargs)
         return self._plain(func, args, kwargs)
 
+    def _at_place(self, name: str, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """A function at which attention may have been recognised."""
+        assert self.recognition is not None
+        place = Place(name, func, self.count[name, func])
+        self.count[name, func] += 1
+        finding = self.recognition.sampled.get(place)
+        if finding is None:
+            if func in SOFTMAX and place not in self.recognition.softmax:
+                self._refuse_path()
+            return self._plain(func, args, kwargs)
+        self.answered.add(place)
+        return self._answer(name, func, _softmax if func in SOFTMAX else _weights_of(func, finding), args, kwargs)
+
+    def _outside(self, func: Callable[..., Any], types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """A function that runs outside of a call of the model: in one of its parts, or in the code around it."""
+        if self.running.name() is None:
+            return self._plain(func, args, kwargs)
+        if self.outside is None:
+            self.outside = LookMode(self.running, Trace(self.model, self.running.name))
+        with self.outside.trace:
+            return self.outside.__torch_function__(func, types, args, kwargs)
+
     def _plain(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Return what the function itself gives. Before the first sampled attention of the block, one member may stand for all."""
-        output = None if self.run.calls else compute_shared(func, args, kwargs, len(self.plan.draw.members))
+        """Return what the function itself gives. Before the first sampled attention of a batch, one member may stand for all."""
+        output = None if self.run.batch.n_answered else compute_shared(func, args, kwargs, len(self.plan.draw.members))
         return func(*args, **kwargs) if output is None else output
 
     def _answer(
         self, name: str, func: Callable[..., Any], answer: Callable[..., Tensor], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
-        call = self.run.n_call
-        pause = self.guard.pause() if self.guard else contextlib.nullcontext()
-        with pause:
-            if not self.is_sampled(name):
-                self.run.plain[name] += 1
-                return self._plain(func, args, kwargs)
-            self.run.calls[name] += 1
-            draw = replace(self.plan.draw, call=call, is_first=self.run.calls.total() == 1)
-            output = answer(draw, self._observer(name), *args, **kwargs)
-        if self.guard:
-            self.guard.answered(output)
-        return output
+        is_ignored = self.is_ignored(name)
+        if is_ignored or not self.is_sampled(name):
+            (self.run.ignored if is_ignored else self.run.plain)[name] += 1
+            self.run.batch.call += 1
+            return self._plain(func, args, kwargs)
+        self.run.calls[name] += 1
+        draw = self.run.batch.next_draw(self.plan.draw)
+        return answer(draw, self._observer(name), *args, **kwargs)
 
     def _observer(self, name: str) -> Observer | None:
         observe = self.plan.observe
         return None if observe is None else lambda rows: observe(name, rows)
 
-    def where(self) -> tuple[str | None, bool]:
-        """Return the name of the innermost running module of the model, and whether a softmax here is attention by hand."""
-        is_manual = False
-        frame: FrameType | None = sys._getframe(1)
-        while frame is not None:
-            code = frame.f_code
-            is_torchs_own = code is multi_head_attention_forward.__code__
-            is_manual = is_manual or is_torchs_own or is_manual_function(code.co_name, frame.f_globals.get("__name__", ""))
-            if code.co_argcount and code.co_varnames[0] == "self":
-                owner = frame.f_locals.get("self")
-                if isinstance(owner, nn.Module) and id(owner) in self.names and not isinstance(owner, nn.Softmax):
-                    return self.names[id(owner)], is_manual or is_manual_class(type(owner), self.plan.attention_classes)
-            frame = frame.f_back
-        return None, False
+    def check_run(self) -> None:
+        """Raise for a block that has ended without an answered call, or with attention outside of the model's calls that was not answered."""
+        if self.outside is not None:
+            for finding in self.outside.findings():
+                if finding.state is not State.LEFT and not self.is_ignored(finding.module):
+                    raise UnansweredAttentionError(
+                        f"{sentence_of(finding)}. It ran outside of a call of {type(self.model).__name__} itself, where attention is answered only if "
+                        "it uses scaled_dot_product_attention; call the model, or wrap the part in a module whose forward calls it"
+                    )
+        name = type(self.model).__name__
+        if not self.run.n_call:
+            raise NoAttentionError(
+                f"no attention was met in {name}: expected scaled_dot_product_attention, nn.MultiheadAttention, or weights that sum to one and "
+                f"weigh values that change with the input; seen instead: {self._seen_instead()}"
+            )
+        if not self.run.calls:
+            which = f"matches layers={self.plan.layers!r}" if self.run.plain else "is sampled"
+            layers = ", ".join({**self.run.plain, **self.run.ignored})
+            raise NoAttentionError(f"no attention layer of {name} {which}; its attention layers are: {layers}")
 
-    def seen_instead(self) -> str:
+    def _seen_instead(self) -> str:
         """Return in words what ran in a block in which no attention was met."""
         if not self.n_function:
             return "nothing; the model was not called in this block and thread"
-        softmax = [f"softmax in {name or 'the model itself'} ({count} calls)" for name, count in self.other_softmax.items()]
-        return "; ".join(softmax) or f"{self.n_function} torch functions, no softmax among them"
+        return "; ".join(self.left) or f"{self.n_function} torch functions, no softmax among them"
 
 
 def _attend(
@@ -276,16 +358,12 @@ def _softmax(
     return sampled_rows(input.movedim(dim, -1), draw, observe=observe).movedim(-1, dim).to(dtype)
 
 
-@contextlib.contextmanager
-def _through_torch_functions(model: nn.Module) -> Iterator[None]:
-    """Inside the block, compiled modules run eagerly, and Hugging Face models on flash or flex attention use torch's function."""
-    opaque = opaque_attention_configs(model)
-    chosen = {key: config._attn_implementation for key, config in opaque.items()}
-    try:
-        for config in opaque.values():
-            config._attn_implementation = "sdpa"
-        with torch.compiler.set_stance("force_eager") if any(map(is_compiled, model.modules())) else contextlib.nullcontext():
-            yield
-    finally:
-        for key, name in chosen.items():
-            opaque[key]._attn_implementation = name
+def _weights_of(func: Callable[..., Any], finding: Finding) -> Callable[..., Tensor]:
+    """Return an answer for a function other than softmax, whose result holds weights that sum to one along the finding's dim."""
+
+    def answer(draw: Draw, observe: Observer | None, *args: Any, **kwargs: Any) -> Tensor:
+        output: Tensor = func(*args, **kwargs)
+        weights = sampled_weights(output.movedim(finding.dim, -1), draw, observe=observe).movedim(-1, finding.dim).to(output.dtype)
+        return output.copy_(weights) if args and output is args[0] else weights
+
+    return answer

@@ -25,6 +25,7 @@ __all__ = [
     "function_modes",
     "has_bfloat16_products",
     "is_compiled",
+    "is_composite",
     "is_functorch_tensor",
     "move_towards",
     "multi_head_attention_forward",
@@ -80,11 +81,22 @@ def move_towards(averages: list[Tensor], values: list[Tensor], share: float) -> 
     torch._foreach_lerp_(averages, values, share)
 
 
-def opaque_attention_configs(model: nn.Module) -> Mapping[int, AttentionConfig]:
+def opaque_attention_configs(model: nn.Module) -> Mapping[int, tuple[AttentionConfig, str]]:
     """Return the transformers configurations of a model whose attention runs in a kernel that the patch cannot see, by their id.
 
-    Setting `_attn_implementation` to "sdpa" makes such a model call torch's scaled_dot_product_attention instead.
+    With each stands the implementation to use instead: "sdpa" calls torch's scaled_dot_product_attention, and "eager" computes attention with
+    softmax, for models that say `_supports_sdpa = False`.
     """
-    configs: dict[int, Any] = {id(config): config for module in model.modules() if (config := getattr(module, "config", None)) is not None}
-    chosen = {key: getattr(config, "_attn_implementation", None) for key, config in configs.items()}
-    return {key: configs[key] for key, name in chosen.items() if isinstance(name, str) and name.startswith(("flash", "flex", "kernels"))}
+    opaque: dict[int, tuple[Any, str]] = {}
+    for module in model.modules():
+        config = getattr(module, "config", None)
+        name = getattr(config, "_attn_implementation", None)
+        if isinstance(name, str) and name.startswith(("flash", "flex", "kernels")):
+            is_eager = getattr(module, "_supports_sdpa", True) is False or opaque.get(id(config), (None, ""))[1] == "eager"
+            opaque[id(config)] = (config, "eager" if is_eager else "sdpa")
+    return opaque
+
+
+def is_composite(func: Any) -> bool:
+    """Is this operation made of others, as matmul and einsum are? A dispatch mode sees it whole only in inference mode."""
+    return torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), "CompositeImplicitAutograd")

@@ -43,10 +43,11 @@ ALLOWED = {
     "attention": {"attention_call", "draw", "layout", "sampling"},
     # attention in a model
     "manual_attention": set(),
+    "run": {"draw", "torch_private"},
     "clearance": {"manual_attention"},
     "guard": {"torch_private"},
     "shared_prefix": {"layout"},
-    "patching": {"attention", "clearance", "draw", "guard", "manual_attention", "shared_prefix", "torch_private"},
+    "patching": {"attention", "clearance", "draw", "guard", "manual_attention", "run", "shared_prefix", "torch_private"},
     "own_randomness": {"arguments", "clearance", "torch_private"},
     "outputs": set(),
     "plain_forecast": {"arguments", "outputs", "own_randomness"},

@@ -18,7 +18,6 @@ from stochattn_core.compare.workbench import ConcentrationSearch, Outcome, Workb
 from stochattn_core.corrections import CORRECTIONS, Correction, Intervals, SearchedConcentration
 from stochattn_core.datasets.base import Dataset, Progress
 from stochattn_core.evaluate import experiment_of
-from stochattn_core.manual_attention import AttentionClass
 from stochattn_core.models.model import Model
 from stochattn_core.settings import Setting
 from stochattn_core.tuning import Tuning
@@ -86,7 +85,7 @@ def compare(
     *,
     corrections: Sequence[str] | None = None,
     search: ConcentrationSearch | None = None,
-    attention_classes: Sequence[AttentionClass] = (),
+    ignore: str = "",
     device: str = "auto",
     progress: Progress | None = None,
 ) -> Comparison:
@@ -108,7 +107,7 @@ def compare(
         dataset,
         replace(given, correction=""),
         part="calibration",
-        attention_classes=attention_classes,
+        ignore=ignore,
         device=device,
         progress=progress,
     )

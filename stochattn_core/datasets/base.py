@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Literal, NotRequired, TypedDict, get_args
+from typing import Any, Literal, NotRequired, TypedDict, get_args
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ from stochattn_core.datasets.time_step import TimeStep
 Task = Literal["table", "series", "grid"]
 Progress = Callable[[int, int, str], None]  # (done, total, what); may raise to stop the work
 PARTS = ("train", "calibration", "test")
+_LEFT_OUT: Any = None  # the default of a field that is filled when the container is made, and is never None afterwards
 
 
 class Description(TypedDict):
@@ -42,6 +43,8 @@ class Description(TypedDict):
 class Dataset:
     """Named data with its three parts, ready for a model of the same task.
 
+    Data of your own need a name and the three parts. The task follows from the target: (case,) is a table, (case, lead_time) a series with
+    lead times 1, 2, ...; a grid says where it lies. The fields from title to licence are only described, and may be left out.
     units is "" when the target has none. lead_time (series and grids) is in steps of lead_unit ("h", "16 h", "month", ..., as in TimeStep;
     "step" where the rows of a series are counted, "" where nothing is known).
     period is the length of the season in steps, 1 when there is none. references are the reference forecasts (persistence,
@@ -56,17 +59,17 @@ class Dataset:
     """
 
     name: str
-    task: Task
-    title: str
-    target_name: str
-    units: str
-    source: str
-    licence: str
-    train: Split
-    calibration: Split
-    test: Split
+    task: Task = _LEFT_OUT
+    title: str = ""
+    target_name: str = "target"
+    units: str = ""
+    source: str = "own data"
+    licence: str = "not stated"
+    train: Split = _LEFT_OUT
+    calibration: Split = _LEFT_OUT
+    test: Split = _LEFT_OUT
     feature_names: tuple[str, ...] = ()
-    lead_time: tuple[int, ...] = ()
+    lead_time: tuple[int, ...] = _LEFT_OUT
     lead_unit: str = ""
     period: int = 1
     references: Mapping[str, Callable[[Split], torch.Tensor]] = field(default_factory=dict)
@@ -78,6 +81,7 @@ class Dataset:
     constants: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self._fill()
         if self.task not in get_args(Task):
             raise ValueError(f"expected a task, one of {', '.join(get_args(Task))}, got {self.task!r}; pick one of these")
         for what, name in (
@@ -90,6 +94,25 @@ class Dataset:
         self._check_times()
         self._check_places()
         self._check_shapes()
+
+    def _fill(self) -> None:
+        """Set what was left out: the task and the lead times follow from the target, the title from the name."""
+        for part in PARTS:
+            if not isinstance(getattr(self, part), Split):
+                raise ValueError(
+                    f"expected the {part} part of {self.name!r} as a Split, got {type(getattr(self, part)).__name__}; pass {part}=Split(inputs, target)"
+                )
+        shape = self.train.target.shape[1:]
+        if self.task is None:
+            if len(shape) > 1:
+                raise ValueError(
+                    f"expected a target (case,) or (case, lead_time) of {self.name!r} without a task, got {tuple(self.train.target.shape)}; "
+                    'pass task="grid" with latitude and longitude'
+                )
+            object.__setattr__(self, "task", "series" if shape else "table")
+        if self.lead_time is None:
+            object.__setattr__(self, "lead_time", tuple(range(1, shape[0] + 1)) if self.task == "series" and len(shape) == 1 else ())
+        object.__setattr__(self, "title", self.title or self.name)
 
     def _check_times(self) -> None:
         leads = self.lead_time
@@ -139,14 +162,15 @@ class Dataset:
         """Targets must have the shape that the task says, inputs the same shape in every part."""
         event = {"table": (), "series": (len(self.lead_time),), "grid": (len(self.latitude), len(self.longitude))}[self.task]
         axes = {"table": "(case)", "series": "(case, lead_time)", "grid": "(case, latitude, longitude)"}[self.task]
-        wanted_inputs = tuple(self.train.inputs.shape[1:])
-        if self.task == "grid" and (len(wanted_inputs) != 3 or wanted_inputs[1:] != event):
+        wanted_inputs = _shapes(self.train)
+        fields = self.train.inputs.shape if isinstance(self.train.inputs, torch.Tensor) else None
+        if self.task == "grid" and fields is not None and (len(fields) != 4 or fields[2:] != event):
             raise ValueError(
                 f"expected inputs (case, variable, latitude, longitude) of shape (case, variable, {event[0]}, {event[1]}) in {self.name!r}, got "
-                f"{tuple(self.train.inputs.shape)}; make latitude and longitude as long as the fields"
+                f"{tuple(fields)}; make latitude and longitude as long as the fields"
             )
-        if self.task != "series" and self.feature_names and wanted_inputs[:1] != (len(self.feature_names),):
-            came = wanted_inputs[0] if wanted_inputs else 1
+        if self.task != "series" and self.feature_names and fields is not None and fields[1:2] != (len(self.feature_names),):
+            came = fields[1] if len(fields) > 1 else 1
             raise ValueError(
                 f"expected as many inputs as feature names in {self.name!r}, {len(self.feature_names)}, got {came}; name every input"
             )
@@ -157,10 +181,10 @@ class Dataset:
                     f"expected a target {axes} of shape ({', '.join(map(str, (len(split), *event)))}) in the {name} part of {self.name!r}, got "
                     f"{tuple(split.target.shape)}; make the target and the axes of the dataset agree"
                 )
-            if tuple(split.inputs.shape[1:]) != wanted_inputs:
+            if _shapes(split) != wanted_inputs:
                 raise ValueError(
-                    f"expected inputs of the same shape in every part of {self.name!r}, got {wanted_inputs} a case in train and "
-                    f"{tuple(split.inputs.shape[1:])} in {name}; make the parts alike"
+                    f"expected inputs of the same shape in every part of {self.name!r}, got {_shapes_text(wanted_inputs)} a case in train and "
+                    f"{_shapes_text(_shapes(split))} in {name}; make the parts alike"
                 )
 
     def part(self, name: str) -> Split:
@@ -195,7 +219,7 @@ class Dataset:
         """Return the times of the inputs of these cases of a series, (case, input), the last one the init time; None as in valid_times."""
         if split.input_time is not None or self.task != "series":
             return split.input_time
-        return self.step.times(split.index, range(1 - split.inputs.shape[1], 1))
+        return None if split.past_values is None else self.step.times(split.index, range(1 - split.past_values.shape[1], 1))
 
     @cached_property
     def sha256(self) -> str:
@@ -203,10 +227,20 @@ class Dataset:
         digest = hashlib.sha256(self.task.encode())
         for part in PARTS:
             split = self.part(part)
-            for values in (split.inputs, split.target):
+            is_named = isinstance(split.inputs, Mapping)
+            for name, values in (*sorted(split.tensors.items()), ("target", split.target)):
+                digest.update(f"{name}{values.dtype}".encode() if is_named else b"")
                 digest.update(str(tuple(values.shape)).encode())
                 digest.update(values.contiguous().numpy().tobytes())
         return digest.hexdigest()
+
+
+def _shapes(split: Split) -> Mapping[str, tuple[int, ...]]:
+    return {name: tuple(values.shape[1:]) for name, values in split.tensors.items()}
+
+
+def _shapes_text(shapes: Mapping[str, tuple[int, ...]]) -> str:
+    return str(shapes["inputs"]) if set(shapes) == {"inputs"} else ", ".join(f"{name} {shape}" for name, shape in shapes.items())
 
 
 def _shown(values: tuple[float, ...]) -> str:

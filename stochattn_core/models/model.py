@@ -43,10 +43,14 @@ class Model(ABC):
         """
 
     def check(self, dataset: Dataset) -> None:
-        """Raise ValueError if the dataset has another task."""
+        """Raise ValueError if the dataset has another task, or inputs by name."""
         if dataset.task != self.task:
             raise ValueError(
                 f"model {self.name!r} forecasts a {self.task}, dataset {dataset.name!r} is a {dataset.task}; pick a dataset of the same task"
+            )
+        if isinstance(dataset.train.inputs, Mapping):
+            raise ValueError(
+                f"model {self.name!r} reads one tensor of inputs, dataset {dataset.name!r} has inputs by name; pass a torch.nn.Module that takes them"
             )
 
 

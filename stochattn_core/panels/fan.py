@@ -43,7 +43,7 @@ def numbers(view: View) -> Numbers:
     """One forecast, over its valid times; over its lead times where the valid times are not known."""
     data, case, (members, plain) = view.dataset, view.case, view.forecast
     only = data.test.of_cases(np.array([case]))
-    context = only.inputs[0].numpy()
+    context = np.empty(0, dtype=np.float32) if only.past_values is None else only.past_values[0].numpy()
     context = context[-min(len(context), 3 * len(data.lead_time)) :]
     past, valid = data.past_times(only), data.valid_times(only)
     is_known = past is not None and valid is not None

@@ -1,6 +1,8 @@
 """The random stream: a number is a function of its address (seed, member, call, row, purpose, draw), never of what was drawn before.
 
 So member m has the same bits in any fold, any chunk and any ensemble size, and no generator's state is read or changed.
+Two further words, the part and the step, tell calls apart that would otherwise have the same address; they are the upper halves of the
+words of the member and of the call, and 0 unless they are needed.
 The 64-bit key of a row absorbs the address word by word through the SplitMix64 finaliser (Steele, Lea, Flood 2014, OOPSLA, with the
 constants of Stafford's Mix13). The draws of the row are the finaliser of its key plus multiples of the golden gamma.
 Arithmetic is on int64: products wrap modulo 2^64 like unsigned ones, and a mask makes a shift logical.
@@ -14,6 +16,7 @@ import torch
 from torch import Tensor
 
 WORD = (1 << 64) - 1
+HALF = 32  # bits
 GAMMA = 0x9E3779B97F4A7C15
 MULTIPLIERS = (0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
 SHIFTS = (30, 27, 31)
@@ -55,10 +58,13 @@ def _absorb_int(state: int, word: int) -> int:
     return _mix_int((state + (word + 1) * GAMMA) & WORD)
 
 
-def row_keys(seed: int, members: Sequence[int], call: int, first_row: int, n_row: int, device: torch.device) -> Tensor:
-    """Return the keys of n_row rows from first_row on, for each member: (member, n_row) int64."""
+def row_keys(
+    seed: int, members: Sequence[int], call: int, first_row: int, n_row: int, device: torch.device, *, part: int = 0, step: int = 0
+) -> Tensor:
+    """Return the keys of n_row rows from first_row on, for each member: (member, n_row) int64. member, call, part, step: below 2^32."""
     rows = torch.arange(first_row + 1, first_row + n_row + 1, device=device, dtype=torch.int64) * _signed(GAMMA)
-    starts = [_signed(_absorb_int(_absorb_int(_mix_int(seed & WORD), member), call)) for member in members]
+    of_seed = _mix_int(seed & WORD)
+    starts = [_signed(_absorb_int(_absorb_int(of_seed, member + (part << HALF)), call + (step << HALF))) for member in members]
     return _mix_(rows + torch.tensor(starts, device=device, dtype=torch.int64)[:, None])
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,7 +15,6 @@ from stochattn_core.datasets.base import Dataset, Progress
 from stochattn_core.draw import check_concentration
 from stochattn_core.evaluate import experiment_of
 from stochattn_core.forecasts import Experiment, ensemble_of
-from stochattn_core.manual_attention import AttentionClass
 from stochattn_core.models.model import Model
 from stochattn_core.settings import Setting
 from stochattn_core.tuning.minimum import minimum
@@ -79,16 +78,14 @@ def search_concentration(
     grid: tuple[int, ...] = GRID,
     n_pass: int | None = None,
     budget: Budget = Budget(),  # noqa: B008, frozen
-    attention_classes: Sequence[AttentionClass] = (),
+    ignore: str = "",
     device: str = "auto",
     progress: Progress | None = None,
 ) -> SearchResult:
     """nu* from the calibration part alone; arguments as in `tune`. setting: seed, layers and correction of the passes."""
     plan = SearchPlan(objective, search, grid, n_pass, budget)
     plan.check_correction(setting.correction)
-    experiment = experiment_of(
-        model, dataset, setting, part="calibration", attention_classes=attention_classes, device=device, progress=progress
-    )
+    experiment = experiment_of(model, dataset, setting, part="calibration", ignore=ignore, device=device, progress=progress)
     return run_search(experiment, plan, progress=progress)
 
 

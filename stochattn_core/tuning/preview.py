@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,7 +13,6 @@ from torch import nn
 from stochattn_core.datasets.base import Dataset, Progress, thinned
 from stochattn_core.evaluate import audited, experiment_of
 from stochattn_core.forecasts import ensemble_of
-from stochattn_core.manual_attention import AttentionClass
 from stochattn_core.models.model import Model
 from stochattn_core.settings import Setting
 from stochattn_core.tuning.concentration_search import share_of
@@ -75,16 +74,14 @@ def preview(
     *,
     seed: int = 0,
     layers: str = "",
-    attention_classes: Sequence[AttentionClass] = (),
+    ignore: str = "",
     device: str = "auto",
     progress: Progress | None = None,
 ) -> Preview:
     """One audit and a dozen stochastic passes over evenly spaced calibration cases. Arguments as in `tune`; ValueError as there."""
     started = time.monotonic()
     setting = Setting(seed=seed, layers=layers)
-    whole = experiment_of(
-        model, dataset, setting, part="calibration", attention_classes=attention_classes, device=device, progress=progress
-    )
+    whole = experiment_of(model, dataset, setting, part="calibration", ignore=ignore, device=device, progress=progress)
     few = thinned(dataset, N_CASE[dataset.task])
     experiment = replace(whole, dataset=few)  # with the network of the whole dataset
     if not bool(few.calibration.target.isfinite().any()):

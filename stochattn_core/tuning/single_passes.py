@@ -12,6 +12,7 @@ from torch import Tensor
 
 from stochattn_core import store
 from stochattn_core.datasets.base import Progress
+from stochattn_core.datasets.split import CallArguments
 from stochattn_core.ensemble import rows_per_pass, sample_ensemble
 from stochattn_core.forecasts import Experiment, fingerprint
 from stochattn_core.metrics import cell_area_weights
@@ -69,19 +70,19 @@ def passes_of(experiment: Experiment) -> PassAt:
     network, dataset, split, device = experiment.network, experiment.dataset, experiment.split, experiment.device
     area = cell_area_weights(torch.tensor(dataset.latitude, dtype=torch.float64))[:, None] if dataset.latitude else torch.ones(())
     seen = torch.isfinite(split.target)
-    weights_digest, network_digest = weights_sha256(network), fingerprint(network, split.inputs[:4].clone().to(device))
-    step = rows_per_pass(split.inputs, device)
+    weights_digest, network_digest = weights_sha256(network), fingerprint(network, split.arguments(slice(4), device))
+    step = rows_per_pass(split.largest, device)
     block = torch.as_tensor(split.block, dtype=torch.int64)
 
     def by_block(squares: Tensor) -> np.ndarray:
         each = (torch.where(seen, squares.double(), 0.0) * area).flatten(1).sum(1) if squares.ndim > 1 else squares.double() * seen
         return torch.zeros(split.n_block, dtype=torch.float64).index_add_(0, block, each).numpy()
 
-    def forecast(forecast_of: Callable[[Tensor, int], Tensor]) -> Tensor:
-        """All cases in chunks. forecast_of(inputs, first_case): of one chunk."""
-        return torch.cat([forecast_of(split.inputs[i : i + step].clone().to(device), i) for i in range(0, len(split), step)]).cpu()
+    def forecast(forecast_of: Callable[[CallArguments, int], Tensor]) -> Tensor:
+        """All cases in chunks. forecast_of(arguments, first_case): of one chunk."""
+        return torch.cat([forecast_of(split.arguments(slice(i, i + step), device), i) for i in range(0, len(split), step)]).cpu()
 
-    plain = forecast(lambda inputs, first_case: plain_forecast(network, inputs))
+    plain = forecast(lambda arguments, first_case: plain_forecast(network, *arguments[0], model_kwargs=arguments[1]))
 
     def pass_at(concentration: int, member: int) -> np.ndarray:
         key = store.key_of(
@@ -92,7 +93,7 @@ def passes_of(experiment: Experiment) -> PassAt:
             member=member,
             seed=experiment.setting.seed,
             layers=experiment.layers,
-            attention_classes=[str(name) for name in experiment.attention_classes],
+            ignore=experiment.ignore,
             device=device.type,
             case_per_pass=step,
             torch=torch.__version__,
@@ -103,16 +104,17 @@ def passes_of(experiment: Experiment) -> PassAt:
 
         def fill(folder: Path) -> None:
             sampled = forecast(
-                lambda inputs, first_case: sample_ensemble(
+                lambda arguments, first_case: sample_ensemble(
                     network,
-                    inputs,
+                    *arguments[0],
                     concentration=concentration,
                     n_member=1,
                     first_member=member,
                     seed=experiment.setting.seed,
                     layers=experiment.layers,
-                    attention_classes=experiment.attention_classes,
+                    ignore=experiment.ignore,
                     first_case=first_case,
+                    model_kwargs=arguments[1],
                 )[0]
             )
             np.save(folder / "deviation_sq.npy", by_block((sampled - plain).square()))

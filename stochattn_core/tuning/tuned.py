@@ -11,14 +11,12 @@ with common random numbers at each of the points of a log grid that are nearest 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 
 from torch import nn
 
 from stochattn_core.datasets.base import Dataset, Progress
 from stochattn_core.evaluate import Evaluation, evaluation_of, experiment_of
-from stochattn_core.manual_attention import AttentionClass
 from stochattn_core.models.model import Model
 from stochattn_core.settings import Setting
 from stochattn_core.tuned_setting import TunedSetting
@@ -70,7 +68,7 @@ def tune(
     grid: tuple[int, ...] = GRID,
     n_pass: int | None = None,
     budget: Budget | None = None,
-    attention_classes: Sequence[AttentionClass] = (),
+    ignore: str = "",
     device: str = "auto",
     progress: Progress | None = None,
 ) -> Tuning:
@@ -88,9 +86,7 @@ def tune(
     setting = Setting(n_member=n_member, seed=seed, layers=layers, correction=correction)
     plan.check_correction(setting.correction)
     dataset.filled("test")
-    experiment = experiment_of(
-        model, dataset, setting, part="calibration", attention_classes=attention_classes, device=device, progress=progress
-    )
+    experiment = experiment_of(model, dataset, setting, part="calibration", ignore=ignore, device=device, progress=progress)
     result = run_search(experiment, plan, progress=share_of(progress, 0, 3, 5))
     plain = experiment.with_setting(Setting(math.inf, n_member, seed, layers), "test")
     tuned = experiment.with_setting(replace(setting, concentration=result.concentration), "test")

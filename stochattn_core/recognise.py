@@ -1,0 +1,81 @@
+"""Recognition of a model's attention: one look for each signature of a call, kept with the model."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Hashable, Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from stochattn_core.arguments import Arguments, changed, explaining_mismatch, leaves_of
+from stochattn_core.clearance import clearance_of
+from stochattn_core.implementations import through_torch_functions
+from stochattn_core.own_randomness import held_fixed
+from stochattn_core.recognition.findings import Recognition
+from stochattn_core.recognition.look import looking
+from stochattn_core.signature import signature_of
+
+N_FEW = 2  # cases of the pass that looks at a new signature
+
+
+def recognised(model: nn.Module, arguments: Arguments, signature: Hashable) -> Recognition:
+    """Return what is known of the attention in calls of this signature. The first such call costs a pass over two of its cases."""
+    recognitions = clearance_of(model).recognitions
+    if signature not in recognitions:
+        few = arguments.first_cases(min(arguments.n_case, N_FEW))
+        try:
+            recognition = look_at(model, few.positional, few.named)
+        except torch.OutOfMemoryError:  # a RuntimeError, which more cases would not cure
+            raise
+        except (RuntimeError, IndexError, ValueError):  # a tensor with as many entries as there are cases does not hold cases
+            recognition = look_at(model, arguments.positional, arguments.named)
+        clearance_of(model).recognise(signature, recognition)
+    return recognitions[signature]
+
+
+def recognised_call(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Recognition:
+    """Return what is known of the attention in a call of this kind; the entries along dim 0 of the first tensor count as cases."""
+    n_case = next((len(x) for x in leaves_of((args, kwargs)) if x.ndim), 1)
+    return recognised(model, Arguments(args, kwargs, n_case), signature_of(model, args, kwargs))
+
+
+def look_at(model: nn.Module, positional: tuple[Any, ...], named: Mapping[str, Any]) -> Recognition:
+    """Return what one plain pass over copies of the arguments shows; neither the model nor torch's generators change by it."""
+    with held_fixed(), preserved(model), through_torch_functions(model, is_eager=True), torch.inference_mode(False), torch.no_grad():
+        args, kwargs = changed((positional, named), Tensor.clone)
+        with explaining_mismatch(model, positional, named), looking(model, (args, kwargs)) as result:
+            model(*args, **kwargs)
+        return result()
+
+
+@contextlib.contextmanager
+def preserved(model: nn.Module) -> Iterator[None]:
+    """Give every module the attributes and buffers back that it had before the block, except for objects that change in themselves."""
+    attributes = [(module, dict(vars(module))) for module in model.modules()]
+    held = [value for _, values in attributes for value in values.values() if type(value) in (list, dict, set)]
+    containers = [(value, value.copy()) for value in held]
+    buffers = [(x, x._version, x.clone()) for x in model.buffers()]
+    try:
+        yield
+    finally:
+        for module, values in attributes:
+            if not _are_same(vars(module), values):
+                vars(module).clear()
+                vars(module).update(values)
+        for container, copy in containers:
+            if not _are_same(container, copy):
+                container.clear()
+                container.extend(copy) if isinstance(container, list) else container.update(copy)
+        with torch.no_grad():
+            for buffer, version, numbers in buffers:
+                if buffer._version != version:
+                    buffer.copy_(numbers)
+
+
+def _are_same(container: list[Any] | dict[Any, Any] | set[Any], copy: list[Any] | dict[Any, Any] | set[Any]) -> bool:
+    """Do two containers hold the same objects, under the same keys?"""
+    if isinstance(container, dict) and isinstance(copy, dict):
+        return container.keys() == copy.keys() and all(container[key] is copy[key] for key in copy)
+    return len(container) == len(copy) and all(a is b for a, b in zip(container, copy, strict=True))

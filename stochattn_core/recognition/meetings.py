@@ -1,0 +1,278 @@
+"""Meetings: operations that add up entries, where weights meet the values that they weigh."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from stochattn_core.recognition.shadows import Cell, Mark, memory_of, seen_as, shadow_of_whole
+from stochattn_core.recognition.sources import Meeting, Opaque, Source
+
+if TYPE_CHECKING:
+    from stochattn_core.recognition.trace import Trace
+
+
+class Meetings:
+    """Judges every sum over entries that carry weights of a source: along the axis of the keys, or across it."""
+
+    def __init__(self, trace: Trace):
+        self.trace = trace
+        self.n_column = 0
+        self.first_column: dict[tuple[int, int], int] = {}
+        self.lost: dict[int, str] = {}  # by source: the operation after which its weights could not be followed
+
+    def _cell(self, x: Tensor) -> Cell:
+        return self.trace.shadows.of(x)
+
+    def columns(self, weight: Tensor, result: Tensor, dim: int) -> Tensor:
+        """Return the columns of a result that fixed weights made, one for each place along dim: the same weights give the same columns."""
+        key = (self._cell(weight).root or memory_of(weight), int(weight.storage_offset()))
+        if key not in self.first_column:
+            self.first_column[key] = self.n_column
+            self.n_column = (self.n_column + result.shape[dim]) % (1 << 23)
+        numbers = torch.arange(result.shape[dim], dtype=torch.float32, device=result.device) + self.first_column[key]
+        shape = [1] * result.ndim
+        shape[dim] = -1
+        return shadow_of_whole(numbers.view(shape), result, torch.float32)
+
+    def multiply(self, left: Tensor, right: Tensor, result: Tensor) -> None:
+        """A product of matrices: left (*, row, entry), right (*, entry, column), result (*, row, column)."""
+        first, second, target = self._cell(left), self._cell(right), self._cell(result)
+        target.is_product = first.is_moving and second.is_moving
+        target.is_learned |= target.is_product
+        target.is_curved = False
+        if first.is_moving and not second.is_moving:
+            target.column = self.columns(right, result, -1)
+        elif second.is_moving and not first.is_moving:
+            target.column = self.columns(left, result, -2)
+        if target.is_product:
+            for number in first.lost | second.lost:
+                self.trace.sources[number].lost = self.lost[number]
+            self._refuse_unnormalised(left, right)
+            self._note_sums(left, right, result)
+        for x, partner, is_left in ((left, right, True), (right.mT, left.mT, False)):
+            for number, mark in list(self._cell(x).marks.items()):
+                element = self.weigh(number, mark, x, partner)
+                if element is None:
+                    continue
+                element = element[..., None] if is_left else element[..., None, :]
+                is_weighted = mark.is_weighted or self._cell(partner).is_moving
+                target.marks[number] = mark.after(
+                    shadow_of_whole(element, result, torch.float64), is_mixed=mark.is_mixed or x.shape[-1] > 1, is_weighted=is_weighted
+                )
+
+    def weigh(self, number: int, mark: Mark, x: Tensor, partner: Tensor | None) -> Tensor | None:
+        """Judge a sum over the last dim of x, whose entries carry weights, times the partner (*, entry, column); None: times ones.
+
+        Returns the elements (*x.shape[:-1]) that the sums stand for where the sum goes over heads or features, None where the weights end
+        in it.
+        """
+        source = self.trace.sources[number]
+        element = seen_as(mark.element, x)
+        key_varies, row_varies = self._varying(source, element)
+        is_moving = partner is not None and self._cell(partner).is_moving
+        if not bool(key_varies.any()):
+            if bool(row_varies.any()) and is_moving:
+                source.is_across = True
+                return None
+            return element.amax(-1)
+        if int((key_varies & ~row_varies).sum()) * 2 <= int(key_varies.sum()):
+            source.is_across = True
+            return None
+        if partner is not None and number in self._cell(partner).depends:
+            source.is_squared = True
+        elif is_moving or mark.is_weighted:
+            self.meet(source, mark, x, element, x if mark.is_weighted else partner, -1 if mark.is_weighted else -2)
+        else:
+            source.is_met_by_fixed |= partner is not None
+        return None
+
+    @staticmethod
+    def _varying(source: Source, element: Tensor) -> tuple[Tensor, Tensor]:
+        """Do the keys, and do the rows, differ along the last dim? Entries of no element are left out."""
+        valid = element >= 0
+        row = (element / source.n_key).floor()
+        varies = []
+        for part in (element - row * source.n_key, row):
+            high = torch.where(valid, part, -1.0).amax(-1)
+            low = torch.where(valid, part, torch.inf).amin(-1)
+            varies.append(valid.any(-1) & (high != low))
+        return varies[0], varies[1]
+
+    def meet(self, source: Source, mark: Mark, x: Tensor, element: Tensor, values: Tensor | None, dim: int) -> None:
+        """Note that weights meet values along their own axis. values: the tensor whose entries along dim are weighed."""
+        is_same = mark.is_linear and not mark.is_mixed and not mark.is_weighted
+        is_unchanged = is_same and self.trace.follower.are_unchanged(source, element, x)
+        how = mark.why
+        if mark.is_linear and not is_unchanged:
+            how = (
+                "mixed over rows or heads"
+                if mark.is_mixed
+                else "multiplied with the values and added up"
+                if mark.is_weighted
+                else "scaled or shifted"
+            )
+        cell = None if values is None else self._cell(values)
+        has_entries = cell is None or cell.is_product
+        if cell is not None and values is not None and cell.column is not None and not cell.is_product:
+            has_entries = is_constant(seen_as(cell.column, values).movedim(dim, -1))
+        is_window = cell is not None and cell.is_window
+        source.meetings.append(Meeting(is_unchanged, mark.is_linear and not mark.is_opaque, has_entries, is_window, how, self.trace.here()))
+
+    def join(self, number: int, carriers: Sequence[Tensor], marks: Sequence[Mark], elements: Sequence[Tensor]) -> Tensor | None:
+        """Add two tensors that carry weights of one source; return the elements of the sum, None where weighed values were added up."""
+        first, second = elements
+        both = (first >= 0) & (second >= 0) & (first != second)
+        source = self.trace.sources[number]
+        if bool(both.any()) and all(mark.is_weighted for mark in marks):
+            key_varies, row_varies = self._varying(source, torch.stack([first[both], second[both]], -1))
+            if bool((key_varies & ~row_varies).any()):
+                columns = [self._cell(x).column for x in carriers]
+                known = [seen_as(column, x) for column, x in zip(columns, carriers, strict=True) if column is not None]
+                is_same = len(known) == 2 and known[0].shape == known[1].shape and bool((known[0] == known[1]).all())
+                linear = all(mark.is_linear for mark in marks)
+                how = "multiplied with the values and added up" if linear else next(mark.why for mark in marks if mark.why)
+                source.meetings.append(Meeting(False, linear, is_same, False, how, self.trace.here()))
+                return None
+        return torch.where(first >= 0, first, second)
+
+    def add_up(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Tensor) -> None:
+        """A sum or a mean over some dims."""
+        x = args[0]
+        cell, target = self._cell(x), self._cell(result)
+        dims = kwargs.get("dim", args[1] if len(args) > 1 and not isinstance(args[1], bool) else None)
+        dims = list(range(x.ndim)) if dims is None or dims == [] else [dims] if isinstance(dims, int) else list(dims)
+        dims = sorted(dim % max(x.ndim, 1) for dim in dims)
+        rest = [dim for dim in range(x.ndim) if dim not in dims]
+        moved = x.permute(*rest, *dims)
+
+        def last(flat: Tensor) -> Tensor:
+            return seen_as(flat, moved).flatten(len(rest)) if dims else seen_as(flat, moved)[..., None]
+
+        target.is_product = cell.is_product
+        if cell.column is not None:
+            column = last(cell.column)
+            target.column = shadow_of_whole(
+                torch.where(column.amax(-1) == column.amin(-1), column.amax(-1), -1.0).view(result.shape), result, torch.float32
+            )
+        for number, mark in cell.marks.items():
+            source, element = self.trace.sources[number], last(mark.element)
+            key_varies, row_varies = self._varying(source, element)
+            if bool(key_varies.any()):
+                if mark.is_weighted:
+                    columns = None if cell.column is None else last(cell.column)
+                    linear = mark.is_linear and not mark.is_opaque
+                    how = "multiplied with the values and added up" if linear else mark.why
+                    has_entries = cell.is_product if columns is None else is_constant(columns)
+                    source.meetings.append(Meeting(False, linear, has_entries, cell.is_window, how, self.trace.here()))
+                    target.depends -= {number}
+                continue
+            mixed = mark.is_mixed or bool(row_varies.any())
+            target.marks[number] = mark.after(shadow_of_whole(element.amax(-1).view(result.shape), result, torch.float64), is_mixed=mixed)
+
+    def convolve(self, args: tuple[Any, ...], result: Tensor) -> None:
+        """A convolution: x (case, channel, *place), weight (out, in, *tap)."""
+        x, weight = args[0], args[1]
+        target = self._cell(result)
+        target.is_product = self._cell(x).is_moving and self._cell(weight).is_moving
+        if not self._cell(weight).is_moving:
+            target.column = self.columns(weight, result, 1 if result.ndim == x.ndim and result.ndim > 2 else 0)
+        for number, _ in self._cell(weight).marks.items():
+            self.trace.sources[number].meetings.append(Meeting(False, True, True, True, "taps of a convolution", self.trace.here()))
+        is_same_size = x.ndim > 2 and x.shape[2:] == result.shape[2:]
+        for number, mark in self._cell(x).marks.items():
+            channels = x.movedim(1, -1)
+            element = self.weigh(number, mark, channels, weight.flatten(1).mT)
+            if element is not None and is_same_size:
+                target.marks[number] = mark.after(shadow_of_whole(element[:, None], result, torch.float64), is_mixed=True)
+            elif element is not None:
+                self.lost.setdefault(number, "a convolution of another size")
+
+    def accumulate(self, op: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Tensor) -> None:
+        """Entries added to places that an index names: index_add and scatter_add (self, dim, index, source)."""
+        if len(args) < 4 or not isinstance(args[3], Tensor) or not args[3].is_floating_point():
+            return
+        into, dim, index, x = args[:4]
+        if index.ndim != x.ndim:
+            shape = [1] * x.ndim
+            shape[dim] = -1
+            index = index.view(shape).expand(x.shape)
+        cell, target = self._cell(x), self._cell(result)
+        if cell.column is not None and target.column is None:
+            target.column = shadow_of_whole(
+                torch.full(result.shape, -1.0).scatter(dim, index, seen_as(cell.column, x)), result, torch.float32
+            )
+        if "reduce" in op and kwargs.get("reduce", args[4] if len(args) > 4 else "sum") not in ("sum", "mean"):
+            return
+        for number, mark in cell.marks.items():
+            source = self.trace.sources[number]
+            element = seen_as(mark.element, x)
+            earlier = self._cell(into).marks.get(number)
+            start = (
+                torch.full(into.shape, -1.0, dtype=torch.float64, device=x.device)
+                if earlier is None
+                else seen_as(earlier.element, into).clone()
+            )
+            low = torch.where(start >= 0, start, torch.inf).scatter_reduce(
+                dim, index, torch.where(element >= 0, element, torch.inf), "amin"
+            )
+            high = start.scatter_reduce(dim, index, element, "amax")
+            ends = torch.stack([torch.where(low.isinf(), -1.0, low), high], -1)
+            key_varies, row_varies = self._varying(source, ends)
+            if mark.is_weighted and bool((key_varies & ~row_varies).any()):
+                columns = (self._cell(into).column, cell.column)
+                has_entries = columns[0] is not None and columns[1] is not None
+                if has_entries and columns[0] is not None and columns[1] is not None and earlier is not None:
+                    there, here = seen_as(columns[0], into).gather(dim, index), seen_as(columns[1], x)
+                    has_entries = bool(((there == here) | (there < 0)).all())
+                how = "multiplied with the values and added up at the places of an index"
+                source.meetings.append(Meeting(False, mark.is_linear, has_entries, False, how, self.trace.here()))
+                continue
+            target.marks[number] = mark.after(shadow_of_whole(high, result, torch.float64), is_mixed=mark.is_mixed or not mark.is_weighted)
+
+    def _refuse_unnormalised(self, left: Tensor, right: Tensor) -> None:
+        """Note scores of two moving tensors that were made non-negative and weigh values, although they do not sum to one."""
+        for x in (left, right):
+            cell = self._cell(x)
+            if not (cell.is_product and cell.is_curved) or cell.marks or not x.numel() or min(x.shape[-2:]) < 2:
+                continue
+            low, high = x.aminmax()
+            if float(low) >= 0 and float(high) > float(low):
+                self.trace.unnormalised.append(
+                    Opaque("weights that do not sum to one (made from scores without a softmax)", self.trace.here())
+                )
+
+    def _note_sums(self, left: Tensor, right: Tensor, result: Tensor) -> None:
+        """Keep the sums of non-negative factors over the entries of a product: with them, linear attention is told by its normaliser."""
+        target = self._cell(result)
+        for query, product in ((left, right), (right.mT, left.mT)):
+            for keys in self._cell(product).key_sums:
+                if query.shape[:-2] == keys.shape[:-1] and query.shape[-1] == keys.shape[-1] and float(query.min()) >= 0:
+                    target.row_sums.append(torch.einsum("...re,...e->...r", query, keys))
+        if left.numel() and right.numel() and left.ndim == right.ndim:
+            for factor, dim in ((left, -1), (right, -2)):
+                if not self._cell(factor).is_product and float(factor.min()) >= 0 and float(factor.max()) > 0:
+                    target.key_sums.append(factor.sum(dim))
+
+    def normalise(self, op: str, args: tuple[Any, ...]) -> None:
+        """Note linear attention: (phi(q) (phi(k)^T v)) divided by phi(q) (sum of phi(k)), which are weights of values that were never made."""
+        if len(args) < 2 or not isinstance(args[1], Tensor) or not isinstance(args[0], Tensor):
+            return
+        for numerator, divisor in (args[:2], args[1::-1]) if op == "mul" else (args[:2],):
+            for sums in self._cell(numerator).row_sums:
+                if sums.numel() == divisor.numel() > 1:
+                    expected = sums.flatten().double().sort().values
+                    came = (1 / divisor if op == "mul" else divisor).flatten().double().sort().values
+                    if torch.allclose(expected, came, rtol=1e-2, atol=1e-5):
+                        self.trace.unnormalised.append(Opaque("linear attention, whose weights are never computed", self.trace.here()))
+                        return
+
+
+def is_constant(column: Tensor) -> bool:
+    """Do most rows (*, entry) come from one column of fixed weights? Entries without a column are left out."""
+    high = column.amax(-1)
+    low = torch.where(column >= 0, column, torch.inf).amin(-1)
+    return bool(((high == low) | (high < 0)).float().mean() > 0.5)

@@ -1,0 +1,152 @@
+"""The trace: a dispatch mode that sees every operation of a pass and keeps the shadows of its tensors."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from stochattn_core.recognition.following import Follower
+from stochattn_core.recognition.meetings import is_constant
+from stochattn_core.recognition.operations import COPIES, FUSED, SOFTMAX
+from stochattn_core.recognition.shadows import Cell, Mark, Shadows, has_memory, memory_of, seen_as, shadow_of_whole
+from stochattn_core.recognition.sources import Opaque, Place, Source, stochastic_dim
+from stochattn_core.torch_private import TorchDispatchMode, is_composite, tree_leaves
+
+
+class Trace(TorchDispatchMode):
+    """Follows weights that sum to one through every operation of a pass.
+
+    where() returns the name of the innermost running module, None outside of the model.
+    inputs: the tensors that the model is called with.
+    """
+
+    def __init__(self, model: nn.Module, where: Callable[[], str | None], inputs: Iterable[Tensor] = ()):
+        super().__init__()
+        self.model, self.where = model, where
+        self.classes = {name: type(module) for name, module in model.named_modules()}
+        self.fixed = {memory_of(x): x for x in (*model.parameters(), *model.buffers()) if has_memory(x)}
+        self.sources: list[Source] = []
+        self.opaque: list[Opaque] = []
+        self.unnormalised: list[Opaque] = []
+        self.random: list[Opaque] = []
+        self.foreign: list[Tensor] = []
+        self.n_computed = 0
+        self.n_pause = 0
+        self.shadows = Shadows(self._unseen)
+        self.follower = Follower(self)
+        self.inputs = {memory_of(x): x for x in inputs if has_memory(x)}
+
+    @contextlib.contextmanager
+    def pause(self) -> Iterator[None]:
+        """Look away inside the block, which computes an answer."""
+        self.n_pause += 1
+        try:
+            yield
+        finally:
+            self.n_pause -= 1
+
+    def here(self) -> str:
+        return self.where() or ""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None) -> Any:
+        kwargs = kwargs or {}
+        if self.n_pause:
+            return func(*args, **kwargs)
+        qualified_name = func.name().split(".")[0]  # "aten::softmax.int" -> "aten::softmax"
+        op = qualified_name.split("::")[-1]
+        if any(word in qualified_name for word in FUSED):
+            self.opaque.append(Opaque(f"{qualified_name}, a fused kernel called past torch's Python functions", self.here()))
+        elif is_composite(func):  # seen whole only in inference mode; the trace needs its parts
+            with self:
+                output = func.decompose(*args, **kwargs)
+            if output is not NotImplemented:
+                return output
+        before = {memory_of(x): self.shadows.of(x) for x in tree_leaves((args, kwargs)) if has_memory(x)}
+        output = func(*args, **kwargs)
+        if torch.Tag.nondeterministic_seeded in func.tags and not (op == "native_dropout" and not args[2]):
+            self.random.append(Opaque(qualified_name, self.here()))
+        self._seen(func, op.removesuffix("_") if op not in COPIES else op, args, kwargs, output, before)
+        return output
+
+    def _seen(self, func: Any, op: str, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any, before: dict[int, Cell]) -> None:
+        results = [x for x in tree_leaves(output) if has_memory(x)]
+        for x in results:
+            if memory_of(x) in before:
+                self.shadows.keep(x, before[memory_of(x)])
+        is_written = func._schema.is_mutable
+        if not is_written and results and all(memory_of(x) in before for x in results):
+            return  # a view reads the shadow of the memory that it shares
+        self.n_computed += op not in COPIES
+        if op in SOFTMAX and results:
+            self._softmax(args, results[0])
+        else:
+            self.follower.follow(func, op, args, kwargs, results, before)
+
+    def _softmax(self, args: tuple[Any, ...], output: Tensor) -> None:
+        scores = self.shadows.of(args[0])
+        cell = self.shadows.set(output, Cell(scores.is_moving, scores.is_learned, depends=scores.depends, root=scores.root))
+        cell.column = None if scores.column is None else shadow_of_whole(seen_as(scores.column, args[0]), output, torch.float32)
+        if scores.is_moving and output.ndim and output.shape[args[1]] > 1:
+            self._new_source(output, args[1], is_softmax=True, is_keyed=self._is_keyed(scores, args[0], args[1]))
+
+    def weights_made_by(self, place: Place, output: Tensor, *, is_softmax: bool) -> None:
+        """Tell the trace that a torch function has returned this tensor: it may hold weights that sum to one."""
+        if has_memory(output) and output.numel():
+            with self.pause():
+                self._weights_made_by(place, output, is_softmax=is_softmax)
+
+    def _weights_made_by(self, place: Place, output: Tensor, *, is_softmax: bool) -> None:
+        cell = self.shadows.of(output)
+        for number, mark in cell.marks.items():
+            source = self.sources[number]
+            if is_softmax and source.place is None:
+                source.place = place
+            if self._is_copy(source, mark, output):
+                return
+        if is_softmax or not cell.is_moving or not cell.is_learned:
+            return
+        dim = stochastic_dim(output)
+        if dim is not None:
+            source = self._new_source(output, dim, is_softmax=False, is_keyed=self._is_keyed(cell, output, dim))
+            source.place = place
+
+    def _new_source(self, output: Tensor, dim: int, *, is_softmax: bool, is_keyed: bool) -> Source:
+        """Register weights (a tensor whose entries sum to one along dim); what was known of earlier weights in them ends here."""
+        cell, module = self.shadows.of(output), self.here()
+        rows = output.detach().movedim(dim, -1)
+        number = len(self.sources)
+        weights = rows.reshape(-1, rows.shape[-1]).float().clone()
+        cls = self.classes.get(module, type(self.model))
+        source = Source(number, module, f"{cls.__module__}.{cls.__qualname__}", dim % output.ndim, weights, is_softmax, is_keyed)
+        self.sources.append(source)
+        for earlier in cell.depends | set(cell.marks):
+            if not self.sources[earlier].meetings:
+                self.sources[earlier].next_source = number
+        element = torch.arange(rows.numel(), dtype=torch.float64, device=output.device).view(rows.shape).movedim(-1, dim)
+        cell.marks = {number: Mark(shadow_of_whole(element, output, torch.float64))}
+        cell.depends = frozenset({number})
+        cell.is_product = cell.is_curved = False
+        return source
+
+    def _is_copy(self, source: Source, mark: Mark, x: Tensor) -> bool:
+        """Are all entries of x copies of weights of this source, or zeros that came from elsewhere?"""
+        return mark.is_linear and not mark.is_opaque and self.follower.are_unchanged(source, seen_as(mark.element, x), x)
+
+    def _is_keyed(self, cell: Cell, scores: Tensor, dim: int) -> bool:
+        """Do the scores along dim belong to entries of an activation? No where each comes from a column of fixed weights of its own."""
+        if cell.is_product or cell.column is None:
+            return True
+        return is_constant(seen_as(cell.column, scores).movedim(dim, -1))
+
+    def _unseen(self, x: Tensor) -> Cell:
+        """Return the cell of a tensor that no operation of this pass made: a parameter, an input of the model, or neither."""
+        memory = memory_of(x)
+        if memory in self.fixed:
+            return Cell(is_learned=True, root=memory)
+        if memory not in self.inputs:
+            self.foreign.append(x.detach().clone())
+        return Cell(is_moving=True)
