@@ -111,8 +111,7 @@ def draw_members(
         return plain.expand(len(members), *plain.shape).clone()
     with torch.no_grad():
         passes = Passes(model, arguments, plan, pick, _looked_at(model, arguments, plan, pick))
-        first = arguments.first_tensor
-        fold = min(len(members), fold or max(1, rows_per_pass(first.movedim(arguments.batch_dim, 0), first.device) // n_case))
+        fold = min(len(members), fold or _members_per_pass(arguments))
         parts = []
         start = members.start
         while start < members.stop:
@@ -141,6 +140,11 @@ def rows_per_pass(inputs: Tensor, device: torch.device) -> int:
     """Return how many cases x members one pass on a device holds, for inputs (case, ...) of this size."""
     max_number = INPUTS_PER_PASS.get(device.type, INPUTS_PER_PASS_ELSEWHERE)
     return max(1, min(ROWS_PER_PASS, max_number * len(inputs) // max(inputs.numel(), 1)))
+
+
+def _members_per_pass(arguments: Arguments) -> int:
+    first = arguments.first_tensor
+    return max(1, rows_per_pass(first.movedim(arguments.batch_dim, 0), first.device) // arguments.n_case)
 
 
 def _looked_at(model: nn.Module, arguments: Arguments, plan: Plan, pick: Pick | None) -> Call:

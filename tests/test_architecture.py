@@ -33,7 +33,7 @@ ALLOWED = {
     "json_text": set(),
     "store": set(),
     "arguments": set(),
-    "signature": set(),
+    "signature": {"torch_private"},
     "torch_private": set(),
     # the sampling law, and its place in the random stream and in memory
     "layout": {"torch_private"},
