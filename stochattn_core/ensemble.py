@@ -62,6 +62,7 @@ def sample_ensemble(
     where torch does not tell that error from others. Member i is the same for every fold, up to the rounding of larger matrix products.
     first_case: the number of the first case among all, for cases that come in parts. first_member: the number of the first member, for
     members first_member .. first_member + n_member - 1 of a larger ensemble.
+    layers, ignore: the layers that are sampled, and modules that stay plain on purpose, as in `stochastic_attention`.
     shared: all rows and heads of one case use the same random numbers in each layer; each row keeps its exact law.
     A concentration of math.inf gives n_member copies of the plain forecast, see `plain_forecast`.
 

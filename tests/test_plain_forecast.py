@@ -84,6 +84,39 @@ def test_tuning_and_scores_of_a_padded_encoder_agree_between_grad_modes(tmp_path
     assert all(values == pytest.approx(results["grad"], rel=1e-6) for values in results.values()), results
 
 
+class OneOutput(Padded):
+    """The same forecast as a regression head gives it: (case, 1)."""
+
+    def forward(self, x):
+        return super().forward(x)[:, None]
+
+
+def test_a_last_axis_of_one_entry_is_dropped_where_the_target_has_none():
+    network, other = Padded().eval(), OneOutput().eval()
+    dataset = dataset_of(network)
+    assert evaluate(other, dataset, Setting(6, 5)).scores == evaluate(network, dataset, Setting(6, 5)).scores
+    a, b = (tune(each, dataset, n_member=5, grid=(2, 8, 32), search="thompson", budget=Budget(passes=25)) for each in (network, other))
+    assert (a.optimum, a.interval) == (b.optimum, b.interval)
+
+
+def test_a_hugging_face_forecaster_is_tuned_as_it_is(empty_cache):
+    transformers = pytest.importorskip("transformers")
+    config = transformers.PatchTSTConfig(
+        num_input_channels=1, context_length=16, patch_length=4, patch_stride=4, d_model=16, num_attention_heads=2, num_hidden_layers=1,
+        ffn_dim=32, prediction_length=3, init_std=0.5,
+    )  # fmt: skip
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = transformers.PatchTSTForPrediction(config).eval()
+    parts = [Split({"past_values": numbers(30, 16, 1, seed=part)}, numbers(30, 3, seed=9 + part)) for part in range(3)]
+    dataset = Dataset("own", train=parts[0], calibration=parts[1], test=parts[2])
+    tuning = tune(model, dataset, n_member=5, grid=(1, 4, 16))
+    with torch.no_grad():
+        plain = model(past_values=parts[2].inputs["past_values"]).prediction_outputs[..., 0]
+    rmse = float((plain - parts[2].target).square().mean().sqrt())
+    assert tuning.before.scores["rmse_plain"] == pytest.approx(rmse, rel=1e-5)
+
+
 @pytest.mark.parametrize("name", ZOO)
 def test_the_plain_forecast_is_what_the_model_gives(name):
     model, inputs = make(name)
