@@ -16,6 +16,7 @@ from stochattn_core.audit import Audit, audit
 from stochattn_core.ensemble import sample_ensemble
 from stochattn_core.guard import NoAttentionError, UnansweredAttentionError
 from stochattn_core.patching import stochastic_attention
+from stochattn_core.rollouts import sample_rollout
 from stochattn_core.run import Run
 
 if TYPE_CHECKING:  # the same names as in _MODULE_OF, for type checkers and editors only
@@ -45,6 +46,7 @@ __all__ = [
     "load_dataset",
     "load_model",
     "sample_ensemble",
+    "sample_rollout",
     "stochastic_attention",
     "stochastic_scaled_dot_product_attention",
     "tune",

@@ -60,7 +60,9 @@ def sample_ensemble(
     batch_dim: the dim that holds the cases; 1 for torch's layers with batch_first=False.
     fold: how many members share a pass; None lets the function choose. It is halved when a GPU runs out of memory, but not on the CPU,
     where torch does not tell that error from others. Member i is the same for every fold, up to the rounding of larger matrix products.
-    first_case: the number of the first case among all, for cases that come in parts. first_member: the number of the first member, for
+    first_case: the number of the first case among all, for cases that come in parts. Two calls with one seed draw the same numbers; say in the
+    second which cases follow, or take another seed for the same cases. Parts whose cases differ in length take a seed each, or the block of
+    `stochastic_attention`, because rows are numbered by case and rows of a case. first_member: the number of the first member, for
     members first_member .. first_member + n_member - 1 of a larger ensemble.
     layers, ignore: the layers that are sampled, and modules that stay plain on purpose, as in `stochastic_attention`.
     shared: all rows and heads of one case use the same random numbers in each layer; each row keeps its exact law.

@@ -19,10 +19,12 @@ from stochattn_core.ensemble_data import Ensemble
 from stochattn_core.models.model import weights_sha256
 from stochattn_core.outputs import like_target
 from stochattn_core.plain_forecast import plain_forecast
+from stochattn_core.sampling.stream import further_seed
 from stochattn_core.settings import Setting
 
 __all__ = ["DIMS", "Ensemble", "Experiment", "device_of", "ensemble_of", "ensemble_of_case", "fingerprint"]
 
+PARTS_BESIDE_TEST = ("calibration", "train")
 DIMS = {"table": ("case",), "series": ("init_time", "lead_time"), "grid": ("init_time", "latitude", "longitude")}
 
 
@@ -48,6 +50,12 @@ class Experiment:
     def layers(self) -> str:
         """The pattern of the layers that are sampled."""
         return self.setting.layers or self.default_layers
+
+    @property
+    def case_seed(self) -> int:
+        """The seed of the draws for the cases: the setting's for the test part, another for each other part, so that parts share no draws."""
+        seed = self.setting.seed
+        return seed if self.part == "test" else further_seed(seed, PARTS_BESIDE_TEST.index(self.part))
 
     @property
     def split(self) -> Split:
@@ -87,7 +95,7 @@ def ensemble_of_case(experiment: Experiment, case: int) -> Ensemble:
 
 def _corrected(experiment: Experiment, sample: Sampler) -> Ensemble:
     setting = experiment.setting
-    request = Request(setting.concentration, setting.n_member, setting.seed)
+    request = Request(setting.concentration, setting.n_member, setting.seed, experiment.case_seed)
     if setting.correction and not setting.is_plain:
         return corrections.parse(setting.correction).ensemble(sample, request)
     return sample(request)
@@ -106,7 +114,7 @@ def _uncorrected(experiment: Experiment, request: Request, progress: Progress | 
         part=experiment.part,
         concentration=request.concentration,
         n_member=request.n_member,
-        seed=request.seed,
+        seed=request.case_seed,
         layers=experiment.layers,
         device=device.type,
         case_per_pass=step,  # matrix products of another size round differently
@@ -142,7 +150,7 @@ def _forecasts(experiment: Experiment, request: Request, cases: slice) -> tuple[
         *inputs,
         concentration=request.concentration,
         n_member=request.n_member,
-        seed=request.seed,
+        seed=request.case_seed,
         layers=experiment.layers,
         ignore=experiment.ignore,
         first_case=cases.start,

@@ -40,7 +40,7 @@ from stochattn_core.recognition.trace import Trace
 from stochattn_core.run import Batch, Run
 from stochattn_core.running_module import RunningModule
 from stochattn_core.shared_prefix import compute_shared
-from stochattn_core.torch_private import function_modes, multi_head_attention_forward
+from stochattn_core.torch_private import CausalBias, causal_mask, function_modes, multi_head_attention_forward
 
 Layers = str | Callable[[str], bool]
 ModuleObserver = Callable[[str, Tensor], None]  # is called with a module's name and its (row, key) attention rows
@@ -332,7 +332,7 @@ def _attend(
         key,
         value,
         draw,
-        attn_mask=attn_mask,
+        attn_mask=causal_mask(attn_mask, query.device) if isinstance(attn_mask, CausalBias) else attn_mask,
         dropout_p=dropout_p,
         is_causal=is_causal,
         scale=scale,
@@ -348,6 +348,8 @@ def _softmax(
     dim: int | None = None,
     _stacklevel: int = 3,
     dtype: torch.dtype | None = None,
+    *,
+    out: Tensor | None = None,
 ) -> Tensor:
     """Answer torch's softmax, whose signature follows draw and observe."""
     if dim is None:
@@ -355,7 +357,8 @@ def _softmax(
     if dtype is None:
         # Under autocast torch's softmax returns float32, because it is on the list of functions that need the range.
         dtype = torch.float32 if torch.is_autocast_enabled(input.device.type) and input.dtype != torch.float64 else input.dtype
-    return sampled_rows(input.movedim(dim, -1), draw, observe=observe).movedim(-1, dim).to(dtype)
+    rows = sampled_rows(input.movedim(dim, -1), draw, observe=observe).movedim(-1, dim).to(dtype)
+    return rows if out is None else out.copy_(rows)
 
 
 def _weights_of(func: Callable[..., Any], finding: Finding) -> Callable[..., Tensor]:

@@ -14,7 +14,7 @@ from stochattn_core.clearance import clearance_of
 from stochattn_core.implementations import through_torch_functions
 from stochattn_core.own_randomness import held_fixed
 from stochattn_core.recognition.findings import Recognition
-from stochattn_core.recognition.look import looking
+from stochattn_core.recognition.look import LookMode, looking
 from stochattn_core.signature import signature_of
 
 N_FEW = 2  # cases of the pass that looks at a new signature
@@ -42,12 +42,29 @@ def recognised_call(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str
 
 
 def look_at(model: nn.Module, positional: tuple[Any, ...], named: Mapping[str, Any]) -> Recognition:
-    """Return what one plain pass over copies of the arguments shows; neither the model nor torch's generators change by it."""
+    """Return what one plain pass over copies of the arguments shows; neither the model nor torch's generators change by it.
+
+    A second pass, over changed inputs, is made where tensors came into the first from outside of this thread's torch functions: those that
+    follow from the inputs were computed where nobody saw it.
+    """
+    look = _look(model, positional, named)
+    if look.foreign:
+        other = _look(model, *changed((positional, named), _other_numbers))
+        look.return_of(other)
+    return look.recognition()
+
+
+def _look(model: nn.Module, positional: tuple[Any, ...], named: Mapping[str, Any]) -> LookMode:
     with held_fixed(), preserved(model), through_torch_functions(model, is_eager=True), torch.inference_mode(False), torch.no_grad():
         args, kwargs = changed((positional, named), Tensor.clone)
-        with explaining_mismatch(model, positional, named), looking(model, (args, kwargs)) as result:
+        with explaining_mismatch(model, positional, named), looking(model, (args, kwargs)) as look:
             model(*args, **kwargs)
-        return result()
+        return look
+
+
+def _other_numbers(x: Tensor) -> Tensor:
+    """Return other inputs of the same kind: numbers that are a little larger, or whole numbers in another order."""
+    return x * 1.01 + 0.01 if x.is_floating_point() else x.flatten().roll(1).view(x.shape)
 
 
 @contextlib.contextmanager

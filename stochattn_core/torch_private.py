@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.attention.bias import CausalBias, CausalVariant
 from torch.overrides import TorchFunctionMode, _get_current_function_mode_stack
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
@@ -20,7 +21,9 @@ from torch.utils._pytree import tree_leaves, tree_map
 # TorchDispatchMode sees every operation below torch's Python surface: the guard needs it to refuse attention that the patch cannot answer.
 # tree_leaves and tree_map reach the tensors inside whatever containers a model takes and returns, transformers' outputs among them.
 __all__ = [
+    "CausalBias",
     "TorchDispatchMode",
+    "causal_mask",
     "default_generators",
     "function_modes",
     "has_bfloat16_products",
@@ -112,3 +115,9 @@ def modules_of(model: nn.Module) -> list[nn.Module]:
 def is_composite(func: Any) -> bool:
     """Is this operation made of others, as matmul and einsum are? A dispatch mode sees it whole only in inference mode."""
     return torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), "CompositeImplicitAutograd")
+
+
+def causal_mask(bias: CausalBias, device: torch.device) -> Tensor:
+    """Return the mask (L, S), True where a key is attended, that a causal bias object stands for; the object itself holds no numbers."""
+    shift = bias.seq_len_kv - bias.seq_len_q if bias.variant is CausalVariant.LOWER_RIGHT else 0
+    return torch.ones(bias.seq_len_q, bias.seq_len_kv, dtype=torch.bool, device=device).tril(shift)

@@ -19,11 +19,24 @@ PAGES = [ROOT / "app.py", *sorted((ROOT / "pages").rglob("*.py"))]
 DOCS = "\n".join(path.read_text() for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))))
 
 # What each package or module of the core may import of the core, beside itself. A new one gets a row here.
-MODEL_AND_DATA = {"datasets", "manual_attention", "metrics", "models", "settings"}
+MODEL_AND_DATA = {"datasets", "metrics", "models", "settings"}
 ALLOWED = {
     # the package itself: its public names
     "stochattn_core": {
-        *("attention", "audit", "datasets", "ensemble", "evaluate", "guard", "models", "patching", "settings", "tuned_setting", "tuning")
+        *(
+            "attention",
+            "audit",
+            "datasets",
+            "ensemble",
+            "evaluate",
+            "guard",
+            "models",
+            "patching",
+            "rollouts",
+            "settings",
+            "tuned_setting",
+            "tuning",
+        )
     },
     # foundations
     "compiled": set(),
@@ -42,20 +55,28 @@ ALLOWED = {
     "attention_call": {"layout"},
     "attention": {"attention_call", "draw", "layout", "sampling"},
     # attention in a model
-    "manual_attention": set(),
-    "run": {"draw", "torch_private"},
-    "clearance": {"manual_attention"},
-    "guard": {"torch_private"},
-    "shared_prefix": {"layout"},
-    "patching": {"attention", "clearance", "draw", "guard", "manual_attention", "run", "shared_prefix", "torch_private"},
+    "running_module": set(),
+    "recognition": {"arguments", "running_module", "torch_private"},
+    "clearance": {"recognition"},
     "own_randomness": {"arguments", "clearance", "torch_private"},
+    "implementations": {"torch_private"},
+    "recognise": {"arguments", "clearance", "implementations", "own_randomness", "recognition", "signature"},
+    "guard": {"recognition", "torch_private"},
+    "run": {"draw", "recognition", "torch_private"},
+    "shared_prefix": {"layout"},
+    "patching": {
+        *("attention", "draw", "guard", "implementations", "recognise", "recognition", "run", "running_module"),
+        *("shared_prefix", "torch_private"),
+    },
     "outputs": set(),
     "plain_forecast": {"arguments", "outputs", "own_randomness"},
-    "audit": {"arguments", "clearance", "draw", "guard", "manual_attention", "own_randomness", "patching", "plain_forecast"},
+    "audit": {"arguments", "clearance", "draw", "guard", "own_randomness", "patching", "plain_forecast", "recognise", "recognition"},
     "folds": {"arguments", "clearance", "outputs", "own_randomness", "patching"},
     "ensemble": {
-        *("arguments", "audit", "clearance", "draw", "folds", "manual_attention", "outputs", "patching", "plain_forecast", "signature"),
+        *("arguments", "audit", "clearance", "draw", "folds", "guard"),
+        *("outputs", "patching", "plain_forecast", "recognise", "signature"),
     },
+    "rollouts": {"draw", "ensemble", "patching", "torch_private"},
     # data, models and scores do not know one another, except that models know datasets
     "readers": {"datasets", "extras"},  # the containers, datasets.base
     "datasets": {"data_files", "extras", "store"},
@@ -67,7 +88,7 @@ ALLOWED = {
     "corrections": {"baselines", "draw", "ensemble_data", "metrics", "patching", "sampling"},
     "settings": {"corrections", "draw"},
     "tuned_setting": {"corrections", "settings"},
-    "forecasts": {*MODEL_AND_DATA, "corrections", "ensemble", "ensemble_data", "outputs", "plain_forecast", "store"},
+    "forecasts": {*MODEL_AND_DATA, "corrections", "ensemble", "ensemble_data", "outputs", "plain_forecast", "sampling", "store"},
     "evaluate": {*MODEL_AND_DATA, "audit", "device", "ensemble_data", "extras", "forecasts"},
     "ensemble_file": {"datasets", "ensemble_data", "evaluate", "extras", "metrics", "readers"},
     "tuning": {

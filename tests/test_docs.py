@@ -32,6 +32,7 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").g
 README, CONTRIBUTING, MEASURED, FILES = (
     (ROOT / name).read_text() for name in ("README.md", "CONTRIBUTING.md", "docs/measured.md", "docs/files.md")
 )
+ROLLOUTS = ("begin_batch(", "six_hours", "slide", "model.generate(")  # words of the blocks of docs/rollouts.md
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", flags=re.DOTALL | re.MULTILINE)
 
 
@@ -51,6 +52,7 @@ def test_every_block_is_run_by_a_test(page):
         "README.md": ("sample_ensemble(", '"tuned.json"', "compare(model", "make run", "stochattn list"),
         "CONTRIBUTING.md": ("# stochattn_core/", "make check"),
         "files.md": ("stochattn look", "series_from_csv"),
+        "rollouts.md": ROLLOUTS,
     }
     for kind, body in BLOCK.findall(page.read_text()):
         assert kind == "text" or any(words in body for words in run_here[page.name]), body
@@ -93,6 +95,14 @@ def test_the_first_minute_shows_what_it_says():
     for nu, text in ((4, "ratio is {}:"), (1, "ν = 1: fewer draws, .* ratio is {}\\.")):
         ratio = evaluate(model, dataset, Setting(nu, chosen.members)).scores["spread_skill_ratio"]
         assert re.search(text.format(f"{ratio:.2f}"), README.replace("\n  ", ""))
+
+
+@pytest.mark.parametrize("containing", ROLLOUTS)
+def test_the_examples_of_rollouts_print_what_they_say(containing, capsys):
+    page = (ROOT / "docs" / "rollouts.md").read_text()
+    run(page, containing)
+    said = [line.split("# ")[-1].split(":")[0] for line in block(page, "python", containing).splitlines() if line.startswith("print(")]
+    assert capsys.readouterr().out.splitlines() == said
 
 
 def test_the_readme_is_short():

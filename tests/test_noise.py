@@ -79,4 +79,6 @@ def test_it_is_recommended_where_the_target_has_a_noise_of_its_own():
     assert comparison.recommended is rows["noise"] and rows["noise"].gain.low > 0 and rows["noise"].setting.correction.startswith("noise ")
     assert rows["noise"].scores["crps_fair"] < rows["inflation"].scores["crps_fair"]
     again = evaluate(network, data, rows["noise"].setting).scores
-    assert again["crps_fair"] == pytest.approx(rows["noise"].scores["crps_fair"]) and 0.85 <= again["coverage_90"] <= 0.95
+    assert (
+        again["crps_fair"] == pytest.approx(rows["noise"].scores["crps_fair"]) and abs(again["coverage_90"] - 0.9) < 0.06
+    )  # 400 cases: 4 standard errors

@@ -2,13 +2,15 @@
 
 from contextlib import contextmanager
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional
 
-from stochattn_core import sample_ensemble, stochastic_attention
+from stochattn_core import Dataset, Setting, Split, sample_ensemble, stochastic_attention
 from stochattn_core.draw import Draw, checked_draw
+from stochattn_core.forecasts import Experiment, ensemble_of
 from stochattn_core.sampling import stream
 from tests.zoo import Picked, make
 
@@ -71,13 +73,24 @@ def batches(n_case, size):
 
 @pytest.mark.parametrize("size", (20, 30, 7, 12, 1))
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_equal_cases_in_chunks_share_no_number_whatever_dim_0_holds(layout, size):
+@pytest.mark.parametrize("is_told", (True, False), ids=("n_case", "no n_case"))
+def test_equal_cases_in_chunks_share_no_number_whatever_dim_0_holds(layout, size, is_told):
     model = OneLayer(*LAYOUTS[layout])
     with addresses() as keys, torch.no_grad():
         for first, x in batches(200, size):
-            with stochastic_attention(model, 4, first_case=first, n_case=len(x)):
+            with stochastic_attention(model, 4, first_case=first, n_case=len(x) if is_told else None):
                 model(x)
     assert n_repeat(keys) == 0
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_rows_that_share_numbers_share_none_with_another_chunk(layout):
+    model, of_chunk = OneLayer(*LAYOUTS[layout]), []
+    for first, x in batches(60, 20):
+        with addresses() as keys, torch.no_grad(), stochastic_attention(model, 4, first_case=first, n_case=len(x), shared=True):
+            model(x)
+        of_chunk.append(torch.cat(keys).unique())
+    assert n_repeat(of_chunk) == 0
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -203,3 +216,39 @@ def test_a_first_case_that_is_no_number_of_a_case_is_refused(first_case):
         with pytest.raises(ValueError, match="first_case must be a whole number"):
             run.begin_batch(first_case)
         model(x)
+
+
+def test_calibration_and_test_share_no_number_and_the_test_part_has_the_draws_of_the_seed_itself(empty_cache):
+    model, (x,) = make("FT-Transformer")
+    model = nn.Sequential(model, nn.Flatten(0)).eval()
+    x = torch.randn(40, 5, generator=torch.Generator().manual_seed(0))
+    split = Split(x, x.sum(1))
+    data = Dataset("d", train=split, calibration=split, test=split)
+    ensembles = {}
+    with addresses() as keys:
+        sample_ensemble(model, x, concentration=4, n_member=3)  # checks the model, with keys of its own
+        keys.clear()
+        for part in ("train", "calibration", "test"):
+            ensembles[part] = ensemble_of(Experiment(model, data, Setting(4, 3), part)).members
+    assert n_repeat(keys) == 0
+    drawn = sample_ensemble(model, x, concentration=4, n_member=3)
+    assert np.array_equal(ensembles["test"], drawn.numpy()) and not np.allclose(ensembles["calibration"], ensembles["test"])
+
+
+@pytest.mark.parametrize("correction", ("noise 1 0.5", "fractional 2.5"))
+def test_corrections_draw_other_noise_for_each_part_and_choose_the_same_members(correction):
+    model, _ = make("FT-Transformer")
+    model = nn.Sequential(model, nn.Flatten(0)).eval()
+    x = torch.randn(40, 5, generator=torch.Generator().manual_seed(0))
+    split = Split(x, x.sum(1))
+    data = Dataset("d", train=split, calibration=split, test=split)
+
+    def members(correction, part, concentration=4):
+        return np.array(ensemble_of(Experiment(model, data, Setting(concentration, 12, correction=correction), part)).members)
+
+    if correction.startswith("noise"):
+        noise = {part: members(correction, part) - members("", part) for part in ("calibration", "test")}
+        assert abs(np.corrcoef(noise["calibration"].ravel(), noise["test"].ravel())[0, 1]) < 0.2  # 480 pairs: 4 standard errors
+    else:
+        is_low = {part: (members(correction, part) == members("", part, 2)).all(1) for part in ("calibration", "test")}
+        assert (is_low["calibration"] == is_low["test"]).all() and 0 < is_low["test"].sum() < 12

@@ -66,7 +66,8 @@ class Workbench:
 
     @property
     def seed(self) -> int:
-        return self.setting.seed
+        """The seed of what a method draws for the calibration cases."""
+        return self.experiment.case_seed
 
     @property
     def layers(self) -> str:

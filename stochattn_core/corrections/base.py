@@ -17,11 +17,16 @@ TASKS = ("table", "series", "grid")
 
 @dataclass(frozen=True)
 class Request:
-    """An uncorrected ensemble that a recipe asks for. shared: all rows and heads of a layer take the same random numbers."""
+    """An uncorrected ensemble that a recipe asks for.
+
+    seed: of what is drawn once for a member.   case_seed: of what is drawn for each case; every part of a dataset has its own.
+    shared: all rows and heads of a layer take the same random numbers.
+    """
 
     concentration: int | float
     n_member: int
     seed: int = 0
+    case_seed: int = 0
     shared: bool = False
 
 

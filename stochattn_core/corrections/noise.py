@@ -52,7 +52,7 @@ class Noise(Recipe):
 
     def ensemble(self, sample: Sampler, request: Request) -> Ensemble:
         narrow = sample(request)
-        return replace(narrow, members=self.members(narrow.members, narrow.plain, request.seed, narrow.first_case))
+        return replace(narrow, members=self.members(narrow.members, narrow.plain, request.case_seed, narrow.first_case))
 
     def members(self, members: np.ndarray, plain: np.ndarray, seed: int, first_case: int = 0) -> np.ndarray:
         """The corrected members, in the shape of members.

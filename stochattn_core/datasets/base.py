@@ -44,7 +44,7 @@ class Dataset:
     """Named data with its three parts, ready for a model of the same task.
 
     Data of your own need a name and the three parts. The task follows from the target: (case,) is a table, (case, lead_time) a series with
-    lead times 1, 2, ...; a grid says where it lies. The fields from title to licence are only described, and may be left out.
+    lead times 1, 2, ...; a grid says where it lies. The fields from title to licence only describe the data, and may be left out.
     units is "" when the target has none. lead_time (series and grids) is in steps of lead_unit ("h", "16 h", "month", ..., as in TimeStep;
     "step" where the rows of a series are counted, "" where nothing is known).
     period is the length of the season in steps, 1 when there is none. references are the reference forecasts (persistence,
@@ -98,10 +98,10 @@ class Dataset:
     def _fill(self) -> None:
         """Set what was left out: the task and the lead times follow from the target, the title from the name."""
         for part in PARTS:
-            if not isinstance(getattr(self, part), Split):
-                raise ValueError(
-                    f"expected the {part} part of {self.name!r} as a Split, got {type(getattr(self, part)).__name__}; pass {part}=Split(inputs, target)"
-                )
+            split = getattr(self, part)
+            if not isinstance(split, Split):
+                came = type(split).__name__
+                raise ValueError(f"expected the {part} part of {self.name!r} as a Split, got {came}; pass {part}=Split(inputs, target)")
         shape = self.train.target.shape[1:]
         if self.task is None:
             if len(shape) > 1:

@@ -8,7 +8,7 @@ from enum import Enum
 from functools import cached_property
 from typing import Any
 
-from stochattn_core.recognition.sources import Place, Source
+from stochattn_core.recognition.sources import Meeting, Place, Source
 
 
 class State(Enum):
@@ -68,9 +68,11 @@ class Recognition:
         return tuple(finding for finding in self.findings if finding.state is State.REFUSED)
 
 
-def finding_of(source: Source) -> Finding:
-    """Return what a source is, from what happened to its weights in a whole pass."""
-    meetings = [meeting for meeting in source.meetings if source.is_keyed or (meeting.has_entries and not meeting.is_window)]
+def finding_of(source: Source, *, comes_back: bool) -> Finding:
+    """Return what a source is, from what happened to its weights in a whole pass. comes_back: did numbers come back from outside of torch?"""
+    meetings = _meetings_as_attention(source)
+    if source.next_source is not None and _is_attention(source.next_source):
+        meetings = [meeting for meeting in meetings if not meeting.is_sum]  # a sum over keys may have been their normaliser
     kind = "softmax" if source.is_softmax else "weights that sum to one"
 
     def finding(state: State, how: str) -> Finding:
@@ -81,6 +83,8 @@ def finding_of(source: Source) -> Finding:
         return finding(State.REFUSED, f"{kind} whose weights pass {nonlinear[0].how} before they meet values")
     if source.lost and source.is_keyed:
         return finding(State.REFUSED, f"{kind} whose weights pass {source.lost}, through which they cannot be followed")
+    if source.has_left_torch and source.is_keyed and comes_back:
+        return finding(State.REFUSED, f"{kind} whose weights leave torch for NumPy or Python, where they meet values")
     if meetings and source.place is None:
         return finding(State.REFUSED, f"{kind} and values by hand, past torch's Python functions")
     if meetings:
@@ -88,6 +92,15 @@ def finding_of(source: Source) -> Finding:
         how = f"{kind}, {changed[0].how}" if changed else f"{kind} and values"
         return finding(State.CHANGED if changed else State.ANSWERED, how)
     return finding(State.LEFT, f"{kind}: {_reason(source)}")
+
+
+def _meetings_as_attention(source: Source) -> list[Meeting]:
+    """Return the meetings in which scores of an activation, or else scores predicted from features, weigh entries of one activation."""
+    return [meeting for meeting in source.meetings if source.is_keyed or (meeting.has_entries and not meeting.is_window)]
+
+
+def _is_attention(source: Source) -> bool:
+    return bool(_meetings_as_attention(source)) or (source.next_source is not None and _is_attention(source.next_source))
 
 
 def _reason(source: Source) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -18,6 +18,7 @@ from stochattn_core.torch_private import tree_leaves, tree_map
 if TYPE_CHECKING:
     from stochattn_core.recognition.trace import Trace
 
+N_SUM = 4
 Shadow = Callable[[Tensor], Tensor]  # gives the shadow of a tensor, with its shape
 
 
@@ -51,11 +52,13 @@ class Follower:
             cell.depends |= depends
             if op not in operations.CONTRACTIONS:
                 cell.lost |= frozenset().union(*(c.lost for c in cells))
-                cell.row_sums = [*cell.row_sums, *(sums for c in cells for sums in c.row_sums)]
-                cell.key_sums = [*cell.key_sums, *(sums for c in cells for sums in c.key_sums)] if op in COPIES else []
-        if not is_moving:
+                cell.row_sums = _latest(sums for c in (cell, *cells) for sums in c.row_sums)
+                cell.key_sums = _latest(sums for c in (cell, *cells) for sums in c.key_sums) if op in COPIES else []
+        if op.endswith("_like") or op.startswith("new_"):
+            self.trace.shadows.set(results[0], Cell())  # it has the shape of its argument, and nothing of its numbers
+        elif not is_moving:
             return
-        if op in COPIES:
+        elif op in COPIES:
             self._copy(func, op, args, kwargs, results[0])
         elif op in operations.SELECTIONS:
             self._select(op, args, kwargs, results)
@@ -68,13 +71,13 @@ class Follower:
         elif op in operations.ACCUMULATIONS:
             self.meetings.accumulate(op, args, kwargs, results[0])
         elif op == "embedding":
-            self.trace.shadows.of(results[0]).column = self.meetings.columns(args[0], results[0], -1)
+            self.trace.shadows.of(results[0]).column = self.meetings.columns(args[0], results[0], -1, None)
         elif (
             torch.Tag.pointwise in func.tags or op in operations.SAME_PLACE_MIXTURES or op.removesuffix("_") in ("div", "mul", "add", "sub")
         ):
             self._change_each(func, op, args, kwargs, results[0])
         else:
-            self._lose(op, args, kwargs, results)
+            self.lose(op, args, kwargs, results)
 
     def _floats(self, args: Any) -> list[Tensor]:
         return [x for x in tree_leaves(args) if has_memory(x) and x.is_floating_point()]
@@ -99,6 +102,7 @@ class Follower:
         numbers = sorted({number for cell in cells for number in cell.marks})
         if not result.is_floating_point():
             return
+        self.meetings.put(op, args, result, numbers)
         for number in numbers:
             if is_written and number not in target.marks:
                 target.marks[number] = Mark(empty_shadow(result, torch.float64))
@@ -125,25 +129,45 @@ class Follower:
             target.marks[number] = mark
         if any(cell.column is not None for cell in cells):
             if is_written and target.column is None:
-                target.column = empty_shadow(result, torch.float32)
+                target.column = empty_shadow(result, torch.float64)
 
             def column_of(x: Tensor) -> Tensor:
                 column = self._cell(x).column
-                return x.new_full((), NONE, dtype=torch.float32).expand(x.shape) if column is None else seen_as(column, x)
+                return x.new_full((), NONE, dtype=torch.float64).expand(x.shape) if column is None else seen_as(column, x)
 
             column = self._on_shadows(func, op, args, kwargs, column_of)
             if column is not None and not is_written:
-                target.column = shadow_of_whole(column, result, torch.float32)
+                target.column = shadow_of_whole(column, result, torch.float64)
 
     def _on_shadows(self, func: Any, op: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], shadow: Shadow) -> Tensor | None:
-        """Return what the operation makes of the shadows; an operation that writes into its first argument writes into the shadow."""
+        """Return what the operation makes of the shadows; an operation that writes into its first argument writes into the shadow.
+
+        The shadows are raised by one for the operation: where it fills with zeros, as tril and padding do, the result then is NONE.
+        """
         if op in operations.WIDTH_ONLY:
             return shadow(args[0])
         filling = COPIES[op]
-        changed = tuple(NONE if i == filling and not isinstance(x, Tensor) else x for i, x in enumerate(args))
+        changed = tuple(0 if i == filling and not isinstance(x, Tensor) else x for i, x in enumerate(args))
+        written = shadow(args[0]) if func._schema.is_mutable and isinstance(args[0], Tensor) else None
         try:
-            replaced = tree_map(lambda x: shadow(x) if has_memory(x) and x.is_floating_point() else x, (changed, dict(kwargs)))
-            return func(*replaced[0], **replaced[1]) if op != "zero" else replaced[0][0].fill_(NONE)
+            raised = tree_map(
+                lambda x: shadow(x) + 1 if has_memory(x) and x.is_floating_point() else x, (changed[written is not None :], dict(kwargs))
+            )
+            if written is None:
+                result: Tensor = func(*raised[0], **raised[1])
+                return result - 1
+            positional = list(raised[0])
+            if op in ("index_put", "_index_put_impl") and len(positional) > 2:
+                positional[2] = False  # what is added up is judged apart
+            written.add_(1)
+            try:
+                if op == "zero":
+                    written.fill_(0)
+                else:
+                    func(written, *positional, **raised[1])
+            finally:
+                written.sub_(1)
+            return written
         except (RuntimeError, NotImplementedError, IndexError, TypeError):
             return None
 
@@ -159,7 +183,7 @@ class Follower:
             why = mark.why or f"{op}, a choice of entries that depends on the weights"
             target.marks[number] = mark.after(shadow_of_whole(element, values, torch.float64), is_linear=False, why=why)
         if cell.column is not None:
-            target.column = shadow_of_whole(seen_as(cell.column, x).gather(dim, indices), values, torch.float32)
+            target.column = shadow_of_whole(seen_as(cell.column, x).gather(dim, indices), values, torch.float64)
 
     def _change_each(self, func: Any, op: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Tensor) -> None:
         """Each entry of the result follows from the entries at the same place of the arguments."""
@@ -172,25 +196,29 @@ class Follower:
         target.is_product |= bool(products)
         target.is_window |= any(self._cell(x).is_window for x in floats)
         target.is_curved |= any(self._cell(x).is_curved for x in floats) or op not in operations.LINEAR_ALONE
-        if products and op in ("div", "mul"):
+        if op in ("div", "mul"):
             self.meetings.normalise(op, args)
+        if op == "mul" and len(moving) == 2:
+            target.factors = [
+                x.expand(result.shape) for x in moving if self._cell(x).is_curved and self._cell(x).is_learned and float(x.min()) >= 0
+            ]
         numbers = sorted({number for x in floats for number in self._cell(x).marks})
-        column = self._column_of_change(moving, products, result, numbers)
+        column = self._column_of_change(op, moving, products, result, numbers)
         for number in numbers:
             self._change_mark(number, func, op, args, kwargs, result, moving)
         target.column = column
 
     def _column_of_change(
-        self, moving: Sequence[Tensor], products: Sequence[Tensor], result: Tensor, numbers: Sequence[int]
+        self, op: str, moving: Sequence[Tensor], products: Sequence[Tensor], result: Tensor, numbers: Sequence[int]
     ) -> Tensor | None:
         """The columns of values stay when weights scale them; else those of the first moving argument that has some."""
         if products and not numbers:
             return None
-        values = [x for x in moving if not self._cell(x).marks] if numbers else []
+        values = [x for x in moving if op == "mul" and all(self._is_value(x, number) for number in numbers)] if numbers else []
         for x in [*values, *moving]:
-            column = self._cell(x).column
-            if column is not None:
-                return shadow_of_whole(seen_as(column, x).clone(), result, torch.float32)
+            flat = self._cell(x).column
+            if flat is not None and bool((column := seen_as(flat, x)).amax() >= 0):
+                return shadow_of_whole(column.clone(), result, torch.float64)
         return None
 
     def _change_mark(
@@ -209,7 +237,7 @@ class Follower:
         first = marks[0]
         changes: dict[str, bool | str] = {
             "is_linear": all(mark.is_linear for mark in marks) and is_linear,
-            "is_weighted": first.is_weighted or (op in ("mul", "div") and any(x is not carriers[0] for x in moving)),
+            "is_weighted": first.is_weighted or (op in ("mul", "div") and any(self._is_value(x, number) for x in moving)),
             "is_mixed": any(mark.is_mixed for mark in marks) or op in operations.SAME_PLACE_MIXTURES,
             "why": next((mark.why for mark in marks if mark.why), "" if is_linear else op),
         }
@@ -223,6 +251,10 @@ class Follower:
             element, changes["is_mixed"] = joined, True
         self._cell(result).marks[number] = first.after(self._stored(element, result, number), **changes)
 
+    def _is_value(self, x: Tensor, number: int) -> bool:
+        """May a factor of weights be values? Not where it holds weights itself, or was made from the same weights."""
+        return not self._cell(x).marks and number not in self._cell(x).depends
+
     def _stored(self, element: Tensor, result: Tensor, number: int) -> Tensor:
         """Write elements into the shadow of the result's memory, which other views of it may read, and return that shadow."""
         mark = self._cell(result).marks.get(number)
@@ -231,14 +263,22 @@ class Follower:
         seen_as(mark.element, result).copy_(element)
         return mark.element
 
-    def _lose(self, op: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], results: Sequence[Tensor]) -> None:
+    def lose(self, op: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], results: Sequence[Tensor]) -> None:
         """An operation without a rule: what stays is whether the result changes with the inputs, and columns where the shape is the same."""
         floats = self._floats((args, kwargs))
         result = results[0]
         for x in floats:
             cell, target = self._cell(x), self._cell(result)
-            if cell.is_moving and cell.column is not None and x.shape == result.shape and target.column is None:
-                target.column = shadow_of_whole(seen_as(cell.column, x).clone(), result, torch.float32)
+            if x.shape == result.shape:
+                target.is_product |= cell.is_product
+                target.is_curved |= cell.is_product
+            if cell.is_moving and cell.column is not None and target.column is None:
+                column = seen_as(cell.column, x)
+                if x.shape == result.shape:
+                    target.column = shadow_of_whole(column.clone(), result, torch.float64)
+                elif op.startswith(operations.RESAMPLINGS) and x.shape[:2] == result.shape[:2]:
+                    channels = column.flatten(2)[..., 0]
+                    target.column = shadow_of_whole(channels.view(*channels.shape, *[1] * (result.ndim - 2)), result, torch.float64)
             for number in cell.marks:
                 if op not in (
                     "amax",
@@ -260,3 +300,8 @@ class Follower:
         self.trace.shadows.of(result).marks.pop(number, None)
         self.meetings.lost.setdefault(number, op)
         self.trace.shadows.of(result).lost |= {number}
+
+
+def _latest(tensors: Iterable[Tensor]) -> list[Tensor]:
+    """Return the last few different tensors: a normaliser follows soon upon the sums that it is for."""
+    return list({id(x): x for x in tensors}.values())[-N_SUM:]

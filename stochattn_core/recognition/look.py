@@ -12,9 +12,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
+from stochattn_core.arguments import leaves_of
 from stochattn_core.recognition.findings import Finding, Recognition, State, finding_of
 from stochattn_core.recognition.shadows import Cell, has_memory
-from stochattn_core.recognition.sources import Place
+from stochattn_core.recognition.sources import Foreign, Opaque, Place, stochastic_dim
 from stochattn_core.recognition.trace import Trace
 from stochattn_core.running_module import RunningModule
 from stochattn_core.torch_private import multi_head_attention_forward, tree_leaves
@@ -32,6 +33,7 @@ class LookMode(TorchFunctionMode):
         self.attention: list[Finding] = []
         self.softmax: set[Place] = set()
         self.left_torch = False  # were numbers handed to Python or NumPy?
+        self.comes_back = False  # did numbers that follow from the inputs come from outside of this thread's torch functions?
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -46,7 +48,9 @@ class LookMode(TorchFunctionMode):
         before = self.trace.n_computed
         output = func(*args, **kwargs)
         name = getattr(func, "__name__", "")
-        self.left_torch |= name in ("numpy", "__array__", "tolist")
+        if name in ("numpy", "__array__", "tolist"):
+            self.left_torch = True
+            self.trace.leaves_torch(args[0])
         if module is None:
             return output
         place = Place(module, func, self.count[module, func])
@@ -54,14 +58,44 @@ class LookMode(TorchFunctionMode):
         if func in SOFTMAX:
             self.softmax.add(place)
         if isinstance(output, Tensor) and self.trace.n_computed > before:
-            self.trace.weights_made_by(place, output, is_softmax=func in SOFTMAX)
+            self.trace.weights_made_by(place, output)
         return output
+
+    @property
+    def foreign(self) -> list[Foreign]:
+        """Floating tensors that came from outside of this thread's torch functions."""
+        return [item for item in self.trace.foreign if item.tensor.is_floating_point() and item.tensor.numel() > 1]
+
+    def return_of(self, other: LookMode) -> None:
+        """Compare with a look at other inputs: foreign tensors that differ were computed from the inputs, out of sight."""
+        for index, item in enumerate(self.foreign):
+            again = other.foreign[index].tensor if index < len(other.foreign) else item.tensor.new_empty(0)
+            if item.tensor.shape == again.shape and torch.allclose(item.tensor, again, equal_nan=True):
+                continue
+            self.comes_back = True
+            if not self.left_torch:
+                self.trace.opaque.append(
+                    Opaque("a tensor made from the inputs in another thread or outside of torch's functions", item.module)
+                )
+            elif stochastic_dim(item.tensor) is not None:
+                self.trace.opaque.append(
+                    Opaque("weights that sum to one, made outside of torch's functions (in NumPy or Python)", item.module)
+                )
+
+    def recognition(self) -> Recognition:
+        """Return everything that was found in the pass."""
+        return Recognition(
+            findings=(*self.attention, *self.findings()),
+            softmax=frozenset(self.softmax),
+            attention=Counter(finding.module for finding in self.attention),
+            random=tuple((item.what, item.module) for item in self.trace.random),
+        )
 
     def findings(self) -> list[Finding]:
         """Return what the weights of the pass so far are, and attention that has none."""
         opaque = (*self.trace.opaque, *self.trace.unnormalised)
         return [
-            *(finding_of(source) for source in self.trace.sources),
+            *(finding_of(source, comes_back=self.comes_back) for source in self.trace.sources),
             *(Finding(item.module, self._class(item.module), State.REFUSED, item.what) for item in opaque),
         ]
 
@@ -82,19 +116,10 @@ class LookMode(TorchFunctionMode):
 
 
 @contextlib.contextmanager
-def looking(model: nn.Module, inputs: Any) -> Iterator[Callable[[], Recognition]]:
-    """Look at the pass of the model inside the block; the function that is given returns what was found, after the pass."""
+def looking(model: nn.Module, inputs: Any) -> Iterator[LookMode]:
+    """Look at the pass of the model inside the block; what was found can be asked for after it."""
     running = RunningModule(model)
-    trace = Trace(model, running.name, [x for x in tree_leaves(inputs) if isinstance(x, Tensor)])
+    trace = Trace(model, running.name, leaves_of(inputs))
     mode = LookMode(running, trace)
-
-    def recognition() -> Recognition:
-        return Recognition(
-            findings=(*mode.attention, *mode.findings()),
-            softmax=frozenset(mode.softmax),
-            attention=Counter(finding.module for finding in mode.attention),
-            random=tuple((item.what, item.module) for item in trace.random),
-        )
-
     with trace, mode:
-        yield recognition
+        yield mode

@@ -27,16 +27,29 @@ class Meetings:
     def _cell(self, x: Tensor) -> Cell:
         return self.trace.shadows.of(x)
 
-    def columns(self, weight: Tensor, result: Tensor, dim: int) -> Tensor:
-        """Return the columns of a result that fixed weights made, one for each place along dim: the same weights give the same columns."""
+    def columns(self, weight: Tensor, result: Tensor, dim: int, before: Tensor | None) -> Tensor:
+        """Return the columns of a result that fixed weights made, one for each place along dim: the same weights give the same columns.
+
+        before: the columns that made each row of the weights' input, as one fraction for each row; broadcasts to the result.
+        """
         key = (self._cell(weight).root or memory_of(weight), int(weight.storage_offset()))
         if key not in self.first_column:
             self.first_column[key] = self.n_column
-            self.n_column = (self.n_column + result.shape[dim]) % (1 << 23)
-        numbers = torch.arange(result.shape[dim], dtype=torch.float32, device=result.device) + self.first_column[key]
+            self.n_column += result.shape[dim]
+        numbers = torch.arange(result.shape[dim], dtype=torch.float64, device=result.device) + self.first_column[key]
         shape = [1] * result.ndim
         shape[dim] = -1
-        return shadow_of_whole(numbers.view(shape), result, torch.float32)
+        columns = numbers.view(shape)
+        return shadow_of_whole(columns if before is None else columns + before, result, torch.float64)
+
+    def _history(self, x: Tensor, dim: int) -> Tensor | None:
+        """Return for each row of x a fraction that names the columns of its entries along dim; None where no column is known."""
+        column = self._cell(x).column
+        if column is None:
+            return None
+        entries = seen_as(column, x).movedim(dim, -1)
+        factors = torch.arange(1, entries.shape[-1] + 1, dtype=torch.float64, device=x.device) * 0.7548776662466927 % 1
+        return ((entries + 2) @ factors % 1 * 1e6).round() / 1.001e6
 
     def multiply(self, left: Tensor, right: Tensor, result: Tensor) -> None:
         """A product of matrices: left (*, row, entry), right (*, entry, column), result (*, row, column)."""
@@ -45,13 +58,16 @@ class Meetings:
         target.is_learned |= target.is_product
         target.is_curved = False
         if first.is_moving and not second.is_moving:
-            target.column = self.columns(right, result, -1)
+            history = self._history(left, -1)
+            target.column = self.columns(right, result, -1, None if history is None else history[..., None])
         elif second.is_moving and not first.is_moving:
-            target.column = self.columns(left, result, -2)
+            history = self._history(right, -2)
+            target.column = self.columns(left, result, -2, None if history is None else history[..., None, :])
         if target.is_product:
             for number in first.lost | second.lost:
                 self.trace.sources[number].lost = self.lost[number]
             self._refuse_unnormalised(left, right)
+        if target.is_moving:
             self._note_sums(left, right, result)
         for x, partner, is_left in ((left, right, True), (right.mT, left.mT, False)):
             for number, mark in list(self._cell(x).marks.items()):
@@ -59,7 +75,7 @@ class Meetings:
                 if element is None:
                     continue
                 element = element[..., None] if is_left else element[..., None, :]
-                is_weighted = mark.is_weighted or self._cell(partner).is_moving
+                is_weighted = mark.is_weighted or (self._cell(partner).is_moving and not self._cell(partner).marks)
                 target.marks[number] = mark.after(
                     shadow_of_whole(element, result, torch.float64), is_mixed=mark.is_mixed or x.shape[-1] > 1, is_weighted=is_weighted
                 )
@@ -139,6 +155,27 @@ class Meetings:
                 return None
         return torch.where(first >= 0, first, second)
 
+    def put(self, op: str, args: tuple[Any, ...], result: Tensor, numbers: Sequence[int]) -> None:
+        """Entries that index_put adds to those that are there: a meeting where weighed values of one row come together."""
+        if op not in ("index_put", "_index_put_impl") or len(args) < 4 or args[3] is not True:
+            return
+        indices, x = tuple(slice(None) if index is None else index for index in args[1]), args[2]
+        for number in numbers:
+            mark, earlier = self._cell(x).marks.get(number), self._cell(result).marks.get(number)
+            if mark is None or earlier is None or not mark.is_weighted:
+                continue
+            there = seen_as(earlier.element, result)[indices]
+            here = seen_as(mark.element, x).expand_as(there)
+            both = (there >= 0) & (here >= 0)
+            key_varies, row_varies = self._varying(self.trace.sources[number], torch.stack([there, here], -1))
+            if bool((both & key_varies & ~row_varies).any()):
+                columns = (self._cell(result).column, self._cell(x).column)
+                is_same = columns[0] is not None and columns[1] is not None
+                if columns[0] is not None and columns[1] is not None:
+                    is_same = bool((seen_as(columns[0], result)[indices] == seen_as(columns[1], x))[both].all())
+                how = "multiplied with the values and added up at the places of an index"
+                self.trace.sources[number].meetings.append(Meeting(False, mark.is_linear, is_same, False, how, self.trace.here()))
+
     def add_up(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Tensor) -> None:
         """A sum or a mean over some dims."""
         x = args[0]
@@ -152,7 +189,8 @@ class Meetings:
         def last(flat: Tensor) -> Tensor:
             return seen_as(flat, moved).flatten(len(rest)) if dims else seen_as(flat, moved)[..., None]
 
-        target.is_product = cell.is_product
+        target.is_product, target.is_curved = cell.is_product, cell.is_curved
+        target.row_sums = [factor.permute(*rest, *dims).flatten(len(rest)).sum(-1) if dims else factor for factor in cell.factors]
         if cell.column is not None:
             column = last(cell.column)
             target.column = shadow_of_whole(
@@ -167,7 +205,7 @@ class Meetings:
                     linear = mark.is_linear and not mark.is_opaque
                     how = "multiplied with the values and added up" if linear else mark.why
                     has_entries = cell.is_product if columns is None else is_constant(columns)
-                    source.meetings.append(Meeting(False, linear, has_entries, cell.is_window, how, self.trace.here()))
+                    source.meetings.append(Meeting(False, linear, has_entries, cell.is_window, how, self.trace.here(), is_sum=True))
                     target.depends -= {number}
                 continue
             mixed = mark.is_mixed or bool(row_varies.any())
@@ -179,7 +217,9 @@ class Meetings:
         target = self._cell(result)
         target.is_product = self._cell(x).is_moving and self._cell(weight).is_moving
         if not self._cell(weight).is_moving:
-            target.column = self.columns(weight, result, 1 if result.ndim == x.ndim and result.ndim > 2 else 0)
+            history = self._history(x, 1)
+            first = None if history is None else history.flatten(1)[:, :1].view(-1, *[1] * (result.ndim - 1))
+            target.column = self.columns(weight, result, 1, first)
         for number, _ in self._cell(weight).marks.items():
             self.trace.sources[number].meetings.append(Meeting(False, True, True, True, "taps of a convolution", self.trace.here()))
         is_same_size = x.ndim > 2 and x.shape[2:] == result.shape[2:]
@@ -247,12 +287,13 @@ class Meetings:
 
     def _note_sums(self, left: Tensor, right: Tensor, result: Tensor) -> None:
         """Keep the sums of non-negative factors over the entries of a product: with them, linear attention is told by its normaliser."""
-        target = self._cell(result)
+        target, first, second = self._cell(result), self._cell(left), self._cell(right)
         for query, product in ((left, right), (right.mT, left.mT)):
             for keys in self._cell(product).key_sums:
                 if query.shape[:-2] == keys.shape[:-1] and query.shape[-1] == keys.shape[-1] and float(query.min()) >= 0:
                     target.row_sums.append(torch.einsum("...re,...e->...r", query, keys))
-        if left.numel() and right.numel() and left.ndim == right.ndim:
+        target.row_sums += [left @ factor for factor in second.factors] + [factor @ right for factor in first.factors]
+        if left.numel() and right.numel() and left.ndim == right.ndim and target.is_product:
             for factor, dim in ((left, -1), (right, -2)):
                 if not self._cell(factor).is_product and float(factor.min()) >= 0 and float(factor.max()) > 0:
                     target.key_sums.append(factor.sum(dim))
@@ -272,7 +313,6 @@ class Meetings:
 
 
 def is_constant(column: Tensor) -> bool:
-    """Do most rows (*, entry) come from one column of fixed weights? Entries without a column are left out."""
-    high = column.amax(-1)
-    low = torch.where(column >= 0, column, torch.inf).amin(-1)
-    return bool(((high == low) | (high < 0)).float().mean() > 0.5)
+    """Do the entries of most rows (*, entry) come from one column of fixed weights, but for a few such as a class token?"""
+    most = column.sort(-1).values[..., column.shape[-1] // 2, None]
+    return bool(((column == most).double().mean(-1) > 0.5).double().mean() > 0.5)

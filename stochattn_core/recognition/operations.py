@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from stochattn_core.torch_private import tree_leaves, tree_map
+
 SOFTMAX = {"_softmax", "_safe_softmax", "softmax"}
 # Each entry of the result is a copy of one entry, or a filling. The number is the place of the filling among the arguments.
 COPIES: Mapping[str, int | None] = {
@@ -28,6 +30,11 @@ LINEAR_ALONE = {"mul", "add", "sub", "rsub", "neg", "div", "where", "masked_fill
 SAME_PLACE_MIXTURES = {"cumsum", "flip"}  # linear, and each entry stays beside its place
 ACCUMULATIONS = {"index_add", "scatter_add", "scatter_reduce", "index_reduce", "_index_reduce"}
 CONTRACTIONS = {"mm", "bmm", "addmm", "baddbmm", "mv", "addmv", "dot", "vdot", "linear", "addbmm", "_grouped_mm"}
+OWN_NAMESPACES = {"", "aten", "prim", "prims", "profiler", "quantized", "mkldnn", "onednn", "inductor", "torchvision"}  # operators of torch
+# Operators that read several places of a map (case, channel, *place) for each place of the result, with the same numbers in each channel.
+RESAMPLINGS = (
+    "grid_sampler", "upsample_", "_upsample", "avg_pool", "_adaptive_avg_pool", "adaptive_avg_pool", "max_pool", "adaptive_max_pool", "cudnn_grid_sampler",
+)  # fmt: skip
 FUSED = ("scaled_dot_product", "flash_attn", "flash_attention", "fmha", "efficient_attention", "flex_attention", "attention_forward")
 
 
@@ -68,3 +75,22 @@ def has_overlap(x: Tensor) -> bool:
     """Does a view hold the same entry of memory several times, as windows that overlap do? Repeated dims (stride 0) do not count."""
     steps = [(size, stride) for size, stride in zip(x.shape, x.stride(), strict=True) if stride and size > 1]
     return math.prod(size for size, _ in steps) > 1 + sum((size - 1) * stride for size, stride in steps)
+
+
+def weighs(func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
+    """Does an operator of which only the name is seen weigh one of its arguments with weights that sum to one? Ones then give ones."""
+    floats = [x for x in tree_leaves((args, kwargs)) if isinstance(x, Tensor) and x.is_floating_point() and x.ndim > 1]
+    if len(floats) < 2:
+        return False
+    for values in floats:
+        ones = torch.ones_like(values)
+        try:
+            changed = tree_map(
+                lambda x, values=values, ones=ones: ones if x is values else x.clone() if isinstance(x, Tensor) else x, (args, dict(kwargs))
+            )
+            output = func(*changed[0], **changed[1])
+        except (RuntimeError, TypeError, ValueError):
+            continue
+        if isinstance(output, Tensor) and output.numel() and bool(((output.float() - 1).abs() < 1e-3).all()):
+            return True
+    return False

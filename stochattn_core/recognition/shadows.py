@@ -48,9 +48,11 @@ class Cell:
 
     is_moving: does it change with the inputs? is_learned: does it depend on parameters or on a product of two moving tensors?
     is_product: is it a product of two moving tensors, possibly changed entry by entry since? is_curved: was it changed by a nonlinear function
-    since? is_window: does it hold the same entries several times, as overlapping windows do?
-    depends: sources that it depends on and that have not met values on the way. column: for each entry the column of the fixed weights that
-    made it. root: for fixed memory, the parameter that it was computed from. lost: sources whose weights went into it through an operation that
+    since? is_window: does it hold the same entries several times, as overlapping windows do? factors: non-negative tensors, each of which was
+    multiplied with values to give this one.
+    depends: sources that it depends on and that have not met values on the way. column: for each entry, where it was made: the whole part names
+    the column of the fixed weights that made it, the fraction the columns that made what these weights were applied to.
+    root: for fixed memory, the parameter that it was computed from. lost: sources whose weights went into it through an operation that
     cannot be followed. key_sums, row_sums: for a product, sums of a non-negative factor over its entries, and such sums weighed by another factor.
     """
 
@@ -64,6 +66,7 @@ class Cell:
     column: Tensor | None = None
     root: int = 0
     lost: frozenset[int] = frozenset()
+    factors: list[Tensor] = field(default_factory=list)
     key_sums: list[Tensor] = field(default_factory=list)
     row_sums: list[Tensor] = field(default_factory=list)
     references: dict[int, weakref.ref[Tensor]] = field(default_factory=dict)

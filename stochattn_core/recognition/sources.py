@@ -27,6 +27,13 @@ class Opaque(NamedTuple):
     module: str
 
 
+class Foreign(NamedTuple):
+    """A copy of a tensor that no operation of the pass made, and the module that used it first."""
+
+    tensor: Tensor
+    module: str
+
+
 class Meeting(NamedTuple):
     """Weights that meet values along their own axis.
 
@@ -41,6 +48,7 @@ class Meeting(NamedTuple):
     is_window: bool
     how: str
     module: str
+    is_sum: bool = False  # a sum of weights times numbers of the same shape, which may be a normaliser
 
 
 @dataclass(eq=False)
@@ -48,15 +56,17 @@ class Source:
     """One matrix of weights that sum to one along an axis.
 
     place: the call of a torch function that made it, None where no torch function was seen. module: the innermost running module.
-    dim: the axis of the keys in the function's result. weights: (row, key), in the order of `element` marks. is_softmax: made by softmax?
+    dim: the axis of the keys in the function's result of this shape. weights: (row, key), in the order of `element` marks. is_softmax: made by softmax?
     is_keyed: do the scores along the axis belong to entries of an activation? If not, each comes from weights of its own (a gate).
-    lost: the operation after which the weights could no longer be followed, and then met values.
+    lost: the operation after which the weights could no longer be followed, and then met values. has_left_torch: were they handed to NumPy or
+    Python? next_source: other weights that were made from these.
     """
 
     number: int
     module: str
     cls: str
     dim: int
+    shape: tuple[int, ...]
     weights: Tensor
     is_softmax: bool
     is_keyed: bool
@@ -65,8 +75,9 @@ class Source:
     is_met_by_fixed: bool = False
     is_across: bool = False
     is_squared: bool = False
-    next_source: int | None = None
+    next_source: Source | None = None
     lost: str = ""
+    has_left_torch: bool = False
 
     @property
     def n_key(self) -> int:

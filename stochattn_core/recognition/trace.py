@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from stochattn_core.recognition.following import Follower
 from stochattn_core.recognition.meetings import is_constant
-from stochattn_core.recognition.operations import COPIES, FUSED, SOFTMAX
+from stochattn_core.recognition.operations import COPIES, FUSED, OWN_NAMESPACES, SOFTMAX, weighs
 from stochattn_core.recognition.shadows import Cell, Mark, Shadows, has_memory, memory_of, seen_as, shadow_of_whole
-from stochattn_core.recognition.sources import Opaque, Place, Source, stochastic_dim
+from stochattn_core.recognition.sources import Foreign, Opaque, Place, Source, stochastic_dim
 from stochattn_core.torch_private import TorchDispatchMode, is_composite, tree_leaves
 
 
@@ -33,7 +33,7 @@ class Trace(TorchDispatchMode):
         self.opaque: list[Opaque] = []
         self.unnormalised: list[Opaque] = []
         self.random: list[Opaque] = []
-        self.foreign: list[Tensor] = []
+        self.foreign: list[Foreign] = []
         self.n_computed = 0
         self.n_pause = 0
         self.shadows = Shadows(self._unseen)
@@ -52,15 +52,23 @@ class Trace(TorchDispatchMode):
     def here(self) -> str:
         return self.where() or ""
 
+    supports_higher_order_operators = True  # flex_attention is one
+
     def __torch_dispatch__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None) -> Any:
         kwargs = kwargs or {}
         if self.n_pause:
             return func(*args, **kwargs)
         qualified_name = func.name().split(".")[0]  # "aten::softmax.int" -> "aten::softmax"
-        op = qualified_name.split("::")[-1]
-        if any(word in qualified_name for word in FUSED):
-            self.opaque.append(Opaque(f"{qualified_name}, a fused kernel called past torch's Python functions", self.here()))
-        elif is_composite(func):  # seen whole only in inference mode; the trace needs its parts
+        namespace, op = qualified_name.rpartition("::")[::2]
+        if any(word in qualified_name for word in FUSED) or "sparse_softmax" in op:
+            self.opaque.append(Opaque(f"{qualified_name}, a kernel that cannot be seen into", self.here()))
+        if not isinstance(func, torch._ops.OpOverload):
+            return func(*args, **kwargs)
+        if namespace not in OWN_NAMESPACES and weighs(func, args, kwargs):
+            self.opaque.append(
+                Opaque(f"{qualified_name}, an operator of its own that weighs values with weights that sum to one", self.here())
+            )
+        if is_composite(func):  # seen whole only in inference mode; the trace needs its parts
             with self:
                 output = func.decompose(*args, **kwargs)
             if output is not NotImplemented:
@@ -84,30 +92,39 @@ class Trace(TorchDispatchMode):
         if op in SOFTMAX and results:
             self._softmax(args, results[0])
         else:
-            self.follower.follow(func, op, args, kwargs, results, before)
+            try:
+                self.follower.follow(func, op, args, kwargs, results, before)
+            except (RuntimeError, IndexError, TypeError, ValueError):  # arguments of a kind that a rule does not know
+                self.follower.lose(op, args, kwargs, results)
 
     def _softmax(self, args: tuple[Any, ...], output: Tensor) -> None:
         scores = self.shadows.of(args[0])
         cell = self.shadows.set(output, Cell(scores.is_moving, scores.is_learned, depends=scores.depends, root=scores.root))
-        cell.column = None if scores.column is None else shadow_of_whole(seen_as(scores.column, args[0]), output, torch.float32)
+        cell.column = None if scores.column is None else shadow_of_whole(seen_as(scores.column, args[0]), output, torch.float64)
         if scores.is_moving and output.ndim and output.shape[args[1]] > 1:
             self._new_source(output, args[1], is_softmax=True, is_keyed=self._is_keyed(scores, args[0], args[1]))
 
-    def weights_made_by(self, place: Place, output: Tensor, *, is_softmax: bool) -> None:
+    def weights_made_by(self, place: Place, output: Tensor) -> None:
         """Tell the trace that a torch function has returned this tensor: it may hold weights that sum to one."""
         if has_memory(output) and output.numel():
             with self.pause():
-                self._weights_made_by(place, output, is_softmax=is_softmax)
+                self._weights_made_by(place, output)
 
-    def _weights_made_by(self, place: Place, output: Tensor, *, is_softmax: bool) -> None:
+    def leaves_torch(self, x: Tensor) -> None:
+        """Note that numbers of a tensor are handed to NumPy or Python."""
+        if has_memory(x):
+            for number in self.shadows.of(x).marks:
+                self.sources[number].has_left_torch = True
+
+    def _weights_made_by(self, place: Place, output: Tensor) -> None:
         cell = self.shadows.of(output)
         for number, mark in cell.marks.items():
             source = self.sources[number]
-            if is_softmax and source.place is None:
-                source.place = place
             if self._is_copy(source, mark, output):
+                if source.place is None and source.shape == output.shape:
+                    source.place = place
                 return
-        if is_softmax or not cell.is_moving or not cell.is_learned:
+        if not cell.is_moving or not cell.is_learned:
             return
         dim = stochastic_dim(output)
         if dim is not None:
@@ -121,11 +138,12 @@ class Trace(TorchDispatchMode):
         number = len(self.sources)
         weights = rows.reshape(-1, rows.shape[-1]).float().clone()
         cls = self.classes.get(module, type(self.model))
-        source = Source(number, module, f"{cls.__module__}.{cls.__qualname__}", dim % output.ndim, weights, is_softmax, is_keyed)
+        source = Source(
+            number, module, f"{cls.__module__}.{cls.__qualname__}", dim % output.ndim, tuple(output.shape), weights, is_softmax, is_keyed
+        )
         self.sources.append(source)
         for earlier in cell.depends | set(cell.marks):
-            if not self.sources[earlier].meetings:
-                self.sources[earlier].next_source = number
+            self.sources[earlier].next_source = source
         element = torch.arange(rows.numel(), dtype=torch.float64, device=output.device).view(rows.shape).movedim(-1, dim)
         cell.marks = {number: Mark(shadow_of_whole(element, output, torch.float64))}
         cell.depends = frozenset({number})
@@ -140,7 +158,7 @@ class Trace(TorchDispatchMode):
         """Do the scores along dim belong to entries of an activation? No where each comes from a column of fixed weights of its own."""
         if cell.is_product or cell.column is None:
             return True
-        return is_constant(seen_as(cell.column, scores).movedim(dim, -1))
+        return is_constant(seen_as(cell.column, scores).movedim(dim, -1).floor())
 
     def _unseen(self, x: Tensor) -> Cell:
         """Return the cell of a tensor that no operation of this pass made: a parameter, an input of the model, or neither."""
@@ -148,5 +166,5 @@ class Trace(TorchDispatchMode):
         if memory in self.fixed:
             return Cell(is_learned=True, root=memory)
         if memory not in self.inputs:
-            self.foreign.append(x.detach().clone())
+            self.foreign.append(Foreign(x.detach().clone(), self.here()))
         return Cell(is_moving=True)

@@ -58,6 +58,11 @@ def _absorb_int(state: int, word: int) -> int:
     return _mix_int((state + (word + 1) * GAMMA) & WORD)
 
 
+def further_seed(seed: int, number: int) -> int:
+    """Return a seed of 64 bits whose numbers have nothing to do with those of `seed`, nor with those of another `number`, 0 or more."""
+    return _absorb_int(_mix_int(seed & WORD), WORD - 1 - number)
+
+
 def row_keys(
     seed: int, members: Sequence[int], call: int, first_row: int, n_row: int, device: torch.device, *, part: int = 0, step: int = 0
 ) -> Tensor:
