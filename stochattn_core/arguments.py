@@ -62,16 +62,17 @@ class Arguments:
         convert = _Conversion(model).of
         positional = tuple(convert(value, f"argument {place}") for place, value in enumerate(positional))
         named = {name: convert(value, name) for name, value in named.items()}
-        cases = [x for x in leaves_of((positional, named)) if -x.ndim <= batch_dim < x.ndim]
-        if not cases:
-            kinds = ", ".join(type(value).__name__ for value in (*positional, *named.values())) or "no argument at all"
+        values = (*positional, *named.values())
+        first = next((x for value in values for x in leaves_of(value) if -x.ndim <= batch_dim < x.ndim), None)
+        if first is None:
+            kinds = ", ".join(type(value).__name__ for value in values) or "no argument at all"
             raise ValueError(
                 f"expected at least one input tensor with cases along dim {batch_dim}, got none ({kinds}); pass the model's inputs after the model"
             )
-        n_case = cases[0].shape[batch_dim]
+        n_case = first.shape[batch_dim]
         if not n_case:
             raise ValueError(
-                f"expected at least one case along dim {batch_dim} of the first input tensor, got shape {tuple(cases[0].shape)}; "
+                f"expected at least one case along dim {batch_dim} of the first input tensor, got shape {tuple(first.shape)}; "
                 "pass one case or more, and batch_dim= where the cases lie along another dim"
             )
         return cls(positional, named, n_case, batch_dim)
@@ -79,7 +80,7 @@ class Arguments:
     @property
     def first_tensor(self) -> Tensor:
         """The tensor that says how many cases there are."""
-        return next(x for x in leaves_of((self.positional, self.named)) if self.is_cases(x))
+        return next(x for value in (*self.positional, *self.named.values()) for x in leaves_of(value) if self.is_cases(x))
 
     def is_cases(self, x: Tensor) -> bool:
         """Does a tensor hold one entry for each case?"""
@@ -98,8 +99,13 @@ class Arguments:
         return self._each_case(lambda x: torch.cat([x] * n_fold, self.batch_dim) if n_fold > 1 else x.clone())
 
     def _each_case(self, change: ChangeTensor) -> Arguments:
-        positional, named = changed((self.positional, self.named), lambda x: change(x) if self.is_cases(x) else x)
-        return replace(self, positional=positional, named=named)
+        memo: dict[int, Any] = {}
+
+        def each(value: Any) -> Any:
+            return changed(value, lambda x: change(x) if self.is_cases(x) else x, Tensor, memo)
+
+        named = {name: each(value) for name, value in self.named.items()}
+        return Arguments(tuple(map(each, self.positional)), named, self.n_case, self.batch_dim)
 
 
 def merged(kwargs: Mapping[str, Any], model_kwargs: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -205,6 +211,8 @@ class _Conversion:
 
     def of(self, value: Any, name: str) -> Any:
         """Return one argument converted; it is the same object where there is nothing to convert."""
+        if isinstance(value, Tensor) and value.dtype != torch.float64:
+            return value
         if leaves_of(value, np.ndarray):
             value = changed(value, lambda array: self._tensor(array, name), np.ndarray)
         if all(x.dtype != torch.float64 for x in leaves_of(value)):
