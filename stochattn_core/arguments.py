@@ -6,10 +6,13 @@ hold tensors, such as a cache of keys and values. Every pass is given copies, so
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping, MutableMapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -17,7 +20,24 @@ import torch
 from torch import Tensor, nn
 
 ChangeTensor = Callable[[Tensor], Tensor]
-SIMPLE = (type(None), bool, int, float, complex, str, bytes, torch.dtype, torch.device, torch.Generator, nn.Module, type)
+SIMPLE = (
+    Tensor,
+    np.ndarray,
+    type(None),
+    bool,
+    int,
+    float,
+    complex,
+    str,
+    bytes,
+    torch.dtype,
+    torch.device,
+    torch.Generator,
+    nn.Module,
+    type,
+)
+# What torch says where an input has another dtype, or is on another device, than the operation needs.
+MISMATCH = re.compile(r"dtype|scalar type|Input type|same device|data type", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -42,16 +62,17 @@ class Arguments:
         convert = _Conversion(model).of
         positional = tuple(convert(value, f"argument {place}") for place, value in enumerate(positional))
         named = {name: convert(value, name) for name, value in named.items()}
-        cases = [x for x in leaves_of((positional, named)) if -x.ndim <= batch_dim < x.ndim]
-        if not cases:
-            kinds = ", ".join(type(value).__name__ for value in (*positional, *named.values())) or "no argument at all"
+        values = (*positional, *named.values())
+        first = next((x for value in values for x in leaves_of(value) if -x.ndim <= batch_dim < x.ndim), None)
+        if first is None:
+            kinds = ", ".join(type(value).__name__ for value in values) or "no argument at all"
             raise ValueError(
                 f"expected at least one input tensor with cases along dim {batch_dim}, got none ({kinds}); pass the model's inputs after the model"
             )
-        n_case = cases[0].shape[batch_dim]
+        n_case = first.shape[batch_dim]
         if not n_case:
             raise ValueError(
-                f"expected at least one case along dim {batch_dim} of the first input tensor, got shape {tuple(cases[0].shape)}; "
+                f"expected at least one case along dim {batch_dim} of the first input tensor, got shape {tuple(first.shape)}; "
                 "pass one case or more, and batch_dim= where the cases lie along another dim"
             )
         return cls(positional, named, n_case, batch_dim)
@@ -59,7 +80,7 @@ class Arguments:
     @property
     def first_tensor(self) -> Tensor:
         """The tensor that says how many cases there are."""
-        return next(x for x in leaves_of((self.positional, self.named)) if self.is_cases(x))
+        return next(x for value in (*self.positional, *self.named.values()) for x in leaves_of(value) if self.is_cases(x))
 
     def is_cases(self, x: Tensor) -> bool:
         """Does a tensor hold one entry for each case?"""
@@ -78,8 +99,13 @@ class Arguments:
         return self._each_case(lambda x: torch.cat([x] * n_fold, self.batch_dim) if n_fold > 1 else x.clone())
 
     def _each_case(self, change: ChangeTensor) -> Arguments:
-        positional, named = changed((self.positional, self.named), lambda x: change(x) if self.is_cases(x) else x)
-        return replace(self, positional=positional, named=named)
+        memo: dict[int, Any] = {}
+
+        def each(value: Any) -> Any:
+            return changed(value, lambda x: change(x) if self.is_cases(x) else x, Tensor, memo)
+
+        named = {name: each(value) for name, value in self.named.items()}
+        return Arguments(tuple(map(each, self.positional)), named, self.n_case, self.batch_dim)
 
 
 def merged(kwargs: Mapping[str, Any], model_kwargs: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -112,7 +138,7 @@ def _changed(value: Any, change: Callable[[Any], Any], kind: type, memo: dict[in
         return type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)
     if isinstance(value, Mapping):
         items = {key: changed(item, change, kind, memo) for key, item in value.items()}
-        if not isinstance(value, MutableMapping):
+        if type(value) is dict or not isinstance(value, MutableMapping):
             return items
         mapping = copy.copy(value)
         for key, item in items.items():
@@ -148,14 +174,20 @@ def leaves_of(value: Any, kind: type = Tensor, seen: set[int] | None = None) -> 
     return [x for part in parts for x in leaves_of(part, kind, seen)]
 
 
-def wrong_dtype(model: nn.Module, positional: tuple[Any, ...], named: Mapping[str, Any], reason: str) -> str:
-    """Return a sentence for inputs whose dtype or device a model does not take. reason: what torch said."""
-    weights = {f"{_short(x.dtype)} on {x.device}" for x in model.parameters()}
-    inputs = [f"{_short(x.dtype)} {tuple(x.shape)} on {x.device}" for x in leaves_of((positional, named))]
-    return (
-        f"expected inputs of a dtype and on a device that {type(model).__name__} takes (its weights are {', '.join(sorted(weights)) or 'none'}), "
-        f"got {', '.join(inputs)}; convert them with .to() first (torch: {reason.splitlines()[0]})"
-    )
+@contextlib.contextmanager
+def explaining_mismatch(model: nn.Module, positional: tuple[Any, ...], named: Mapping[str, Any]) -> Iterator[None]:
+    """Turn torch's error for inputs of a dtype, or on a device, that the model does not take into a ValueError that says what came."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not MISMATCH.search(str(error)):
+            raise
+        weights = sorted({f"{_short(x.dtype)} on {x.device}" for x in model.parameters()})
+        inputs = [f"{_short(x.dtype)} {tuple(x.shape)} on {x.device}" for x in leaves_of((positional, named))]
+        raise ValueError(
+            f"expected inputs of a dtype and on a device that {type(model).__name__} takes (its weights are {', '.join(weights) or 'none'}), "
+            f"got {', '.join(inputs)}; convert them with .to() first (torch: {str(error).splitlines()[0]})"
+        ) from error
 
 
 def _short(dtype: torch.dtype) -> str:
@@ -166,15 +198,24 @@ class _Conversion:
     """Converts arrays, and tensors of float64, to what the model's weights are."""
 
     def __init__(self, model: nn.Module):
-        weights = [x for x in model.parameters() if x.is_floating_point()]
-        self.dtype = None if not weights or any(x.dtype == torch.float64 for x in weights) else weights[0].dtype
-        self.device = weights[0].device if weights else torch.device("cpu")
+        self.model = model
+
+    @cached_property
+    def weights(self) -> list[Tensor]:
+        return [x for x in self.model.parameters() if x.is_floating_point()]
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What float64 values become: float64 where the model has no weights, or some of that dtype."""
+        return torch.float64 if any(x.dtype == torch.float64 for x in self.weights) or not self.weights else self.weights[0].dtype
 
     def of(self, value: Any, name: str) -> Any:
         """Return one argument converted; it is the same object where there is nothing to convert."""
+        if isinstance(value, Tensor) and value.dtype != torch.float64:
+            return value
         if leaves_of(value, np.ndarray):
             value = changed(value, lambda array: self._tensor(array, name), np.ndarray)
-        if self.dtype is None or all(x.dtype != torch.float64 for x in leaves_of(value)):
+        if all(x.dtype != torch.float64 for x in leaves_of(value)):
             return value
         return changed(value, lambda x: x.to(self.dtype) if x.dtype == torch.float64 else x)
 
@@ -182,8 +223,10 @@ class _Conversion:
         if array.dtype.kind not in "biuf" or isinstance(array, np.ma.MaskedArray):
             kind = "masked values" if isinstance(array, np.ma.MaskedArray) else f"dtype {array.dtype}"
             raise ValueError(f"expected numbers in {name}, got an array of {kind} and shape {array.shape}; convert it to float32 first")
-        x = torch.tensor(np.ascontiguousarray(array).astype(array.dtype.newbyteorder("="), copy=False), device=self.device)
-        return x.to(self.dtype) if x.is_floating_point() and self.dtype is not None else x
+        x = torch.tensor(np.ascontiguousarray(array).astype(array.dtype.newbyteorder("="), copy=False))
+        if self.weights:
+            x = x.to(self.weights[0].device)
+        return x.to(self.weights[0].dtype) if x.is_floating_point() and x.dtype != torch.float64 and self.weights else x
 
 
 def is_simple(value: Any) -> bool:

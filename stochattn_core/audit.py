@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from stochattn_core.arguments import Arguments, changed, leaves_of
+from stochattn_core.clearance import clearance_of
 from stochattn_core.draw import Draw
 from stochattn_core.guard import UnansweredAttentionError, refuse_unanswered, refuse_what_cannot_be_answered, sentence_of
 from stochattn_core.own_randomness import check_repeats, without_own_randomness
@@ -182,6 +183,11 @@ def answered_exactly(
     tolerance = TOLERANCE.get(_narrowest(model, plain, answered), 1e-4) if tolerance is None else tolerance
     if error > tolerance:
         check_repeats(model, lambda: plain_output(model, positional, named))
+        if clearance_of(model).draws_random_numbers:
+            raise UnansweredAttentionError(
+                f"{type(model).__name__} gives other outputs when its attention is recomputed, and draws random numbers of its own: expected "
+                "attention that drops no entries at inference; set the dropout of its attention to 0"
+            )
         raise UnansweredAttentionError(
             f"{type(model).__name__} gives other outputs when its attention is recomputed (relative difference {error:.1e}, at most "
             f"{tolerance:.0e} expected): its attention is not what it was taken for; keep the module in question plain with ignore="

@@ -62,4 +62,5 @@ _clearances: weakref.WeakKeyDictionary[nn.Module, Clearance] = weakref.WeakKeyDi
 
 def clearance_of(model: nn.Module) -> Clearance:
     """Return the clearance of this model object, empty at first; it is forgotten together with the model."""
-    return _clearances.setdefault(model, Clearance())
+    clearance = _clearances.get(model)
+    return _clearances.setdefault(model, Clearance()) if clearance is None else clearance

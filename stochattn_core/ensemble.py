@@ -64,6 +64,7 @@ def sample_ensemble(
     second which cases follow, or take another seed for the same cases. Parts whose cases differ in length take a seed each, or the block of
     `stochastic_attention`, because rows are numbered by case and rows of a case. first_member: the number of the first member, for
     members first_member .. first_member + n_member - 1 of a larger ensemble.
+    layers, ignore: the layers that are sampled, and modules that stay plain on purpose, as in `stochastic_attention`.
     shared: all rows and heads of one case use the same random numbers in each layer; each row keeps its exact law.
     A concentration of math.inf gives n_member copies of the plain forecast, see `plain_forecast`.
 
@@ -113,8 +114,7 @@ def draw_members(
         return plain.expand(len(members), *plain.shape).clone()
     with torch.no_grad():
         passes = Passes(model, arguments, plan, pick, _looked_at(model, arguments, plan, pick))
-        first = arguments.first_tensor
-        fold = min(len(members), fold or max(1, rows_per_pass(first.movedim(arguments.batch_dim, 0), first.device) // n_case))
+        fold = min(len(members), fold or _members_per_pass(arguments))
         parts = []
         start = members.start
         while start < members.stop:
@@ -143,6 +143,11 @@ def rows_per_pass(inputs: Tensor, device: torch.device) -> int:
     """Return how many cases x members one pass on a device holds, for inputs (case, ...) of this size."""
     max_number = INPUTS_PER_PASS.get(device.type, INPUTS_PER_PASS_ELSEWHERE)
     return max(1, min(ROWS_PER_PASS, max_number * len(inputs) // max(inputs.numel(), 1)))
+
+
+def _members_per_pass(arguments: Arguments) -> int:
+    first = arguments.first_tensor
+    return max(1, rows_per_pass(first.movedim(arguments.batch_dim, 0), first.device) // arguments.n_case)
 
 
 def _looked_at(model: nn.Module, arguments: Arguments, plan: Plan, pick: Pick | None) -> Call:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from stochattn_core.arguments import Arguments
-from stochattn_core.clearance import Call
+from stochattn_core.clearance import Call, clearance_of
 from stochattn_core.outputs import Pick, folded_dim, forecast_in, unfolded
 from stochattn_core.own_randomness import without_own_randomness
 from stochattn_core.patching import Plan, answering
@@ -60,28 +60,28 @@ class Passes:
     def _checked(self, members: range) -> Tensor:
         """Return these members, and find out whether they can share a pass."""
         n, ends = len(members), (members[0], members[-1])
-        alone, calls = zip(*(self._alone(member) for member in ends), strict=True)
-        if not alone[0].ndim:
-            self.call.folds[n] = None
-        else:
+        (first, calls), (last, calls_of_last) = (self._alone(member) for member in ends)
+        has_cases = first.ndim > 0
+        if has_cases:
             try:
                 together, calls_together = self._pass(members)
-                dim = folded_dim(together, alone[0], n, self.arguments.batch_dim)
-                by_member = None if dim is None else unfolded(together, n, dim)
+                has_cases = together.shape != first.shape
+                dim = folded_dim(together, first, n, self.arguments.batch_dim)
+                if dim is not None and calls_together == calls == calls_of_last:
+                    by_member = unfolded(together, n, dim)
+                    if are_close(by_member[[0, -1]], torch.stack([first, last])):
+                        self.call.folds[n] = dim
+                        return by_member
             except torch.OutOfMemoryError:
                 raise
-            except (ValueError, RuntimeError, IndexError):
-                together, calls_together, by_member, dim = alone[0].new_empty(0), Counter(), None, None
-            if by_member is not None and calls_together == calls[0] == calls[1] and are_close(by_member[[0, -1]], torch.stack(alone)):
-                self.call.folds[n] = dim
-                return by_member
-            self.call.folds[n] = None
-            if together.shape != alone[0].shape:  # it has an axis of cases, or failed
-                warnings.warn(
-                    f"{type(self.model).__name__} mixes the rows of a batch: members are run one by one, which is slower", stacklevel=5
-                )
-        between = [self._alone(member)[0] for member in members[1:-1]]
-        return torch.stack([alone[0], *between, alone[1]])
+            except (ValueError, RuntimeError, IndexError):  # each member alone went through, so it is the fold that fails
+                pass
+        if has_cases and None not in self.call.folds.values():
+            draws = clearance_of(self.model).draws_random_numbers
+            why = "draws other random numbers for a larger batch" if draws else "mixes the rows of a batch"
+            warnings.warn(f"{type(self.model).__name__} {why}: members are run one by one, which is slower", stacklevel=5)
+        self.call.folds[n] = None
+        return torch.stack([first, *(self._alone(member)[0] for member in members[1:-1]), last])
 
     def _alone(self, member: int) -> tuple[Tensor, Counter[str]]:
         return self._pass(range(member, member + 1))

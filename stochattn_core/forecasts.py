@@ -17,6 +17,7 @@ from stochattn_core.datasets.split import CallArguments
 from stochattn_core.ensemble import rows_per_pass, sample_ensemble
 from stochattn_core.ensemble_data import Ensemble
 from stochattn_core.models.model import weights_sha256
+from stochattn_core.outputs import like_target
 from stochattn_core.plain_forecast import plain_forecast
 from stochattn_core.sampling.stream import further_seed
 from stochattn_core.settings import Setting
@@ -141,7 +142,9 @@ def _forecasts(experiment: Experiment, request: Request, cases: slice) -> tuple[
     """Members (member, case, *event) and the plain forecast (case, *event) of these cases, on the CPU."""
     network, split = experiment.network, experiment.split
     inputs, named = split.arguments(cases, experiment.device)
-    plain = _checked(plain_forecast(network, *inputs, model_kwargs=named), (cases.stop - cases.start, *split.target.shape[1:]))
+    n_dim = split.target.ndim
+    plain = like_target(plain_forecast(network, *inputs, model_kwargs=named), n_dim)
+    _check_shape(plain, (cases.stop - cases.start, *split.target.shape[1:]))
     members = sample_ensemble(
         network,
         *inputs,
@@ -154,15 +157,14 @@ def _forecasts(experiment: Experiment, request: Request, cases: slice) -> tuple[
         shared=request.shared,
         model_kwargs=named,
     )
-    return members.cpu(), plain.cpu()
+    return like_target(members, n_dim + 1).cpu(), plain.cpu()
 
 
-def _checked(plain: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
+def _check_shape(plain: torch.Tensor, shape: tuple[int, ...]) -> None:
     if tuple(plain.shape) != shape:
         raise ValueError(
             f"expected a forecast of shape {shape}, the model gave {tuple(plain.shape)}; let its forward return (case, *event)"
         )
-    return plain
 
 
 def _beside_target(

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from stochattn_core.recognition.findings import Finding, Recognition
+from stochattn_core.torch_private import modules_of
 
 
 class NoAttentionError(ValueError):
@@ -24,6 +25,8 @@ class OtherPathError(UnansweredAttentionError):
 
 def refuse_what_cannot_be_answered(model: nn.Module) -> None:
     """Raise UnansweredAttentionError for modules whose code runs where no Python mode sees it."""
+    if not any(isinstance(module, (torch.jit.ScriptModule, nn.DataParallel)) for module in modules_of(model)):
+        return
     for name, module in model.named_modules():
         what = "a TorchScript module" if isinstance(module, torch.jit.ScriptModule) else None
         what = "DataParallel, which runs its copies in other threads" if isinstance(module, nn.DataParallel) else what

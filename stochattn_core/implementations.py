@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import torch
 from torch import nn
 
-from stochattn_core.torch_private import is_compiled, opaque_attention_configs
+from stochattn_core.torch_private import is_compiled, modules_of, opaque_attention_configs
 
 
 @contextlib.contextmanager
@@ -23,7 +23,7 @@ def through_torch_functions(model: nn.Module, *, is_eager: bool = False) -> Iter
     try:
         for config, implementation in opaque.values():
             config._attn_implementation = implementation
-        is_eager = is_eager or any(map(is_compiled, model.modules()))
+        is_eager = is_eager or any(map(is_compiled, modules_of(model)))
         with torch.compiler.set_stance("force_eager") if is_eager else contextlib.nullcontext():
             yield
     finally:

@@ -80,6 +80,14 @@ def folded_dim(together: Tensor, alone: Tensor, n_fold: int, batch_dim: int = 0)
     return dims[0] if len(dims) == 1 and together.shape[dims[0]] == n_fold * alone.shape[dims[0]] else None
 
 
+def like_target(forecast: Tensor, n_dim: int) -> Tensor:
+    """Return a forecast without a last axis of one entry, where the target it is compared with has n_dim axes and not that one.
+
+    Regression heads return (case, 1) for a target (case,), and forecasters of several variables (case, lead_time, 1) for one of them.
+    """
+    return forecast.squeeze(-1) if forecast.ndim == n_dim + 1 and forecast.shape[-1] == 1 else forecast
+
+
 def unfolded(output: Tensor, n_fold: int, dim: int) -> Tensor:
     """Return (member, *output) for an output whose dim holds the members one after another."""
     return output.unflatten(dim, (n_fold, -1)).movedim(dim, 0)

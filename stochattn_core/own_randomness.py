@@ -33,13 +33,13 @@ def without_own_randomness(model: nn.Module, run: Callable[[], Output]) -> Outpu
     """
     clearance = clearance_of(model)
     if not clearance.draws_random_numbers:
-        before = [generator.get_state() for generator in default_generators()]
+        generators = default_generators()
+        states = [generator.get_state() for generator in generators]
         output = run()
-        after = [generator.get_state() for generator in default_generators()]
         # A pass that starts CUDA adds generators to the list; what they drew shows on the next pass.
-        if all(map(torch.equal, before, after)):
+        if all(torch.equal(state, generator.get_state()) for state, generator in zip(states, generators, strict=True)):
             return output
-        for generator, state in zip(default_generators(), before, strict=False):
+        for state, generator in zip(states, generators, strict=True):
             generator.set_state(state)
         _learn(model, run)
         clearance.draws_random_numbers = True

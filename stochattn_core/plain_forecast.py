@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -11,12 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from stochattn_core.arguments import Arguments, changed, merged, wrong_dtype
+from stochattn_core.arguments import Arguments, changed, explaining_mismatch, merged
 from stochattn_core.outputs import Pick, forecast_in
 from stochattn_core.own_randomness import without_own_randomness
-
-# What torch says where an input has another dtype, or is on another device, than the operation needs.
-MISMATCH = re.compile(r"dtype|scalar type|Input type|same device|data type", re.IGNORECASE)
 
 
 def plain_forecast(
@@ -46,12 +42,8 @@ def plain_output(model: nn.Module, positional: tuple[Any, ...], named: Mapping[s
 
     def run() -> Any:
         args, kwargs = changed((positional, named), Tensor.clone)
-        try:
+        with explaining_mismatch(model, positional, named):
             return model(*args, **kwargs)
-        except RuntimeError as error:
-            if not MISMATCH.search(str(error)):
-                raise
-            raise ValueError(wrong_dtype(model, positional, named, str(error))) from error
 
     with torch.no_grad(), without_fast_path():
         return without_own_randomness(model, run)

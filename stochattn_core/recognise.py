@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from stochattn_core.arguments import Arguments, changed, leaves_of
+from stochattn_core.arguments import Arguments, changed, explaining_mismatch, leaves_of
 from stochattn_core.clearance import clearance_of
 from stochattn_core.guard import UnansweredAttentionError
 from stochattn_core.implementations import through_torch_functions
@@ -89,7 +89,7 @@ def _raise_where_plain_runs(model: nn.Module, positional: tuple[Any, ...], named
 def _look(model: nn.Module, positional: tuple[Any, ...], named: Mapping[str, Any]) -> LookMode:
     with held_fixed(), preserved(model), through_torch_functions(model, is_eager=True), torch.inference_mode(False), torch.no_grad():
         args, kwargs = changed((positional, named), Tensor.clone)
-        with looking(model, (args, kwargs)) as look:
+        with explaining_mismatch(model, positional, named), looking(model, (args, kwargs)) as look:
             look.trace.returns(model(*args, **kwargs))
         return look
 

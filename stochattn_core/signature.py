@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from stochattn_core.torch_private import modules_of
+
 BATCH = "batch"  # stands for the size of the batch dim of a tensor
 MAX_DEPTH = 12  # containers and objects inside one another; what lies deeper is described by its type
 SCALARS = frozenset((type(None), bool, int, str, bytes, complex, torch.dtype, torch.device))
@@ -106,18 +108,7 @@ def _state_of_modules(model: nn.Module) -> Hashable:
 
     The modules are walked at every call, because a module may have been replaced since the last one.
     """
-    flags: list[object] = []
-    configs: dict[int, object] = {}
-    seen = {id(model)}
-    waiting = [model]
-    for module in waiting:
-        attributes = module.__dict__
-        flags += (type(module), id(module), attributes.get("training"))
-        config = attributes.get("config")
-        if config is not None:
-            configs[id(config)] = config
-        for child in attributes.get("_modules", {}).values():
-            if child is not None and id(child) not in seen:
-                seen.add(id(child))
-                waiting.append(child)
+    modules = modules_of(model)
+    flags = [(type(module), id(module), module.training) for module in modules]
+    configs = {id(config): config for module in modules if (config := module.__dict__.get("config")) is not None}
     return hash(tuple(flags)), tuple([repr(getattr(config, "_attn_implementation", None)) for config in configs.values()])

@@ -47,7 +47,7 @@ ALLOWED = {
     "json_text": set(),
     "store": set(),
     "arguments": set(),
-    "signature": set(),
+    "signature": {"torch_private"},
     "torch_private": set(),
     # the sampling law, and its place in the random stream and in memory
     "layout": {"torch_private"},
@@ -64,7 +64,7 @@ ALLOWED = {
     "recognise": {
         *("arguments", "clearance", "guard", "implementations", "own_randomness", "recognition", "running_module", "signature"),
     },
-    "guard": {"recognition"},
+    "guard": {"recognition", "torch_private"},
     "run": {"draw", "recognition", "torch_private"},
     "shared_prefix": {"layout"},
     "patching": {
@@ -73,7 +73,7 @@ ALLOWED = {
     },
     "outputs": set(),
     "plain_forecast": {"arguments", "outputs", "own_randomness"},
-    "audit": {"arguments", "draw", "guard", "own_randomness", "patching", "plain_forecast", "recognise", "recognition"},
+    "audit": {"arguments", "clearance", "draw", "guard", "own_randomness", "patching", "plain_forecast", "recognise", "recognition"},
     "folds": {"arguments", "clearance", "outputs", "own_randomness", "patching"},
     "ensemble": {
         *("arguments", "audit", "clearance", "draw", "folds", "guard"),
@@ -91,12 +91,23 @@ ALLOWED = {
     "corrections": {"baselines", "draw", "ensemble_data", "metrics", "patching", "sampling"},
     "settings": {"corrections", "draw"},
     "tuned_setting": {"corrections", "settings"},
-    "forecasts": {*MODEL_AND_DATA, "corrections", "ensemble", "ensemble_data", "plain_forecast", "sampling", "store"},
+    "forecasts": {*MODEL_AND_DATA, "corrections", "ensemble", "ensemble_data", "outputs", "plain_forecast", "sampling", "store"},
     "evaluate": {*MODEL_AND_DATA, "audit", "device", "ensemble_data", "extras", "forecasts"},
     "ensemble_file": {"datasets", "ensemble_data", "evaluate", "extras", "metrics", "readers"},
     "tuning": {
         *MODEL_AND_DATA,
-        *("corrections", "draw", "ensemble", "ensemble_data", "evaluate", "forecasts", "plain_forecast", "store", "tuned_setting"),
+        *(
+            "corrections",
+            "draw",
+            "ensemble",
+            "ensemble_data",
+            "evaluate",
+            "forecasts",
+            "outputs",
+            "plain_forecast",
+            "store",
+            "tuned_setting",
+        ),
     },
     "compare": {*MODEL_AND_DATA, "baselines", "corrections", "ensemble_data", "evaluate", "forecasts", "tuned_setting", "tuning"},
     # what is shown

@@ -197,5 +197,5 @@ def test_rows_of_a_pooling_class_belong_to_their_cases():
         def forward(self, x):
             return (torch.softmax(self.score(x).squeeze(-1), -1)[:, None] @ x)[:, 0]
 
-    ensemble = sample_ensemble(Pool().eval(), torch.randn(4, 6, 16), concentration=3, n_member=5, attention_classes=(Pool,))
+    ensemble = sample_ensemble(Pool().eval(), torch.randn(4, 6, 16), concentration=3, n_member=5)
     assert ensemble.shape == (5, 4, 16) and ensemble.std(0).min() > 0

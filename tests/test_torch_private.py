@@ -44,6 +44,16 @@ def test_trees_are_taken_apart_and_put_together():
     assert doubled["a"][0].tolist() == [2.0, 2.0] and doubled["a"][1] == 3 and doubled["b"][1] is None
 
 
+def test_the_modules_of_a_model_are_those_that_torch_lists_each_once():
+    shared = nn.Linear(2, 2)
+    model = nn.Sequential(shared, nn.Sequential(shared, nn.ReLU()), nn.ModuleDict({"a": nn.Identity()}))
+    model.register_module("nothing", None)
+    assert set(map(id, torch_private.modules_of(model))) == set(map(id, model.modules()))
+    assert len(torch_private.modules_of(model)) == len(list(model.modules())) and torch_private.modules_of(model)[0] is model
+    traced = torch.jit.trace(nn.Sequential(nn.ReLU()), torch.zeros(1))
+    assert len(torch_private.modules_of(nn.Sequential(traced))) == 3
+
+
 def test_random_functions_draw_from_the_default_generators():
     with torch.random.fork_rng(devices=[]):
         cpu = torch_private.default_generators()[0]

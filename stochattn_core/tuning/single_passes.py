@@ -17,6 +17,7 @@ from stochattn_core.ensemble import rows_per_pass, sample_ensemble
 from stochattn_core.forecasts import Experiment, fingerprint
 from stochattn_core.metrics import cell_area_weights
 from stochattn_core.models.model import weights_sha256
+from stochattn_core.outputs import like_target
 from stochattn_core.plain_forecast import plain_forecast
 from stochattn_core.tuning.interval import ends, error_draws, resampled, wider
 from stochattn_core.tuning.points import Budget
@@ -80,7 +81,8 @@ def passes_of(experiment: Experiment) -> PassAt:
 
     def forecast(forecast_of: Callable[[CallArguments, int], Tensor]) -> Tensor:
         """All cases in chunks. forecast_of(arguments, first_case): of one chunk."""
-        return torch.cat([forecast_of(split.arguments(slice(i, i + step), device), i) for i in range(0, len(split), step)]).cpu()
+        parts = [forecast_of(split.arguments(slice(i, i + step), device), i) for i in range(0, len(split), step)]
+        return like_target(torch.cat(parts), split.target.ndim).cpu()
 
     plain = forecast(lambda arguments, first_case: plain_forecast(network, *arguments[0], model_kwargs=arguments[1]))
 
