@@ -72,7 +72,7 @@ ALLOWED = {
         *("run", "running_module", "shared_prefix", "torch_private"),
     },
     "outputs": set(),
-    "plain_forecast": {"arguments", "outputs", "own_randomness"},
+    "plain_forecast": {"arguments", "implementations", "outputs", "own_randomness"},
     "audit": {"arguments", "clearance", "draw", "guard", "own_randomness", "patching", "plain_forecast", "recognise", "recognition"},
     "folds": {"arguments", "clearance", "outputs", "own_randomness", "patching"},
     "ensemble": {

@@ -133,7 +133,8 @@ class Meetings:
         has_entries = cell is None or cell.is_product
         if cell is not None and values is not None and cell.column is not None and not cell.is_product:
             has_entries = is_constant(seen_as(cell.column, values).movedim(dim, -1))
-        is_window = cell is not None and cell.is_window
+        # One row of weights for a window is a kernel; a row for each of its places is attention within the window.
+        is_window = cell is not None and cell.is_window and (mark.is_weighted or x.shape[-2] == 1)
         source.meetings.append(
             Meeting(is_unchanged, mark.is_linear and not mark.is_opaque, has_entries, is_window, how, self.knowledge.here())
         )
@@ -236,6 +237,10 @@ class Meetings:
         if len(args) < 4 or not isinstance(args[3], Tensor) or not args[3].is_floating_point():
             return
         into, dim, index, x = args[:4]
+        if self._cell(x).is_grouped and self._cell(x).is_weighed:
+            self.knowledge.unnormalised.append(Opaque("softmax over the entries of an index (graph attention)", self.knowledge.here()))
+        groups = index if index.ndim == 1 else index.movedim(dim, 0).flatten(1)[:, 0]
+        self.knowledge.indices = [*self.knowledge.indices[-7:], groups]
         if index.ndim != x.ndim:
             shape = [1] * x.ndim
             shape[dim] = -1
