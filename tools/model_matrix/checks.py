@@ -1,0 +1,147 @@
+"""What is measured of one model: the calls, the plain output, the fall of the spread with nu, and members in folds."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from stochattn_core.audit import audit
+from stochattn_core.ensemble import sample_ensemble
+from stochattn_core.guard import UnansweredAttentionError
+from stochattn_core.patching import NoAttentionError
+from tools.model_matrix.counting import count, without_fast_path
+from tools.model_matrix.entry import Entry, Example
+
+CONCENTRATIONS = (16, 64, 256)
+FOLDS = (1, 3, 8)
+N_MEMBER = {"folds": 8, "spread": 24}
+# Float rounding of small float32 models. Where it moves a probability across a random number, one draw changes, and 1 / 16 of one row.
+LARGEST_DIFFERENCE = 1e-4
+EXPONENTS = (-0.6, -0.4)
+
+Row = dict[str, Any]
+
+
+def measure(entry: Entry) -> Row:
+    """Return the row of one entry as JSON values. What fails is said in the row under "problem"; this function does not raise."""
+    row: Row = {"expected": entry.n_call}
+    try:
+        torch.manual_seed(0)
+        example = entry.build()
+        _seeded(example)  # lazily made buffers and caches are made here
+        _measure_plain(entry, example, row)
+        _measure_answered(example, row)
+        if entry.further:
+            row["further"] = _measure_further(entry.further(), row)
+    except (UnansweredAttentionError, NoAttentionError) as error:
+        row["refused"] = f"{type(error).__name__}: {error}"
+    except Exception as error:
+        row["problem"] = f"{type(error).__name__}: {error}"[:500]
+    row["verdict"] = verdict(entry, row)
+    return row
+
+
+def verdict(entry: Entry, row: Row) -> str:
+    """Return "right", or in words what is not."""
+    if "problem" in row:
+        return row["problem"]
+    if "counted" in row and row["counted"] != entry.n_call:
+        return f"the plain pass holds {row['counted']} attention operations and the source says {entry.n_call}"
+    if "refused" in row:
+        return "right" if entry.refused else f"refused: {row['refused']}"
+    if entry.refused:
+        return f"answered {row['answered']} calls, though {entry.refused}"
+    faults = [
+        (row["answered"] != entry.n_call, f"answered {row['answered']} of {entry.n_call} calls"),
+        (row["off"] > LARGEST_DIFFERENCE, f"off differs from plain by {row['off']:.0e}"),
+        (not row["spread"] or not EXPONENTS[0] < (row["exponent"] or 0) < EXPONENTS[1], f"spread falls as nu^{row['exponent']}"),
+        (row["folds"] > LARGEST_DIFFERENCE, f"folds differ by {row['folds']:.0e}"),
+        (bool(row.get("further", {}).get("wrong")), f"wrong in {row.get('further', {}).get('wrong')}"),
+    ]
+    return "; ".join(text for is_wrong, text in faults if is_wrong) or "right"
+
+
+def _measure_plain(entry: Entry, example: Example, row: Row) -> None:
+    counts = count(example.model, lambda: _seeded(example))
+    row["counted"] = counts.n_attention(entry.attention_modules, entry.n_other)
+    row["way"] = counts.way()
+    first, second = (_seeded(example, seed) for seed in (0, 1))
+    row["own_randomness"] = not torch.equal(first, second)
+
+
+def _measure_answered(example: Example, row: Row) -> None:
+    torch.manual_seed(0)
+    checked = audit(example.model, *example.inputs, **example.kwargs)
+    row["answered"] = sum(checked.calls.values())
+    row["off"] = checked.relative_error
+    row["recognised"] = _recognised(checked) or row["way"]
+    plain = _seeded(example)
+    scale = float(plain.abs().nan_to_num(0.0).max())
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        folds = [_ensemble(example, CONCENTRATIONS[0], N_MEMBER["folds"], fold) for fold in FOLDS]
+    row["folds"] = max(float((ensemble - folds[0]).abs().nan_to_num(0.0).max()) for ensemble in folds[1:]) / scale
+    row["warnings"] = sorted(
+        {str(warning.message) for warning in caught if "stochattn_core" in warning.filename or __name__ in str(warning)}
+    )
+    row["one_by_one"] = any("one by one" in text for text in row["warnings"])
+    spreads = [spread(_ensemble(example, nu, N_MEMBER["spread"], None)) for nu in CONCENTRATIONS]
+    row["spread"] = spreads[0] / max(float(plain.std()), 1e-30)
+    row["exponent"] = exponent(CONCENTRATIONS, spreads) if min(spreads) > 0 else None
+
+
+def _measure_further(examples: dict[str, Example], row: Row) -> dict[str, Any]:
+    """Return how many of the further passes have the same calls, equal the plain output with sampling off, and agree across folds."""
+    wrong = {}
+    for name, example in examples.items():
+        try:
+            checked = audit(example.model, *example.inputs, **example.kwargs)
+            answered = sum(checked.calls.values())
+            alone, together = (_ensemble(example, CONCENTRATIONS[0], 3, fold) for fold in (1, 3))
+            difference = float((alone - together).abs().max() / alone.abs().max())
+            if answered != row["answered"] or max(difference, checked.relative_error) > LARGEST_DIFFERENCE:
+                wrong[name] = f"{answered} calls, off {checked.relative_error:.0e}, folds {difference:.0e}"
+        except Exception as error:
+            wrong[name] = f"{type(error).__name__}: {error}"[:200]
+    return {"n": len(examples), "n_right": len(examples) - len(wrong), "wrong": wrong}
+
+
+def _seeded(example: Example, seed: int = 0) -> Tensor:
+    """Return the plain output on torch's unfused path, with torch's global generator seeded for models that draw from it."""
+    torch.manual_seed(seed)
+    with torch.no_grad(), without_fast_path():
+        return example.model(*example.inputs, **example.kwargs)
+
+
+def _ensemble(example: Example, concentration: int, n_member: int, fold: int | None) -> Tensor:
+    torch.manual_seed(0)
+    return sample_ensemble(
+        example.model, *example.inputs, concentration=concentration, n_member=n_member, fold=fold, **example.kwargs
+    ).double()
+
+
+def spread(ensemble: Tensor) -> float:
+    """Return the root mean square over all outputs of the standard deviation over members, of an ensemble (member, ...)."""
+    return float(ensemble.nan_to_num(0.0, 0.0, 0.0).var(0).mean().sqrt())
+
+
+def exponent(concentrations: tuple[int, ...], spreads: list[float]) -> float:
+    """Return the slope of log(spread) over log(nu), by least squares.
+
+    >>> exponent((16, 64, 256), [1.0, 0.5, 0.25])
+    -0.5
+    """
+    x, y = ([math.log(value) for value in values] for values in (concentrations, spreads))
+    mean_x, mean_y = sum(x) / len(x), sum(y) / len(y)
+    slope = sum((a - mean_x) * (b - mean_y) for a, b in zip(x, y, strict=True)) / sum((a - mean_x) ** 2 for a in x)
+    return round(slope, 3)
+
+
+def _recognised(checked: Any) -> str:
+    """Return how the audit says that it recognised the attention; empty where it does not say."""
+    ways = getattr(checked, "recognised", None) or {}
+    return ", ".join(sorted({str(way) for way in (ways.values() if isinstance(ways, dict) else ways)}))

@@ -1,0 +1,11 @@
+"""MODELS, the table of the matrix: name -> Entry, in the order of the page."""
+
+from __future__ import annotations
+
+from tools.model_matrix import decoders, long_text, text
+from tools.model_matrix.entry import Entry
+
+MODELS: dict[str, Entry] = {**text.MODELS, **long_text.MODELS, **decoders.MODELS}
+
+# Packages that do not install beside the pinned torch, with the reason.
+NOT_INSTALLED: dict[str, str] = {}

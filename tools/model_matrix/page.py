@@ -1,0 +1,131 @@
+"""The results of the matrix as JSON, and the page docs/models.md made from them."""
+
+from __future__ import annotations
+
+import json
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from tools.model_matrix.models import MODELS, NOT_INSTALLED
+
+ROOT = Path(__file__).parent.parent.parent
+RESULTS = Path(__file__).parent / "results.json"
+PAGE = ROOT / "docs" / "models.md"
+HEAD = (
+    "model",
+    "package",
+    "recognised by",
+    "calls: answered / counted",
+    "off - plain",
+    "spread at nu = 16",
+    "exponent",
+    "folds",
+    "verdict",
+)
+
+
+def installed(package: str) -> str | None:
+    """Return the version of a distribution; None when it is not installed."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def read() -> dict[str, dict[str, Any]]:
+    return json.loads(RESULTS.read_text())["rows"] if RESULTS.exists() else {}
+
+
+def write(rows: dict[str, dict[str, Any]]) -> None:
+    """Write results.json and docs/models.md; rows are in the order of MODELS, and those of models that are gone are left out."""
+    rows = {name: rows[name] for name in MODELS if name in rows}
+    RESULTS.write_text(json.dumps({"torch": version("torch").split("+")[0], "rows": _plain(rows)}, indent=1, allow_nan=False) + "\n")
+    PAGE.write_text(page(read()))
+
+
+def page(rows: dict[str, dict[str, Any]]) -> str:
+    """Return docs/models.md for these rows."""
+    n_right = sum(row["verdict"] == "right" for row in rows.values())
+    n_refused = sum(row["verdict"] == "right" and "refused" in row for row in rows.values())
+    derivations = [f"- **{name}**: {_derivation(name)}." for name in rows]
+    missing = [f"- {what}: {why}" for what, why in NOT_INSTALLED.items()]
+    return "\n".join(
+        [
+            "# Models",
+            "",
+            "<!-- made by python -m tools.model_matrix; do not edit -->",
+            "",
+            f"{len(rows)} configurations of real models, with random weights and no class named. {n_right} of them are right: {n_right - n_refused} "
+            f"are sampled, and {n_refused} are refused because they hold no attention that can be sampled. `python -m tools.model_matrix` measures "
+            "them again; `tools/model_matrix/requirements.txt` names the packages beside those of the app.",
+            "",
+            "- *calls*: attention calls that were answered in one pass, and those that an independent count of the plain pass found.",
+            "- *off - plain*: largest difference between a pass with exact rows in every answered call and the plain pass, over the largest "
+            "value of the plain pass.",
+            "- *spread at nu = 16*: standard deviation over 24 members, over the standard deviation of the plain output.",
+            "- *exponent*: slope of log spread over log nu for nu = 16, 64, 256. The law says -0.5 where the model is nearly linear in the noise.",
+            "- *folds*: largest difference between 8 members computed in folds of 1, 3 and 8, over the largest value of the plain pass.",
+            "",
+            _table(HEAD, [_cells(name, row) for name, row in rows.items()]),
+            "",
+            "## Where the numbers of calls come from",
+            "",
+            *derivations,
+            "",
+            "## Not measured",
+            "",
+            *missing,
+            "",
+        ]
+    )
+
+
+def _derivation(name: str) -> str:
+    entry = MODELS[name]
+    text = f"{entry.n_call}: {entry.because}"
+    if entry.n_other:
+        text += f"; {entry.n_other} further softmaxes are not attention: {entry.other}"
+    if entry.attention_modules:
+        text += f"; counted as calls of {', '.join(entry.attention_modules)}"
+    return text + (f"; to be refused, because {entry.refused}" if entry.refused else "")
+
+
+def _cells(name: str, row: dict[str, Any]) -> tuple[str, ...]:
+    further = row.get("further")
+    verdict = row["verdict"] + (f" (refused: {row['refused'].split(':')[0]})" if row["verdict"] == "right" and "refused" in row else "")
+    if further:
+        verdict += f"; {further['n_right']} of {further['n']} further passes right"
+    notes = [text for flag, text in (("one_by_one", "one member at a time"), ("own_randomness", "random by itself")) if row.get(flag)]
+    return (
+        name,
+        f"{row['package']} {row['version']}",
+        row.get("recognised") or row.get("way") or "",
+        f"{row.get('answered', '-')} / {row.get('counted', '-')}",
+        _number(row.get("off"), ".0e"),
+        _number(row.get("spread"), ".2g"),
+        _number(row.get("exponent"), ".2f"),
+        _number(row.get("folds"), ".0e"),
+        "; ".join([_one_line(verdict), *notes]),
+    )
+
+
+def _one_line(text: str) -> str:
+    text = " ".join(text.split()).replace("|", "/")
+    return text if len(text) < 160 else text[:157] + "..."
+
+
+def _number(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in (head, ("---",) * len(head), *rows))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return float(f"{value:.3g}") if isinstance(value, float) else value
