@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from stochattn_core.audit import audit
+from stochattn_core.draw import Draw
 from stochattn_core.ensemble import sample_ensemble
 from stochattn_core.guard import UnansweredAttentionError
-from stochattn_core.patching import NoAttentionError
+from stochattn_core.patching import NoAttentionError, Plan, answering
 from tools.model_matrix.counting import count, without_fast_path
 from tools.model_matrix.entry import Entry, Example
 
@@ -52,7 +53,7 @@ def verdict(entry: Entry, row: Row) -> str:
     if "counted" in row and row["counted"] != entry.n_call:
         return f"the plain pass holds {row['counted']} attention operations and the source says {entry.n_call}"
     if "refused" in row:
-        return "right" if entry.refused else f"refused: {row['refused']}"
+        return "right" if entry.refused or entry.refusable else f"refused: {row['refused']}"
     if entry.refused:
         return f"answered {row['answered']} calls, though {entry.refused}"
     faults = [
@@ -66,7 +67,7 @@ def verdict(entry: Entry, row: Row) -> str:
 
 
 def _measure_plain(entry: Entry, example: Example, row: Row) -> None:
-    counts = count(example.model, lambda: _seeded(example))
+    counts = count(example.plain or example.model, lambda: _seeded(example))
     row["counted"] = counts.n_attention(entry.attention_modules, entry.n_other)
     row["way"] = counts.way()
     first, second = (_seeded(example, seed) for seed in (0, 1))
@@ -77,10 +78,10 @@ def _measure_answered(example: Example, row: Row) -> None:
     torch.manual_seed(0)
     checked = audit(example.model, *example.inputs, **example.kwargs)
     row["answered"] = sum(checked.calls.values())
-    row["off"] = checked.relative_error
     row["recognised"] = _recognised(checked) or row["way"]
     plain = _seeded(example)
     scale = float(plain.abs().nan_to_num(0.0).max())
+    row["off"] = max(checked.relative_error, float((_exact(example) - plain).abs().nan_to_num(0.0).max()) / scale)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         folds = [_ensemble(example, CONCENTRATIONS[0], N_MEMBER["folds"], fold) for fold in FOLDS]
@@ -114,6 +115,13 @@ def _seeded(example: Example, seed: int = 0) -> Tensor:
     """Return the plain output on torch's unfused path, with torch's global generator seeded for models that draw from it."""
     torch.manual_seed(seed)
     with torch.no_grad(), without_fast_path():
+        return (example.plain or example.model)(*example.inputs, **example.kwargs)
+
+
+def _exact(example: Example) -> Tensor:
+    """Return the output of a pass in which every attention call is answered by its exact rows."""
+    torch.manual_seed(0)
+    with torch.no_grad(), answering(example.model, Plan(Draw(math.inf))):
         return example.model(*example.inputs, **example.kwargs)
 
 

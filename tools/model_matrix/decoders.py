@@ -53,7 +53,11 @@ MODELS: dict[str, Entry] = {
     ),
     "GPTNeoXModel": decoder("GPTNeoXModel", CONFIG),
     "Gemma2Model": decoder("Gemma2Model", {**GROUPED, "head_dim": 4, "sliding_window": 4}),
-    "Gemma2Model, flex": decoder("Gemma2Model", {**GROUPED, "head_dim": 4, "sliding_window": 4, "attn_implementation": "flex_attention"}),
+    "Gemma2Model, flex": decoder(
+        "Gemma2Model",
+        {**GROUPED, "head_dim": 4, "sliding_window": 4, "attn_implementation": "flex_attention"},
+        plain_attention="eager",
+    ),
     "Gemma3TextModel": decoder("Gemma3TextModel", {**GROUPED, "head_dim": 4, "sliding_window": 4}),
     "GptOssModel": decoder(
         "GptOssModel",
@@ -64,6 +68,7 @@ MODELS: dict[str, Entry] = {
     "GptOssModel, flex": decoder(
         "GptOssModel",
         {**GROUPED, "head_dim": 4, "sliding_window": 4, "num_local_experts": 4, "attn_implementation": "flex_attention"},
+        plain_attention="eager",
         n_other=2,
         other="the routers of the two layers, normalised over experts",
     ),

@@ -25,11 +25,15 @@ class Picked(nn.Module):
 
 @dataclass(frozen=True)
 class Example:
-    """A model with random weights that returns one tensor, and the arguments of one pass over N_CASE cases."""
+    """A model with random weights that returns one tensor, and the arguments of one pass over N_CASE cases.
+
+    plain: the same model and weights, set to the implementation of attention that is the reference; None: the model itself.
+    """
 
     model: nn.Module
     inputs: tuple[Any, ...] = ()
     kwargs: dict[str, Any] = field(default_factory=dict)
+    plain: nn.Module | None = None
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,7 @@ class Entry:
     package: the distribution that the model comes from.
     attention_modules: the classes whose forward calls are counted, for attention that has no softmax operation of its own.
     refused: why a refusal by name is the right answer; empty where the model must be answered.
+    refusable: why a refusal by name is as right as n_call answered calls.
     further: names of further passes -> their arguments, with the same number of attention calls.
     """
 
@@ -53,6 +58,7 @@ class Entry:
     package: str = "transformers"
     attention_modules: tuple[str, ...] = ()
     refused: str = ""
+    refusable: str = ""
     further: Callable[[], dict[str, Example]] | None = None
 
 

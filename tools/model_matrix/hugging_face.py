@@ -31,13 +31,26 @@ def hugging_face(
     *,
     pick: str | Callable[[Any], Any] = "last_hidden_state",
     noise: float = 0.05,
+    plain_attention: str = "",
     **entry: Any,
 ) -> Entry:
-    """Return the entry of a class of transformers. config: its keyword arguments, or a function that makes it. noise: see randomise."""
+    """Return the entry of a class of transformers.
+
+    config: its keyword arguments, or a function that makes it. noise: see randomise. plain_attention: the implementation of attention that the
+    plain pass uses, where the model's own does not run on a CPU or cannot be counted.
+    """
 
     def build() -> Example:
         model_class = getattr(transformers, cls)
-        model = model_class(config() if callable(config) else model_class.config_class(**config))
-        return Example(Picked(randomise(model, noise), attrgetter(pick) if isinstance(pick, str) else pick), kwargs=inputs)
+
+        def picked(settings: dict[str, Any]) -> Picked:
+            model = model_class(config() if callable(config) else model_class.config_class(**settings))
+            return Picked(randomise(model, noise), attrgetter(pick) if isinstance(pick, str) else pick)
+
+        if not plain_attention or callable(config):
+            return Example(picked({} if callable(config) else config), kwargs=inputs)
+        model, plain = picked(config), picked({**config, "attn_implementation": plain_attention})
+        plain.load_state_dict(model.state_dict())
+        return Example(model, kwargs=inputs, plain=plain)
 
     return Entry(build, n_call, because, **entry)

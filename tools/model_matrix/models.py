@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from tools.model_matrix import decoders, long_text, text
+from tools.model_matrix import decoders, detection, long_text, series, speech, text, vision
 from tools.model_matrix.entry import Entry
 
-MODELS: dict[str, Entry] = {**text.MODELS, **long_text.MODELS, **decoders.MODELS}
+MODELS: dict[str, Entry] = {
+    **text.MODELS,
+    **long_text.MODELS,
+    **decoders.MODELS,
+    **vision.MODELS,
+    **detection.MODELS,
+    **speech.MODELS,
+    **series.MODELS,
+}
 
 # Packages that do not install beside the pinned torch, with the reason.
 NOT_INSTALLED: dict[str, str] = {}

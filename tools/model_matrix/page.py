@@ -88,7 +88,8 @@ def _derivation(name: str) -> str:
         text += f"; {entry.n_other} further softmaxes are not attention: {entry.other}"
     if entry.attention_modules:
         text += f"; counted as calls of {', '.join(entry.attention_modules)}"
-    return text + (f"; to be refused, because {entry.refused}" if entry.refused else "")
+    text += f"; to be refused, because {entry.refused}" if entry.refused else ""
+    return text + (f"; a refusal is right too, because {entry.refusable}" if entry.refusable else "")
 
 
 def _cells(name: str, row: dict[str, Any]) -> tuple[str, ...]:
