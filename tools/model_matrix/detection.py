@@ -23,7 +23,12 @@ def resnet() -> Any:
 
 def _detr(config_class: str, **further: Any) -> Any:
     return lambda: getattr(transformers, config_class)(
-        use_timm_backbone=False, backbone_config=resnet(), num_queries=5, use_pretrained_backbone=False, backbone=None, **{**PAIR, **further}
+        use_timm_backbone=False,
+        backbone_config=resnet(),
+        num_queries=5,
+        use_pretrained_backbone=False,
+        backbone=None,
+        **{**PAIR, **further},
     )
 
 
