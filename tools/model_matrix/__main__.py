@@ -36,7 +36,8 @@ def main() -> int:
     if not names:
         parser.error(f"expected words that occur in a name of the table, got {' '.join(options.only)}; the names are: {', '.join(MODELS)}")
     torch.set_num_threads(1)  # a forked process inherits no threads
-    importlib.import_module("transformers.modeling_utils")  # once, and not in the process of every model
+    for module in ("tools.model_matrix.operators", "transformers.modeling_utils"):  # once, and not in the process of every model
+        importlib.import_module(module)
     rows: dict[str, Row] = {} if options.dry else page.read()
     for name in names:
         package = MODELS[name].package

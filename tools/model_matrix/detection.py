@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import transformers
-
 from tools.model_matrix.entry import N_CASE, Entry, normal
 from tools.model_matrix.hugging_face import PAIR, PAIR_OF_TWO, hugging_face
 
@@ -14,15 +12,22 @@ NAMES = ("stage1", "stage2", "stage3", "stage4")
 SAMPLED_VALUES = "deformable attention weighs values that are sampled at learned places, which are no keys"
 
 
+def _config(name: str) -> Any:
+    """Return the configuration class with this name."""
+    import transformers
+
+    return getattr(transformers, name)
+
+
 def resnet() -> Any:
     """Return the configuration of a convolutional backbone with strides 4, 8, 16 and 32."""
-    return transformers.ResNetConfig(
+    return _config("ResNetConfig")(
         embedding_size=8, hidden_sizes=[8, 8, 16, 16], depths=[1, 1, 1, 1], layer_type="basic", out_features=list(NAMES[1:])
     )
 
 
 def _detr(config_class: str, **further: Any) -> Any:
-    return lambda: getattr(transformers, config_class)(
+    return lambda: _config(config_class)(
         use_timm_backbone=False,
         backbone_config=resnet(),
         num_queries=5,
@@ -33,10 +38,10 @@ def _detr(config_class: str, **further: Any) -> Any:
 
 
 def _mask2former() -> Any:
-    swin = transformers.SwinConfig(
+    swin = _config("SwinConfig")(
         image_size=64, patch_size=4, embed_dim=8, depths=[1, 1, 1, 1], num_heads=[2, 2, 2, 2], window_size=4, out_features=list(NAMES)
     )
-    return transformers.Mask2FormerConfig(
+    return _config("Mask2FormerConfig")(
         backbone_config=swin, feature_size=32, mask_feature_size=32, hidden_dim=32, encoder_feedforward_dim=32, encoder_layers=1,
         decoder_layers=4, num_attention_heads=4, dim_feedforward=32, num_queries=5,
     )  # fmt: skip
@@ -44,10 +49,10 @@ def _mask2former() -> Any:
 
 def _rt_detr(config_class: str) -> Any:
     def make() -> Any:
-        backbone = transformers.RTDetrResNetConfig(
+        backbone = _config("RTDetrResNetConfig")(
             embedding_size=8, hidden_sizes=[8, 8, 16, 16], depths=[1, 1, 1, 1], layer_type="basic", out_features=list(NAMES[1:])
         )
-        return getattr(transformers, config_class)(
+        return _config(config_class)(
             backbone_config=backbone, encoder_hidden_dim=16, encoder_in_channels=[8, 16, 16], encoder_ffn_dim=32, encoder_attention_heads=4,
             d_model=16, decoder_in_channels=[16, 16, 16], decoder_ffn_dim=32, decoder_layers=2, decoder_attention_heads=4, num_queries=5,
             decoder_n_points=2, anchor_image_size=None,

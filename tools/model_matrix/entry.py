@@ -80,3 +80,8 @@ def randomise(model: nn.Module, scale: float = 0.05) -> nn.Module:
             if parameter.is_floating_point():
                 parameter.add_(scale * torch.randn(parameter.shape, generator=generator).to(parameter.dtype))
     return model.eval()
+
+
+def made(make: Callable[[], nn.Module], *inputs: Any, pick: Callable[[Any], Tensor] | None = None) -> Callable[[], Example]:
+    """Return a function that builds the example of a module and its positional arguments."""
+    return lambda: Example(Picked(randomise(make()), pick or (lambda output: output)), inputs)

@@ -6,9 +6,6 @@ from collections.abc import Callable
 from operator import attrgetter
 from typing import Any
 
-import transformers
-
-from tools.model_matrix import operators  # noqa: F401  makes torchvision importable, which transformers imports where it is installed
 from tools.model_matrix.entry import Entry, Example, Picked, randomise
 
 # Four heads of four numbers in two layers, under the names that most configurations share.
@@ -41,6 +38,9 @@ def hugging_face(
     """
 
     def build() -> Example:
+        from tools.model_matrix import operators  # noqa: F401, I001  makes torchvision importable, which transformers imports where it is installed
+        import transformers
+
         model_class = getattr(transformers, cls)
 
         def picked(settings: dict[str, Any]) -> Picked:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tools.model_matrix import decoders, detection, long_text, packages, series, speech, text, timm_models, vision
+from tools.model_matrix import decoders, detection, forecasters, long_text, packages, series, speech, text, timm_models, vision
 from tools.model_matrix.entry import Entry
 
 MODELS: dict[str, Entry] = {
@@ -15,6 +15,7 @@ MODELS: dict[str, Entry] = {
     **series.MODELS,
     **timm_models.MODELS,
     **packages.MODELS,
+    **forecasters.MODELS,
 }
 
 # Packages that do not install beside the pinned torch, with the reason.

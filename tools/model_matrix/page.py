@@ -64,7 +64,8 @@ def page(rows: dict[str, dict[str, Any]]) -> str:
             "- *off - plain*: largest difference between a pass with exact rows in every answered call and the plain pass, over the largest "
             "value of the plain pass.",
             "- *spread at nu = 16*: standard deviation over 24 members, over the standard deviation of the plain output.",
-            "- *exponent*: slope of log spread over log nu for nu = 16, 64, 256. The law says -0.5 where the model is nearly linear in the noise.",
+            "- *exponent*: slope of log spread over log nu for nu = 16, 64, 256. The law says -0.5 where the model is nearly linear in the noise. "
+            "Where it is not, the number in brackets is the exponent for nu = 256, 1024, 4096.",
             "- *folds*: largest difference between 8 members computed in folds of 1, 3 and 8, over the largest value of the plain pass.",
             "",
             _table(HEAD, [_cells(name, row) for name, row in rows.items()]),
@@ -105,7 +106,7 @@ def _cells(name: str, row: dict[str, Any]) -> tuple[str, ...]:
         f"{row.get('answered', '-')} / {row.get('counted', '-')}",
         _number(row.get("off"), ".0e"),
         _number(row.get("spread"), ".2g"),
-        _number(row.get("exponent"), ".2f"),
+        _number(row.get("exponent"), ".2f") + (f" ({row['exponent_of_little_noise']:.2f})" if row.get("exponent_of_little_noise") else ""),
         _number(row.get("folds"), ".0e"),
         "; ".join([_one_line(verdict), *notes]),
     )
