@@ -18,10 +18,10 @@ from multiprocessing.connection import Connection
 
 import torch
 
+from benchmarks.record import installed
 from tools.model_matrix import page
 from tools.model_matrix.checks import Row, measure
 from tools.model_matrix.models import MODELS
-from tools.model_matrix.page import installed
 
 LIMIT = 600  # seconds for one model
 

@@ -88,10 +88,9 @@ def _measure_answered(example: Example, row: Row) -> None:
         warnings.simplefilter("always")
         folds = [_ensemble(example, CONCENTRATIONS[0], N_MEMBER["folds"], fold) for fold in FOLDS]
     row["folds"] = max(float((ensemble - folds[0]).abs().nan_to_num(0.0).max()) for ensemble in folds[1:]) / scale
-    row["warnings"] = sorted(
-        {str(warning.message) for warning in caught if "stochattn_core" in warning.filename or __name__ in str(warning)}
-    )
-    row["one_by_one"] = any("one by one" in text for text in row["warnings"])
+    messages = {str(warning.message) for warning in caught if warning.filename == __file__ or "stochattn_core" in warning.filename}
+    row["warnings"] = sorted(messages)
+    row["one_by_one"] = any("one by one" in message for message in messages)
     row["exponent"], row["spread"] = _fall(example, CONCENTRATIONS)
     row["spread"] /= max(float(plain.std()), 1e-30)
     if not _is_law(row["exponent"]):

@@ -1,10 +1,8 @@
-"""Forecasters in packages of their own: TimesFM, Chronos and Aurora."""
+"""Forecasters in packages of their own: TimesFM, Chronos, Moirai, Toto and TiRex."""
 
 from __future__ import annotations
 
 import dataclasses
-from datetime import datetime
-from functools import partial
 from operator import attrgetter
 from typing import Any
 
@@ -70,41 +68,64 @@ def chronos_2_lengths() -> dict[str, Example]:
     return {f"context {n}": Example(model, (normal(N_CASE, n),)) for n in range(64, 129)}
 
 
-class AuroraOnTensors(nn.Module):
-    """Aurora as a function of surface (case, time, variable, latitude, longitude) and upper-air (..., level, latitude, longitude) tensors."""
+def moirai() -> nn.Module:
+    from tools.model_matrix import operators  # noqa: F401, I001  makes lightning importable, which imports torchvision
+    from uni2ts.distribution import StudentTOutput
+    from uni2ts.model.moirai import MoiraiModule
 
-    def __init__(self, **options: Any):
+    return MoiraiModule(StudentTOutput(), 128, 2, (8,), 64, 0.0, 0.0)
+
+
+def moirai_2() -> nn.Module:
+    from tools.model_matrix import operators  # noqa: F401, I001  makes lightning importable, which imports torchvision
+    from uni2ts.model.moirai2 import Moirai2Module
+
+    return Moirai2Module(128, 128, 2, 8, 64, 0.0, 0.0)
+
+
+def patches(**further: Any) -> dict[str, Any]:
+    """Return the arguments of Moirai for two variates of 5 patches each (case, patch, time), of which the last ones are to be predicted."""
+    place = torch.arange(5).repeat(2)
+    ids = {
+        "sample_id": torch.ones(10, dtype=torch.long),
+        "time_id": place,
+        "variate_id": torch.arange(2).repeat_interleave(5),
+        "prediction_mask": place == 4,
+    }
+    return {
+        "target": normal(N_CASE, 10, 8),
+        "observed_mask": torch.ones(N_CASE, 10, 8, dtype=torch.bool),
+        **{name: row.expand(N_CASE, 10).clone() for name, row in (ids | further).items()},
+    }
+
+
+def toto() -> nn.Module:
+    from toto.model.backbone import TotoBackbone
+
+    return TotoBackbone(
+        8, 8, 16, 2, 4, 32, 0.0, 2, "<class 'model.scaler.StdMeanScaler'>", ["<class 'model.distribution.StudentTOutput'>"],
+        use_memory_efficient_attention=False, stabilize_with_global=False,
+    )  # fmt: skip
+
+
+class TiRex(nn.Module):
+    """TiRex as a function from (case, time) to the quantiles of the next 8 steps."""
+
+    def __init__(self) -> None:
         super().__init__()
-        from tools.model_matrix import operators  # noqa: F401, I001  makes aurora importable
-        from aurora import Aurora
+        from tirex.models.tirex import TiRexZero
 
-        self.model = Aurora(
-            surf_vars=("2t", "msl"), static_vars=("lsm",), atmos_vars=("z", "t"), window_size=(2, 2, 4), encoder_depths=(2, 2),
-            encoder_num_heads=(2, 4), decoder_depths=(2, 2), decoder_num_heads=(4, 2), latent_levels=4, patch_size=4, embed_dim=16,
-            num_heads=2, use_lora=False, **options,
-        )  # fmt: skip
+        blocks = {"embedding_dim": 16, "num_heads": 4, "num_blocks": 2}
+        sizes = {"input_patch_size": 8, "output_patch_size": 8, "quantiles": [0.1, 0.5, 0.9], "input_ff_dim": 32, "block_kwargs": blocks}
+        self.model = TiRexZero("torch", sizes, train_ctx_len=64)
+        for parameter in self.model.parameters():  # some of them are made without values
+            nn.init.normal_(parameter, std=0.1)
 
-    def forward(self, surface: Tensor, upper: Tensor) -> Tensor:
-        from aurora import Batch, Metadata
-
-        n_latitude, n_longitude = surface.shape[-2:]
-        batch = Batch(
-            surf_vars={name: surface[:, :, place] for place, name in enumerate(("2t", "msl"))},
-            static_vars={"lsm": torch.zeros(n_latitude, n_longitude)},
-            atmos_vars={name: upper[:, :, place] for place, name in enumerate(("z", "t"))},
-            metadata=Metadata(
-                lat=torch.linspace(90, -90, n_latitude),
-                lon=torch.linspace(0, 360, n_longitude + 1)[:-1],
-                time=(datetime(2020, 6, 1),) * len(surface),
-                atmos_levels=(100, 500, 850),
-            ),
-        )
-        prediction = self.model(batch).normalise(surf_stats=self.model.surf_stats)
-        return torch.cat([x.flatten(1) for x in (*prediction.surf_vars.values(), *prediction.atmos_vars.values())], dim=1)
+    def forward(self, context: Tensor) -> Tensor:
+        return self.model._forecast_tensor(context, prediction_length=8)
 
 
-AIR = (normal(N_CASE, 2, 2, 8, 16), normal(N_CASE, 2, 2, 3, 8, 16, seed=1))
-AURORA = "8 layers of window attention, one aggregation of levels in the encoder and one of them in the decoder"
+SERVERS = (normal(N_CASE, 2, 40), torch.ones(N_CASE, 2, 40, dtype=torch.bool), torch.zeros(N_CASE, 2, 40))
 
 MODELS: dict[str, Entry] = {
     "TimesFM 2.5, timesfm": Entry(
@@ -127,8 +148,22 @@ MODELS: dict[str, Entry] = {
         "2 layers, each over time and over the series of a group",
         package="chronos-forecasting",
     ),
-    "Aurora": Entry(made(AuroraOnTensors, *AIR), 10, AURORA, package="microsoft-aurora"),
-    "Aurora, softmax by hand": Entry(
-        made(partial(AuroraOnTensors, use_fp16_safe_attention=True), *AIR), 10, AURORA, package="microsoft-aurora"
+    "MoiraiModule": Entry(
+        lambda: Example(
+            Picked(randomise(moirai()), lambda distribution: distribution.mean), kwargs=patches(patch_size=torch.full((10,), 8))
+        ),
+        2,
+        TWO_LAYERS,
+        package="uni2ts",
     ),
+    "Moirai2Module": Entry(
+        lambda: Example(Picked(randomise(moirai_2()), lambda output: output), kwargs=patches() | {"training_mode": False}),
+        2,
+        TWO_LAYERS,
+        package="uni2ts",
+    ),
+    "Toto": Entry(
+        made(toto, *SERVERS, pick=lambda output: output.distribution.mean), 2, "1 layer over time and 1 over variates", package="toto-ts"
+    ),
+    "TiRex": Entry(made(TiRex, normal(N_CASE, 32)), 0, "recurrent sLSTM blocks", package="tirex-ts", refused="it holds no attention"),
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tools.model_matrix import decoders, detection, forecasters, long_text, packages, series, speech, text, timm_models, vision
+from tools.model_matrix import decoders, detection, forecasters, long_text, packages, series, speech, text, timm_models, vision, weather
 from tools.model_matrix.entry import Entry
 
 MODELS: dict[str, Entry] = {
@@ -16,6 +16,7 @@ MODELS: dict[str, Entry] = {
     **timm_models.MODELS,
     **packages.MODELS,
     **forecasters.MODELS,
+    **weather.MODELS,
 }
 
 # Packages that do not install beside the pinned torch, with the reason.

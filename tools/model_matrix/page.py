@@ -1,17 +1,15 @@
-"""The results of the matrix as JSON, and the page docs/models.md made from them."""
+"""The results of the matrix in benchmarks/results/models.json, and the page docs/models.md made from them."""
 
 from __future__ import annotations
 
-import json
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from benchmarks import record
 from tools.model_matrix.models import MODELS, NOT_INSTALLED
 
-ROOT = Path(__file__).parent.parent.parent
-RESULTS = Path(__file__).parent / "results.json"
-PAGE = ROOT / "docs" / "models.md"
+NAME = "models"  # benchmarks/results/models.json
+PAGE = Path(__file__).parent.parent.parent / "docs" / "models.md"
 HEAD = (
     "model",
     "package",
@@ -25,22 +23,14 @@ HEAD = (
 )
 
 
-def installed(package: str) -> str | None:
-    """Return the version of a distribution; None when it is not installed."""
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
-
-
 def read() -> dict[str, dict[str, Any]]:
-    return json.loads(RESULTS.read_text())["rows"] if RESULTS.exists() else {}
+    """Return the rows that were measured last; none before the first time."""
+    return record.read(NAME)["rows"] if (record.FOLDER / f"{NAME}.json").exists() else {}
 
 
 def write(rows: dict[str, dict[str, Any]]) -> None:
-    """Write results.json and docs/models.md; rows are in the order of MODELS, and those of models that are gone are left out."""
-    rows = {name: rows[name] for name in MODELS if name in rows}
-    RESULTS.write_text(json.dumps({"torch": version("torch").split("+")[0], "rows": _plain(rows)}, indent=1, allow_nan=False) + "\n")
+    """Write the results and docs/models.md; rows are in the order of MODELS, and those of models that are gone are left out."""
+    record.record(NAME, packages=("transformers",), rows={name: rows[name] for name in MODELS if name in rows})
     PAGE.write_text(page(read()))
 
 
@@ -56,9 +46,10 @@ def page(rows: dict[str, dict[str, Any]]) -> str:
             "",
             "<!-- made by python -m tools.model_matrix; do not edit -->",
             "",
-            f"{len(rows)} configurations of real models, with random weights and no class named. {n_right} of them are right: {n_right - n_refused} "
-            f"are sampled, and {n_refused} are refused because they hold no attention that can be sampled. `python -m tools.model_matrix` measures "
-            "them again; `tools/model_matrix/requirements.txt` names the packages beside those of the app.",
+            f"{len(rows)} configurations of real models with random weights, and no class named. {n_right} of them are right: "
+            f"{n_right - n_refused} are sampled, and {n_refused} are refused by name, where the list below says why. "
+            "`python -m tools.model_matrix` measures them again; `tools/model_matrix/requirements.txt` names the packages that it needs "
+            "beside those of the app. Each number follows from `benchmarks/results/models.json`.",
             "",
             "- *calls*: attention calls that were answered in one pass, and those that an independent count of the plain pass found.",
             "- *off - plain*: largest difference between a pass with exact rows in every answered call and the plain pass, over the largest "
@@ -68,7 +59,7 @@ def page(rows: dict[str, dict[str, Any]]) -> str:
             "Where it is not, the number in brackets is the exponent for nu = 256, 1024, 4096.",
             "- *folds*: largest difference between 8 members computed in folds of 1, 3 and 8, over the largest value of the plain pass.",
             "",
-            _table(HEAD, [_cells(name, row) for name, row in rows.items()]),
+            record.table(HEAD, [_cells(name, row) for name, row in rows.items()]),
             "",
             "## Where the numbers of calls come from",
             "",
@@ -119,15 +110,3 @@ def _one_line(text: str) -> str:
 
 def _number(value: float | None, form: str) -> str:
     return "-" if value is None else format(value, form)
-
-
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in (head, ("---",) * len(head), *rows))
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return float(f"{value:.3g}") if isinstance(value, float) else value

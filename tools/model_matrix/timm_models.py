@@ -39,11 +39,11 @@ MODELS: dict[str, Entry] = {
     "crossvit_tiny_240": timm_model(
         "crossvit_tiny_240", 21, "3 blocks, each with 1 layer on small patches, 4 layers on large ones and 2 cross-attentions", 240
     ),
-    "davit_tiny": timm_model("davit_tiny", 12, "6 layers over windows and 6 layers over channels", 224, is_convolutional=True),
+    "davit_tiny": timm_model("davit_tiny", 12, "6 layers over windows and 6 layers over channels", 112, is_convolutional=True),
     "edgenext_xx_small": timm_model("edgenext_xx_small", 3, "3 layers of cross-covariance attention", is_convolutional=True),
     "efficientformer_l1": timm_model("efficientformer_l1", 1, "1 layer in the last stage", 224, is_convolutional=True),
     "efficientformerv2_s0": timm_model(
-        "efficientformerv2_s0", 5, "4 layers with talking heads, and 1 layer that reduces the number of queries", 224, is_convolutional=True
+        "efficientformerv2_s0", 5, "4 layers with talking heads, and 1 layer that reduces the number of queries"
     ),
     "efficientvit_m0": timm_model("efficientvit_m0", 24, "6 layers, each with 4 heads one after the other"),
     "eva02_tiny_patch14_224": timm_model("eva02_tiny_patch14_224", 12, "12 layers", 56),
@@ -54,7 +54,7 @@ MODELS: dict[str, Entry] = {
         is_convolutional=True,
         refusable="the softmax weighs one context vector, which gates channels",
     ),
-    "gcvit_xxtiny": timm_model("gcvit_xxtiny", 12, "12 layers of window attention", 224),
+    "gcvit_xxtiny": timm_model("gcvit_xxtiny", 12, "12 layers of window attention"),
     "halonet26t": timm_model("halonet26t", 3, "3 attention blocks", 256, is_convolutional=True),
     "lambda_resnet26t": timm_model(
         "lambda_resnet26t",
@@ -63,13 +63,13 @@ MODELS: dict[str, Entry] = {
         128,
         refusable="a lambda layer makes of its rows a linear function, not an output",
     ),
-    "levit_128s": timm_model("levit_128s", 11, "9 layers, and 2 layers that reduce the number of queries", 224, is_convolutional=True),
-    "maxvit_tiny_tf_224": timm_model("maxvit_tiny_tf_224", 22, "11 blocks, each over windows and over a grid", 224),
+    "levit_128s": timm_model("levit_128s", 11, "9 layers, and 2 layers that reduce the number of queries"),
+    "maxvit_tiny_tf_224": timm_model("maxvit_tiny_tf_224", 22, "11 blocks, each over windows and over a grid"),
     "mobilevitv2_050": timm_model(
         "mobilevitv2_050", 9, "3 stages of 2, 4 and 3 layers, whose softmax over the patches weighs a sum of keys", is_convolutional=True
     ),
-    "mvitv2_tiny": timm_model("mvitv2_tiny", 10, "10 layers", 224),
-    "nest_tiny": timm_model("nest_tiny", 12, "12 layers", 224),
+    "mvitv2_tiny": timm_model("mvitv2_tiny", 10, "10 layers", is_convolutional=True),
+    "nest_tiny": timm_model("nest_tiny", 12, "12 layers"),
     "pit_ti_224": timm_model("pit_ti_224", 12, "12 layers"),
     "skresnet18": timm_model(
         "skresnet18",
@@ -83,7 +83,7 @@ MODELS: dict[str, Entry] = {
     "swin_tiny_patch4_window7_224": timm_model("swin_tiny_patch4_window7_224", 12, "12 layers", 112),
     "swinv2_tiny_window8_256": timm_model("swinv2_tiny_window8_256", 12, "12 layers", 128),
     "tnt_s_patch16_224": timm_model("tnt_s_patch16_224", 24, "12 layers, each over pixels and over patches"),
-    "twins_svt_small": timm_model("twins_svt_small", 18, "18 layers, over windows and over reduced keys in turn", 224),
+    "twins_svt_small": timm_model("twins_svt_small", 18, "18 layers, over windows and over reduced keys in turn", is_convolutional=True),
     "visformer_tiny": timm_model("visformer_tiny", 8, "8 layers"),
     "vit_tiny_patch16_224": timm_model("vit_tiny_patch16_224", 12, "12 layers"),
     "volo_d1_224": timm_model("volo_d1_224", 20, "4 layers of outlook attention, 14 layers, and 2 layers of class attention"),
