@@ -92,6 +92,15 @@ def test_a_further_pass_with_other_calls_is_wrong():
     assert row["further"]["n_right"] == 1 and list(row["further"]["wrong"]) == ["10"]
 
 
+def test_forecasts_that_differ_by_fold_are_counted():
+    alone = normal(4, 3, 6)
+    together = alone + 1e-6
+    together[2, 1] += 0.5
+    differences = checks.fold_differences([alone, alone, together], scale=1.0)
+    assert differences["n_apart"] == 1 and differences["n_forecast"] == 12
+    assert differences["folds"] == pytest.approx(1e-6, rel=0.5) and differences["apart"] == pytest.approx(0.5, rel=1e-3)
+
+
 @pytest.mark.parametrize("power", [-0.5, -1.0])
 def test_the_exponent_of_a_power_law_is_its_power(power):
     concentrations = (16, 64, 256)

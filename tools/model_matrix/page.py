@@ -57,7 +57,9 @@ def page(rows: dict[str, dict[str, Any]]) -> str:
             "- *spread at nu = 16*: standard deviation over 24 members, over the standard deviation of the plain output.",
             "- *exponent*: slope of log spread over log nu for nu = 16, 64, 256. The law says -0.5 where the model is nearly linear in the noise. "
             "Where it is not, the number in brackets is the exponent for nu = 256, 1024, 4096.",
-            "- *folds*: largest difference between 8 members computed in folds of 1, 3 and 8, over the largest value of the plain pass.",
+            "- *folds*: largest difference between 8 members computed in folds of 1, 3 and 8, over the largest value of the plain pass. "
+            "A number of forecasts (member, case) after it is of those in which rounding moved a probability across a random number, so that one draw "
+            "went to another key.",
             "",
             record.table(HEAD, [_cells(name, row) for name, row in rows.items()]),
             "",
@@ -98,9 +100,14 @@ def _cells(name: str, row: dict[str, Any]) -> tuple[str, ...]:
         _number(row.get("off"), ".0e"),
         _number(row.get("spread"), ".2g"),
         _number(row.get("exponent"), ".2f") + (f" ({row['exponent_of_little_noise']:.2f})" if row.get("exponent_of_little_noise") else ""),
-        _number(row.get("folds"), ".0e"),
+        _folds(row),
         "; ".join([_one_line(verdict), *notes]),
     )
+
+
+def _folds(row: dict[str, Any]) -> str:
+    apart = f"; {row['apart']:.0e} in {row['n_apart']} of {row['n_forecast']}" if row.get("n_apart") else ""
+    return _number(row.get("folds"), ".0e") + apart
 
 
 def _one_line(text: str) -> str:
