@@ -181,5 +181,5 @@ def exponent(concentrations: tuple[int, ...], spreads: list[float]) -> float:
 
 def _recognised(checked: Any) -> str:
     """Return how the audit says that it recognised the attention; empty where it does not say."""
-    ways = getattr(checked, "recognised", None) or {}
-    return ", ".join(sorted({str(way) for way in (ways.values() if isinstance(ways, dict) else ways)}))
+    sampled = [finding for finding in getattr(checked, "findings", ()) if finding.is_sampled]
+    return "; ".join(dict.fromkeys(finding.how for finding in sampled))

@@ -75,10 +75,12 @@ MODELS: dict[str, Entry] = {
     ),
     "NystromformerModel": hugging_face(
         "NystromformerModel",
-        6,
-        "2 layers, each a product of three softmaxes (tokens to landmarks, landmarks to landmarks, landmarks to tokens)",
+        4,
+        "2 layers, each of two softmaxes: tokens over landmarks, and landmarks over tokens",
         {**CONFIG, "num_landmarks": 4, "segment_means_seq_len": 16, "conv_kernel_size": 3},
         {"input_ids": tokens(16)},
+        n_other=2,
+        other="the matrix between landmarks, of which the inverse is used",
     ),
     "PegasusXModel": hugging_face(
         "PegasusXModel",
