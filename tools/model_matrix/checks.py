@@ -26,6 +26,7 @@ LARGEST_DIFFERENCE = 1e-4  # float rounding of small float32 models
 # Rounding that moves a probability across a random number changes one draw, and with it one forecast of one member. A wrong fold changes most.
 LARGEST_SHARE = 0.25
 EXPONENTS = (-0.6, -0.4)
+EXPONENTS_OF_JUMPS = (-0.6, -0.2)
 
 Row = dict[str, Any]
 
@@ -62,7 +63,10 @@ def verdict(entry: Entry, row: Row) -> str:
     faults = [
         (row["answered"] != entry.n_call, f"answered {row['answered']} of {entry.n_call} calls"),
         (row["off"] > LARGEST_DIFFERENCE, f"off differs from plain by {row['off']:.0e}"),
-        (not _is_law(row.get("exponent_of_little_noise", row["exponent"])), f"spread falls as nu^{row['exponent']}"),
+        (
+            not _is_law(row.get("exponent_of_little_noise", row["exponent"]), EXPONENTS_OF_JUMPS if entry.jumps else EXPONENTS),
+            f"spread falls as nu^{row['exponent']}",
+        ),
         (row["n_apart"] > LARGEST_SHARE * row["n_forecast"], f"{row['n_apart']} of {row['n_forecast']} forecasts differ by fold"),
         (bool(row.get("further", {}).get("wrong")), f"wrong in {row.get('further', {}).get('wrong')}"),
     ]
@@ -121,8 +125,8 @@ def _fall(example: Example, concentrations: tuple[int, ...]) -> tuple[float | No
     return exponent(concentrations, spreads) if min(spreads) > 0 else None, spreads[0]
 
 
-def _is_law(slope: float | None) -> bool:
-    return slope is not None and EXPONENTS[0] < slope < EXPONENTS[1]
+def _is_law(slope: float | None, limits: tuple[float, float] = EXPONENTS) -> bool:
+    return slope is not None and limits[0] < slope < limits[1]
 
 
 def _measure_further(examples: dict[str, Example], row: Row) -> dict[str, Any]:

@@ -18,6 +18,7 @@ class Picked(nn.Module):
     def __init__(self, model: nn.Module, pick: Callable[[Any], Tensor]):
         super().__init__()
         self.model, self.pick = model, pick
+        self.train(model.training)
 
     def forward(self, *inputs: Any, **kwargs: Any) -> Tensor:
         return self.pick(self.model(*inputs, **kwargs))
@@ -47,6 +48,8 @@ class Entry:
     attention_modules: the classes whose forward calls are counted, for attention that has no softmax operation of its own.
     refused: why a refusal by name is the right answer; empty where the model must be answered.
     refusable: why a refusal by name is as right as n_call answered calls.
+    jumps: where the output jumps at a threshold, if it does: a jump happens with a probability that falls as nu^-1/2, and so the spread that it
+    makes falls as nu^-1/4.
     further: names of further passes -> their arguments, with the same number of attention calls.
     """
 
@@ -59,6 +62,7 @@ class Entry:
     attention_modules: tuple[str, ...] = ()
     refused: str = ""
     refusable: str = ""
+    jumps: str = ""
     further: Callable[[], dict[str, Example]] | None = None
 
 

@@ -83,6 +83,7 @@ def _derivation(name: str) -> str:
     if entry.attention_modules:
         text += f"; counted as calls of {', '.join(entry.attention_modules)}"
     text += f"; to be refused, because {entry.refused}" if entry.refused else ""
+    text += f"; its spread may fall as nu^-1/4, because {entry.jumps}" if entry.jumps else ""
     return text + (f"; a refusal is right too, because {entry.refusable}" if entry.refusable else "")
 
 

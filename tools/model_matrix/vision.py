@@ -8,7 +8,7 @@ from tools.model_matrix.hugging_face import SIZES, TWO_LAYERS, hugging_face
 PATCHES = {**SIZES, "image_size": 16, "patch_size": 4}
 SMALL = {"pixel_values": normal(N_CASE, 3, 16, 16)}
 MEDIUM = {"pixel_values": normal(N_CASE, 3, 32, 32)}
-LARGE = {"pixel_values": normal(N_CASE, 3, 64, 64)}
+LARGE = {"pixel_values": normal(N_CASE, 3, 128, 128)}
 SWIN = {"image_size": 32, "patch_size": 2, "embed_dim": 8, "depths": [2, 2], "num_heads": [2, 4], "window_size": 4}
 PYRAMID = {
     **{"num_encoder_blocks": 2, "depths": [1, 1], "hidden_sizes": [8, 16], "num_attention_heads": [2, 4], "sr_ratios": [2, 1]},
@@ -29,8 +29,8 @@ MODELS: dict[str, Entry] = {
     ),
     "CvtModel": hugging_face(
         "CvtModel",
-        2,
-        TWO_STAGES,
+        3,
+        "2 stages, the first of one layer and the second of 2",
         {
             **{
                 "patch_sizes": [7, 3],
@@ -84,7 +84,13 @@ MODELS: dict[str, Entry] = {
         5,
         "3 stages of one layer, and 2 layers between them that reduce the number of queries",
         {
-            **{"image_size": 64, "hidden_sizes": [16, 24, 32], "num_attention_heads": [2, 2, 2], "depths": [1, 1, 1], "key_dim": [4, 4, 4]},
+            **{
+                "image_size": 128,
+                "hidden_sizes": [16, 24, 32],
+                "num_attention_heads": [2, 2, 2],
+                "depths": [1, 1, 1],
+                "key_dim": [4, 4, 4],
+            },
             **{"drop_path_rate": 0, "mlp_ratio": [2, 2, 2], "attention_ratio": [2, 2, 2]},
             **{"down_ops": [["Subsample", 4, 4, 4, 2, 2], ["Subsample", 4, 6, 4, 2, 2]]},
         },
@@ -96,7 +102,7 @@ MODELS: dict[str, Entry] = {
         9,
         "3 stages of 2, 4 and 3 layers",
         {
-            **{"image_size": 64, "hidden_sizes": [16, 16, 16], "neck_hidden_sizes": [8, 8, 8, 8, 8, 8, 8], "num_attention_heads": 4},
+            **{"image_size": 128, "hidden_sizes": [16, 16, 16], "neck_hidden_sizes": [8, 8, 8, 8, 8, 8, 8], "num_attention_heads": 4},
             **{"mlp_ratio": 2.0, "patch_size": 2},
         },
         LARGE,
@@ -105,7 +111,7 @@ MODELS: dict[str, Entry] = {
         "MobileViTV2Model",
         3,
         "3 stages of one layer, whose softmax over the patches weighs a sum of keys",
-        {"image_size": 64, "n_attn_blocks": [1, 1, 1], "base_attn_unit_dims": [8, 16, 16], "width_multiplier": 0.25},
+        {"image_size": 128, "n_attn_blocks": [1, 1, 1], "base_attn_unit_dims": [8, 16, 16], "width_multiplier": 0.25},
         LARGE,
     ),
     "PvtModel": hugging_face(
