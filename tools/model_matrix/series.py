@@ -38,6 +38,7 @@ MODELS: dict[str, Entry] = {
         f"{PAIR_OF_TWO}; the encoder's keys are chosen at random",
         {**LAGGED, "attention_type": "prob", "sampling_factor": 1, "distil": False},
         SERIES,
+        jumps="only the queries that rank highest attend",
     ),
     "PatchTSMixerForPrediction": hugging_face(
         "PatchTSMixerForPrediction",

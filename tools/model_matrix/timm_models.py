@@ -45,7 +45,7 @@ MODELS: dict[str, Entry] = {
     "efficientformerv2_s0": timm_model(
         "efficientformerv2_s0", 5, "4 layers with talking heads, and 1 layer that reduces the number of queries"
     ),
-    "efficientvit_m0": timm_model("efficientvit_m0", 24, "6 layers, each with 4 heads one after the other"),
+    "efficientvit_m0": timm_model("efficientvit_m0", 24, "6 layers, each with 4 heads one after the other", 224),
     "eva02_tiny_patch14_224": timm_model("eva02_tiny_patch14_224", 12, "12 layers", 56),
     "gcresnet33ts": timm_model(
         "gcresnet33ts",
@@ -63,10 +63,14 @@ MODELS: dict[str, Entry] = {
         128,
         refusable="a lambda layer makes of its rows a linear function, not an output",
     ),
-    "levit_128s": timm_model("levit_128s", 11, "9 layers, and 2 layers that reduce the number of queries"),
+    "levit_128s": timm_model("levit_128s", 11, "9 layers, and 2 layers that reduce the number of queries", 128),
     "maxvit_tiny_tf_224": timm_model("maxvit_tiny_tf_224", 22, "11 blocks, each over windows and over a grid"),
     "mobilevitv2_050": timm_model(
-        "mobilevitv2_050", 9, "3 stages of 2, 4 and 3 layers, whose softmax over the patches weighs a sum of keys", is_convolutional=True
+        "mobilevitv2_050",
+        9,
+        "3 stages of 2, 4 and 3 layers, whose softmax over the patches weighs a sum of keys",
+        128,
+        is_convolutional=True,
     ),
     "mvitv2_tiny": timm_model("mvitv2_tiny", 10, "10 layers", is_convolutional=True),
     "nest_tiny": timm_model("nest_tiny", 12, "12 layers"),

@@ -106,6 +106,7 @@ MODELS: dict[str, Entry] = {
             **{"mlp_ratio": 2.0, "patch_size": 2},
         },
         LARGE,
+        noise=0.3,
     ),
     "MobileViTV2Model": hugging_face(
         "MobileViTV2Model",
