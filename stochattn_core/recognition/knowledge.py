@@ -16,13 +16,14 @@ class Knowledge:
     """The knowledge of one pass.
 
     here() names the running module; unnormalised: attention whose weights do not sum to one, or are never made.
-    indices: (entry,) groups into which entries were added up.
+    signed: products of scores and values without any weights. indices: (entry,) groups into which entries were added up.
     """
 
     shadows: Shadows
     here: Callable[[], str]
     sources: list[Source] = field(default_factory=list)
     unnormalised: list[Opaque] = field(default_factory=list)
+    signed: list[Opaque] = field(default_factory=list)
     indices: list[Tensor] = field(default_factory=list)
 
     def of(self, x: Tensor) -> Cell:

@@ -99,6 +99,7 @@ class LookMode(TorchFunctionMode):
         return [
             *(finding_of(source, comes_back=self.comes_back) for source in self.trace.sources),
             *(Finding(item.module, self._class(item.module), State.REFUSED, item.what) for item in opaque),
+            *(Finding(item.module, self._class(item.module), State.LEFT, item.what) for item in dict.fromkeys(self.trace.knowledge.signed)),
         ]
 
     def _class(self, module: str) -> str:
