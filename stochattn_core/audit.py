@@ -11,15 +11,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from stochattn_core.answering_mode import sampled_by
 from stochattn_core.arguments import Arguments, changed, leaves_of
-from stochattn_core.clearance import clearance_of
 from stochattn_core.draw import Draw
-from stochattn_core.guard import UnansweredAttentionError, refuse_unanswered, refuse_what_cannot_be_answered, sentence_of
 from stochattn_core.own_randomness import check_repeats, without_own_randomness
-from stochattn_core.patching import Layers, Plan, Run, answering, sampled_by
+from stochattn_core.patching import Layers, Plan, Run, answering
 from stochattn_core.plain_forecast import plain_output
-from stochattn_core.recognise import recognised_call
+from stochattn_core.recognition.clearance import clearance_of
 from stochattn_core.recognition.findings import Finding, Recognition, State
+from stochattn_core.recognition.recognise import recognised_call
+from stochattn_core.recognition.refusals import UnansweredAttentionError, refuse_unanswered, refuse_what_cannot_be_answered, sentence_of
 
 # The largest relative difference between two passes that round differently; 1e-4 for any other dtype.
 TOLERANCE = {torch.bfloat16: 1e-1, torch.float16: 2e-2}

@@ -10,8 +10,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from stochattn_core import UnansweredAttentionError, audit, sample_ensemble
-from stochattn_core.own_randomness import held_fixed
 from stochattn_core.plain_forecast import plain_forecast
+from stochattn_core.recognition.generators import held_fixed
 
 HELD = r"draws random numbers of its own in each pass: they are held fixed, with torch's generators at seed 0"
 

@@ -193,7 +193,7 @@ class Follower:
         target.is_window |= any(self._cell(x).is_window for x in floats)
         target.is_curved |= any(self._cell(x).is_curved for x in floats) or op not in operations.LINEAR_ALONE
         if op in ("div", "mul"):
-            self.meetings.normalise(op, args)
+            self.meetings.scores.normalise(op, args)
         if op == "mul" and len(moving) == 2:
             target.factors = [
                 x.expand(result.shape) for x in moving if self._cell(x).is_curved and self._cell(x).is_learned and float(x.min()) >= 0

@@ -16,10 +16,10 @@ from torch.overrides import TorchFunctionMode
 
 from stochattn_core.arguments import leaves_of
 from stochattn_core.recognition.findings import Finding, Recognition, State, finding_of
+from stochattn_core.recognition.running_module import RunningModule
 from stochattn_core.recognition.shadows import Cell, has_memory
 from stochattn_core.recognition.sources import Foreign, Opaque, Place, stochastic_dim
 from stochattn_core.recognition.trace import Trace
-from stochattn_core.running_module import RunningModule
 from stochattn_core.torch_private import is_functorch_tensor, multi_head_attention_forward, tree_leaves
 
 SOFTMAX = (F.softmax, torch.softmax, Tensor.softmax, torch.special.softmax)

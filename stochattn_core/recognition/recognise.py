@@ -11,14 +11,14 @@ import torch
 from torch import Tensor, nn
 
 from stochattn_core.arguments import Arguments, changed, explaining_mismatch, leaves_of
-from stochattn_core.clearance import clearance_of
-from stochattn_core.guard import UnansweredAttentionError
-from stochattn_core.implementations import through_torch_functions
-from stochattn_core.own_randomness import held_fixed
+from stochattn_core.recognition.clearance import clearance_of
 from stochattn_core.recognition.findings import Recognition
+from stochattn_core.recognition.generators import held_fixed
+from stochattn_core.recognition.implementations import through_torch_functions
 from stochattn_core.recognition.look import LookMode, looking
-from stochattn_core.running_module import RunningModule
-from stochattn_core.signature import signature_of
+from stochattn_core.recognition.refusals import UnansweredAttentionError
+from stochattn_core.recognition.running_module import RunningModule
+from stochattn_core.recognition.signature import signature_of
 from stochattn_core.torch_private import opaque_attention_configs
 
 N_FEW = 2  # cases of the pass that looks at a new signature
