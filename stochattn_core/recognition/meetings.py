@@ -51,6 +51,13 @@ class Meetings:
         factors = torch.arange(1, entries.shape[-1] + 1, dtype=torch.float64, device=x.device) * 0.7548776662466927 % 1
         return ((entries + 2) @ factors % 1 * 1e6).round() / 1.001e6
 
+    def lose(self, number: int, op: str, result: Tensor) -> None:
+        """Note that weights of a source went into a result through an operation that cannot be followed."""
+        cell = self._cell(result)
+        cell.marks.pop(number, None)
+        cell.lost |= {number}
+        self.lost.setdefault(number, op)
+
     def multiply(self, left: Tensor, right: Tensor, result: Tensor) -> None:
         """A product of matrices: left (*, row, entry), right (*, entry, column), result (*, row, column)."""
         first, second, target = self._cell(left), self._cell(right), self._cell(result)

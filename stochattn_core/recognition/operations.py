@@ -25,6 +25,10 @@ COPIES: Mapping[str, int | None] = {
 }  # fmt: skip
 WIDTH_ONLY = {"clone", "_to_copy", "contiguous", "lift_fresh"}  # copies whose arguments choose a dtype or an order in memory
 SELECTIONS = {"topk", "sort"}  # (values, indices): which entries are copied depends on the entries
+# Numbers about the weights, which are no weights themselves.
+SUMMARIES = {
+    "amax", "amin", "max", "min", "argmax", "argmin", "logsumexp", "var", "std", "norm", "linalg_vector_norm", "prod", "multinomial", "nonzero",
+}  # fmt: skip
 SUMS = {"sum", "mean", "nansum"}
 LINEAR_ALONE = {"mul", "add", "sub", "rsub", "neg", "div", "where", "masked_fill", "lerp", "addcmul", "positive", "true_divide"}
 SAME_PLACE_MIXTURES = {"cumsum", "flip"}  # linear, and each entry stays beside its place
