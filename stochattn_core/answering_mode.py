@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-from stochattn_core.answers import answer_attention, answer_softmax, answer_weights_of
+from stochattn_core.answers import OtherWeightsError, answer_attention, answer_functional_softmax, answer_softmax, answer_weights_of
 from stochattn_core.arguments import is_simple
 from stochattn_core.attention import Observer
 from stochattn_core.draw import Draw
@@ -93,8 +94,9 @@ class AnsweringMode(TorchFunctionMode):
     def watching_calls(self) -> Iterator[None]:
         """Take note, inside the block, of when a call of the model begins and ends."""
         hooks = (
-            self.model.register_forward_pre_hook(lambda _, args, kwargs: self._begin(args, kwargs), with_kwargs=True),
-            self.model.register_forward_hook(lambda _, __, output: self._end(output), always_call=True),
+            self.model.register_forward_pre_hook(lambda module, args, kwargs: self._begin(module, args, kwargs), with_kwargs=True),
+            # Before the user's hooks: a call that is made again then passes through them too.
+            self.model.register_forward_hook(lambda module, _, output: self._end(module, output), always_call=True, prepend=True),
         )
         try:
             yield
@@ -102,8 +104,12 @@ class AnsweringMode(TorchFunctionMode):
             for hook in hooks:
                 hook.remove()
 
-    def _begin(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        if threading.get_ident() != self.thread or self.is_looking:
+    def _is_concerned(self, module: nn.Module) -> bool:
+        """Is this a call of the model itself, not of a copy of it, in the thread of the block and not in a look?"""
+        return module is self.model and threading.get_ident() == self.thread and not self.is_looking
+
+    def _begin(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if not self._is_concerned(module):
             return
         self.depth += 1
         if self.depth > 1:
@@ -128,6 +134,11 @@ class AnsweringMode(TorchFunctionMode):
     def _take_up(self, recognition: Recognition) -> None:
         """Answer the call that begins by what a look has found."""
         refuse_unanswered(recognition, self.is_ignored)
+        if recognition.is_checkpointed and torch.is_grad_enabled() and any(x.requires_grad for x in self.model.parameters()):
+            raise UnansweredAttentionError(
+                f"{type(self.model).__name__} computes attention under torch.utils.checkpoint, which runs it again in the backward pass, where it is "
+                "not sampled; switch checkpointing off, or run under torch.no_grad()"
+            )
         if recognition is not self.recognition:
             self.watched = frozenset(SOFTMAX) | recognition.functions
             self.recognition = recognition
@@ -140,9 +151,9 @@ class AnsweringMode(TorchFunctionMode):
         if recognition.random:
             self.generators.enter_context(held_fixed())
 
-    def _end(self, output: Any) -> Any:
+    def _end(self, module: nn.Module, output: Any) -> Any:
         """Check the call that ends. One whose attention is other than that of two of its cases is made once more, after a look at all cases."""
-        if threading.get_ident() != self.thread or self.is_looking or not self.depth:
+        if not self._is_concerned(module) or not self.depth:
             return None
         self.depth -= 1
         if self.depth:
@@ -215,7 +226,15 @@ class AnsweringMode(TorchFunctionMode):
             self.is_other_path |= func in SOFTMAX and place not in self.recognition.softmax
             return self._plain(func, args, kwargs)
         self.answered.add(place)
-        return self._answer(name, func, answer_softmax if func in SOFTMAX else answer_weights_of(func, finding), args, kwargs)
+        if func in SOFTMAX:
+            return self._answer(name, func, answer_functional_softmax if func is F.softmax else answer_softmax, args, kwargs)
+        before = self.run.state()
+        try:
+            return self._answer(name, func, answer_weights_of(func, finding), args, kwargs)
+        except OtherWeightsError:
+            self.run.restore(before)
+            self.is_other_path = True
+            return self._plain(func, args, kwargs)
 
     def _outside(self, func: Callable[..., Any], types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """A function that runs outside of a call of the model: in one of its parts, or in the code around it."""

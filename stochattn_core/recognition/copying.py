@@ -23,6 +23,11 @@ def floats_in(args: Any) -> list[Tensor]:
     return [x for x in tree_leaves(args) if has_memory(x) and x.is_floating_point()]
 
 
+def is_alone(x: Tensor) -> bool:
+    """Does a tensor fill its memory, in the order of its entries?"""
+    return x.is_contiguous() and x.untyped_storage().nbytes() == x.numel() * x.itemsize
+
+
 class Copier:
     """Passes on the shadows of arguments to a result whose entries are copies of theirs."""
 
@@ -48,28 +53,33 @@ class Copier:
         target.is_window |= op == "im2col" or any(cell.is_window or has_overlap(x) for cell, x in zip(cells, floats, strict=True))
         numbers = sorted({number for cell in cells for number in cell.marks})
         if not result.is_floating_point():
+            for number in numbers if result.dtype != torch.bool else ():
+                self.meetings.lose(number, f"a copy as {str(result.dtype).removeprefix('torch.')}", result)
             return
         self.meetings.put(op, args, result, numbers)
         for number in numbers:
             if is_written and number not in target.marks:
                 target.marks[number] = Mark(empty_shadow(result, torch.float64))
+            if op in operations.WIDTH_ONLY and cells[0].marks[number].is_whole(floats[0]) and is_alone(result):
+                target.marks[number] = cells[0].marks[number].after(None)
+                continue
             marks = [cell.marks[number] for cell in cells if number in cell.marks]
 
             def element_of(x: Tensor, number: int = number) -> Tensor:
                 mark = self._cell(x).marks.get(number)
-                return x.new_full((), NONE, dtype=torch.float64).expand(x.shape) if mark is None else seen_as(mark.element, x)
+                return x.new_full((), NONE, dtype=torch.float64).expand(x.shape) if mark is None else mark.of(x)
 
             element = self._on_shadows(func, op, args, kwargs, element_of)
             if element is None:
                 self.meetings.lose(number, op, result)
                 continue
             is_chosen = self.is_dependent(number, (args, kwargs))
-            mark = Mark(target.marks[number].element if is_written else shadow_of_whole(element, result, torch.float64))
+            mark = Mark(target.marks[number].flat if is_written else shadow_of_whole(element, result, torch.float64))
             for earlier in marks:
                 mark.is_linear &= earlier.is_linear
                 mark.is_mixed |= earlier.is_mixed
                 mark.is_weighted |= earlier.is_weighted
-                mark.is_opaque |= earlier.is_opaque
+                mark.is_exact &= earlier.is_exact
                 mark.why = mark.why or earlier.why
             if is_chosen:
                 mark.is_linear, mark.why = False, mark.why or "a choice of entries that depends on the weights"
@@ -126,7 +136,7 @@ class Copier:
         cell, target = self._cell(x), self._cell(values)
         target.is_product, target.is_curved = cell.is_product, cell.is_curved
         for number, mark in cell.marks.items():
-            element = seen_as(mark.element, x).gather(dim, indices)
+            element = mark.of(x).gather(dim, indices)
             why = mark.why or f"{op}, a choice of entries that depends on the weights"
             target.marks[number] = mark.after(shadow_of_whole(element, values, torch.float64), is_linear=False, why=why)
         if cell.column is not None:

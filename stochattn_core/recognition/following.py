@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from stochattn_core.recognition import operations
-from stochattn_core.recognition.copying import Copier, floats_in
+from stochattn_core.recognition.copying import Copier, floats_in, is_alone
 from stochattn_core.recognition.knowledge import Knowledge
 from stochattn_core.recognition.meetings import Meetings
 from stochattn_core.recognition.operations import COPIES, is_identity_on_weights
@@ -34,12 +34,16 @@ class Follower:
             return
         cells = list(before.values())
         is_moving = any(cell.is_moving for cell in cells)
+        # Parameters become an activation where they go through others, as learned queries do.
+        is_computed = op in (*operations.CONTRACTIONS, *operations.CONVOLUTIONS) and any(cell.is_learned for cell in cells)
+        is_constant = not is_moving and (is_computed or any(cell.is_constant for cell in cells))
         depends = frozenset().union(*(cell.depends for cell in cells))
         for x in results:
             cell = before.get(memory_of(x))
             if cell is None:
                 cell = self.knowledge.shadows.set(x, Cell(root=next((c.root for c in cells if c.root), 0)))
             cell.is_moving |= is_moving
+            cell.is_constant |= is_constant
             cell.is_learned |= any(c.is_learned for c in cells)
             cell.depends |= depends
             if op not in (*operations.CONTRACTIONS, *operations.ACCUMULATIONS):
@@ -52,7 +56,7 @@ class Follower:
                 cell.key_sums = _latest(sums for c in (cell, *cells) for sums in c.key_sums) if op in COPIES else []
         if op.endswith("_like") or op.startswith("new_"):
             self.knowledge.shadows.set(results[0], Cell())  # it has the shape of its argument, and nothing of its numbers
-        elif not is_moving:
+        elif not is_moving and not is_constant:
             return
         elif op in COPIES:
             self.copier.copy(func, op, args, kwargs, results[0])
@@ -60,7 +64,7 @@ class Follower:
             self.copier.select(op, args, kwargs, results)
         elif op in operations.CONTRACTIONS and (factors := operations.factors(op, args, results[0])) is not None:
             self.meetings.multiply(*factors)
-        elif op in ("convolution", "_convolution", "mkldnn_convolution", "cudnn_convolution"):
+        elif op in operations.CONVOLUTIONS:
             self.meetings.convolve(args, results[0])
         elif op in operations.SUMS and results[0].dtype.is_floating_point:
             self.meetings.add_up(args, kwargs, results[0])
@@ -68,9 +72,7 @@ class Follower:
             self.meetings.accumulate(op, args, kwargs, results[0])
         elif op == "embedding":
             self.knowledge.of(results[0]).column = self.meetings.columns(args[0], results[0], -1, None)
-        elif (
-            torch.Tag.pointwise in func.tags or op in operations.SAME_PLACE_MIXTURES or op.removesuffix("_") in ("div", "mul", "add", "sub")
-        ):
+        elif torch.Tag.pointwise in func.tags or op in operations.SAME_PLACE_MIXTURES or op in operations.CHANGES:
             self._change_each(func, op, args, kwargs, results[0])
         else:
             self.lose(op, args, kwargs, results)
@@ -84,11 +86,18 @@ class Follower:
             return
         floats = floats_in((args, kwargs))
         target = self._cell(result)
-        moving = [x for x in floats if self._cell(x).is_moving]
-        products = [x for x in moving if self._cell(x).is_product]
+        moving = [x for x in floats if self._cell(x).is_live]
+        products = [x for x in moving if self._cell(x).is_product and x.numel() == result.numel()]
         target.is_product |= bool(products)
         target.is_window |= any(self._cell(x).is_window for x in floats)
-        target.is_curved |= any(self._cell(x).is_curved for x in floats) or op not in operations.LINEAR_ALONE
+        target.is_curved |= any(self._cell(x).is_curved for x in products or floats) or op not in operations.LINEAR_ALONE
+        if op == "mul":
+            for number in {number for x in floats for number in self._cell(x).lost}:
+                if any(number not in self._cell(x).lost for x in moving):
+                    self.knowledge.sources[number].lost = self.meetings.lost[number]
+        target.is_multiplied = (op == "mul" and len({memory_of(x) for x in moving}) > 1) or (
+            op != "mul" and any(self._cell(x).is_multiplied for x in floats)
+        )
         if op in ("div", "mul"):
             self.meetings.scores.normalise(op, args)
         if op == "mul" and len(moving) == 2:
@@ -120,21 +129,29 @@ class Follower:
         floats = floats_in((args, kwargs))
         carriers = [x for x in floats if number in self._cell(x).marks]
         marks = [self._cell(x).marks[number] for x in carriers]
-        elements = [seen_as(mark.element, x).expand(result.shape).clone() for mark, x in zip(marks, carriers, strict=True)]
         is_plain_linear = op in operations.LINEAR_ALONE and not (op == "div" and carriers[0] is not args[0])
         is_linear = is_plain_linear or op in operations.SAME_PLACE_MIXTURES
         if len(carriers) == 1 and not is_linear:
             is_linear = is_identity_on_weights(func, args, kwargs, carriers[0]) is True
         if self.copier.is_dependent(number, (args, kwargs)) or (len(carriers) > 1 and op not in ("add", "sub")):
             is_linear = False
-        first = marks[0]
+        first, x = marks[0], carriers[0]
+        is_exact = len(marks) == 1 and first.is_exact and memory_of(x) != memory_of(result) and x.shape == result.shape
         changes: dict[str, bool | str] = {
+            "is_exact": is_exact and bool(torch.allclose(x, result.to(x.dtype), rtol=0, atol=1e-7, equal_nan=True)),
             "is_linear": all(mark.is_linear for mark in marks) and is_linear,
             "is_weighted": first.is_weighted or (op in ("mul", "div") and any(self._is_value(x, number) for x in moving)),
             "is_mixed": any(mark.is_mixed for mark in marks) or op in operations.SAME_PLACE_MIXTURES,
             "why": next((mark.why for mark in marks if mark.why), "" if is_linear else op),
         }
+        if len(marks) == 1 and first.is_whole(x) and x.shape == result.shape and is_alone(result) and not first.is_weighted:
+            self._cell(result).marks[number] = first.after(None, **changes)
+            return
+        elements = [mark.of(x).expand(result.shape).clone() for mark, x in zip(marks, carriers, strict=True)]
         element = elements[0]
+        if op == "cumsum" and self.meetings.run_along(number, first, x, element, args[1]):
+            self._cell(result).marks.pop(number, None)
+            return
         if len(carriers) == 2:
             joined = self.meetings.join(number, carriers, marks, elements)
             if joined is None:
@@ -153,8 +170,9 @@ class Follower:
         mark = self._cell(result).marks.get(number)
         if mark is None:
             return shadow_of_whole(element, result, torch.float64)
-        seen_as(mark.element, result).copy_(element)
-        return mark.element
+        mark.of(result).copy_(element)
+        assert mark.flat is not None
+        return mark.flat
 
     def lose(self, op: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], results: Sequence[Tensor]) -> None:
         """An operation without a rule: what stays is whether the result changes with the inputs, and columns where the shape is the same."""
@@ -172,9 +190,12 @@ class Follower:
                 elif op.startswith(operations.RESAMPLINGS) and x.shape[:2] == result.shape[:2]:
                     channels = column.flatten(2)[..., 0]
                     target.column = shadow_of_whole(channels.view(*channels.shape, *[1] * (result.ndim - 2)), result, torch.float64)
-            for number in cell.marks:
+            for number, mark in cell.marks.items():
                 if op not in operations.SUMMARIES:
                     self.meetings.lose(number, op, result)
+                    others = [y for y in floats if self._cell(y).is_live and number not in self._cell(y).depends]
+                    if others or mark.is_weighted:
+                        self.knowledge.sources[number].lost = op
 
 
 def _latest(tensors: Iterable[Tensor]) -> list[Tensor]:

@@ -27,8 +27,7 @@ class Scores:
             cell = self._cell(x)
             if not cell.is_product or cell.marks or not x.numel() or min(x.shape[-2:]) < 2:
                 continue
-            low, high = x.aminmax()
-            if cell.is_curved and float(low) >= 0 and float(high) > float(low):
+            if cell.is_curved:
                 what, kind = "weights that do not sum to one (made from scores without a softmax)", self.knowledge.unnormalised
             else:
                 what, kind = "scores times values without a softmax: a bilinear form or a linear recurrence", self.knowledge.signed
@@ -53,11 +52,17 @@ class Scores:
             return
         for numerator, divisor in (args[:2], args[1::-1]) if op == "mul" else (args[:2],):
             for sums in self._cell(numerator).row_sums:
-                if sums.numel() == divisor.numel() > 1:
-                    expected = sums.flatten().double().sort().values
-                    came = (1 / divisor if op == "mul" else divisor).flatten().double().sort().values
-                    if torch.allclose(expected, came, rtol=1e-2, atol=1e-5):
-                        self.knowledge.unnormalised.append(
-                            Opaque("linear attention, whose weights are never computed", self.knowledge.here())
-                        )
-                        return
+                came = (1 / divisor if op == "mul" else divisor).double()
+                if came.numel() > 1 and (_fits(came, sums) or (sums.numel() == came.numel() and _fits(came.flatten(), sums.flatten()))):
+                    what = "values weighed by weights that are never computed, as in linear attention"
+                    self.knowledge.unnormalised.append(Opaque(what, self.knowledge.here()))
+                    return
+
+
+def _fits(divisor: Tensor, sums: Tensor) -> bool:
+    """Is a divisor these sums, up to rounding and a small number that keeps it from zero?"""
+    try:
+        divisor = divisor.expand(sums.shape)
+    except RuntimeError:
+        return False
+    return bool(torch.allclose(divisor, sums.double(), rtol=1e-2, atol=1e-5))
