@@ -26,6 +26,7 @@ ALLOWED = {
         *(
             "attention",
             "audit",
+            "checklist",
             "datasets",
             "ensemble",
             "evaluate",
@@ -73,7 +74,21 @@ ALLOWED = {
     },
     "outputs": set(),
     "plain_forecast": {"arguments", "outputs", "own_randomness"},
-    "audit": {"arguments", "clearance", "draw", "guard", "own_randomness", "patching", "plain_forecast", "recognise", "recognition"},
+    "checklist": {"guard", "recognition"},
+    "audit": {
+        *(
+            "arguments",
+            "checklist",
+            "clearance",
+            "draw",
+            "guard",
+            "own_randomness",
+            "patching",
+            "plain_forecast",
+            "recognise",
+            "recognition",
+        ),
+    },
     "folds": {"arguments", "clearance", "outputs", "own_randomness", "patching"},
     "ensemble": {
         *("arguments", "audit", "clearance", "draw", "folds", "guard"),
@@ -92,7 +107,7 @@ ALLOWED = {
     "settings": {"corrections", "draw"},
     "tuned_setting": {"corrections", "settings"},
     "forecasts": {*MODEL_AND_DATA, "corrections", "ensemble", "ensemble_data", "outputs", "plain_forecast", "sampling", "store"},
-    "evaluate": {*MODEL_AND_DATA, "audit", "device", "ensemble_data", "extras", "forecasts"},
+    "evaluate": {*MODEL_AND_DATA, "audit", "checklist", "device", "ensemble_data", "extras", "forecasts"},
     "ensemble_file": {"datasets", "ensemble_data", "evaluate", "extras", "metrics", "readers"},
     "tuning": {
         *MODEL_AND_DATA,
