@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from stochattn_core.arguments import Arguments, changed, leaves_of
+from stochattn_core.arguments import Arguments, changed, leaves_of, merged
 from stochattn_core.checklist import Audit, Rows
 from stochattn_core.clearance import clearance_of
 from stochattn_core.draw import Draw
@@ -34,7 +34,8 @@ def audit(
 ) -> Audit:
     """Return a checklist of the attention in one call of a model, answered with its exact rows and compared with the plain pass.
 
-    Attention that cannot be sampled is listed as refused, it raises nothing here. ignore: as in `stochastic_attention`.
+    Attention that cannot be sampled is listed as refused, it raises nothing here. ignore: as in `stochastic_attention`. inputs, model_kwargs:
+    as in `sample_ensemble`. tolerance: the largest relative difference allowed, 1e-4 for a pass in float32 without it.
     Raises NoAttentionError where there is no attention at all, and UnansweredAttentionError if the outputs of the plain and the answered pass
     differ by more than `tolerance` of the largest output.
 
@@ -43,13 +44,13 @@ def audit(
     >>> dict(checklist.calls), checklist.relative_error < 1e-5
     ({'self_attn': 1}, True)
     """
-    named = {**kwargs, **(model_kwargs or {})}
     refuse_what_cannot_be_answered(model)
-    recognition = recognised_call(model, inputs, named)
+    arguments = Arguments.of(model, inputs, merged(kwargs, model_kwargs))
+    recognition = recognised_call(model, arguments.positional, arguments.named)
     is_ignored = sampled_by(ignore) if ignore else lambda _: False
     if any(not is_ignored(finding.module) for finding in recognition.refused):
         return _checklist(model, recognition, Run(), {}, math.nan)
-    return answered_exactly(model, inputs, named, recognition, ignore=ignore, tolerance=tolerance)
+    return answered_exactly(model, arguments.positional, arguments.named, recognition, ignore=ignore, tolerance=tolerance)
 
 
 def check(model: nn.Module, arguments: Arguments, recognition: Recognition, ignore: Layers) -> None:
