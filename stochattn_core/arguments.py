@@ -149,9 +149,16 @@ def _changed(value: Any, change: Callable[[Any], Any], kind: type, memo: dict[in
         for field in dataclasses.fields(value):
             object.__setattr__(record, field.name, changed(getattr(value, field.name), change, kind, memo))
         return record
-    held = leaves_of(value) if kind is Tensor else []
-    # Where deepcopy meets one of these tensors, it takes what the memo holds for it.
-    return copy.deepcopy(value, {id(x): new.clone() if (new := change(x)) is x else new for x in held}) if held else value
+    if kind is not Tensor or callable(value) or not hasattr(value, "__dict__"):
+        return value
+    # Where deepcopy meets one of these tensors, it takes what the memo holds for it. An object without tensors may be a cache that is empty yet.
+    copies = {id(x): new.clone() if (new := change(x)) is x else new for x in leaves_of(value)}
+    try:
+        return copy.deepcopy(value, copies)
+    except Exception:  # an object that cannot be copied (a handle, a lock) is no cache of tensors
+        if copies:
+            raise
+        return value
 
 
 def leaves_of(value: Any, kind: type = Tensor, seen: set[int] | None = None) -> list[Any]:

@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Iterator
 
 import torch
 from torch import nn
 
-from stochattn_core.torch_private import is_compiled, modules_of, opaque_attention_configs
+from stochattn_core.torch_private import opaque_attention_configs
 
 
 @contextlib.contextmanager
-def through_torch_functions(model: nn.Module, *, is_eager: bool = False) -> Iterator[None]:
-    """Inside the block, compiled modules run eagerly, and Hugging Face models on flex or flash attention use functions of torch.
+def through_torch_functions(model: nn.Module) -> Iterator[None]:
+    """Inside the block, compiled modules and functions run eagerly, and Hugging Face models on flex or flash attention use functions of torch.
 
     Those models are set to "sdpa", or to "eager" where they say that they do not support it: sinks and soft caps have no place in
-    scaled_dot_product_attention, and would be lost without a word. is_eager: compiled functions of any kind run eagerly too.
+    scaled_dot_product_attention, and would be lost without a word.
     """
     opaque = opaque_attention_configs(model)
     chosen = {key: config._attn_implementation for key, (config, _) in opaque.items()}
     try:
         for config, implementation in opaque.values():
             config._attn_implementation = implementation
-        is_eager = is_eager or any(map(is_compiled, modules_of(model)))
+        is_eager = "torch._dynamo" in sys.modules  # without it nothing was compiled
         with torch.compiler.set_stance("force_eager") if is_eager else contextlib.nullcontext():
             yield
     finally:

@@ -226,9 +226,11 @@ class _Mode(TorchFunctionMode):
         if self.depth:
             return None
         self.generators.close()
+        args, kwargs = self.call
+        self.call = ((), {})  # a block must not keep what the model was called with
         if output is None or self._is_complete():  # an error in forward ends a call without an output
             return None
-        recognition, (args, kwargs) = self.recognition, self.call
+        recognition = self.recognition
         by_size = clearance_of(self.model).by_size
         if recognition is None or recognition.signature is None or recognition.signature in by_size or not is_simple((args, kwargs)):
             self._refuse_path()

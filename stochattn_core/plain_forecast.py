@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from stochattn_core.arguments import Arguments, changed, explaining_mismatch, merged
+from stochattn_core.implementations import through_torch_functions
 from stochattn_core.outputs import Pick, forecast_in
 from stochattn_core.own_randomness import without_own_randomness
 
@@ -45,7 +46,7 @@ def plain_output(model: nn.Module, positional: tuple[Any, ...], named: Mapping[s
         with explaining_mismatch(model, positional, named):
             return model(*args, **kwargs)
 
-    with torch.no_grad(), without_fast_path():
+    with torch.no_grad(), without_fast_path(), through_torch_functions(model):
         return without_own_randomness(model, run)
 
 

@@ -87,10 +87,10 @@ def _raise_where_plain_runs(model: nn.Module, positional: tuple[Any, ...], named
 
 
 def _look(model: nn.Module, positional: tuple[Any, ...], named: Mapping[str, Any]) -> LookMode:
-    with held_fixed(), preserved(model), through_torch_functions(model, is_eager=True), torch.inference_mode(False), torch.no_grad():
+    with held_fixed(), preserved(model), through_torch_functions(model), torch.inference_mode(False), torch.no_grad():
         args, kwargs = changed((positional, named), Tensor.clone)
         with explaining_mismatch(model, positional, named), looking(model, (args, kwargs)) as look:
-            look.trace.returns(model(*args, **kwargs))
+            model(*args, **kwargs)
         return look
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import sys
 import weakref
-from types import FrameType
+from types import CodeType, FrameType
 
 from torch import nn
 
@@ -14,6 +16,7 @@ class RunningModule:
 
     def __init__(self, model: nn.Module):
         self.model = weakref.ref(model)
+        self.codes = frozenset().union(*map(_codes_of, set(map(type, model.modules()))))
         self.names = {id(module): name.replace("_orig_mod.", "").replace("_orig_mod", "") for name, module in model.named_modules()}
 
     def name(self) -> str | None:
@@ -37,8 +40,17 @@ class RunningModule:
     def _name_in(self, frame: FrameType) -> str | None:
         """Return the name of the module that this frame is a method of."""
         code = frame.f_code
-        if code.co_argcount and code.co_varnames[0] == "self":
-            owner = frame.f_locals.get("self")
+        if code in self.codes and code.co_argcount:  # asking any frame for its variables would keep them alive
+            owner = frame.f_locals.get(code.co_varnames[0])
             if isinstance(owner, nn.Module) and id(owner) in self.names and not isinstance(owner, nn.Softmax):
                 return self.names[id(owner)]
         return None
+
+
+@functools.cache
+def _codes_of(cls: type) -> frozenset[CodeType]:
+    """Return the code of all methods of a module's class, and of the call that every module goes through."""
+    methods = [method for base in cls.__mro__ if base not in (nn.Module, object) for method in vars(base).values()]
+    functions = [inspect.unwrap(method) for method in methods if inspect.isfunction(method)]
+    functions += [method for method in methods if inspect.isfunction(method)]
+    return frozenset(function.__code__ for function in functions if inspect.isfunction(function)) | {nn.Module._call_impl.__code__}

@@ -73,7 +73,7 @@ ALLOWED = {
         *("run", "running_module", "shared_prefix", "torch_private"),
     },
     "outputs": set(),
-    "plain_forecast": {"arguments", "outputs", "own_randomness"},
+    "plain_forecast": {"arguments", "implementations", "outputs", "own_randomness"},
     "checklist": {"guard", "recognition"},
     "audit": {
         *(
@@ -133,6 +133,7 @@ ALLOWED = {
     "commands": {
         *MODEL_AND_DATA,
         *(
+            *("arguments", "audit", "checklist", "device", "plain_forecast"),
             "baselines",
             "compare",
             "draw",

@@ -42,7 +42,11 @@ class Follower:
             cell.is_moving |= is_moving
             cell.is_learned |= any(c.is_learned for c in cells)
             cell.depends |= depends
-            if op not in operations.CONTRACTIONS:
+            if op not in (*operations.CONTRACTIONS, *operations.ACCUMULATIONS):
+                cell.is_grouped |= any(c.is_grouped for c in cells)
+                cell.is_weighed |= any(c.is_weighed for c in cells) or (
+                    op == "mul" and cell.is_grouped and sum(c.is_moving for c in cells) > 1
+                )
                 cell.lost |= frozenset().union(*(c.lost for c in cells))
                 cell.row_sums = _latest(sums for c in (cell, *cells) for sums in c.row_sums)
                 cell.key_sums = _latest(sums for c in (cell, *cells) for sums in c.key_sums) if op in COPIES else []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.modules.module import register_module_forward_hook
 from torch.overrides import TorchFunctionMode
 
 from stochattn_core.arguments import leaves_of
@@ -18,7 +20,7 @@ from stochattn_core.recognition.shadows import Cell, has_memory
 from stochattn_core.recognition.sources import Foreign, Opaque, Place, stochastic_dim
 from stochattn_core.recognition.trace import Trace
 from stochattn_core.running_module import RunningModule
-from stochattn_core.torch_private import multi_head_attention_forward, tree_leaves
+from stochattn_core.torch_private import is_functorch_tensor, multi_head_attention_forward, tree_leaves
 
 SOFTMAX = (F.softmax, torch.softmax, Tensor.softmax, torch.special.softmax)
 
@@ -97,6 +99,7 @@ class LookMode(TorchFunctionMode):
         return [
             *(finding_of(source, comes_back=self.comes_back) for source in self.trace.sources),
             *(Finding(item.module, self._class(item.module), State.REFUSED, item.what) for item in opaque),
+            *(Finding(item.module, self._class(item.module), State.LEFT, item.what) for item in dict.fromkeys(self.trace.knowledge.signed)),
         ]
 
     def _class(self, module: str) -> str:
@@ -106,6 +109,8 @@ class LookMode(TorchFunctionMode):
     def _attention(self, module: str, func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """torch's own attention, answered wherever it is called."""
         cls = self.trace.classes.get(module, type(self.trace.model))
+        if any(isinstance(x, Tensor) and is_functorch_tensor(x) for x in (*args, *kwargs.values())):
+            self.trace.opaque.append(Opaque("attention inside vmap or another transform of torch.func", module))
         self.attention.append(Finding(module, f"{cls.__module__}.{cls.__qualname__}", State.ANSWERED, "scaled_dot_product_attention"))
         with self.trace.pause():
             output = func(*args, **kwargs)
@@ -121,5 +126,15 @@ def looking(model: nn.Module, inputs: Any) -> Iterator[LookMode]:
     running = RunningModule(model)
     trace = Trace(model, running.name, leaves_of(inputs))
     mode = LookMode(running, trace)
-    with trace, mode:
-        yield mode
+    thread = threading.get_ident()
+
+    def look_at_output(module: nn.Module, _: Any, output: Any) -> None:
+        if threading.get_ident() == thread and id(module) in running.names:
+            trace.returns(output, running.names[id(module)])
+
+    hook = register_module_forward_hook(look_at_output)
+    try:
+        with trace, mode:
+            yield mode
+    finally:
+        hook.remove()

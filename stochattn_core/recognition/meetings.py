@@ -64,12 +64,15 @@ class Meetings:
         if target.is_product:
             for number in first.lost | second.lost:
                 self.knowledge.sources[number].lost = self.lost[number]
-            self._refuse_unnormalised(left, right)
+            self._note_scores(left, right)
         if target.is_moving:
             self._note_sums(left, right, result)
         for x, partner, is_left in ((left, right, True), (right.mT, left.mT, False)):
             for number, mark in list(self._cell(x).marks.items()):
+                n_meeting = len(self.knowledge.sources[number].meetings)
                 element = self.weigh(number, mark, x, partner)
+                if len(self.knowledge.sources[number].meetings) > n_meeting:
+                    target.is_product = False  # the output of attention: no scores
                 if element is None:
                     continue
                 element = element[..., None] if is_left else element[..., None, :]
@@ -133,7 +136,8 @@ class Meetings:
         has_entries = cell is None or cell.is_product
         if cell is not None and values is not None and cell.column is not None and not cell.is_product:
             has_entries = is_constant(seen_as(cell.column, values).movedim(dim, -1))
-        is_window = cell is not None and cell.is_window
+        # One row of weights for a window is a kernel; a row for each of its places is attention within the window.
+        is_window = cell is not None and cell.is_window and (mark.is_weighted or x.shape[-2] == 1)
         source.meetings.append(
             Meeting(is_unchanged, mark.is_linear and not mark.is_opaque, has_entries, is_window, how, self.knowledge.here())
         )
@@ -236,6 +240,10 @@ class Meetings:
         if len(args) < 4 or not isinstance(args[3], Tensor) or not args[3].is_floating_point():
             return
         into, dim, index, x = args[:4]
+        if self._cell(x).is_grouped and self._cell(x).is_weighed:
+            self.knowledge.unnormalised.append(Opaque("softmax over the entries of an index (graph attention)", self.knowledge.here()))
+        groups = index if index.ndim == 1 else index.movedim(dim, 0).flatten(1)[:, 0]
+        self.knowledge.indices = [*self.knowledge.indices[-7:], groups]
         if index.ndim != x.ndim:
             shape = [1] * x.ndim
             shape[dim] = -1
@@ -275,17 +283,18 @@ class Meetings:
                 continue
             target.marks[number] = mark.after(shadow_of_whole(high, result, torch.float64), is_mixed=mark.is_mixed or not mark.is_weighted)
 
-    def _refuse_unnormalised(self, left: Tensor, right: Tensor) -> None:
-        """Note scores of two moving tensors that were made non-negative and weigh values, although they do not sum to one."""
+    def _note_scores(self, left: Tensor, right: Tensor) -> None:
+        """Note scores of two moving tensors that weigh values without a softmax: as non-negative weights, or with either sign."""
         for x in (left, right):
             cell = self._cell(x)
-            if not (cell.is_product and cell.is_curved) or cell.marks or not x.numel() or min(x.shape[-2:]) < 2:
+            if not cell.is_product or cell.marks or not x.numel() or min(x.shape[-2:]) < 2:
                 continue
             low, high = x.aminmax()
-            if float(low) >= 0 and float(high) > float(low):
-                self.knowledge.unnormalised.append(
-                    Opaque("weights that do not sum to one (made from scores without a softmax)", self.knowledge.here())
-                )
+            if cell.is_curved and float(low) >= 0 and float(high) > float(low):
+                what, kind = "weights that do not sum to one (made from scores without a softmax)", self.knowledge.unnormalised
+            else:
+                what, kind = "scores times values without a softmax: a bilinear form or a linear recurrence", self.knowledge.signed
+            kind.append(Opaque(what, self.knowledge.here()))
 
     def _note_sums(self, left: Tensor, right: Tensor, result: Tensor) -> None:
         """Keep the sums of non-negative factors over the entries of a product: with them, linear attention is told by its normaliser."""

@@ -52,6 +52,8 @@ class Cell:
     is_product: is it a product of two moving tensors, possibly changed entry by entry since? is_curved: was it changed by a nonlinear function
     since? is_window: does it hold the same entries several times, as overlapping windows do? factors: non-negative tensors, each of which was
     multiplied with values to give this one.
+    is_grouped: are its entries weights that sum to one over the places of an index, as in graph attention? is_weighed: were they multiplied with
+    values since?
     depends: sources that it depends on and that have not met values on the way. column: for each entry, where it was made: the whole part names
     the column of the fixed weights that made it, the fraction the columns that made what these weights were applied to.
     root: for fixed memory, the parameter that it was computed from. lost: sources whose weights went into it through an operation that
@@ -71,6 +73,8 @@ class Cell:
     factors: list[Tensor] = field(default_factory=list)
     key_sums: list[Tensor] = field(default_factory=list)
     row_sums: list[Tensor] = field(default_factory=list)
+    is_grouped: bool = False
+    is_weighed: bool = False
     references: dict[int, weakref.ref[Tensor]] = field(default_factory=dict)
 
 

@@ -112,12 +112,14 @@ class Trace(TorchDispatchMode):
             with self.pause():
                 self._weights_made_by(place, output)
 
-    def returns(self, output: Any) -> None:
-        """Look at what the model returns: it may have been made out of sight."""
+    def returns(self, output: Any, module: str) -> None:
+        """Look at what a module returns: it may have been made out of sight."""
         with self.pause():
             for x in leaves_of(output):
                 if has_memory(x):
+                    n_foreign = len(self.foreign)
                     self.shadows.of(x)
+                    self.foreign[n_foreign:] = [item._replace(module=module) for item in self.foreign[n_foreign:]]
 
     def leaves_torch(self, x: Tensor) -> None:
         """Note that numbers of a tensor are handed to NumPy or Python."""
@@ -139,6 +141,8 @@ class Trace(TorchDispatchMode):
         if dim is not None:
             source = self._new_source(output, dim, is_softmax=False, is_keyed=self._is_keyed(cell, output, dim))
             source.place = place
+        elif output.is_floating_point() and self.knowledge.are_grouped(output):
+            cell.is_grouped = True
 
     def _new_source(self, output: Tensor, dim: int, *, is_softmax: bool, is_keyed: bool) -> Source:
         """Register weights (a tensor whose entries sum to one along dim); what was known of earlier weights in them ends here."""
