@@ -146,7 +146,7 @@ class Audit:
             lines.append(f"kept plain by ignore: {_listed(self.ignored)}")
         n_left = sum(finding.state is State.LEFT for finding in self.findings)
         if n_left:
-            lines.append(f"{_counted(n_left, 'matrix', 'matrices')} of weights left alone, not attention")
+            lines.append(f"{_counted(n_left, 'matrix', 'matrices')} of weights left alone")
         if self.random:
             lines.append(f"random numbers of the model's own, held fixed: {_listed(self.random)}")
         if self.refused:
