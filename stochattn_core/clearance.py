@@ -10,6 +10,7 @@ from typing import Any
 from torch import nn
 
 from stochattn_core.recognition.findings import Recognition
+from stochattn_core.running_module import RunningModule
 
 MAX_CALLS = 256  # signatures that are remembered for one model; a loop over growing inputs makes a new one in each step
 
@@ -38,6 +39,7 @@ class Clearance:
 
     recognitions: dict[Hashable, Recognition] = field(default_factory=dict)
     by_size: set[Hashable] = field(default_factory=set)
+    runnings: dict[Hashable, RunningModule] = field(default_factory=dict)
     calls: dict[Hashable, Call] = field(default_factory=dict)
     draws_random_numbers: bool = False
 
@@ -45,6 +47,13 @@ class Clearance:
         """Keep what a look has found; the oldest is forgotten where there are too many."""
         _make_room(self.recognitions)
         self.recognitions[signature] = recognition
+
+    def running(self, signature: Hashable, model: nn.Module) -> RunningModule:
+        """Return the names of the running modules; a signature holds which modules there are."""
+        if signature not in self.runnings:
+            _make_room(self.runnings)
+            self.runnings[signature] = RunningModule(model)
+        return self.runnings[signature]
 
     def remember(self, key: Hashable) -> Call:
         """Return a new record for calls with this key; the oldest one is forgotten where there are too many."""

@@ -13,13 +13,13 @@ from stochattn_core.torch_private import opaque_attention_configs
 
 
 @contextlib.contextmanager
-def through_torch_functions(model: nn.Module) -> Iterator[None]:
+def through_torch_functions(model: nn.Module, *, is_fused: bool = True) -> Iterator[None]:
     """Inside the block, compiled modules and functions run eagerly, and Hugging Face models on flex or flash attention use functions of torch.
 
     Those models are set to "sdpa", or to "eager" where they say that they do not support it: sinks and soft caps have no place in
-    scaled_dot_product_attention, and would be lost without a word.
+    scaled_dot_product_attention, and would be lost without a word. is_fused: may the model be set to flex or flash attention?
     """
-    opaque = opaque_attention_configs(model)
+    opaque = opaque_attention_configs(model) if is_fused else {}
     chosen = {key: config._attn_implementation for key, (config, _) in opaque.items()}
     try:
         for config, implementation in opaque.values():

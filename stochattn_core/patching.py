@@ -8,7 +8,6 @@ sampled is an error, never a silent plain layer.
 from __future__ import annotations
 
 import contextlib
-import copy
 import fnmatch
 import re
 import threading
@@ -117,13 +116,14 @@ def answering(model: nn.Module, plan: Plan, recognition: Recognition | None = No
     """
     if not isinstance(model, nn.Module):
         raise ValueError(f"expected a torch.nn.Module, got {type(model).__name__}; wrap the function in a module whose forward calls it")
-    refuse_what_cannot_be_answered(model)
+    if recognition is None:
+        refuse_what_cannot_be_answered(model)
     if any(isinstance(mode, _Mode) and mode.model is model for mode in function_modes()):
         raise ValueError(
             f"a block of this {type(model).__name__} is open in this thread already, and would be left unanswered; leave it first"
         )
     mode = _Mode(model, plan, recognition)
-    with mode.watching_calls(), through_torch_functions(model), mode:
+    with mode.watching_calls(), through_torch_functions(model, is_fused=recognition is None or recognition.is_fused), mode:
         yield mode.run
     mode.check_run()
 
@@ -149,7 +149,7 @@ class _Mode(TorchFunctionMode):
         super().__init__()
         self.model, self.plan, self.given = model, plan, recognition
         self.thread = threading.get_ident()
-        self.running = RunningModule(model)
+        self.running = RunningModule(model) if recognition is None else clearance_of(model).running(recognition.signature, model)
         self.is_sampled, self.is_ignored = sampled_by(plan.layers), sampled_by(plan.ignore) if plan.ignore else lambda _: False
         self.run = Run(batch=Batch.of(plan.draw))
         self.is_looking = False
@@ -164,7 +164,7 @@ class _Mode(TorchFunctionMode):
         self.left: dict[str, None] = {}
         self.is_other_path = False
         self.call: tuple[tuple[Any, ...], dict[str, Any]] = ((), {})
-        self.before = self.run
+        self.before = self.run.state()
         self.generators = contextlib.ExitStack()  # holds torch's generators while a model runs that draws from them
 
     @contextlib.contextmanager
@@ -187,7 +187,7 @@ class _Mode(TorchFunctionMode):
         if self.depth > 1:
             return
         self.run.batch.begin_call(args, kwargs)
-        self.call, self.before = (args, kwargs), copy.deepcopy(self.run)
+        self.call, self.before = (args, kwargs), self.run.state()
         try:
             self._take_up(self._recognised(args, kwargs))
         except BaseException:

@@ -19,6 +19,7 @@ from stochattn_core.recognition.findings import Recognition
 from stochattn_core.recognition.look import LookMode, looking
 from stochattn_core.running_module import RunningModule
 from stochattn_core.signature import signature_of
+from stochattn_core.torch_private import opaque_attention_configs
 
 N_FEW = 2  # cases of the pass that looks at a new signature
 
@@ -32,7 +33,7 @@ def recognised(model: nn.Module, arguments: Arguments, signature: Hashable) -> R
     if signature in clearance.by_size:
         key: Hashable = (signature, arguments.n_case)
         if key not in clearance.recognitions:
-            clearance.recognise(key, replace(look_at(model, arguments.positional, arguments.named), signature=signature))
+            clearance.recognise(key, _kept(look_at(model, arguments.positional, arguments.named), model, signature))
         return clearance.recognitions[key]
     if signature not in clearance.recognitions:
         few = arguments.first_cases(min(arguments.n_case, N_FEW))
@@ -42,8 +43,12 @@ def recognised(model: nn.Module, arguments: Arguments, signature: Hashable) -> R
             raise
         except (RuntimeError, IndexError, ValueError):  # a tensor with as many entries as there are cases does not hold cases
             recognition = look_at(model, arguments.positional, arguments.named)
-        clearance.recognise(signature, replace(recognition, signature=signature))
+        clearance.recognise(signature, _kept(recognition, model, signature))
     return clearance.recognitions[signature]
+
+
+def _kept(recognition: Recognition, model: nn.Module, signature: Hashable) -> Recognition:
+    return replace(recognition, signature=signature, is_fused=bool(opaque_attention_configs(model)))
 
 
 def recognised_call(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Recognition:

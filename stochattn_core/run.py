@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -104,12 +103,17 @@ class Run:
             elif finding.state is State.REFUSED and is_ignored(finding.module):
                 self.ignored[finding.module] += 1
 
-    def restore(self, before: Run) -> None:
-        """Forget what happened since a copy was made."""
-        for name in ("calls", "plain", "ignored"):
-            getattr(self, name).clear()
-            getattr(self, name).update(getattr(before, name))
-        vars(self.batch).update(vars(copy.deepcopy(before.batch)))
+    def state(self) -> tuple[dict[str, Any], ...]:
+        """Return what `restore` needs to forget what happens from here on."""
+        batch = {**vars(self.batch), "rows_in_case": dict(self.batch.rows_in_case)}
+        return dict(self.calls), dict(self.plain), dict(self.ignored), batch
+
+    def restore(self, state: tuple[dict[str, Any], ...]) -> None:
+        """Forget what happened since the state was asked for."""
+        for counter, before in zip((self.calls, self.plain, self.ignored), state, strict=False):
+            counter.clear()
+            counter.update(before)
+        vars(self.batch).update(state[-1])
 
     def begin_batch(self, first_case: int, *, n_case: int | None = None, step: int = 0) -> None:
         """Say that the calls of the model from here on are about the cases from first_case on.

@@ -59,11 +59,21 @@ ALLOWED = {
     # attention in a model
     "running_module": set(),
     "recognition": {"arguments", "running_module", "torch_private"},
-    "clearance": {"recognition"},
+    "clearance": {"recognition", "running_module"},
     "own_randomness": {"arguments", "clearance", "torch_private"},
     "implementations": {"torch_private"},
     "recognise": {
-        *("arguments", "clearance", "guard", "implementations", "own_randomness", "recognition", "running_module", "signature"),
+        *(
+            "arguments",
+            "clearance",
+            "guard",
+            "implementations",
+            "own_randomness",
+            "recognition",
+            "running_module",
+            "signature",
+            "torch_private",
+        ),
     },
     "guard": {"recognition", "torch_private"},
     "run": {"draw", "recognition", "torch_private"},

@@ -46,6 +46,7 @@ class Recognition:
 
     findings: in the order of the pass. softmax: all calls of a softmax, also those of constants. attention: calls of torch's own attention, by
     module. random: operations that drew from torch's global generators, and their modules. signature: of the call.
+    is_fused: is the model set to flex or flash attention?
     """
 
     findings: tuple[Finding, ...]
@@ -53,6 +54,7 @@ class Recognition:
     attention: Mapping[str, int] = field(default_factory=dict)
     random: tuple[tuple[str, str], ...] = ()
     signature: Hashable = None
+    is_fused: bool = True
 
     @cached_property
     def sampled(self) -> Mapping[Place, Finding]:
