@@ -146,7 +146,7 @@ class Audit:
             lines.append(f"kept plain by ignore: {_listed(self.ignored)}")
         n_left = sum(finding.state is State.LEFT for finding in self.findings)
         if n_left:
-            lines.append(f"{_counted(n_left, 'matrix', 'matrices')} of weights left alone")
+            lines.append(f"{_counted(n_left, 'place')} left alone, for the reason in the table")
         if self.random:
             lines.append(f"random numbers of the model's own, held fixed: {_listed(self.random)}")
         if self.refused:
@@ -163,8 +163,8 @@ def _cells(line: Mapping[str, Any]) -> tuple[str, ...]:
     return (line["module"] or "(root)", cls, str(line["calls"]), *numbers, line["state"], line["recognised_by"])
 
 
-def _counted(n: int, word: str, words: str = "") -> str:
-    return f"{n:,} {word if n == 1 else words or word + 's'}"
+def _counted(n: int, word: str) -> str:
+    return f"{n:,} {word if n == 1 else word + 's'}"
 
 
 def _listed(names: Iterable[str], most: int = 5) -> str:

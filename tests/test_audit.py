@@ -220,7 +220,7 @@ def test_the_checklist_has_one_line_for_each_place_and_a_summary(name):
 
 def test_the_summary_names_what_is_ignored_left_and_refused():
     text = str(audit(mixed_model(), normal(2, 5, 16)))
-    assert "nothing was answered in this pass of Parts" in text and "1 matrix of weights left alone" in text
+    assert "nothing was answered in this pass of Parts" in text and "1 place left alone" in text
     assert text.endswith("or keep it plain with ignore='clamped'")
     text = str(audit(mixed_model(), normal(2, 5, 16), ignore="clamped"))
     assert "2 attention calls in 2 modules answered" in text and "kept plain by ignore: clamped" in text and "refused" not in text
