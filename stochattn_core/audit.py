@@ -98,9 +98,10 @@ def answered_exactly(
 
 
 def _checklist(model: nn.Module, recognition: Recognition, run: Run, seen: Mapping[str, Rows], error: float) -> Audit:
+    order = {name: place for place, (name, _) in enumerate(model.named_modules())}
     return Audit(
         model=type(model).__name__,
-        findings=recognition.findings,
+        findings=tuple(sorted(recognition.findings, key=lambda finding: order.get(finding.module, -1))),
         calls=dict(run.calls),
         entropy={name: rows.entropy / max(rows.n_row, 1) for name, rows in seen.items()},
         relative_error=error,

@@ -54,7 +54,7 @@ class Audit:
     calls: answered attention calls by module name. entropy: mean entropy of the rows over log(keys), 0 for a single key, 1 for even weights.
     first_key: mean weight on the first key; draws that fall on such a sink move little. rows: rows of all cases, heads and calls, and keys.
     heads: the third axis from the end of the weights, (case, head, row, key); modules whose weights have fewer axes are left out.
-    findings: everything that was looked at, in the order of the pass. relative_error: largest difference between the answered and the plain
+    findings: everything that was looked at, in the order of the modules. relative_error: largest difference between the answered and the plain
     output, over the largest value of the plain one; NaN where some attention is refused, so that nothing was answered.
     ignored: calls that `ignore` kept plain, by module name. random: operations that draw random numbers of the model's own.
     """

@@ -90,6 +90,12 @@ def test_the_numbers_of_a_module_are_those_of_its_rows(name, chunk, monkeypatch)
     assert line["first_key"] == pytest.approx(float(rows[..., 0].mean()), rel=1e-5)
 
 
+def test_places_are_listed_in_the_order_of_the_modules():
+    model = seeded(Parts, first=Heads(by_hand), second=Heads(F.scaled_dot_product_attention), third=Heads(by_hand))
+    checklist = audit(model, normal(3, 7, 16))
+    assert [line["module"] for line in checklist.document()["modules"]] == ["first", "second", "third"]
+
+
 def test_grouped_queries_count_as_heads():
     def grouped(query, key, value):
         return F.scaled_dot_product_attention(query, key[:, :2], value[:, :2], enable_gqa=True)
