@@ -19,6 +19,7 @@ from stochattn_core.patching import Layers, Plan, Run, answering, sampled_by
 from stochattn_core.plain_forecast import plain_output
 from stochattn_core.recognise import recognised_call
 from stochattn_core.recognition.findings import Recognition
+from stochattn_core.running_module import RunningModule
 
 # The largest relative difference between two passes that round differently; 1e-4 for any other dtype.
 TOLERANCE = {torch.bfloat16: 1e-1, torch.float16: 2e-2}
@@ -98,7 +99,7 @@ def answered_exactly(
 
 
 def _checklist(model: nn.Module, recognition: Recognition, run: Run, seen: Mapping[str, Rows], error: float) -> Audit:
-    order = {name: place for place, (name, _) in enumerate(model.named_modules())}
+    order = {name: place for place, name in enumerate(RunningModule(model).names.values())}
     return Audit(
         model=type(model).__name__,
         findings=tuple(sorted(recognition.findings, key=lambda finding: order.get(finding.module, -1))),

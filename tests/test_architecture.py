@@ -97,6 +97,7 @@ ALLOWED = {
             "plain_forecast",
             "recognise",
             "recognition",
+            "running_module",
         ),
     },
     "folds": {"arguments", "clearance", "outputs", "own_randomness", "patching"},
