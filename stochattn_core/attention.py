@@ -26,6 +26,8 @@ from stochattn_core.sampling.sampler import Sampler
 CHUNK = {"cpu": 1 << 18}
 CHUNK_ELSEWHERE = 1 << 26
 
+SUM_TOLERANCE = {4: 1e-3, 8: 1e-6}  # largest distance of a sum of weights from one, by the size of their dtype in bytes; 2e-2 for others
+
 # Is called with attention rows, several times for a call that is computed in chunks: (entry, head, row, key) with every head of a row, or
 # (row, key) where the number of heads does not show in the shape of the call.
 Observer = Callable[[Tensor], None]
@@ -117,8 +119,23 @@ def sampled_rows(scores: Float[Tensor, "*lead key"], draw: Draw, *, observe: Obs
 
 
 def sampled_weights(weights: Float[Tensor, "*lead key"], draw: Draw, *, observe: Observer | None = None) -> Float[Tensor, "*lead key"]:
-    """Return rows of weights that sum to one, each replaced by counts / concentration; same shape, dtype at least float32."""
-    return _by_row(weights, draw, observe, Tensor.clone)
+    """Return rows of weights that sum to one, each replaced by counts / concentration; same shape, dtype at least float32.
+
+    A row of zeros, as of a fully masked query, gives zeros. Raises ValueError for rows of other sums: a function such as clamp may have
+    changed nothing in the inputs that a look has seen, and changes these.
+    """
+
+    def mass(part: Tensor) -> Tensor:
+        sums = part.sum(-1)
+        if bool(((sums - 1).abs() > SUM_TOLERANCE.get(weights.itemsize, 2e-2)).logical_and(sums != 0).any()):
+            raise ValueError(
+                f"expected attention weights that sum to one, as in the inputs that were looked at, got a sum of {float(sums.amax()):.4g} at most and "
+                f"{float(sums.amin()):.4g} at least: the model changes its weights after the softmax in a way that depends on their size; keep the "
+                "module plain with ignore="
+            )
+        return part.clone()
+
+    return _by_row(weights, draw, observe, mass)
 
 
 def _by_row(x: Tensor, draw: Draw, observe: Observer | None, mass: Callable[[Tensor], Tensor]) -> Tensor:

@@ -56,6 +56,7 @@ def audit(
 
 def check(model: nn.Module, arguments: Arguments, recognition: Recognition, ignore: Layers) -> None:
     """Raise what `audit` raises, and UnansweredAttentionError for the first attention that is refused."""
+    refuse_what_cannot_be_answered(model)
     refuse_unanswered(recognition, sampled_by(ignore) if ignore else lambda _: False)
     answered_exactly(model, arguments.positional, arguments.named, recognition, ignore=ignore)
 

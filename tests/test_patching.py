@@ -7,6 +7,7 @@ import threading
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from stochattn_core import (
     NoAttentionError,
@@ -159,6 +160,33 @@ def test_attention_that_cannot_be_sampled_is_refused_by_name_until_it_is_ignored
         model(x)
     assert (run.calls, run.ignored) == ({"0.self_attn": 1}, {"1": 1})
     assert sample_ensemble(model, x, concentration=4, n_member=3, ignore="1").std(0).min() > 0
+
+
+BY_SIZE = {
+    "raised": lambda weights: weights.clamp(min=0.1),
+    "cut off": lambda weights: weights.clamp(max=0.5),
+    "dropped": lambda weights: weights * (weights > 0.1),
+    "dropped by where": lambda weights: torch.where(weights > 0.1, weights, 0.0),
+    "shrunk": lambda weights: F.hardshrink(weights, 0.1),
+}
+
+
+@pytest.mark.parametrize("name", BY_SIZE)
+def test_weights_that_only_some_inputs_change_are_an_error_there_and_not_sampled_in_silence(name):
+    class BySize(ByHand):
+        def forward(self, x):
+            query, key, value = self.project(x).chunk(3, -1)
+            return BY_SIZE[name](torch.softmax(query @ key.mT / 4, -1)) @ value
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model, x = BySize().eval(), torch.randn(3, 5, 16)
+    with torch.no_grad():
+        with stochastic_attention(model, 10**9) as run:
+            output = model(0.1 * x)
+        assert run.calls == {"": 1} and torch.allclose(output, model(0.1 * x), atol=1e-4)
+        with pytest.raises(ValueError, match="expected attention weights that sum to one"), stochastic_attention(model, 10**9):
+            model(9 * x)
 
 
 def test_a_model_of_which_everything_is_ignored_is_refused():
