@@ -26,6 +26,7 @@ ALLOWED = {
         *(
             "attention",
             "audit",
+            "checklist",
             "datasets",
             "ensemble",
             "evaluate",
@@ -64,7 +65,8 @@ ALLOWED = {
     "patching": {"answering_mode", "draw", "recognition", "run", "torch_private"},
     "outputs": set(),
     "plain_forecast": {"arguments", "outputs", "own_randomness", "recognition"},
-    "audit": {"answering_mode", "arguments", "draw", "own_randomness", "patching", "plain_forecast", "recognition"},
+    "checklist": {"recognition"},
+    "audit": {"answering_mode", "arguments", "checklist", "draw", "own_randomness", "patching", "plain_forecast", "recognition"},
     "folds": {"arguments", "outputs", "own_randomness", "patching", "recognition"},
     "ensemble": {*("arguments", "audit", "draw", "folds", "outputs", "patching", "plain_forecast", "recognition")},
     "rollouts": {"draw", "ensemble", "patching", "torch_private"},
@@ -80,7 +82,7 @@ ALLOWED = {
     "settings": {"corrections", "draw"},
     "tuned_setting": {"corrections", "settings"},
     "forecasts": {*MODEL_AND_DATA, "corrections", "ensemble", "ensemble_data", "outputs", "plain_forecast", "sampling", "store"},
-    "evaluate": {*MODEL_AND_DATA, "audit", "device", "ensemble_data", "extras", "forecasts"},
+    "evaluate": {*MODEL_AND_DATA, "audit", "checklist", "device", "ensemble_data", "extras", "forecasts"},
     "ensemble_file": {"datasets", "ensemble_data", "evaluate", "extras", "metrics", "readers"},
     "tuning": {
         *MODEL_AND_DATA,
@@ -106,6 +108,7 @@ ALLOWED = {
     "commands": {
         *MODEL_AND_DATA,
         *(
+            *("arguments", "audit", "checklist", "device", "plain_forecast"),
             "baselines",
             "compare",
             "draw",

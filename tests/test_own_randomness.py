@@ -133,6 +133,36 @@ def test_dropout_inside_attention_at_inference_is_refused_as_such():
             quietly(run)
 
 
+class Gumbel(nn.Module):
+    """Attention whose scores carry Gumbel noise of the model's own."""
+
+    def __init__(self):
+        super().__init__()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            self.project = nn.Linear(16, 48)
+        self.eval()
+
+    def forward(self, x):
+        query, key, value = self.project(x).chunk(3, -1)
+        return F.gumbel_softmax(query @ key.mT, tau=0.5, dim=-1) @ value
+
+
+def test_attention_on_noisy_scores_is_answered_with_its_noise_held_fixed():
+    model, x = Gumbel(), x_of()
+    query, key, value = model.project(x).detach().chunk(3, -1)
+    with held_fixed():
+        noise = -torch.empty(4, 5, 5).exponential_().log()
+    rows = torch.softmax((query @ key.mT + noise) / 0.5, -1)
+    assert torch.allclose(quietly(plain_forecast, model, x), rows @ value, atol=1e-5)
+    members = quietly(sample_ensemble, model, x, concentration=4, n_member=400)
+    variance = (rows @ value.square() - (rows @ value).square()) / 4
+    assert ((members.mean(0) - rows @ value).abs() <= 5 * (variance / 400).sqrt() + 0.02).all()
+    assert members.var(0).sum() / variance.sum() == pytest.approx(1, abs=0.1)
+    seen = quietly(audit, model, x)
+    assert seen.calls == {"": 1} and seen.random and "exponential" in seen.random[0]
+
+
 def test_a_model_in_training_mode_is_refused_as_such():
     for run in (lambda model: draw(model), lambda model: plain_forecast(model, x_of())):
         with pytest.raises(ValueError, match=r"in training mode .* call \.eval\(\) on it first"):
