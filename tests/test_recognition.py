@@ -73,7 +73,7 @@ COPIES = {
 def test_the_elements_of_weights_are_known_after_copies_and_views(name):
     trace, output = traced(COPIES[name])
     numbers = torch.arange(2 * 3 * 4 * 6, dtype=torch.float64).view(2, 3, 4, 6)
-    assert torch.equal(seen_as(trace.shadows.of(output).marks[0].element, output), COPIES[name](numbers))
+    assert torch.equal(trace.shadows.of(output).marks[0].of(output), COPIES[name](numbers))
     assert trace.shadows.of(output).marks[0].is_linear
 
 
@@ -91,7 +91,7 @@ FILLED = {
 def test_places_that_were_filled_hold_no_element(name):
     trace, output = traced(FILLED[name])
     numbers = torch.arange(1.0, 1 + 2 * 3 * 4 * 6).view(2, 3, 4, 6)  # from one, so that a zero is a filling
-    assert torch.equal(seen_as(trace.shadows.of(output).marks[0].element, output) + 1, FILLED[name](numbers).double())
+    assert torch.equal(trace.shadows.of(output).marks[0].of(output) + 1, FILLED[name](numbers).double())
 
 
 LINEAR = {
@@ -215,7 +215,7 @@ PLACE = Place("layer", torch.softmax, 0)
 
 
 def source(place=PLACE, is_keyed=True, meetings=(), **changes):
-    weights = Source(0, "layer", "Layer", 3, (2, 3, 4, 6), normal(24, 6).softmax(-1), True, is_keyed, place)
+    weights = Source(0, "layer", "Layer", 3, (2, 3, 4, 6), 6, True, is_keyed, False, place)
     weights.meetings = [Meeting(*meeting, "how", "layer") for meeting in meetings]
     for name, value in changes.items():
         setattr(weights, name, value)

@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-from stochattn_core import ensemble, patching, sample_ensemble, stochastic_attention
+from stochattn_core import answering_mode, ensemble, sample_ensemble, stochastic_attention
 from stochattn_core.layout import folds_are_equal, is_plain
 from stochattn_core.shared_prefix import compute_shared
 from tests.zoo import ZOO, make
@@ -70,7 +70,7 @@ def test_members_are_those_of_whole_passes(name, layers, monkeypatch):
         model(*inputs)
     options = {"concentration": 5, "n_member": 6, "fold": 6, "layers": layers if layers == "*" else list(run.calls)[-1]}
     ours = sample_ensemble(model, *inputs, **options)
-    monkeypatch.setattr(patching, "compute_shared", lambda *_: None)
+    monkeypatch.setattr(answering_mode, "compute_shared", lambda *_: None)
     assert torch.allclose(ours, sample_ensemble(model, *inputs, **options), atol=1e-5, rtol=1e-5)
 
 
@@ -89,7 +89,7 @@ def test_any_model_gives_the_members_of_whole_passes(before, monkeypatch):
     options = {"concentration": 5, "members": range(4)}
     with torch.no_grad(), stochastic_attention(model, **options):
         ours = model(x.repeat(4, 1, 1))
-    monkeypatch.setattr(patching, "compute_shared", lambda *_: None)
+    monkeypatch.setattr(answering_mode, "compute_shared", lambda *_: None)
     with torch.no_grad(), stochastic_attention(model, **options):
         assert torch.allclose(ours, model(x.repeat(4, 1, 1)), atol=1e-5)
 
