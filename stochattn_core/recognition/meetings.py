@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from stochattn_core.recognition.knowledge import Knowledge
 from stochattn_core.recognition.shadows import Cell, Mark, memory_of, seen_as, shadow_of_whole
@@ -332,6 +333,17 @@ def _are_same_matrices(factor: Tensor, x: Tensor) -> bool:
 
 
 def is_constant(column: Tensor) -> bool:
-    """Do the entries of most rows (*, entry) come from one column of fixed weights, but for a few such as a class token?"""
-    most = column.sort(-1).values[..., column.shape[-1] // 2, None]
-    return bool(((column == most).double().mean(-1) > 0.5).double().mean() > 0.5)
+    """Do the entries of most rows (*, entry) come from one column of fixed weights, but for a few such as a class token?
+
+    What the column was applied to may differ between groups of entries, such as the levels of a pyramid. Where it differs between all entries,
+    they are branches, of which a gate chooses.
+    """
+    ordered = column.sort(-1).values
+    n_entry = ordered.shape[-1]
+    if n_entry < 2:
+        return True
+    whole = ordered.floor()
+    is_equal = ordered[..., 1:] == ordered[..., :-1]
+    has_equal = F.pad(is_equal, (0, 1)) | F.pad(is_equal, (1, 0))
+    is_entry = has_equal & (whole == whole[..., n_entry // 2, None])
+    return bool((is_entry.double().mean(-1) > 0.5).double().mean() > 0.5)
