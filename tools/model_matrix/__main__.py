@@ -19,6 +19,7 @@ from multiprocessing.connection import Connection
 import torch
 
 from benchmarks.record import installed
+from stochattn_core.sampling import cpu
 from tools.model_matrix import page
 from tools.model_matrix.checks import Row, measure
 from tools.model_matrix.models import MODELS
@@ -38,6 +39,7 @@ def main() -> int:
     torch.set_num_threads(1)  # a forked process inherits no threads
     for module in ("tools.model_matrix.operators", "transformers.modeling_utils"):  # once, and not in the process of every model
         importlib.import_module(module)
+    cpu.wait()  # else the process of every model would compile the sampler, until one has
     rows: dict[str, Row] = {} if options.dry else page.read()
     for name in names:
         package = MODELS[name].package

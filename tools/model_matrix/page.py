@@ -46,8 +46,8 @@ def page(rows: dict[str, dict[str, Any]]) -> str:
             "",
             "<!-- made by python -m tools.model_matrix; do not edit -->",
             "",
-            f"{len(rows)} configurations of real models with random weights, and no class named. {n_right} of them are right: "
-            f"{n_right - n_refused} are sampled, and {n_refused} are refused by name, where the list below says why. "
+            f"{len(rows)} configurations of real models with random weights, and no class named: {n_right - n_refused} are sampled and right, "
+            f"{n_refused} are rightly refused by name, where the list below says why, and {len(rows) - n_right} are wrong. "
             "`python -m tools.model_matrix` measures them again; `tools/model_matrix/requirements.txt` names the packages that it needs "
             "beside those of the app. Each number follows from `benchmarks/results/models.json`.",
             "",

@@ -12,6 +12,12 @@ SERIES = {
     **{"past_values": normal(N_CASE, 10), "past_time_features": normal(N_CASE, 10, 1), "past_observed_mask": torch.ones(N_CASE, 10)},
     **{"future_values": normal(N_CASE, 4, seed=1), "future_time_features": normal(N_CASE, 4, 1, seed=2)},
 }
+N_LONG = 64  # with few queries, few rank close to the last that attends, and at some concentration none of them jumps any more
+LONG_SERIES = {
+    **{"past_values": normal(N_CASE, N_LONG + 2), "past_time_features": normal(N_CASE, N_LONG + 2, 1)},
+    **{"past_observed_mask": torch.ones(N_CASE, N_LONG + 2)},
+    **{name: SERIES[name] for name in ("future_values", "future_time_features")},
+}
 PATCHED = {"num_input_channels": 2, "context_length": 32, "patch_length": 8, "patch_stride": 8, "d_model": 16, "prediction_length": 8}
 CONTEXT = {"past_values": normal(N_CASE, 32, 2)}
 
@@ -36,8 +42,8 @@ MODELS: dict[str, Entry] = {
         "InformerModel",
         6,
         f"{PAIR_OF_TWO}; the encoder's keys are chosen at random",
-        {**LAGGED, "attention_type": "prob", "sampling_factor": 1, "distil": False},
-        SERIES,
+        {**LAGGED, "context_length": N_LONG, "attention_type": "prob", "sampling_factor": 1, "distil": False},
+        LONG_SERIES,
         jumps="only the queries that rank highest attend",
     ),
     "PatchTSMixerForPrediction": hugging_face(
