@@ -310,47 +310,11 @@ class Meetings:
             target.marks[number] = mark.after(shadow_of_whole(high, result, torch.float64), is_mixed=mark.is_mixed or not mark.is_weighted)
 
 
-<<<<<<< HEAD
 def entries_in(cell: Cell, columns: Tensor | None) -> bool | None:
     """Are values (*, entry) entries of one activation, made by the same weights? None where it cannot be told."""
     if cell.is_product:
         return True
     return None if columns is None else is_constant(columns)
-=======
-    def _note_sums(self, left: Tensor, right: Tensor, result: Tensor) -> None:
-        """Keep the sums of non-negative factors over the entries of a product: with them, linear attention is told by its normaliser."""
-        target, first, second = self._cell(result), self._cell(left), self._cell(right)
-        for query, product in ((left, right), (right.mT, left.mT)):
-            for keys in self._cell(product).key_sums:
-                if query.shape[:-2] == keys.shape[:-1] and query.shape[-1] == keys.shape[-1] and float(query.min()) >= 0:
-                    target.row_sums.append(torch.einsum("...re,...e->...r", query, keys))
-        target.row_sums += [left @ factor.reshape(right.shape) for factor in second.factors if _are_same_matrices(factor, right)]
-        target.row_sums += [factor.reshape(left.shape) @ right for factor in first.factors if _are_same_matrices(factor, left)]
-        if left.numel() and right.numel() and left.ndim == right.ndim and target.is_product:
-            for factor, dim in ((left, -1), (right, -2)):
-                if not self._cell(factor).is_product and float(factor.min()) >= 0 and float(factor.max()) > 0:
-                    target.key_sums.append(factor.sum(dim))
-
-    def normalise(self, op: str, args: tuple[Any, ...]) -> None:
-        """Note linear attention: (phi(q) (phi(k)^T v)) divided by phi(q) (sum of phi(k)), which are weights of values that were never made."""
-        if len(args) < 2 or not isinstance(args[1], Tensor) or not isinstance(args[0], Tensor):
-            return
-        for numerator, divisor in (args[:2], args[1::-1]) if op == "mul" else (args[:2],):
-            for sums in self._cell(numerator).row_sums:
-                if sums.numel() == divisor.numel() > 1:
-                    expected = sums.flatten().double().sort().values
-                    came = (1 / divisor if op == "mul" else divisor).flatten().double().sort().values
-                    if torch.allclose(expected, came, rtol=1e-2, atol=1e-5):
-                        self.knowledge.unnormalised.append(
-                            Opaque("linear attention, whose weights are never computed", self.knowledge.here())
-                        )
-                        return
->>>>>>> matrix
-
-
-def _are_same_matrices(factor: Tensor, x: Tensor) -> bool:
-    """Is x, up to the dims before its matrices, of the shape of a factor? Another view of the same memory may not be."""
-    return factor.numel() == x.numel() and factor.shape[-2:] == x.shape[-2:]
 
 
 def is_constant(column: Tensor) -> bool:

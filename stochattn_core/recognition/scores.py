@@ -40,7 +40,8 @@ class Scores:
             for keys in self._cell(product).key_sums:
                 if query.shape[:-2] == keys.shape[:-1] and query.shape[-1] == keys.shape[-1] and float(query.min()) >= 0:
                     target.row_sums.append(torch.einsum("...re,...e->...r", query, keys))
-        target.row_sums += [left @ factor for factor in second.factors] + [factor @ right for factor in first.factors]
+        target.row_sums += [left @ factor.reshape(right.shape) for factor in second.factors if _are_same_matrices(factor, right)]
+        target.row_sums += [factor.reshape(left.shape) @ right for factor in first.factors if _are_same_matrices(factor, left)]
         if left.numel() and right.numel() and left.ndim == right.ndim and target.is_product:
             for factor, dim in ((left, -1), (right, -2)):
                 if not self._cell(factor).is_product and float(factor.min()) >= 0 and float(factor.max()) > 0:
@@ -66,3 +67,8 @@ def _fits(divisor: Tensor, sums: Tensor) -> bool:
     except RuntimeError:
         return False
     return bool(torch.allclose(divisor, sums.double(), rtol=1e-2, atol=1e-5))
+
+
+def _are_same_matrices(factor: Tensor, x: Tensor) -> bool:
+    """Is x, up to the dims before its matrices, of the shape of a factor? Another view of the same memory may not be."""
+    return factor.numel() == x.numel() and factor.shape[-2:] == x.shape[-2:]
