@@ -71,7 +71,7 @@ class Follower:
         elif op in operations.ACCUMULATIONS:
             self.meetings.accumulate(op, args, kwargs, results[0])
         elif op == "embedding":
-            self.knowledge.of(results[0]).column = self.meetings.columns(args[0], results[0], -1, None)
+            self.knowledge.of(results[0]).column = self.meetings.columns.made_by(args[0], results[0], -1, None)
         elif torch.Tag.pointwise in func.tags or op in operations.SAME_PLACE_MIXTURES or op in operations.CHANGES:
             self._change_each(func, op, args, kwargs, results[0])
         else:

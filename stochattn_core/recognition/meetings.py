@@ -7,11 +7,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
+from stochattn_core.recognition.columns import Columns, entries_in
 from stochattn_core.recognition.knowledge import Knowledge
 from stochattn_core.recognition.scores import Scores
-from stochattn_core.recognition.shadows import Cell, Mark, memory_of, seen_as, shadow_of_whole
+from stochattn_core.recognition.shadows import Cell, Mark, seen_as, shadow_of_whole
 from stochattn_core.recognition.sources import Meeting, Opaque, Source
 
 
@@ -21,38 +21,11 @@ class Meetings:
     def __init__(self, knowledge: Knowledge):
         self.knowledge = knowledge
         self.scores = Scores(knowledge)
-        self.n_column = 0
-        self.first_column: dict[tuple[int, int], int] = {}
+        self.columns = Columns(knowledge)
         self.lost: dict[int, str] = {}  # by source: the operation after which its weights could not be followed
 
     def _cell(self, x: Tensor) -> Cell:
         return self.knowledge.of(x)
-
-    def columns(self, weight: Tensor, result: Tensor, dim: int, before: Tensor | None) -> Tensor:
-        """Return the columns of a result that fixed weights made, one for each place along dim: the same weights give the same columns.
-
-        before: the columns that made each row of the weights' input, as one fraction for each row; broadcasts to the result.
-        """
-        key = (self._cell(weight).root or memory_of(weight), int(weight.storage_offset()))
-        if key not in self.first_column:
-            self.first_column[key] = self.n_column
-            self.n_column += result.shape[dim] * len(weight)
-        # A batch of weights, one for each expert, has columns of its own for each.
-        n_batch = len(weight) if weight.ndim == result.ndim == 3 and weight.stride(0) else 1
-        numbers = torch.arange(n_batch * result.shape[dim], dtype=torch.float64, device=result.device) + self.first_column[key]
-        shape = [1] * result.ndim
-        shape[0], shape[dim] = n_batch, result.shape[dim]
-        columns = numbers.view(shape)
-        return shadow_of_whole(columns if before is None else columns + before, result, torch.float64)
-
-    def _history(self, x: Tensor, dim: int) -> Tensor | None:
-        """Return for each row of x a fraction that names the columns of its entries along dim; None where no column is known."""
-        column = self._cell(x).column
-        if column is None:
-            return None
-        entries = seen_as(column, x).movedim(dim, -1)
-        factors = torch.arange(1, entries.shape[-1] + 1, dtype=torch.float64, device=x.device) * 0.7548776662466927 % 1
-        return ((entries + 2) @ factors % 1 * 1e6).round() / 1.001e6
 
     def lose(self, number: int, op: str, result: Tensor) -> None:
         """Note that weights of a source went into a result through an operation that cannot be followed."""
@@ -68,11 +41,11 @@ class Meetings:
         target.is_learned |= target.is_product
         target.is_curved = False
         if not second.is_live:
-            history = self._history(left, -1)
-            target.column = self.columns(right, result, -1, None if history is None else history[..., None])
+            history = self.columns.history(left, -1)
+            target.column = self.columns.made_by(right, result, -1, None if history is None else history[..., None])
         elif not first.is_live:
-            history = self._history(right, -2)
-            target.column = self.columns(left, result, -2, None if history is None else history[..., None, :])
+            history = self.columns.history(right, -2)
+            target.column = self.columns.made_by(left, result, -2, None if history is None else history[..., None, :])
         if target.is_product:
             for number in first.lost | second.lost:
                 self.knowledge.sources[number].lost = self.lost[number]
@@ -251,9 +224,9 @@ class Meetings:
         target = self._cell(result)
         target.is_product = self._cell(x).is_live and self._cell(weight).is_live
         if not self._cell(weight).is_live:
-            history = self._history(x, 1)
+            history = self.columns.history(x, 1)
             first = None if history is None else history.flatten(1)[:, :1].view(-1, *[1] * (result.ndim - 1))
-            target.column = self.columns(weight, result, 1, first)
+            target.column = self.columns.made_by(weight, result, 1, first)
         for number, _ in self._cell(weight).marks.items():
             self.knowledge.sources[number].meetings.append(Meeting(False, True, True, True, "taps of a convolution", self.knowledge.here()))
         is_same_size = x.ndim > 2 and x.shape[2:] == result.shape[2:]
@@ -308,27 +281,3 @@ class Meetings:
                 self._note(source, cell, Meeting(False, mark.is_linear, has_entries, False, how, self.knowledge.here()))
                 continue
             target.marks[number] = mark.after(shadow_of_whole(high, result, torch.float64), is_mixed=mark.is_mixed or not mark.is_weighted)
-
-
-def entries_in(cell: Cell, columns: Tensor | None) -> bool | None:
-    """Are values (*, entry) entries of one activation, made by the same weights? None where it cannot be told."""
-    if cell.is_product:
-        return True
-    return None if columns is None else is_constant(columns)
-
-
-def is_constant(column: Tensor) -> bool:
-    """Do the entries of most rows (*, entry) come from one column of fixed weights, but for a few such as a class token?
-
-    What the column was applied to may differ between groups of entries, such as the levels of a pyramid. Where it differs between all entries,
-    they are branches, of which a gate chooses.
-    """
-    ordered = column.sort(-1).values
-    n_entry = ordered.shape[-1]
-    if n_entry < 2:
-        return True
-    whole = ordered.floor()
-    is_equal = ordered[..., 1:] == ordered[..., :-1]
-    has_equal = F.pad(is_equal, (0, 1)) | F.pad(is_equal, (1, 0))
-    is_entry = has_equal & (whole == whole[..., n_entry // 2, None])
-    return bool((is_entry.double().mean(-1) > 0.5).double().mean() > 0.5)

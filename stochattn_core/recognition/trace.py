@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from stochattn_core.arguments import leaves_of
+from stochattn_core.recognition.columns import is_constant
 from stochattn_core.recognition.following import Follower
 from stochattn_core.recognition.knowledge import Knowledge
-from stochattn_core.recognition.meetings import is_constant
 from stochattn_core.recognition.operations import COPIES, FUSED, OWN_NAMESPACES, SOFTMAX, weighs
 from stochattn_core.recognition.shadows import Cell, Mark, Shadows, has_memory, memory_of, seen_as, shadow_of_whole
 from stochattn_core.recognition.sources import Foreign, Opaque, Place, Source, stochastic_dim
