@@ -9,7 +9,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from torch import Tensor, nn
@@ -24,7 +24,7 @@ from stochattn_core.recognition.clearance import clearance_of
 from stochattn_core.recognition.findings import Recognition, State
 from stochattn_core.recognition.generators import held_fixed
 from stochattn_core.recognition.look import SOFTMAX, LookMode
-from stochattn_core.recognition.recognise import recognised_call
+from stochattn_core.recognition.recognise import Callee, recognised_call
 from stochattn_core.recognition.refusals import NoAttentionError, OtherPathError, UnansweredAttentionError, refuse_unanswered, sentence_of
 from stochattn_core.recognition.running_module import RunningModule
 from stochattn_core.recognition.sources import Place
@@ -34,6 +34,7 @@ from stochattn_core.shared_prefix import compute_shared
 from stochattn_core.torch_private import multi_head_attention_forward
 
 Layers = str | Callable[[str], bool]
+MAX_PATHS = 8  # after so many numbers of functions with the same attention, a model that routes its inputs is not looked at again
 ModuleObserver = Callable[[str, Tensor], None]  # is called with a module's name and its (row, key) attention rows
 
 
@@ -65,6 +66,14 @@ def sampled_by(layers: Layers) -> Callable[[str], bool]:
     return lambda name: any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
 
 
+def parts_of(model: nn.Module) -> list[nn.Module]:
+    """Return a model and its larger parts: `generate` and other methods call an encoder or a decoder by itself."""
+    names = {module: name for name, module in model.named_modules()}
+    return [
+        module for module, name in names.items() if name.count(".") < 2 and not any(map(str.isdigit, name)) and any(module.children())
+    ] or [model]
+
+
 class AnsweringMode(TorchFunctionMode):
     """Answers the attention of one model; every other function is called as it is."""
 
@@ -86,18 +95,18 @@ class AnsweringMode(TorchFunctionMode):
         self.n_function = 0
         self.left: dict[str, None] = {}
         self.is_other_path = False
-        self.call: tuple[tuple[Any, ...], dict[str, Any]] = ((), {})
+        self.call: tuple[nn.Module, tuple[Any, ...], dict[str, Any]] = (model, (), {})
         self.before = self.run.state()
         self.generators = contextlib.ExitStack()  # holds torch's generators while a model runs that draws from them
 
     @contextlib.contextmanager
     def watching_calls(self) -> Iterator[None]:
         """Take note, inside the block, of when a call of the model begins and ends."""
-        hooks = (
-            self.model.register_forward_pre_hook(lambda module, args, kwargs: self._begin(module, args, kwargs), with_kwargs=True),
+        hooks = []
+        for part in parts_of(self.model):
+            hooks.append(part.register_forward_pre_hook(lambda module, args, kwargs: self._begin(module, args, kwargs), with_kwargs=True))
             # Before the user's hooks: a call that is made again then passes through them too.
-            self.model.register_forward_hook(lambda module, _, output: self._end(module, output), always_call=True, prepend=True),
-        )
+            hooks.append(part.register_forward_hook(lambda module, _, output: self._end(module, output), always_call=True, prepend=True))
         try:
             yield
         finally:
@@ -105,8 +114,8 @@ class AnsweringMode(TorchFunctionMode):
                 hook.remove()
 
     def _is_concerned(self, module: nn.Module) -> bool:
-        """Is this a call of the model itself, not of a copy of it, in the thread of the block and not in a look?"""
-        return module is self.model and threading.get_ident() == self.thread and not self.is_looking
+        """Is this a call of the model or of its part, not of a copy, in the thread of the block and not in a look?"""
+        return id(module) in self.running.names and threading.get_ident() == self.thread and not self.is_looking
 
     def _begin(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if not self._is_concerned(module):
@@ -115,19 +124,18 @@ class AnsweringMode(TorchFunctionMode):
         if self.depth > 1:
             return
         self.run.batch.begin_call(args, kwargs)
-        self.call, self.before = (args, kwargs), self.run.state()
+        self.call, self.before = (module, args, kwargs), self.run.state()
         try:
-            self._take_up(self._recognised(args, kwargs))
+            is_given = self.given is not None and self.given.signature not in clearance_of(self.model).by_size
+            self._take_up(self.given if self.given is not None and is_given else self._recognised(module, args, kwargs))
         except BaseException:
             self.depth = 0
             raise
 
-    def _recognised(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Recognition:
-        if self.given is not None and self.given.signature not in clearance_of(self.model).by_size:
-            return self.given
+    def _recognised(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], *, is_new: bool = False) -> Recognition:
         self.is_looking = True
         try:
-            return recognised_call(self.model, args, kwargs)
+            return recognised_call(Callee(module, self.model, is_inside=True), args, kwargs, is_new=is_new)
         finally:
             self.is_looking = False
 
@@ -147,46 +155,55 @@ class AnsweringMode(TorchFunctionMode):
         self.count.clear()
         self.answered.clear()
         self.attention.clear()
-        self.is_other_path = False
+        self.is_other_path, self.n_function = False, 0
         if recognition.random:
             self.generators.enter_context(held_fixed())
 
     def _end(self, module: nn.Module, output: Any) -> Any:
-        """Check the call that ends. One whose attention is other than that of two of its cases is made once more, after a look at all cases."""
+        """Check the call that ends. One that took another path than the call that was looked at is looked at itself, and made once more."""
         if not self._is_concerned(module) or not self.depth:
             return None
         self.depth -= 1
         if self.depth:
             return None
         self.generators.close()
-        args, kwargs = self.call
-        self.call = ((), {})  # a block must not keep what the model was called with
-        if output is None or self._is_complete():  # an error in forward ends a call without an output
+        part, args, kwargs = self.call
+        self.call = (self.model, (), {})  # a block must not keep what the model was called with
+        before = self.recognition
+        if output is None or before is None or self._is_complete():  # an error in forward ends a call without an output
             return None
-        recognition = self.recognition
-        by_size = clearance_of(self.model).by_size
-        if recognition is None or recognition.signature is None or recognition.signature in by_size or not is_simple((args, kwargs)):
-            self._refuse_path()
-        else:
-            by_size.add(recognition.signature)
+        if not is_simple((args, kwargs)):
+            return self._refuse_path() if self._is_elsewhere() else None
+        recognition = self._recognised(part, args, kwargs, is_new=True)
+        if not self._is_elsewhere() and recognition.finds_what(before):
+            before.others.add(self.n_function)
+            clearance_of(self.model).by_size.discard(recognition.signature)
+            return None
         self.depth = 1
         try:
             self.run.restore(self.before)
-            self._take_up(self._recognised(args, kwargs))
-            output = self.model.forward(*args, **kwargs)
+            self._take_up(recognition)
+            output = part.forward(*args, **kwargs)
         finally:
             self.depth = 0
             self.generators.close()
-        if not self._is_complete():
+        if self._is_elsewhere():
             self._refuse_path()
         return output
 
-    def _is_complete(self) -> bool:
-        """Did the call reach the attention that the look at its kind has found, and no other?"""
+    def _is_elsewhere(self) -> bool:
+        """Did the call reach other attention than the look at its kind has found?"""
         found = self.recognition
-        return found is not None and not self.is_other_path and self.answered == found.sampled.keys() and self.attention == found.attention
+        return found is None or self.is_other_path or self.answered != found.sampled.keys() or self.attention != found.attention
 
-    def _refuse_path(self) -> None:
+    def _is_complete(self) -> bool:
+        """Did the call take the path of the one that was looked at, as far as the number of its functions tells?"""
+        found = self.recognition
+        if found is None or self._is_elsewhere():
+            return False
+        return self.n_function == found.n_function or self.n_function in found.others or len(found.others) >= MAX_PATHS
+
+    def _refuse_path(self) -> NoReturn:
         raise OtherPathError(
             f"this call of {type(self.model).__name__} reached other attention than the call of its kind that was looked at: its path depends on "
             "the values in its inputs; call it with inputs that take one path, or keep the modules in question plain with ignore="
@@ -288,6 +305,6 @@ class AnsweringMode(TorchFunctionMode):
 
     def _seen_instead(self) -> str:
         """Return in words what ran in a block in which no attention was met."""
-        if not self.n_function:
+        if not self.n_function and not self.left:
             return "nothing; the model was not called in this block and thread"
         return "; ".join(self.left) or f"{self.n_function} torch functions, no softmax among them"

@@ -18,7 +18,7 @@ from stochattn_core.patching import Layers, Plan, Run, answering
 from stochattn_core.plain_forecast import plain_output
 from stochattn_core.recognition.clearance import clearance_of
 from stochattn_core.recognition.findings import Recognition
-from stochattn_core.recognition.recognise import recognised_call
+from stochattn_core.recognition.recognise import Callee, recognised_call
 from stochattn_core.recognition.refusals import UnansweredAttentionError, refuse_unanswered, refuse_what_cannot_be_answered
 from stochattn_core.recognition.running_module import RunningModule
 
@@ -48,7 +48,7 @@ def audit(
     """
     refuse_what_cannot_be_answered(model)
     arguments = Arguments.of(model, inputs, merged(kwargs, model_kwargs))
-    recognition = recognised_call(model, arguments.positional, arguments.named)
+    recognition = recognised_call(Callee.of(model), arguments.positional, arguments.named)
     is_ignored = sampled_by(ignore) if ignore else lambda _: False
     if any(not is_ignored(finding.module) for finding in recognition.refused):
         return _checklist(model, recognition, Run(), {}, math.nan)

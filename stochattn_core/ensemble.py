@@ -18,7 +18,7 @@ from stochattn_core.outputs import Pick, forecast_in
 from stochattn_core.patching import Layers, Plan
 from stochattn_core.plain_forecast import plain_output
 from stochattn_core.recognition.clearance import Call, clearance_of
-from stochattn_core.recognition.recognise import N_FEW, recognised
+from stochattn_core.recognition.recognise import N_FEW, Callee, recognised
 from stochattn_core.recognition.refusals import OtherPathError
 from stochattn_core.recognition.signature import signature_of
 
@@ -156,7 +156,7 @@ def _looked_at(model: nn.Module, arguments: Arguments, plan: Plan, pick: Pick | 
     key, clearance = key_of(signature, pick, plan), clearance_of(model)
     if key in clearance.calls and signature in clearance.recognitions:
         return clearance.calls[key]
-    recognition = recognised(model, arguments, signature)
+    recognition = recognised(Callee.of(model), arguments, signature)
     few = arguments.first_cases(min(arguments.n_case, N_FEW))
     try:
         check(model, few, recognition, plan.ignore)

@@ -47,6 +47,7 @@ class Recognition:
     findings: in the order of the pass. softmax: all calls of a softmax, also those of constants. attention: calls of torch's own attention, by
     module. random: operations that drew from torch's global generators, and their modules. signature: of the call.
     is_fused: is the model set to flex or flash attention? is_checkpointed: does attention run under torch.utils.checkpoint?
+    n_function: torch functions in the pass. others: of calls that took another path to the same attention.
     """
 
     findings: tuple[Finding, ...]
@@ -56,6 +57,8 @@ class Recognition:
     signature: Hashable = None
     is_fused: bool = True
     is_checkpointed: bool = False
+    n_function: int = 0
+    others: set[int] = field(default_factory=set, compare=False)
 
     @cached_property
     def sampled(self) -> Mapping[Place, Finding]:
@@ -66,6 +69,13 @@ class Recognition:
     def functions(self) -> frozenset[Callable[..., Any]]:
         """The torch functions whose calls have to be counted to find these places again."""
         return frozenset(place.function for place in self.sampled)
+
+    def finds_what(self, other: Recognition) -> bool:
+        """Has another look found the same attention, at the same places?"""
+        mine, theirs = self.sampled.keys(), other.sampled.keys()
+        return (
+            mine == theirs and self.attention == other.attention and [f.module for f in self.refused] == [f.module for f in other.refused]
+        )
 
     @property
     def refused(self) -> tuple[Finding, ...]:

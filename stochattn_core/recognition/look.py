@@ -36,12 +36,14 @@ class LookMode(TorchFunctionMode):
         self.softmax: set[Place] = set()
         self.left_torch = False  # were numbers handed to Python or NumPy?
         self.is_checkpointed = False
+        self.n_function = 0
         self.comes_back = False  # did numbers that follow from the inputs come from outside of this thread's torch functions?
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
+        self.n_function += 1
         if func is F.multi_head_attention_forward:
             with self:
                 return multi_head_attention_forward(*args, **kwargs)
@@ -102,6 +104,7 @@ class LookMode(TorchFunctionMode):
             softmax=frozenset(self.softmax),
             attention=Counter(finding.module for finding in self.attention),
             is_checkpointed=self.is_checkpointed,
+            n_function=self.n_function,
             random=tuple((item.what, item.module) for item in self.trace.random),
         )
 
@@ -146,7 +149,9 @@ def looking(model: nn.Module, inputs: Any, constants: Collection[int] = ()) -> I
 
     def look_at_output(module: nn.Module, _: Any, output: Any) -> None:
         if threading.get_ident() == thread and id(module) in running.names:
+            n_function = mode.n_function
             trace.returns(output, running.names[id(module)])
+            mode.n_function = n_function  # looking is no function of the model
 
     hook = register_module_forward_hook(look_at_output)
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections import deque
 from collections.abc import Collection, Hashable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -25,26 +25,44 @@ from stochattn_core.torch_private import opaque_attention_configs
 N_FEW = 2  # cases of the pass that looks at a new signature
 
 
-def recognised(model: nn.Module, arguments: Arguments, signature: Hashable) -> Recognition:
+@dataclass(frozen=True)
+class Callee:
+    """A call that is to be looked at: of a model, or of a part of it, and from where.
+
+    part: the module that is called. root: the model whose modules name the places. is_inside: has the call begun, so that hooks before it have
+    run already?
+    """
+
+    part: nn.Module
+    root: nn.Module
+    is_inside: bool = False
+
+    @classmethod
+    def of(cls, model: nn.Module) -> Callee:
+        """Return a call of a whole model from outside."""
+        return cls(model, model)
+
+
+def recognised(call: Callee, arguments: Arguments, signature: Hashable) -> Recognition:
     """Return what is known of the attention in calls of this signature.
 
     The first such call costs a pass over two of its cases, or over all of them where two do not run or have shown other attention than all.
     """
-    clearance = clearance_of(model)
+    clearance = clearance_of(call.root)
     if signature in clearance.by_size:
         key: Hashable = (signature, arguments.n_case)
         if key not in clearance.recognitions:
-            clearance.recognise(key, _kept(look_at(model, arguments.positional, arguments.named), model, signature))
+            clearance.recognise(key, _kept(look_at(call, arguments.positional, arguments.named), call.root, signature))
         return clearance.recognitions[key]
     if signature not in clearance.recognitions:
         few = arguments.first_cases(min(arguments.n_case, N_FEW))
         try:
-            recognition = look_at(model, few.positional, few.named)
+            recognition = look_at(call, few.positional, few.named)
         except torch.OutOfMemoryError:  # a RuntimeError, which more cases would not cure
             raise
         except (RuntimeError, IndexError, ValueError):  # a tensor with as many entries as there are cases does not hold cases
-            recognition = look_at(model, arguments.positional, arguments.named)
-        clearance.recognise(signature, _kept(recognition, model, signature))
+            recognition = look_at(call, arguments.positional, arguments.named)
+        clearance.recognise(signature, _kept(recognition, call.root, signature))
     return clearance.recognitions[signature]
 
 
@@ -52,41 +70,52 @@ def _kept(recognition: Recognition, model: nn.Module, signature: Hashable) -> Re
     return replace(recognition, signature=signature, is_fused=bool(opaque_attention_configs(model)))
 
 
-def recognised_call(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Recognition:
-    """Return what is known of the attention in a call of this kind; the entries along dim 0 of the first tensor count as cases."""
+def recognised_call(call: Callee, args: tuple[Any, ...], kwargs: Mapping[str, Any], *, is_new: bool = False) -> Recognition:
+    """Return what is known of the attention in a call of this kind; the entries along dim 0 of the first tensor count as cases.
+
+    is_new: look at this very call, with all its cases, whatever is known of its kind.
+    """
     n_case = next((len(x) for x in leaves_of((args, kwargs)) if x.ndim), 1)
-    return recognised(model, Arguments(args, kwargs, n_case), signature_of(model, args, kwargs))
+    signature: Hashable = signature_of(call.part, args, kwargs)
+    if call.part is not call.root:
+        signature = (id(call.part), signature)
+    if is_new:
+        clearance = clearance_of(call.root)
+        clearance.by_size.add(signature)
+        clearance.recognitions.pop((signature, n_case), None)
+    return recognised(call, Arguments(args, kwargs, n_case), signature)
 
 
-def look_at(model: nn.Module, positional: tuple[Any, ...], named: Mapping[str, Any]) -> Recognition:
+def look_at(call: Callee, positional: tuple[Any, ...], named: Mapping[str, Any]) -> Recognition:
     """Return what one plain pass over copies of the arguments shows; neither the model nor torch's generators change by it.
 
     A second pass, over changed inputs, is made where tensors came into the first from outside of this thread's torch functions: those that
     follow from the inputs were computed where nobody saw it.
     """
-    refuse_what_cannot_be_answered(model)
+    refuse_what_cannot_be_answered(call.root)
     try:
-        look = _look(model, positional, named)
+        look = _look(call, positional, named)
     except torch.OutOfMemoryError:
         raise
     except (RuntimeError, TypeError, NotImplementedError) as error:
-        _raise_where_plain_runs(model, positional, named, error)
+        _raise_where_plain_runs(call, positional, named, error)
         raise
     if look.foreign:
-        other = _look(model, *changed((positional, named), _other_numbers))
+        other = _look(call, *changed((positional, named), _other_numbers))
         constants = look.same_in(other)
         if constants and look.trace.sources:
-            look = _look(model, positional, named, constants)
+            look = _look(call, positional, named, constants)
         look.return_of(other)
     return look.recognition()
 
 
-def _raise_where_plain_runs(model: nn.Module, positional: tuple[Any, ...], named: Mapping[str, Any], error: Exception) -> None:
+def _raise_where_plain_runs(call: Callee, positional: tuple[Any, ...], named: Mapping[str, Any], error: Exception) -> None:
     """Raise UnansweredAttentionError where the model itself runs, so that it is the look that failed; return where the model fails too."""
+    model = call.root
     try:
         with held_fixed(), preserved(model), torch.no_grad():
             args, kwargs = changed((positional, named), Tensor.clone)
-            model(*args, **kwargs)
+            (call.part.forward if call.is_inside else call.part)(*args, **kwargs)
     except Exception:
         return
     raise UnansweredAttentionError(
@@ -96,7 +125,8 @@ def _raise_where_plain_runs(model: nn.Module, positional: tuple[Any, ...], named
     ) from error
 
 
-def _look(model: nn.Module, positional: tuple[Any, ...], named: Mapping[str, Any], constants: Collection[int] = ()) -> LookMode:
+def _look(call: Callee, positional: tuple[Any, ...], named: Mapping[str, Any], constants: Collection[int] = ()) -> LookMode:
+    model = call.root
     with preserved(model), through_torch_functions(model), torch.inference_mode(False), torch.no_grad():
         args, kwargs = changed((positional, named), Tensor.clone)
         with (
@@ -104,7 +134,7 @@ def _look(model: nn.Module, positional: tuple[Any, ...], named: Mapping[str, Any
             kept_generators((positional, named)),
             looking(model, (args, kwargs), constants) as look,
         ):
-            model(*args, **kwargs)
+            (call.part.forward if call.is_inside else call.part)(*args, **kwargs)
         return look
 
 
