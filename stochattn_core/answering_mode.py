@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import fnmatch
-import re
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 import torch
@@ -19,7 +16,7 @@ from torch.overrides import TorchFunctionMode
 from stochattn_core.answers import OtherWeightsError, answer_attention, answer_functional_softmax, answer_softmax, answer_weights_of
 from stochattn_core.arguments import is_simple
 from stochattn_core.attention import Observer
-from stochattn_core.draw import Draw
+from stochattn_core.plan import Plan, sampled_by
 from stochattn_core.recognition.clearance import clearance_of
 from stochattn_core.recognition.findings import Recognition, State
 from stochattn_core.recognition.generators import held_fixed
@@ -33,37 +30,7 @@ from stochattn_core.run import Batch, Run
 from stochattn_core.shared_prefix import compute_shared
 from stochattn_core.torch_private import multi_head_attention_forward
 
-Layers = str | Callable[[str], bool]
 MAX_PATHS = 8  # after so many numbers of functions with the same attention, a model that routes its inputs is not looked at again
-ModuleObserver = Callable[[str, Tensor], None]  # is called with a module's name and its (row, key) attention rows
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a block is to do, checked: the draw of its calls, the layers that are sampled, those that stay plain whatever they are, an observer."""
-
-    draw: Draw
-    layers: Layers = "*"
-    ignore: Layers = ""
-    observe: ModuleObserver | None = None
-
-    def for_members(self, members: Sequence[int]) -> Plan:
-        """Return the same plan for other members."""
-        return replace(self, draw=replace(self.draw, members=tuple(members)))
-
-
-def sampled_by(layers: Layers) -> Callable[[str], bool]:
-    """Return a predicate: is the layer with this name sampled? layers: as in stochastic_attention.
-
-    A comma inside brackets belongs to its glob.
-
-    >>> [name for name in ("query", "key", "value") if sampled_by("quer[x,y], k*")(name)]
-    ['query', 'key']
-    """
-    if callable(layers):
-        return layers
-    patterns = [pattern.strip() for pattern in re.split(r",(?![^\[]*\])", layers)]
-    return lambda name: any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
 
 
 def parts_of(model: nn.Module) -> list[nn.Module]:

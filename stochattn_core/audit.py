@@ -9,18 +9,19 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from stochattn_core.answering_mode import sampled_by
 from stochattn_core.arguments import Arguments, changed, leaves_of, merged
 from stochattn_core.checklist import Audit, Rows
 from stochattn_core.draw import Draw
 from stochattn_core.own_randomness import check_repeats, without_own_randomness
-from stochattn_core.patching import Layers, Plan, Run, answering
+from stochattn_core.patching import answering
 from stochattn_core.plain_forecast import plain_output
+from stochattn_core.plan import Layers, Plan, sampled_by
 from stochattn_core.recognition.clearance import clearance_of
 from stochattn_core.recognition.findings import Recognition
 from stochattn_core.recognition.recognise import Callee, recognised_call
 from stochattn_core.recognition.refusals import UnansweredAttentionError, refuse_unanswered, refuse_what_cannot_be_answered
 from stochattn_core.recognition.running_module import RunningModule
+from stochattn_core.run import Run
 
 # The largest relative difference between two passes that round differently; 1e-4 for any other dtype.
 TOLERANCE = {torch.bfloat16: 1e-1, torch.float16: 2e-2}

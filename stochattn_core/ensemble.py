@@ -15,8 +15,8 @@ from stochattn_core.audit import check
 from stochattn_core.draw import checked_draw
 from stochattn_core.folds import Passes, key_of
 from stochattn_core.outputs import Pick, forecast_in
-from stochattn_core.patching import Layers, Plan
 from stochattn_core.plain_forecast import plain_output
+from stochattn_core.plan import Layers, Plan
 from stochattn_core.recognition.clearance import Call, clearance_of
 from stochattn_core.recognition.recognise import N_FEW, Callee, recognised
 from stochattn_core.recognition.refusals import OtherPathError

@@ -12,8 +12,9 @@ from collections.abc import Iterator, Sequence
 
 from torch import nn
 
-from stochattn_core.answering_mode import AnsweringMode, Layers, ModuleObserver, Plan
+from stochattn_core.answering_mode import AnsweringMode
 from stochattn_core.draw import checked_draw
+from stochattn_core.plan import Layers, ModuleObserver, Plan
 from stochattn_core.recognition.findings import Recognition
 from stochattn_core.recognition.implementations import through_torch_functions
 from stochattn_core.recognition.refusals import refuse_what_cannot_be_answered

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from stochattn_core.draw import check_place, checked_draw
 from stochattn_core.ensemble import Progress, rows_per_pass
-from stochattn_core.patching import Layers, Plan, answering
+from stochattn_core.patching import answering
+from stochattn_core.plan import Layers, Plan
 from stochattn_core.torch_private import tree_leaves, tree_map
 
 State = Any  # a tensor, or containers of tensors, with cases along dim 0
