@@ -12,10 +12,11 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from stochattn_core.attention import stochastic_scaled_dot_product_attention
-from stochattn_core.audit import Audit, audit
+from stochattn_core.audit import audit
+from stochattn_core.checklist import Audit
 from stochattn_core.ensemble import sample_ensemble
-from stochattn_core.guard import NoAttentionError, UnansweredAttentionError
 from stochattn_core.patching import stochastic_attention
+from stochattn_core.recognition.refusals import NoAttentionError, UnansweredAttentionError
 from stochattn_core.rollouts import sample_rollout
 from stochattn_core.run import Run
 

@@ -26,7 +26,11 @@ from stochattn_core.sampling.sampler import Sampler
 CHUNK = {"cpu": 1 << 18}
 CHUNK_ELSEWHERE = 1 << 26
 
-Observer = Callable[[Tensor], None]  # is called with (row, key) attention rows
+SUM_TOLERANCE = {4: 1e-3, 8: 1e-6}  # largest distance of a sum of weights from one, by the size of their dtype in bytes; 2e-2 for others
+
+# Is called with attention rows, several times for a call that is computed in chunks: (entry, head, row, key) with every head of a row, or
+# (row, key) where the number of heads does not show in the shape of the call.
+Observer = Callable[[Tensor], None]
 
 
 def stochastic_scaled_dot_product_attention(
@@ -77,7 +81,7 @@ def attend(
     """`stochastic_scaled_dot_product_attention` at one place of the random stream; a Draw of inf uses the exact rows.
 
     dropout_p drops entries of the sampled rows as torch's function does, with numbers of the same stream; observe is called with the
-    exact rows. Where the inputs of all folds are equal, as before the first sampled layer, scores are computed for one fold and every
+    exact rows, see Observer. Where the inputs of all folds are equal, as before the first sampled layer, scores are computed for one fold and every
     member draws from them. This is checked only on the first sampled call of a pass.
     """
     if torch.is_autocast_enabled(query.device.type):
@@ -115,8 +119,23 @@ def sampled_rows(scores: Float[Tensor, "*lead key"], draw: Draw, *, observe: Obs
 
 
 def sampled_weights(weights: Float[Tensor, "*lead key"], draw: Draw, *, observe: Observer | None = None) -> Float[Tensor, "*lead key"]:
-    """Return rows of weights that sum to one, each replaced by counts / concentration; same shape, dtype at least float32."""
-    return _by_row(weights, draw, observe, Tensor.clone)
+    """Return rows of weights that sum to one, each replaced by counts / concentration; same shape, dtype at least float32.
+
+    A row of zeros, as of a fully masked query, gives zeros. Raises ValueError for rows of other sums: a function such as clamp may have
+    changed nothing in the inputs that a look has seen, and changes these.
+    """
+
+    def mass(part: Tensor) -> Tensor:
+        sums = part.sum(-1)
+        if bool(((sums - 1).abs() > SUM_TOLERANCE.get(weights.itemsize, 2e-2)).logical_and(sums != 0).any()):
+            raise ValueError(
+                f"expected attention weights that sum to one, as in the inputs that were looked at, got a sum of {float(sums.amax()):.4g} at most and "
+                f"{float(sums.amin()):.4g} at least: the model changes its weights after the softmax in a way that depends on their size; keep the "
+                "module plain with ignore="
+            )
+        return part.clone()
+
+    return _by_row(weights, draw, observe, mass)
 
 
 def _by_row(x: Tensor, draw: Draw, observe: Observer | None, mass: Callable[[Tensor], Tensor]) -> Tensor:
@@ -129,11 +148,14 @@ def _by_row(x: Tensor, draw: Draw, observe: Observer | None, mass: Callable[[Ten
     flat = x.detach().reshape(-1, n_key)
     row_keys = draw.row_keys(x.shape[:-2], n_row, x.device)
     weights = _Weights(draw, _sampler(flat, wide), observe=observe)
-    step = max(1, _chunk_size(x.device) // _row_width(n_key, draw))
+    # Where an axis was moved to the end, because the keys are on it, the others need not be (entry, head, row).
+    entry = tuple(x.shape[-3:-1]) if observe is not None and x.ndim > 3 and x.is_contiguous() else ()
+    n_together = max(1, math.prod(entry))
+    step = max(1, _chunk_size(x.device) // (_row_width(n_key, draw) * n_together)) * n_together
     rows = torch.empty_like(flat, dtype=wide)
     for i in range(0, len(flat), step):
         part = flat[i : i + step].to(wide, copy=True)
-        rows[i : i + step] = weights.of(mass(part), part, row_keys[i : i + step])
+        rows[i : i + step] = weights.of(mass(part), part, row_keys[i : i + step], entry)
     return rows.view(x.shape)
 
 
@@ -146,10 +168,13 @@ class _Weights:
     dropout_p: float = 0.0
     observe: Observer | None = None
 
-    def of(self, mass: Tensor, space: Tensor, row_keys: Tensor) -> Tensor:
-        """Return (row, key) weights for (row, key) mass; they may be stored in space, or be the mass itself."""
+    def of(self, mass: Tensor, space: Tensor, row_keys: Tensor, entry: Sequence[int] = ()) -> Tensor:
+        """Return (row, key) weights for (row, key) mass; they may be stored in space, or be the mass itself.
+
+        entry: the sizes (head, row) that the rows of the mass have, for the observer; () where they are not known.
+        """
         if self.observe is not None:
-            self.observe(mass.clone())
+            self.observe(mass.clone().view(-1, *entry, mass.shape[-1]) if entry else mass.clone())
         weights = mass
         if not self.draw.is_exact:
             weights = self.sampler.sample_counts(mass, row_keys, self.draw.n_draw, out=space).div_(self.draw.n_draw)
@@ -188,7 +213,8 @@ def _in_chunks(call: Call, row_keys: Tensor, weights: _Weights) -> Tensor:
     out = empty_in_memory_order_of(call.query, call.n_feature, call.value.dtype)
     by_fold = out.unflatten(0, (n_fold, -1))
     row_keys = row_keys.view(n_fold, -1, *out.shape[1:-1])
-    chunks = list(chunks_of(by_fold.shape[1:4], max(1, _chunk_size(device) // _row_width(n_key, draw))))
+    max_row = max(1, _chunk_size(device) // _row_width(n_key, draw))
+    chunks = list(chunks_of(by_fold.shape[1:4], max_row, with_all_heads=weights.observe is not None))
     # Allocated once for all chunks: memory that is returned and requested again has to be mapped page by page again.
     space = call.query.new_empty(2, math.prod(part.stop - part.start for part in chunks[0]) * n_key, dtype=call.wide)
     with torch.autocast(device.type, enabled=False):
@@ -208,7 +234,8 @@ def _in_chunks(call: Call, row_keys: Tensor, weights: _Weights) -> Tensor:
                 if weights.are_skipped(n_key):
                     means = weights.sampler.mean_of_draws(mass, keys, draw.n_draw, values)
                 else:
-                    means = torch.bmm(weights.of(mass, scores, keys[0]).view(-1, shape[2], n_key), values)
+                    heads = shape[1:3] if len(call.layout.lead) > 1 else ()
+                    means = torch.bmm(weights.of(mass, scores, keys[0], heads).view(-1, shape[2], n_key), values)
                 by_fold[(folds, *chunk)] = means.view(-1, *shape[:-1], call.n_feature)
     return out
 

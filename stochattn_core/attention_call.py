@@ -91,14 +91,15 @@ class Call:
             scores += mask
 
 
-def chunks_of(shape: Sequence[int], max_row: int) -> Iterator[Chunk]:
+def chunks_of(shape: Sequence[int], max_row: int, *, with_all_heads: bool = False) -> Iterator[Chunk]:
     """Yield chunks of at most max_row rows: whole batch entries if they fit, else heads of an entry, else rows of a head.
 
-    shape: (batch, head, row). No chunk is larger than the first.
+    shape: (batch, head, row). No chunk is larger than the first. with_all_heads: a chunk holds its rows of every head, which may be more
+    than max_row rows where there are more heads than that.
     """
     n_batch, n_head, n_row = shape
-    n_row_in = min(n_row, max_row)
-    n_head_in = min(n_head, max(1, max_row // n_row))
+    n_row_in = min(n_row, max(1, max_row // n_head) if with_all_heads else max_row)
+    n_head_in = n_head if with_all_heads else min(n_head, max(1, max_row // n_row))
     n_batch_in = min(n_batch, max(1, max_row // (n_row * n_head)))
     for b in range(0, n_batch, n_batch_in):
         for h in range(0, n_head, n_head_in):

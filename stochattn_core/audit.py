@@ -3,124 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from stochattn_core.arguments import Arguments, changed, leaves_of
-from stochattn_core.clearance import clearance_of
+from stochattn_core.answering_mode import sampled_by
+from stochattn_core.arguments import Arguments, changed, leaves_of, merged
+from stochattn_core.checklist import Audit, Rows
 from stochattn_core.draw import Draw
-from stochattn_core.guard import UnansweredAttentionError, refuse_unanswered, refuse_what_cannot_be_answered, sentence_of
 from stochattn_core.own_randomness import check_repeats, without_own_randomness
-from stochattn_core.patching import Layers, Plan, Run, answering, sampled_by
+from stochattn_core.patching import Layers, Plan, Run, answering
 from stochattn_core.plain_forecast import plain_output
-from stochattn_core.recognise import recognised_call
-from stochattn_core.recognition.findings import Finding, Recognition, State
+from stochattn_core.recognition.clearance import clearance_of
+from stochattn_core.recognition.findings import Recognition
+from stochattn_core.recognition.recognise import recognised_call
+from stochattn_core.recognition.refusals import UnansweredAttentionError, refuse_unanswered, refuse_what_cannot_be_answered
+from stochattn_core.recognition.running_module import RunningModule
 
 # The largest relative difference between two passes that round differently; 1e-4 for any other dtype.
 TOLERANCE = {torch.bfloat16: 1e-1, torch.float16: 2e-2}
-
-
-@dataclass
-class Rows:
-    """Attention rows of one module, added up over its calls.
-
-    n_row: rows of all heads and cases. n_key: keys of the widest call. entropy: sum of the rows' entropies over log(keys). first: sum of the
-    weights on the first key. heads: heads of a call where the module's rows came as (case, head, row, key).
-    """
-
-    n_row: int = 0
-    n_key: int = 0
-    entropy: float = 0.0
-    first: float = 0.0
-
-    def add(self, rows: Tensor) -> None:
-        """rows: (row, key) weights."""
-        rows = rows.float()
-        entropy = torch.special.entr(rows).sum(-1) / max(math.log(rows.shape[-1]), 1e-12)
-        self.entropy += float(entropy.nan_to_num(0.0).sum())
-        self.first += float(rows[:, 0].nan_to_num(0.0).sum())
-        self.n_row += len(rows)
-        self.n_key = max(self.n_key, rows.shape[-1])
-
-
-@dataclass(frozen=True)
-class Audit:
-    """What one pass with sampling off shows. Printing it gives a checklist, a line for each module with attention.
-
-    calls: answered attention calls by module name. entropy: mean entropy of the rows over log(keys), 0 for a single key, 1 for even weights.
-    first_key: mean weight on the first key; draws that fall on such a sink move nothing. rows: rows of a pass and keys, by module name.
-    findings: everything that was looked at, in the order of the pass. relative_error: largest difference between the answered and the plain
-    output, over the largest value of the plain one; NaN where some attention is refused, so that nothing was answered.
-    """
-
-    model: str
-    findings: tuple[Finding, ...]
-    calls: Mapping[str, int]
-    entropy: Mapping[str, float]
-    relative_error: float
-    first_key: Mapping[str, float] = field(default_factory=dict)
-    rows: Mapping[str, tuple[int, int]] = field(default_factory=dict)
-    ignored: Mapping[str, int] = field(default_factory=dict)
-    random: tuple[str, ...] = ()
-
-    @property
-    def refused(self) -> tuple[Finding, ...]:
-        return tuple(finding for finding in self.findings if finding.state is State.REFUSED and finding.module not in self.ignored)
-
-    def document(self) -> dict[str, Any]:
-        """Return the audit as a JSON document."""
-        return {
-            "model": self.model,
-            "attention_calls": sum(self.calls.values()),
-            "relative_error": self.relative_error if math.isfinite(self.relative_error) else None,
-            "random_operations": list(self.random),
-            "modules": [self._line(module, cls, state, how, count) for (module, cls, state, how), count in self._places().items()],
-        }
-
-    def _places(self) -> Counter[tuple[str, str, State, str]]:
-        return Counter((finding.module, finding.cls, finding.state, finding.how) for finding in self.findings)
-
-    def _line(self, module: str, cls: str, state: State, how: str, count: int) -> dict[str, Any]:
-        line: dict[str, Any] = {"module": module, "class": cls, "state": self._state(module, state), "recognised_by": how, "calls": count}
-        if module in self.rows and state in (State.ANSWERED, State.CHANGED):
-            n_row, n_key = self.rows[module]
-            line |= {"rows": n_row, "keys": n_key, "entropy": self.entropy[module], "first_key": self.first_key[module]}
-        return line
-
-    def _state(self, module: str, state: State) -> str:
-        return "plain, ignored" if module in self.ignored and state is not State.LEFT else state.value
-
-    def __str__(self) -> str:
-        table = [("module", "class", "calls", "rows x keys", "entropy", "first key", "", "recognised by")]
-        for line in self.document()["modules"]:
-            has_rows = "rows" in line
-            table.append(
-                (
-                    line["module"] or "(root)",
-                    line["class"].rsplit(".", 1)[-1],
-                    str(line["calls"]),
-                    f"{line['rows']:,} x {line['keys']:,}" if has_rows else "",
-                    f"{line['entropy']:.2f}" if has_rows else "",
-                    f"{line['first_key']:.0%}" if has_rows else "",
-                    line["state"],
-                    line["recognised_by"],
-                )
-            )
-        widths = [max(len(row[i]) for row in table) for i in range(7)]
-        lines = ["  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[7]]).rstrip() for row in table]
-        n_call = sum(self.calls.values())
-        end = [f"{n_call} attention call{'s' if n_call != 1 else ''} answered in one pass of {self.model}"]
-        if math.isfinite(self.relative_error):
-            end[0] += f"; with sampling off it differs from the plain pass by {self.relative_error:.1e} of the largest output"
-        if self.random:
-            end.append(f"random numbers of the model's own, held fixed: {', '.join(self.random)}")
-        end += [sentence_of(finding) for finding in self.refused]
-        return "\n".join([*lines, "", *end])
 
 
 def audit(
@@ -133,7 +36,8 @@ def audit(
 ) -> Audit:
     """Return a checklist of the attention in one call of a model, answered with its exact rows and compared with the plain pass.
 
-    Attention that cannot be sampled is listed as refused, it raises nothing here. ignore: as in `stochastic_attention`.
+    Attention that cannot be sampled is listed as refused, it raises nothing here. ignore: as in `stochastic_attention`. inputs, model_kwargs:
+    as in `sample_ensemble`. tolerance: the largest relative difference allowed, 1e-4 for a pass in float32 without it.
     Raises NoAttentionError where there is no attention at all, and UnansweredAttentionError if the outputs of the plain and the answered pass
     differ by more than `tolerance` of the largest output.
 
@@ -142,17 +46,18 @@ def audit(
     >>> dict(checklist.calls), checklist.relative_error < 1e-5
     ({'self_attn': 1}, True)
     """
-    named = {**kwargs, **(model_kwargs or {})}
     refuse_what_cannot_be_answered(model)
-    recognition = recognised_call(model, inputs, named)
+    arguments = Arguments.of(model, inputs, merged(kwargs, model_kwargs))
+    recognition = recognised_call(model, arguments.positional, arguments.named)
     is_ignored = sampled_by(ignore) if ignore else lambda _: False
     if any(not is_ignored(finding.module) for finding in recognition.refused):
         return _checklist(model, recognition, Run(), {}, math.nan)
-    return answered_exactly(model, inputs, named, recognition, ignore=ignore, tolerance=tolerance)
+    return answered_exactly(model, arguments.positional, arguments.named, recognition, ignore=ignore, tolerance=tolerance)
 
 
 def check(model: nn.Module, arguments: Arguments, recognition: Recognition, ignore: Layers) -> None:
     """Raise what `audit` raises, and UnansweredAttentionError for the first attention that is refused."""
+    refuse_what_cannot_be_answered(model)
     refuse_unanswered(recognition, sampled_by(ignore) if ignore else lambda _: False)
     answered_exactly(model, arguments.positional, arguments.named, recognition, ignore=ignore)
 
@@ -196,14 +101,16 @@ def answered_exactly(
 
 
 def _checklist(model: nn.Module, recognition: Recognition, run: Run, seen: Mapping[str, Rows], error: float) -> Audit:
+    order = {name: place for place, name in enumerate(RunningModule(model).names.values())}
     return Audit(
         model=type(model).__name__,
-        findings=recognition.findings,
+        findings=tuple(sorted(recognition.findings, key=lambda finding: order.get(finding.module, -1))),
         calls=dict(run.calls),
         entropy={name: rows.entropy / max(rows.n_row, 1) for name, rows in seen.items()},
         relative_error=error,
         first_key={name: rows.first / max(rows.n_row, 1) for name, rows in seen.items()},
         rows={name: (rows.n_row, rows.n_key) for name, rows in seen.items()},
+        heads={name: rows.n_head for name, rows in seen.items() if rows.n_head is not None},
         ignored=dict(run.ignored),
         random=tuple(dict.fromkeys(f"{what} in {module or '(root)'}" for what, module in recognition.random)),
     )

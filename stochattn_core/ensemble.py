@@ -12,15 +12,15 @@ from torch import Tensor, nn
 
 from stochattn_core.arguments import Arguments, merged
 from stochattn_core.audit import check
-from stochattn_core.clearance import Call, clearance_of
 from stochattn_core.draw import checked_draw
 from stochattn_core.folds import Passes, key_of
-from stochattn_core.guard import OtherPathError
 from stochattn_core.outputs import Pick, forecast_in
 from stochattn_core.patching import Layers, Plan
 from stochattn_core.plain_forecast import plain_output
-from stochattn_core.recognise import N_FEW, recognised
-from stochattn_core.signature import signature_of
+from stochattn_core.recognition.clearance import Call, clearance_of
+from stochattn_core.recognition.recognise import N_FEW, recognised
+from stochattn_core.recognition.refusals import OtherPathError
+from stochattn_core.recognition.signature import signature_of
 
 # The size of one pass: cases x members, and the numbers in their inputs. It keeps a small model, or a GPU, busy; on the CPU it lets the
 # intermediate results of a large model stay near a core's cache.

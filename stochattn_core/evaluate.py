@@ -10,7 +10,8 @@ from functools import cached_property
 import torch
 from torch import nn
 
-from stochattn_core.audit import Audit, audit
+from stochattn_core.audit import audit
+from stochattn_core.checklist import Audit
 from stochattn_core.datasets.base import Dataset, Progress
 from stochattn_core.device import resolve_device
 from stochattn_core.ensemble_data import Ensemble

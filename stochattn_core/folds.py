@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from stochattn_core.arguments import Arguments
-from stochattn_core.clearance import Call, clearance_of
 from stochattn_core.outputs import Pick, folded_dim, forecast_in, unfolded
 from stochattn_core.own_randomness import without_own_randomness
 from stochattn_core.patching import Plan, answering
+from stochattn_core.recognition.clearance import Call, clearance_of
 
 # How far a member of a fold may be from the same member alone, relative to the spread between members (RMS). Matrix products of another size
 # round differently, and a rounding error sometimes moves one draw of many to the next key. Narrow dtypes round so coarsely that it often does.

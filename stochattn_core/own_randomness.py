@@ -6,19 +6,18 @@ They are held fixed: each pass starts from torch's global generators with one se
 
 from __future__ import annotations
 
-import contextlib
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from stochattn_core.arguments import leaves_of
-from stochattn_core.clearance import clearance_of
+from stochattn_core.recognition.clearance import clearance_of
+from stochattn_core.recognition.generators import HELD_SEED, held_fixed
 from stochattn_core.torch_private import default_generators
 
-HELD_SEED = 0
 TOLERANCE = 1e-4  # relative difference of two passes that only round differently
 
 Output = TypeVar("Output")
@@ -45,20 +44,6 @@ def without_own_randomness(model: nn.Module, run: Callable[[], Output]) -> Outpu
         clearance.draws_random_numbers = True
     with held_fixed():
         return run()
-
-
-@contextlib.contextmanager
-def held_fixed(seed: int = HELD_SEED) -> Iterator[None]:
-    """Start torch's global generators from a seed inside the block, and give them their states back after it."""
-    generators = default_generators()
-    states = [generator.get_state() for generator in generators]
-    try:
-        for generator in generators:
-            generator.manual_seed(seed)
-        yield
-    finally:
-        for generator, state in zip(generators, states, strict=True):
-            generator.set_state(state)
 
 
 def check_repeats(model: nn.Module, run: Callable[[], Any]) -> None:

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from stochattn_core.arguments import Arguments, changed, explaining_mismatch, merged
-from stochattn_core.implementations import through_torch_functions
 from stochattn_core.outputs import Pick, forecast_in
 from stochattn_core.own_randomness import without_own_randomness
+from stochattn_core.recognition.implementations import through_torch_functions
 
 
 def plain_forecast(

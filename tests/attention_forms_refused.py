@@ -161,10 +161,6 @@ class Traced(nn.Module):
         return self.traced(x)
 
 
-def gumbel(query, key, value):
-    return F.gumbel_softmax(scores(query, key), tau=0.5, dim=-1) @ value
-
-
 def hard_gumbel(query, key, value):
     return F.gumbel_softmax(scores(query, key), hard=True, dim=-1) @ value
 
@@ -194,6 +190,5 @@ FORMS: dict[str, Form] = {
     "custom operator": of(attend_in_custom_op, attention),
     "scripted function": Form(Scripted, reference=Scripted.reference),
     "traced module": Form(Traced),
-    "Gumbel softmax": of(gumbel),
     "hard Gumbel softmax": of(hard_gumbel),
 }

@@ -26,10 +26,11 @@ ALLOWED = {
         *(
             "attention",
             "audit",
+            "checklist",
             "datasets",
             "ensemble",
             "evaluate",
-            "guard",
+            "recognition",
             "models",
             "patching",
             "rollouts",
@@ -47,7 +48,6 @@ ALLOWED = {
     "json_text": set(),
     "store": set(),
     "arguments": set(),
-    "signature": {"torch_private"},
     "torch_private": set(),
     # the sampling law, and its place in the random stream and in memory
     "layout": {"torch_private"},
@@ -56,39 +56,19 @@ ALLOWED = {
     "attention_call": {"layout"},
     "attention": {"attention_call", "draw", "layout", "sampling"},
     # attention in a model
-    "running_module": set(),
-    "recognition": {"arguments", "running_module", "torch_private"},
-    "clearance": {"recognition", "running_module"},
-    "own_randomness": {"arguments", "clearance", "torch_private"},
-    "implementations": {"torch_private"},
-    "recognise": {
-        *(
-            "arguments",
-            "clearance",
-            "guard",
-            "implementations",
-            "own_randomness",
-            "recognition",
-            "running_module",
-            "signature",
-            "torch_private",
-        ),
-    },
-    "guard": {"recognition", "torch_private"},
+    "recognition": {"arguments", "torch_private"},
+    "own_randomness": {"arguments", "recognition", "torch_private"},
     "run": {"draw", "recognition", "torch_private"},
     "shared_prefix": {"layout"},
-    "patching": {
-        *("arguments", "attention", "clearance", "draw", "guard", "implementations", "own_randomness", "recognise", "recognition"),
-        *("run", "running_module", "shared_prefix", "torch_private"),
-    },
+    "answers": {"attention", "draw", "recognition", "torch_private"},
+    "answering_mode": {"answers", "arguments", "attention", "draw", "recognition", "run", "shared_prefix", "torch_private"},
+    "patching": {"answering_mode", "draw", "recognition", "run", "torch_private"},
     "outputs": set(),
-    "plain_forecast": {"arguments", "implementations", "outputs", "own_randomness"},
-    "audit": {"arguments", "clearance", "draw", "guard", "own_randomness", "patching", "plain_forecast", "recognise", "recognition"},
-    "folds": {"arguments", "clearance", "outputs", "own_randomness", "patching"},
-    "ensemble": {
-        *("arguments", "audit", "clearance", "draw", "folds", "guard"),
-        *("outputs", "patching", "plain_forecast", "recognise", "signature"),
-    },
+    "plain_forecast": {"arguments", "outputs", "own_randomness", "recognition"},
+    "checklist": {"recognition"},
+    "audit": {"answering_mode", "arguments", "checklist", "draw", "own_randomness", "patching", "plain_forecast", "recognition"},
+    "folds": {"arguments", "outputs", "own_randomness", "patching", "recognition"},
+    "ensemble": {*("arguments", "audit", "draw", "folds", "outputs", "patching", "plain_forecast", "recognition")},
     "rollouts": {"draw", "ensemble", "patching", "torch_private"},
     # data, models and scores do not know one another, except that models know datasets
     "readers": {"datasets", "extras"},  # the containers, datasets.base
@@ -98,11 +78,11 @@ ALLOWED = {
     "baselines": {"metrics"},
     # settings, then model x data x setting
     "ensemble_data": {"datasets", "metrics"},
-    "corrections": {"baselines", "draw", "ensemble_data", "metrics", "patching", "sampling"},
+    "corrections": {"answering_mode", "baselines", "draw", "ensemble_data", "metrics", "sampling"},
     "settings": {"corrections", "draw"},
     "tuned_setting": {"corrections", "settings"},
     "forecasts": {*MODEL_AND_DATA, "corrections", "ensemble", "ensemble_data", "outputs", "plain_forecast", "sampling", "store"},
-    "evaluate": {*MODEL_AND_DATA, "audit", "device", "ensemble_data", "extras", "forecasts"},
+    "evaluate": {*MODEL_AND_DATA, "audit", "checklist", "device", "ensemble_data", "extras", "forecasts"},
     "ensemble_file": {"datasets", "ensemble_data", "evaluate", "extras", "metrics", "readers"},
     "tuning": {
         *MODEL_AND_DATA,
@@ -128,6 +108,7 @@ ALLOWED = {
     "commands": {
         *MODEL_AND_DATA,
         *(
+            *("arguments", "audit", "checklist", "device", "plain_forecast"),
             "baselines",
             "compare",
             "draw",

@@ -32,7 +32,11 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").g
 README, CONTRIBUTING, MEASURED, FILES = (
     (ROOT / name).read_text() for name in ("README.md", "CONTRIBUTING.md", "docs/measured.md", "docs/files.md")
 )
-ROLLOUTS = ("begin_batch(", "six_hours", "slide", "model.generate(")  # words of the blocks of docs/rollouts.md
+# Words of the blocks of Python that say what they print, by page.
+PRINTING = {
+    "rollouts.md": ("begin_batch(", "six_hours", "slide", "model.generate("),
+    "own_models.md": ("PatchTSTConfig(", "class Regressor", "class ByHand", "class Clamped", "class Twice"),
+}
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", flags=re.DOTALL | re.MULTILINE)
 
 
@@ -52,7 +56,8 @@ def test_every_block_is_run_by_a_test(page):
         "README.md": ("sample_ensemble(", '"tuned.json"', "compare(model", "make run", "stochattn list"),
         "CONTRIBUTING.md": ("# stochattn_core/", "make check"),
         "files.md": ("stochattn look", "series_from_csv"),
-        "rollouts.md": ROLLOUTS,
+        "rollouts.md": PRINTING["rollouts.md"],
+        "own_models.md": (*PRINTING["own_models.md"], "# mine.py", "stochattn audit"),
     }
     for kind, body in BLOCK.findall(page.read_text()):
         assert kind == "text" or any(words in body for words in run_here[page.name]), body
@@ -97,12 +102,24 @@ def test_the_first_minute_shows_what_it_says():
         assert re.search(text.format(f"{ratio:.2f}"), README.replace("\n  ", ""))
 
 
-@pytest.mark.parametrize("containing", ROLLOUTS)
-def test_the_examples_of_rollouts_print_what_they_say(containing, capsys):
-    page = (ROOT / "docs" / "rollouts.md").read_text()
+@pytest.mark.filterwarnings("ignore:all .* members")
+@pytest.mark.parametrize(("name", "containing"), [(name, words) for name, blocks in PRINTING.items() for words in blocks])
+def test_the_examples_print_what_they_say(name, containing, capsys):
+    page = (ROOT / "docs" / name).read_text()
     run(page, containing)
-    said = [line.split("# ")[-1].split(":")[0] for line in block(page, "python", containing).splitlines() if line.startswith("print(")]
+    said = [line.split("  # ")[-1] for line in block(page, "python", containing).splitlines() if line.startswith("print(")]
+    said = [re.sub(r"(?<=\]\)): .*", "", text) for text in said]  # what the axes of a shape are called
     assert capsys.readouterr().out.splitlines() == said
+
+
+def test_the_commands_on_a_model_of_ones_own_run(tmp_path, monkeypatch, capsys):
+    page = (ROOT / "docs" / "own_models.md").read_text()
+    (tmp_path / "mine.py").write_text(block(page, "python", "# mine.py"))
+    monkeypatch.chdir(tmp_path)
+    for line in block(page, "bash", "stochattn audit").strip().splitlines():
+        assert command_line.main(shlex.split(line)[1:]) == 0, line
+    assert capsys.readouterr().out.count("plain, ignored") == 1
+    sys.modules.pop("mine", None)
 
 
 def test_the_readme_is_short():

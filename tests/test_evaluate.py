@@ -132,14 +132,17 @@ def test_a_grid_is_scored_with_its_cells_by_their_area(tmp_path):
     assert tune(network, grid, n_member=9, n_pass=3).grid.size
 
 
-def test_a_network_with_attention_by_hand_is_evaluated_when_its_class_is_named(diabetes):
+def test_a_network_with_attention_by_hand_is_evaluated_and_what_is_ignored_stays_plain(diabetes):
     class Own(nn.Module):
         def __init__(self):
             super().__init__()
-            self.lift, self.attention, self.head = nn.Linear(1, 16), ByHand(), nn.Linear(16, 1)
+            self.lift, self.first, self.second, self.head = nn.Linear(1, 16), ByHand(), ByHand(), nn.Linear(16, 1)
 
         def forward(self, x):
-            return self.head(self.attention(self.lift(x[..., None] / 100)).mean(1))[:, 0]
+            return self.head(self.second(self.first(self.lift(x[..., None] / 100))).mean(1))[:, 0]
 
-    evaluation = evaluate(own(kind=Own), diabetes, Setting(4, 5), attention_classes=(ByHand,))
-    assert evaluation.calls == {"attention": 1} and evaluation.scores["spread"] > 0
+    evaluations = [evaluate(own(kind=Own), diabetes, Setting(4, 5), ignore=ignore) for ignore in ("", "second")]
+    assert [evaluation.calls for evaluation in evaluations] == [{"first": 1, "second": 1}, {"first": 1}]
+    assert all(evaluation.scores["spread"] > 0 for evaluation in evaluations)
+    first_alone = evaluate(own(kind=Own), diabetes, Setting(4, 5, layers="first"))
+    assert evaluations[1].scores == first_alone.scores

@@ -52,8 +52,8 @@ def test_the_key_of_a_stored_ensemble_names_all_that_decides_it_and_nothing_else
     ensemble_of(Experiment(model.on(diabetes, device="cpu"), diabetes, Setting(4, 3, seed=7, correction="shared"), model_name="any"))
     ((kind, parts),) = keys
     assert kind == "ensemble" and parts.keys() == {
-        "weights", "network", "attention_classes", "dataset", "part", "concentration", "n_member", "seed", "layers", "device", "case_per_pass",
+        "weights", "network", "ignore", "dataset", "part", "concentration", "n_member", "seed", "layers", "device", "case_per_pass",
         "torch", "shared",
     }  # fmt: skip
-    decided = {"part": "test", "concentration": 4, "n_member": 3, "seed": 7, "layers": "*", "shared": True, "attention_classes": []}
+    decided = {"part": "test", "concentration": 4, "n_member": 3, "seed": 7, "layers": "*", "shared": True, "ignore": ""}
     assert {name: parts[name] for name in decided} == decided

@@ -10,8 +10,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from stochattn_core import UnansweredAttentionError, audit, sample_ensemble
-from stochattn_core.own_randomness import held_fixed
 from stochattn_core.plain_forecast import plain_forecast
+from stochattn_core.recognition.generators import held_fixed
 
 HELD = r"draws random numbers of its own in each pass: they are held fixed, with torch's generators at seed 0"
 
@@ -131,6 +131,36 @@ def test_dropout_inside_attention_at_inference_is_refused_as_such():
     for run in (lambda: audit(model, x_of()), lambda: draw(model)):
         with pytest.raises(UnansweredAttentionError, match="draws random numbers of its own: expected attention that drops no entries"):
             quietly(run)
+
+
+class Gumbel(nn.Module):
+    """Attention whose scores carry Gumbel noise of the model's own."""
+
+    def __init__(self):
+        super().__init__()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            self.project = nn.Linear(16, 48)
+        self.eval()
+
+    def forward(self, x):
+        query, key, value = self.project(x).chunk(3, -1)
+        return F.gumbel_softmax(query @ key.mT, tau=0.5, dim=-1) @ value
+
+
+def test_attention_on_noisy_scores_is_answered_with_its_noise_held_fixed():
+    model, x = Gumbel(), x_of()
+    query, key, value = model.project(x).detach().chunk(3, -1)
+    with held_fixed():
+        noise = -torch.empty(4, 5, 5).exponential_().log()
+    rows = torch.softmax((query @ key.mT + noise) / 0.5, -1)
+    assert torch.allclose(quietly(plain_forecast, model, x), rows @ value, atol=1e-5)
+    members = quietly(sample_ensemble, model, x, concentration=4, n_member=400)
+    variance = (rows @ value.square() - (rows @ value).square()) / 4
+    assert ((members.mean(0) - rows @ value).abs() <= 5 * (variance / 400).sqrt() + 0.02).all()
+    assert members.var(0).sum() / variance.sum() == pytest.approx(1, abs=0.1)
+    seen = quietly(audit, model, x)
+    assert seen.calls == {"": 1} and seen.random and "exponential" in seen.random[0]
 
 
 def test_a_model_in_training_mode_is_refused_as_such():

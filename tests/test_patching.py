@@ -7,8 +7,16 @@ import threading
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
 
-from stochattn_core import NoAttentionError, UnansweredAttentionError, audit, sample_ensemble, stochastic_attention
+from stochattn_core import (
+    NoAttentionError,
+    UnansweredAttentionError,
+    audit,
+    sample_ensemble,
+    stochastic_attention,
+    stochastic_scaled_dot_product_attention,
+)
 from stochattn_core.plain_forecast import plain_forecast
 from tests.zoo import ZOO, ByHand, Picked, encoder, make
 
@@ -94,28 +102,94 @@ def test_a_block_in_which_the_model_is_not_called_is_refused():
         thread.join()
 
 
-def test_attention_by_hand_is_refused_by_name_until_its_class_is_given():
-    model, x = nn.Sequential(nn.Linear(16, 16), ByHand()).eval(), torch.randn(2, 5, 16)
+class Both(nn.Module):
+    """Attention on torch's function, and attention by hand."""
+
+    def __init__(self):
+        super().__init__()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            self.first, self.second = nn.MultiheadAttention(16, 2, batch_first=True), ByHand()
+        self.eval()
+
+    def sampled_first(self, x):
+        return self.first(x, x, x, need_weights=False)[0]
+
+    def forward(self, x):
+        return self.second(self.sampled_first(x))
+
+
+def test_attention_by_hand_is_answered_without_a_word_about_its_class():
+    model, x = Both(), torch.randn(2, 5, 16, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad(), stochastic_attention(model, 4, layers="second") as run:
+        output = model(x)
+    assert (run.calls, run.plain) == ({"second": 1}, {"first": 1})
+    query, key, value = (part.detach() for part in model.second.project(model.sampled_first(x)).chunk(3, -1))
+    sampled = stochastic_scaled_dot_product_attention(query[:, None], key[:, None], value[:, None], 4, layer=1)[:, 0]
+    assert torch.allclose(output, sampled, atol=1e-5)
+
+
+@pytest.mark.parametrize("ignore", ("second", "head*, sec*", lambda name: name == "second"))
+def test_a_place_that_is_ignored_stays_plain_and_is_recorded(ignore):
+    model, x = Both(), torch.randn(2, 5, 16, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        with stochastic_attention(model, 4, ignore=ignore) as run:
+            output = model(x)
+        with stochastic_attention(model.first, 4):
+            expected = model.sampled_first(x)
+        assert torch.equal(output, model.second(expected))
+    assert (run.calls, run.ignored, run.plain) == ({"first": 1}, {"second": 1}, {})
+
+
+class Clamped(ByHand):
+    """Attention whose smallest weights are raised, so that they no longer sum to one."""
+
+    def forward(self, x):
+        query, key, value = self.project(x).chunk(3, -1)
+        return torch.softmax(query @ key.mT, -1).clamp(min=0.3) @ value
+
+
+def test_attention_that_cannot_be_sampled_is_refused_by_name_until_it_is_ignored():
+    model, x = nn.Sequential(nn.TransformerEncoderLayer(16, 2, batch_first=True), Clamped()).eval(), torch.randn(2, 5, 16)
     with pytest.raises(
-        UnansweredAttentionError, match=r"attention in module 1 of class tests\.zoo\.ByHand cannot be sampled: softmax and matmul"
+        UnansweredAttentionError,
+        match=r"attention in module 1 of class tests\.test_patching\.Clamped cannot be sampled: softmax whose weights pass clamp.*ignore='1'",
     ):
         sample_ensemble(model, x, concentration=4, n_member=2)
-    for classes in ((ByHand,), ("tests.zoo.ByHand",)):
-        assert sample_ensemble(model, x, concentration=4, n_member=3, attention_classes=classes).std(0).min() > 0
+    with torch.no_grad(), stochastic_attention(model, 4, ignore="1") as run:
+        model(x)
+    assert (run.calls, run.ignored) == ({"0.self_attn": 1}, {"1": 1})
+    assert sample_ensemble(model, x, concentration=4, n_member=3, ignore="1").std(0).min() > 0
 
 
-def test_attention_by_hand_next_to_answered_attention_is_refused_too():
-    class Both(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.first, self.second = nn.MultiheadAttention(16, 2, batch_first=True), ByHand()
+BY_SIZE = {
+    "raised": lambda weights: weights.clamp(min=0.1),
+    "cut off": lambda weights: weights.clamp(max=0.5),
+    "dropped": lambda weights: weights * (weights > 0.1),
+    "dropped by where": lambda weights: torch.where(weights > 0.1, weights, 0.0),
+    "shrunk": lambda weights: F.hardshrink(weights, 0.1),
+}
 
+
+@pytest.mark.parametrize("name", BY_SIZE)
+def test_weights_that_only_some_inputs_change_are_refused_also_where_these_inputs_do_not(name):
+    class BySize(ByHand):
         def forward(self, x):
-            return self.second(self.first(x, x, x)[0])
+            query, key, value = self.project(x).chunk(3, -1)
+            return BY_SIZE[name](torch.softmax(query @ key.mT / 4, -1)) @ value
 
-    with pytest.raises(UnansweredAttentionError, match="attention in module second"), torch.no_grad():  # noqa: SIM117
-        with stochastic_attention(model := Both().eval(), 4):
-            model(torch.randn(2, 5, 16))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model, x = BySize().eval(), torch.randn(3, 5, 16)
+    with torch.no_grad(), pytest.raises(UnansweredAttentionError, match="whose weights pass"), stochastic_attention(model, 4):
+        model(0.1 * x)
+
+
+def test_a_model_of_which_everything_is_ignored_is_refused():
+    model, inputs = make("ViT")
+    with pytest.raises(NoAttentionError, match="no attention layer of Picked is sampled; its attention layers are: model"), torch.no_grad():  # noqa: SIM117
+        with stochastic_attention(model, 4, ignore="*"):
+            model(*inputs)
 
 
 def test_a_fused_kernel_called_past_torchs_functions_is_refused():
@@ -123,7 +197,7 @@ def test_a_fused_kernel_called_past_torchs_functions_is_refused():
         return torch.ops.aten.scaled_dot_product_attention(x, x, x)
 
     model = Picked(nn.Identity(), call).eval()
-    with pytest.raises(UnansweredAttentionError, match="a fused kernel called past torch's Python functions"):
+    with pytest.raises(UnansweredAttentionError, match="_scaled_dot_product_flash_attention_for_cpu, a kernel that cannot be seen into"):
         sample_ensemble(model, torch.randn(2, 2, 5, 8), concentration=4, n_member=2)
 
 

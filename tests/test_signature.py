@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from stochattn_core.signature import signature_of
+from stochattn_core.recognition.signature import signature_of
 from tests.zoo import make
 
 X = torch.zeros(3, 7, 4)

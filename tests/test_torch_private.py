@@ -123,19 +123,20 @@ def test_a_running_mean_moves_towards_its_values_in_place():
     assert averages[0].tolist() == [0.25] * 2 and averages[1].tolist() == [1.5] * 3
 
 
+@pytest.mark.parametrize("supports_sdpa", (True, False, None))
 @pytest.mark.parametrize(
     ("chosen", "is_opaque"), (("sdpa", False), ("eager", False), ("flex_attention", True), ("flash_attention_2", True))
 )
-def test_a_transformers_model_with_a_kernel_of_its_own_is_found(chosen, is_opaque):
+def test_a_transformers_model_with_a_kernel_of_its_own_is_found_and_has_another_implementation(chosen, is_opaque, supports_sdpa):
     transformers = pytest.importorskip("transformers.models.llama", exc_type=ImportError)
-    module = nn.Identity()
-    module.config = transformers.LlamaConfig()
-    module.config._attn_implementation = chosen
-    configs = torch_private.opaque_attention_configs(module)
-    assert bool(configs) is is_opaque
-    for config in configs.values():
-        config._attn_implementation = "sdpa"
-    assert module.config._attn_implementation == ("sdpa" if is_opaque else chosen)
+    module = nn.Sequential(nn.Identity())
+    for part in (module, module[0]):  # the parts of a model share one configuration
+        part.config = config = module.config if part is not module else transformers.LlamaConfig()
+    if supports_sdpa is not None:
+        module._supports_sdpa = supports_sdpa
+    config._attn_implementation = chosen
+    other = "eager" if supports_sdpa is False else "sdpa"
+    assert dict(torch_private.opaque_attention_configs(module)) == ({id(config): (config, other)} if is_opaque else {})
 
 
 def private_names_of_torch(path):

@@ -18,7 +18,7 @@ class Picked(nn.Module):
 
 
 class ByHand(nn.Module):
-    """Attention with softmax and matmul, in a class that is not registered."""
+    """Attention with softmax and matmul."""
 
     def __init__(self, width: int = 16):
         super().__init__()

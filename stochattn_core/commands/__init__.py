@@ -7,6 +7,7 @@ Each file holds the options of its command and what it does. Modules of the core
 from __future__ import annotations
 
 from stochattn_core.commands.app import APP
+from stochattn_core.commands.audit import AUDIT
 from stochattn_core.commands.base import Command, PassingCommand
 from stochattn_core.commands.compare import COMPARE
 from stochattn_core.commands.evaluate import EVALUATE
@@ -18,5 +19,5 @@ from stochattn_core.commands.score import SCORE
 from stochattn_core.commands.tune import TUNE
 
 COMMANDS: dict[str, Command | PassingCommand] = {
-    command.name: command for command in (LIST, APP, LOOK, SAMPLE, SCORE, EVALUATE, TUNE, COMPARE, REPORT)
+    command.name: command for command in (LIST, APP, LOOK, AUDIT, SAMPLE, SCORE, EVALUATE, TUNE, COMPARE, REPORT)
 }

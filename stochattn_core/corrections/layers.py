@@ -6,8 +6,8 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from stochattn_core.answering_mode import sampled_by
 from stochattn_core.corrections.base import Correction, Fitted, Workbench
-from stochattn_core.patching import sampled_by
 
 
 def layer_groups(entropy: Mapping[str, float], current: str = "*") -> dict[str, str]:

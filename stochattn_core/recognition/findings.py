@@ -46,7 +46,7 @@ class Recognition:
 
     findings: in the order of the pass. softmax: all calls of a softmax, also those of constants. attention: calls of torch's own attention, by
     module. random: operations that drew from torch's global generators, and their modules. signature: of the call.
-    is_fused: is the model set to flex or flash attention?
+    is_fused: is the model set to flex or flash attention? is_checkpointed: does attention run under torch.utils.checkpoint?
     """
 
     findings: tuple[Finding, ...]
@@ -55,6 +55,7 @@ class Recognition:
     random: tuple[tuple[str, str], ...] = ()
     signature: Hashable = None
     is_fused: bool = True
+    is_checkpointed: bool = False
 
     @cached_property
     def sampled(self) -> Mapping[Place, Finding]:
@@ -84,9 +85,9 @@ def finding_of(source: Source, *, comes_back: bool) -> Finding:
     nonlinear = [meeting for meeting in meetings if not meeting.is_linear]
     if nonlinear:
         return finding(State.REFUSED, f"{kind} whose weights pass {nonlinear[0].how} before they meet values")
-    if source.lost and source.is_keyed:
+    if source.lost and source.is_keyed is not False:
         return finding(State.REFUSED, f"{kind} whose weights pass {source.lost}, through which they cannot be followed")
-    if source.has_left_torch and source.is_keyed and comes_back:
+    if source.has_left_torch and source.is_keyed is not False and comes_back:
         return finding(State.REFUSED, f"{kind} whose weights leave torch for NumPy or Python, where they meet values")
     if meetings and source.place is None:
         return finding(State.REFUSED, f"{kind} and values by hand, past torch's Python functions")
@@ -99,7 +100,10 @@ def finding_of(source: Source, *, comes_back: bool) -> Finding:
 
 def _meetings_as_attention(source: Source) -> list[Meeting]:
     """Return the meetings in which scores of an activation, or else scores predicted from features, weigh entries of one activation."""
-    return [meeting for meeting in source.meetings if source.is_keyed or (meeting.has_entries and not meeting.is_window)]
+    if source.is_keyed:
+        return source.meetings
+    is_entries = (True,) if source.is_keyed is False else (True, None)
+    return [meeting for meeting in source.meetings if meeting.has_entries in is_entries and not meeting.is_window]
 
 
 def _is_attention(source: Source) -> bool:
@@ -116,6 +120,8 @@ def _reason(source: Source) -> str:
         return "made into other weights, which are looked at instead"
     if source.is_squared:
         return "enters a product with itself"
+    if source.is_fixed:
+        return "the same weights for all inputs"
     if source.is_met_by_fixed:
         return "weighs fixed values"
     if source.is_across:

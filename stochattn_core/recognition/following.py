@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from stochattn_core.recognition import operations
+from stochattn_core.recognition.copying import Copier, floats_in, is_alone
 from stochattn_core.recognition.knowledge import Knowledge
 from stochattn_core.recognition.meetings import Meetings
-from stochattn_core.recognition.operations import COPIES, has_overlap, is_identity_on_weights
-from stochattn_core.recognition.shadows import NONE, Cell, Mark, empty_shadow, has_memory, memory_of, seen_as, shadow_of_whole
-from stochattn_core.torch_private import tree_leaves, tree_map
+from stochattn_core.recognition.operations import COPIES, is_identity_on_weights
+from stochattn_core.recognition.shadows import Cell, memory_of, seen_as, shadow_of_whole
 
 N_SUM = 4
-Shadow = Callable[[Tensor], Tensor]  # gives the shadow of a tensor, with its shape
 
 
 class Follower:
@@ -25,6 +24,7 @@ class Follower:
     def __init__(self, knowledge: Knowledge):
         self.knowledge = knowledge
         self.meetings = Meetings(knowledge)
+        self.copier = Copier(knowledge, self.meetings)
 
     def follow(
         self, func: Any, op: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], results: Sequence[Tensor], before: Mapping[int, Cell]
@@ -34,12 +34,16 @@ class Follower:
             return
         cells = list(before.values())
         is_moving = any(cell.is_moving for cell in cells)
+        # Parameters become an activation where they go through others, as learned queries do.
+        is_computed = op in (*operations.CONTRACTIONS, *operations.CONVOLUTIONS) and any(cell.is_learned for cell in cells)
+        is_constant = not is_moving and (is_computed or any(cell.is_constant for cell in cells))
         depends = frozenset().union(*(cell.depends for cell in cells))
         for x in results:
             cell = before.get(memory_of(x))
             if cell is None:
                 cell = self.knowledge.shadows.set(x, Cell(root=next((c.root for c in cells if c.root), 0)))
             cell.is_moving |= is_moving
+            cell.is_constant |= is_constant
             cell.is_learned |= any(c.is_learned for c in cells)
             cell.depends |= depends
             if op not in (*operations.CONTRACTIONS, *operations.ACCUMULATIONS):
@@ -52,148 +56,50 @@ class Follower:
                 cell.key_sums = _latest(sums for c in (cell, *cells) for sums in c.key_sums) if op in COPIES else []
         if op.endswith("_like") or op.startswith("new_"):
             self.knowledge.shadows.set(results[0], Cell())  # it has the shape of its argument, and nothing of its numbers
-        elif not is_moving:
+        elif not is_moving and not is_constant:
             return
         elif op in COPIES:
-            self._copy(func, op, args, kwargs, results[0])
+            self.copier.copy(func, op, args, kwargs, results[0])
         elif op in operations.SELECTIONS:
-            self._select(op, args, kwargs, results)
+            self.copier.select(op, args, kwargs, results)
         elif op in operations.CONTRACTIONS and (factors := operations.factors(op, args, results[0])) is not None:
             self.meetings.multiply(*factors)
-        elif op in ("convolution", "_convolution", "mkldnn_convolution", "cudnn_convolution"):
+        elif op in operations.CONVOLUTIONS:
             self.meetings.convolve(args, results[0])
         elif op in operations.SUMS and results[0].dtype.is_floating_point:
             self.meetings.add_up(args, kwargs, results[0])
         elif op in operations.ACCUMULATIONS:
             self.meetings.accumulate(op, args, kwargs, results[0])
         elif op == "embedding":
-            self.knowledge.of(results[0]).column = self.meetings.columns(args[0], results[0], -1, None)
-        elif (
-            torch.Tag.pointwise in func.tags or op in operations.SAME_PLACE_MIXTURES or op.removesuffix("_") in ("div", "mul", "add", "sub")
-        ):
+            self.knowledge.of(results[0]).column = self.meetings.columns.made_by(args[0], results[0], -1, None)
+        elif torch.Tag.pointwise in func.tags or op in operations.SAME_PLACE_MIXTURES or op in operations.CHANGES:
             self._change_each(func, op, args, kwargs, results[0])
         else:
             self.lose(op, args, kwargs, results)
 
-    def _floats(self, args: Any) -> list[Tensor]:
-        return [x for x in tree_leaves(args) if has_memory(x) and x.is_floating_point()]
-
     def _cell(self, x: Tensor) -> Cell:
         return self.knowledge.of(x)
-
-    def _dependent(self, number: int, args: Any) -> bool:
-        """Does an argument depend on a source although it carries none of its weights?"""
-        tensors = [x for x in tree_leaves(args) if has_memory(x)]
-        return any(number in self._cell(x).depends and not (x.is_floating_point() and number in self._cell(x).marks) for x in tensors)
-
-    def _copy(self, func: Any, op: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Tensor) -> None:
-        """Run the same operation on the shadows."""
-        floats = self._floats((args, kwargs))
-        cells = [self._cell(x) for x in floats]
-        target = self._cell(result)
-        is_written = any(memory_of(x) == memory_of(result) for x in floats)
-        target.is_product |= any(cell.is_product for cell in cells)
-        target.is_curved |= any(cell.is_curved for cell in cells)
-        target.is_window |= op == "im2col" or any(cell.is_window or has_overlap(x) for cell, x in zip(cells, floats, strict=True))
-        numbers = sorted({number for cell in cells for number in cell.marks})
-        if not result.is_floating_point():
-            return
-        self.meetings.put(op, args, result, numbers)
-        for number in numbers:
-            if is_written and number not in target.marks:
-                target.marks[number] = Mark(empty_shadow(result, torch.float64))
-            marks = [cell.marks[number] for cell in cells if number in cell.marks]
-
-            def element_of(x: Tensor, number: int = number) -> Tensor:
-                mark = self._cell(x).marks.get(number)
-                return x.new_full((), NONE, dtype=torch.float64).expand(x.shape) if mark is None else seen_as(mark.element, x)
-
-            element = self._on_shadows(func, op, args, kwargs, element_of)
-            if element is None:
-                self._lose_one(number, op, result)
-                continue
-            is_chosen = self._dependent(number, (args, kwargs))
-            mark = Mark(target.marks[number].element if is_written else shadow_of_whole(element, result, torch.float64))
-            for earlier in marks:
-                mark.is_linear &= earlier.is_linear
-                mark.is_mixed |= earlier.is_mixed
-                mark.is_weighted |= earlier.is_weighted
-                mark.is_opaque |= earlier.is_opaque
-                mark.why = mark.why or earlier.why
-            if is_chosen:
-                mark.is_linear, mark.why = False, mark.why or "a choice of entries that depends on the weights"
-            target.marks[number] = mark
-        if any(cell.column is not None for cell in cells):
-            if is_written and target.column is None:
-                target.column = empty_shadow(result, torch.float64)
-
-            def column_of(x: Tensor) -> Tensor:
-                column = self._cell(x).column
-                return x.new_full((), NONE, dtype=torch.float64).expand(x.shape) if column is None else seen_as(column, x)
-
-            column = self._on_shadows(func, op, args, kwargs, column_of)
-            if column is not None and not is_written:
-                target.column = shadow_of_whole(column, result, torch.float64)
-
-    def _on_shadows(self, func: Any, op: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], shadow: Shadow) -> Tensor | None:
-        """Return what the operation makes of the shadows; an operation that writes into its first argument writes into the shadow.
-
-        The shadows are raised by one for the operation: where it fills with zeros, as tril and padding do, the result then is NONE.
-        """
-        if op in operations.WIDTH_ONLY:
-            return shadow(args[0])
-        filling = COPIES[op]
-        changed = tuple(0 if i == filling and not isinstance(x, Tensor) else x for i, x in enumerate(args))
-        written = shadow(args[0]) if func._schema.is_mutable and isinstance(args[0], Tensor) else None
-        try:
-            raised = tree_map(
-                lambda x: shadow(x) + 1 if has_memory(x) and x.is_floating_point() else x, (changed[written is not None :], dict(kwargs))
-            )
-            if written is None:
-                result: Tensor = func(*raised[0], **raised[1])
-                return result - 1
-            positional = list(raised[0])
-            if op in ("index_put", "_index_put_impl") and len(positional) > 2:
-                positional[2] = False  # what is added up is judged apart
-            written.add_(1)
-            try:
-                if op == "zero":
-                    written.fill_(0)
-                else:
-                    func(written, *positional, **raised[1])
-            finally:
-                written.sub_(1)
-            return written
-        except (RuntimeError, NotImplementedError, IndexError, TypeError):
-            return None
-
-    def _select(self, op: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], results: Sequence[Tensor]) -> None:
-        """Entries chosen by their size: copies, but not linear ones."""
-        x, (values, indices) = args[0], results[:2]
-        at = {"topk": 2, "sort": 1}[op]
-        dim = kwargs.get("dim", args[at] if len(args) > at and isinstance(args[at], int) else -1)
-        cell, target = self._cell(x), self._cell(values)
-        target.is_product, target.is_curved = cell.is_product, cell.is_curved
-        for number, mark in cell.marks.items():
-            element = seen_as(mark.element, x).gather(dim, indices)
-            why = mark.why or f"{op}, a choice of entries that depends on the weights"
-            target.marks[number] = mark.after(shadow_of_whole(element, values, torch.float64), is_linear=False, why=why)
-        if cell.column is not None:
-            target.column = shadow_of_whole(seen_as(cell.column, x).gather(dim, indices), values, torch.float64)
 
     def _change_each(self, func: Any, op: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Tensor) -> None:
         """Each entry of the result follows from the entries at the same place of the arguments."""
         if not result.is_floating_point():
             return
-        floats = self._floats((args, kwargs))
+        floats = floats_in((args, kwargs))
         target = self._cell(result)
-        moving = [x for x in floats if self._cell(x).is_moving]
-        products = [x for x in moving if self._cell(x).is_product]
+        moving = [x for x in floats if self._cell(x).is_live]
+        products = [x for x in moving if self._cell(x).is_product and x.numel() == result.numel()]
         target.is_product |= bool(products)
         target.is_window |= any(self._cell(x).is_window for x in floats)
-        target.is_curved |= any(self._cell(x).is_curved for x in floats) or op not in operations.LINEAR_ALONE
+        target.is_curved |= any(self._cell(x).is_curved for x in products or floats) or op not in operations.LINEAR_ALONE
+        if op == "mul":
+            for number in {number for x in floats for number in self._cell(x).lost}:
+                if any(number not in self._cell(x).lost for x in moving):
+                    self.knowledge.sources[number].lost = self.meetings.lost[number]
+        target.is_multiplied = (op == "mul" and len({memory_of(x) for x in moving}) > 1) or (
+            op != "mul" and any(self._cell(x).is_multiplied for x in floats)
+        )
         if op in ("div", "mul"):
-            self.meetings.normalise(op, args)
+            self.meetings.scores.normalise(op, args)
         if op == "mul" and len(moving) == 2:
             target.factors = [
                 x.expand(result.shape) for x in moving if self._cell(x).is_curved and self._cell(x).is_learned and float(x.min()) >= 0
@@ -220,24 +126,32 @@ class Follower:
     def _change_mark(
         self, number: int, func: Any, op: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Tensor, moving: Sequence[Tensor]
     ) -> None:
-        floats = self._floats((args, kwargs))
+        floats = floats_in((args, kwargs))
         carriers = [x for x in floats if number in self._cell(x).marks]
         marks = [self._cell(x).marks[number] for x in carriers]
-        elements = [seen_as(mark.element, x).expand(result.shape).clone() for mark, x in zip(marks, carriers, strict=True)]
         is_plain_linear = op in operations.LINEAR_ALONE and not (op == "div" and carriers[0] is not args[0])
         is_linear = is_plain_linear or op in operations.SAME_PLACE_MIXTURES
         if len(carriers) == 1 and not is_linear:
             is_linear = is_identity_on_weights(func, args, kwargs, carriers[0]) is True
-        if self._dependent(number, (args, kwargs)) or (len(carriers) > 1 and op not in ("add", "sub")):
+        if self.copier.is_dependent(number, (args, kwargs)) or (len(carriers) > 1 and op not in ("add", "sub")):
             is_linear = False
-        first = marks[0]
+        first, x = marks[0], carriers[0]
+        is_exact = len(marks) == 1 and first.is_exact and memory_of(x) != memory_of(result) and x.shape == result.shape
         changes: dict[str, bool | str] = {
+            "is_exact": is_exact and bool(torch.allclose(x, result.to(x.dtype), rtol=0, atol=1e-7, equal_nan=True)),
             "is_linear": all(mark.is_linear for mark in marks) and is_linear,
             "is_weighted": first.is_weighted or (op in ("mul", "div") and any(self._is_value(x, number) for x in moving)),
             "is_mixed": any(mark.is_mixed for mark in marks) or op in operations.SAME_PLACE_MIXTURES,
             "why": next((mark.why for mark in marks if mark.why), "" if is_linear else op),
         }
+        if len(marks) == 1 and first.is_whole(x) and x.shape == result.shape and is_alone(result) and not first.is_weighted:
+            self._cell(result).marks[number] = first.after(None, **changes)
+            return
+        elements = [mark.of(x).expand(result.shape).clone() for mark, x in zip(marks, carriers, strict=True)]
         element = elements[0]
+        if op == "cumsum" and self.meetings.run_along(number, first, x, element, args[1]):
+            self._cell(result).marks.pop(number, None)
+            return
         if len(carriers) == 2:
             joined = self.meetings.join(number, carriers, marks, elements)
             if joined is None:
@@ -256,12 +170,13 @@ class Follower:
         mark = self._cell(result).marks.get(number)
         if mark is None:
             return shadow_of_whole(element, result, torch.float64)
-        seen_as(mark.element, result).copy_(element)
-        return mark.element
+        mark.of(result).copy_(element)
+        assert mark.flat is not None
+        return mark.flat
 
     def lose(self, op: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], results: Sequence[Tensor]) -> None:
         """An operation without a rule: what stays is whether the result changes with the inputs, and columns where the shape is the same."""
-        floats = self._floats((args, kwargs))
+        floats = floats_in((args, kwargs))
         result = results[0]
         for x in floats:
             cell, target = self._cell(x), self._cell(result)
@@ -275,27 +190,12 @@ class Follower:
                 elif op.startswith(operations.RESAMPLINGS) and x.shape[:2] == result.shape[:2]:
                     channels = column.flatten(2)[..., 0]
                     target.column = shadow_of_whole(channels.view(*channels.shape, *[1] * (result.ndim - 2)), result, torch.float64)
-            for number in cell.marks:
-                if op not in (
-                    "amax",
-                    "amin",
-                    "max",
-                    "min",
-                    "argmax",
-                    "logsumexp",
-                    "var",
-                    "std",
-                    "norm",
-                    "linalg_vector_norm",
-                    "prod",
-                    "multinomial",
-                ):
-                    self._lose_one(number, op, result)
-
-    def _lose_one(self, number: int, op: str, result: Tensor) -> None:
-        self.knowledge.of(result).marks.pop(number, None)
-        self.meetings.lost.setdefault(number, op)
-        self.knowledge.of(result).lost |= {number}
+            for number, mark in cell.marks.items():
+                if op not in operations.SUMMARIES:
+                    self.meetings.lose(number, op, result)
+                    others = [y for y in floats if self._cell(y).is_live and number not in self._cell(y).depends]
+                    if others or mark.is_weighted:
+                        self.knowledge.sources[number].lost = op
 
 
 def _latest(tensors: Iterable[Tensor]) -> list[Tensor]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -16,10 +16,10 @@ from torch.overrides import TorchFunctionMode
 
 from stochattn_core.arguments import leaves_of
 from stochattn_core.recognition.findings import Finding, Recognition, State, finding_of
+from stochattn_core.recognition.running_module import RunningModule, is_under_checkpoint
 from stochattn_core.recognition.shadows import Cell, has_memory
 from stochattn_core.recognition.sources import Foreign, Opaque, Place, stochastic_dim
 from stochattn_core.recognition.trace import Trace
-from stochattn_core.running_module import RunningModule
 from stochattn_core.torch_private import is_functorch_tensor, multi_head_attention_forward, tree_leaves
 
 SOFTMAX = (F.softmax, torch.softmax, Tensor.softmax, torch.special.softmax)
@@ -35,6 +35,7 @@ class LookMode(TorchFunctionMode):
         self.attention: list[Finding] = []
         self.softmax: set[Place] = set()
         self.left_torch = False  # were numbers handed to Python or NumPy?
+        self.is_checkpointed = False
         self.comes_back = False  # did numbers that follow from the inputs come from outside of this thread's torch functions?
 
     def __torch_function__(
@@ -59,19 +60,29 @@ class LookMode(TorchFunctionMode):
         self.count[module, func] += 1
         if func in SOFTMAX:
             self.softmax.add(place)
+            self.is_checkpointed |= is_under_checkpoint()
         if isinstance(output, Tensor) and self.trace.n_computed > before:
             self.trace.weights_made_by(place, output)
         return output
 
     @property
     def foreign(self) -> list[Foreign]:
-        """Floating tensors that came from outside of this thread's torch functions."""
-        return [item for item in self.trace.foreign if item.tensor.is_floating_point() and item.tensor.numel() > 1]
+        """Tensors that came from outside of this thread's torch functions, in the order in which they were met."""
+        return self.trace.foreign
+
+    def same_in(self, other: LookMode) -> frozenset[int]:
+        """Return which foreign tensors, by their order, are the same in a look at other inputs: constants that the code holds."""
+        pairs = enumerate(zip(self.foreign, other.foreign, strict=False))
+        return frozenset(i for i, (a, b) in pairs if a.tensor.shape == b.tensor.shape and torch.equal(a.tensor, b.tensor))
 
     def return_of(self, other: LookMode) -> None:
         """Compare with a look at other inputs: foreign tensors that differ were computed from the inputs, out of sight."""
         for index, item in enumerate(self.foreign):
+            if index in self.trace.constants:
+                continue
             again = other.foreign[index].tensor if index < len(other.foreign) else item.tensor.new_empty(0)
+            if not item.tensor.is_floating_point() or item.tensor.numel() < 2:
+                continue
             if item.tensor.shape == again.shape and torch.allclose(item.tensor, again, equal_nan=True):
                 continue
             self.comes_back = True
@@ -90,6 +101,7 @@ class LookMode(TorchFunctionMode):
             findings=(*self.attention, *self.findings()),
             softmax=frozenset(self.softmax),
             attention=Counter(finding.module for finding in self.attention),
+            is_checkpointed=self.is_checkpointed,
             random=tuple((item.what, item.module) for item in self.trace.random),
         )
 
@@ -111,6 +123,7 @@ class LookMode(TorchFunctionMode):
         cls = self.trace.classes.get(module, type(self.trace.model))
         if any(isinstance(x, Tensor) and is_functorch_tensor(x) for x in (*args, *kwargs.values())):
             self.trace.opaque.append(Opaque("attention inside vmap or another transform of torch.func", module))
+        self.is_checkpointed |= is_under_checkpoint()
         self.attention.append(Finding(module, f"{cls.__module__}.{cls.__qualname__}", State.ANSWERED, "scaled_dot_product_attention"))
         with self.trace.pause():
             output = func(*args, **kwargs)
@@ -121,10 +134,13 @@ class LookMode(TorchFunctionMode):
 
 
 @contextlib.contextmanager
-def looking(model: nn.Module, inputs: Any) -> Iterator[LookMode]:
-    """Look at the pass of the model inside the block; what was found can be asked for after it."""
+def looking(model: nn.Module, inputs: Any, constants: Collection[int] = ()) -> Iterator[LookMode]:
+    """Look at the pass of the model inside the block; what was found can be asked for after it.
+
+    constants: the foreign tensors, by their order, that are known to be the same for other inputs.
+    """
     running = RunningModule(model)
-    trace = Trace(model, running.name, leaves_of(inputs))
+    trace = Trace(model, running.name, leaves_of(inputs), constants)
     mode = LookMode(running, trace)
     thread = threading.get_ident()
 
@@ -138,3 +154,4 @@ def looking(model: nn.Module, inputs: Any) -> Iterator[LookMode]:
             yield mode
     finally:
         hook.remove()
+        trace.restore()

@@ -7,10 +7,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
+from stochattn_core.recognition.columns import Columns, entries_in
 from stochattn_core.recognition.knowledge import Knowledge
-from stochattn_core.recognition.shadows import Cell, Mark, memory_of, seen_as, shadow_of_whole
+from stochattn_core.recognition.scores import Scores
+from stochattn_core.recognition.shadows import Cell, Mark, seen_as, shadow_of_whole
 from stochattn_core.recognition.sources import Meeting, Opaque, Source
 
 
@@ -19,55 +20,38 @@ class Meetings:
 
     def __init__(self, knowledge: Knowledge):
         self.knowledge = knowledge
-        self.n_column = 0
-        self.first_column: dict[tuple[int, int], int] = {}
+        self.scores = Scores(knowledge)
+        self.columns = Columns(knowledge)
         self.lost: dict[int, str] = {}  # by source: the operation after which its weights could not be followed
 
     def _cell(self, x: Tensor) -> Cell:
         return self.knowledge.of(x)
 
-    def columns(self, weight: Tensor, result: Tensor, dim: int, before: Tensor | None) -> Tensor:
-        """Return the columns of a result that fixed weights made, one for each place along dim: the same weights give the same columns.
-
-        before: the columns that made each row of the weights' input, as one fraction for each row; broadcasts to the result.
-        """
-        key = (self._cell(weight).root or memory_of(weight), int(weight.storage_offset()))
-        if key not in self.first_column:
-            self.first_column[key] = self.n_column
-            self.n_column += result.shape[dim]
-        numbers = torch.arange(result.shape[dim], dtype=torch.float64, device=result.device) + self.first_column[key]
-        shape = [1] * result.ndim
-        shape[dim] = -1
-        columns = numbers.view(shape)
-        return shadow_of_whole(columns if before is None else columns + before, result, torch.float64)
-
-    def _history(self, x: Tensor, dim: int) -> Tensor | None:
-        """Return for each row of x a fraction that names the columns of its entries along dim; None where no column is known."""
-        column = self._cell(x).column
-        if column is None:
-            return None
-        entries = seen_as(column, x).movedim(dim, -1)
-        factors = torch.arange(1, entries.shape[-1] + 1, dtype=torch.float64, device=x.device) * 0.7548776662466927 % 1
-        return ((entries + 2) @ factors % 1 * 1e6).round() / 1.001e6
+    def lose(self, number: int, op: str, result: Tensor) -> None:
+        """Note that weights of a source went into a result through an operation that cannot be followed."""
+        cell = self._cell(result)
+        cell.marks.pop(number, None)
+        cell.lost |= {number}
+        self.lost.setdefault(number, op)
 
     def multiply(self, left: Tensor, right: Tensor, result: Tensor) -> None:
         """A product of matrices: left (*, row, entry), right (*, entry, column), result (*, row, column)."""
         first, second, target = self._cell(left), self._cell(right), self._cell(result)
-        target.is_product = first.is_moving and second.is_moving
+        target.is_product = first.is_live and second.is_live
         target.is_learned |= target.is_product
         target.is_curved = False
-        if first.is_moving and not second.is_moving:
-            history = self._history(left, -1)
-            target.column = self.columns(right, result, -1, None if history is None else history[..., None])
-        elif second.is_moving and not first.is_moving:
-            history = self._history(right, -2)
-            target.column = self.columns(left, result, -2, None if history is None else history[..., None, :])
+        if not second.is_live:
+            history = self.columns.history(left, -1)
+            target.column = self.columns.made_by(right, result, -1, None if history is None else history[..., None])
+        elif not first.is_live:
+            history = self.columns.history(right, -2)
+            target.column = self.columns.made_by(left, result, -2, None if history is None else history[..., None, :])
         if target.is_product:
             for number in first.lost | second.lost:
                 self.knowledge.sources[number].lost = self.lost[number]
-            self._note_scores(left, right)
-        if target.is_moving:
-            self._note_sums(left, right, result)
+            self.scores.note_scores(left, right)
+        if target.is_live:
+            self.scores.note_sums(left, right, result)
         for x, partner, is_left in ((left, right, True), (right.mT, left.mT, False)):
             for number, mark in list(self._cell(x).marks.items()):
                 n_meeting = len(self.knowledge.sources[number].meetings)
@@ -77,7 +61,7 @@ class Meetings:
                 if element is None:
                     continue
                 element = element[..., None] if is_left else element[..., None, :]
-                is_weighted = mark.is_weighted or (self._cell(partner).is_moving and not self._cell(partner).marks)
+                is_weighted = mark.is_weighted or (self._cell(partner).is_live and not self._cell(partner).marks)
                 target.marks[number] = mark.after(
                     shadow_of_whole(element, result, torch.float64), is_mixed=mark.is_mixed or x.shape[-1] > 1, is_weighted=is_weighted
                 )
@@ -89,21 +73,22 @@ class Meetings:
         in it.
         """
         source = self.knowledge.sources[number]
-        element = seen_as(mark.element, x)
-        key_varies, row_varies = self._varying(source, element)
-        is_moving = partner is not None and self._cell(partner).is_moving
-        if not bool(key_varies.any()):
-            if bool(row_varies.any()) and is_moving:
+        is_live = partner is not None and self._cell(partner).is_live
+        if not (mark.is_whole(x) and x.shape[-1] == source.n_key):
+            element = mark.of(x)
+            key_varies, row_varies = self._varying(source, element)
+            if not bool(key_varies.any()):
+                if bool(row_varies.any()) and is_live:
+                    source.is_across = True
+                    return None
+                return element.amax(-1)
+            if int((key_varies & ~row_varies).sum()) * 2 <= int(key_varies.sum()):
                 source.is_across = True
                 return None
-            return element.amax(-1)
-        if int((key_varies & ~row_varies).sum()) * 2 <= int(key_varies.sum()):
-            source.is_across = True
-            return None
         if partner is not None and number in self._cell(partner).depends:
             source.is_squared = True
-        elif is_moving or mark.is_weighted:
-            self.meet(source, mark, x, element, x if mark.is_weighted else partner, -1 if mark.is_weighted else -2)
+        elif is_live or mark.is_weighted:
+            self.meet(source, mark, x, x if mark.is_weighted else partner, -1 if mark.is_weighted else -2)
         else:
             source.is_met_by_fixed |= partner is not None
         return None
@@ -120,10 +105,9 @@ class Meetings:
             varies.append(valid.any(-1) & (high != low))
         return varies[0], varies[1]
 
-    def meet(self, source: Source, mark: Mark, x: Tensor, element: Tensor, values: Tensor | None, dim: int) -> None:
+    def meet(self, source: Source, mark: Mark, x: Tensor, values: Tensor | None, dim: int) -> None:
         """Note that weights meet values along their own axis. values: the tensor whose entries along dim are weighed."""
-        is_same = mark.is_linear and not mark.is_mixed and not mark.is_weighted
-        is_unchanged = is_same and source.are_copies(element, x)
+        is_unchanged = mark.is_exact and mark.is_linear and not mark.is_mixed and not mark.is_weighted
         how = mark.why
         if mark.is_linear and not is_unchanged:
             how = (
@@ -133,15 +117,19 @@ class Meetings:
                 if mark.is_weighted
                 else "scaled or shifted"
             )
-        cell = None if values is None else self._cell(values)
-        has_entries = cell is None or cell.is_product
-        if cell is not None and values is not None and cell.column is not None and not cell.is_product:
-            has_entries = is_constant(seen_as(cell.column, values).movedim(dim, -1))
+        cell = self._cell(x if values is None else values)
+        has_entries = entries_in(cell, None if cell.column is None or values is None else seen_as(cell.column, values).movedim(dim, -1))
         # One row of weights for a window is a kernel; a row for each of its places is attention within the window.
-        is_window = cell is not None and cell.is_window and (mark.is_weighted or x.shape[-2] == 1)
-        source.meetings.append(
-            Meeting(is_unchanged, mark.is_linear and not mark.is_opaque, has_entries, is_window, how, self.knowledge.here())
-        )
+        is_window = cell.is_window and (mark.is_weighted or x.shape[-2] == 1)
+        self._note(source, cell, Meeting(is_unchanged, mark.is_linear, has_entries, is_window, how, self.knowledge.here()))
+
+    @staticmethod
+    def _note(source: Source, values: Cell, meeting: Meeting) -> None:
+        """Note a meeting, unless weights that change with the input weigh values that do not, or the other way round."""
+        if source.is_fixed == (not values.is_moving):
+            source.meetings.append(meeting)
+        elif not source.is_fixed:
+            source.is_met_by_fixed = True
 
     def join(self, number: int, carriers: Sequence[Tensor], marks: Sequence[Mark], elements: Sequence[Tensor]) -> Tensor | None:
         """Add two tensors that carry weights of one source; return the elements of the sum, None where weighed values were added up."""
@@ -156,9 +144,20 @@ class Meetings:
                 is_same = len(known) == 2 and known[0].shape == known[1].shape and bool((known[0] == known[1]).all())
                 linear = all(mark.is_linear for mark in marks)
                 how = "multiplied with the values and added up" if linear else next(mark.why for mark in marks if mark.why)
-                source.meetings.append(Meeting(False, linear, is_same, False, how, self.knowledge.here()))
+                self._note(source, self._cell(carriers[0]), Meeting(False, linear, is_same, False, how, self.knowledge.here()))
                 return None
         return torch.where(first >= 0, first, second)
+
+    def run_along(self, number: int, mark: Mark, x: Tensor, element: Tensor, dim: int) -> bool:
+        """Note a running sum over weighed values; is it one?"""
+        source, cell = self.knowledge.sources[number], self._cell(x)
+        key_varies, row_varies = self._varying(source, element.movedim(dim, -1))
+        if not mark.is_weighted or not bool((key_varies & ~row_varies).any()):
+            return False
+        columns = None if cell.column is None else seen_as(cell.column, x).movedim(dim, -1)
+        how = "multiplied with the values and added up on the way" if mark.is_linear else mark.why
+        self._note(source, cell, Meeting(False, mark.is_linear, entries_in(cell, columns), cell.is_window, how, self.knowledge.here()))
+        return True
 
     def put(self, op: str, args: tuple[Any, ...], result: Tensor, numbers: Sequence[int]) -> None:
         """Entries that index_put adds to those that are there: a meeting where weighed values of one row come together."""
@@ -169,8 +168,8 @@ class Meetings:
             mark, earlier = self._cell(x).marks.get(number), self._cell(result).marks.get(number)
             if mark is None or earlier is None or not mark.is_weighted:
                 continue
-            there = seen_as(earlier.element, result)[indices]
-            here = seen_as(mark.element, x).expand_as(there)
+            there = earlier.of(result)[indices]
+            here = mark.of(x).expand_as(there)
             both = (there >= 0) & (here >= 0)
             key_varies, row_varies = self._varying(self.knowledge.sources[number], torch.stack([there, here], -1))
             if bool((both & key_varies & ~row_varies).any()):
@@ -179,7 +178,8 @@ class Meetings:
                 if columns[0] is not None and columns[1] is not None:
                     is_same = bool((seen_as(columns[0], result)[indices] == seen_as(columns[1], x))[both].all())
                 how = "multiplied with the values and added up at the places of an index"
-                self.knowledge.sources[number].meetings.append(Meeting(False, mark.is_linear, is_same, False, how, self.knowledge.here()))
+                meeting = Meeting(False, mark.is_linear, is_same, False, how, self.knowledge.here())
+                self._note(self.knowledge.sources[number], self._cell(x), meeting)
 
     def add_up(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Tensor) -> None:
         """A sum or a mean over some dims."""
@@ -194,7 +194,7 @@ class Meetings:
         def last(flat: Tensor) -> Tensor:
             return seen_as(flat, moved).flatten(len(rest)) if dims else seen_as(flat, moved)[..., None]
 
-        target.is_product, target.is_curved = cell.is_product, cell.is_curved
+        target.is_product, target.is_curved = cell.is_product or (cell.is_multiplied and not cell.marks), cell.is_curved
         target.row_sums = [factor.permute(*rest, *dims).flatten(len(rest)).sum(-1) if dims else factor for factor in cell.factors]
         if cell.column is not None:
             column = last(cell.column)
@@ -202,15 +202,17 @@ class Meetings:
                 torch.where(column.amax(-1) == column.amin(-1), column.amax(-1), -1.0).view(result.shape), result, torch.float64
             )
         for number, mark in cell.marks.items():
-            source, element = self.knowledge.sources[number], last(mark.element)
+            moved_element = mark.of(x).permute(*rest, *dims)
+            source, element = self.knowledge.sources[number], moved_element.flatten(len(rest)) if dims else moved_element[..., None]
             key_varies, row_varies = self._varying(source, element)
             if bool(key_varies.any()):
                 if mark.is_weighted:
                     columns = None if cell.column is None else last(cell.column)
-                    linear = mark.is_linear and not mark.is_opaque
-                    how = "multiplied with the values and added up" if linear else mark.why
-                    has_entries = cell.is_product if columns is None else is_constant(columns)
-                    source.meetings.append(Meeting(False, linear, has_entries, cell.is_window, how, self.knowledge.here(), is_sum=True))
+                    how = "multiplied with the values and added up" if mark.is_linear else mark.why
+                    meeting = Meeting(
+                        False, mark.is_linear, entries_in(cell, columns), cell.is_window, how, self.knowledge.here(), is_sum=True
+                    )
+                    self._note(source, cell, meeting)
                     target.depends -= {number}
                 continue
             mixed = mark.is_mixed or bool(row_varies.any())
@@ -220,11 +222,11 @@ class Meetings:
         """A convolution: x (case, channel, *place), weight (out, in, *tap)."""
         x, weight = args[0], args[1]
         target = self._cell(result)
-        target.is_product = self._cell(x).is_moving and self._cell(weight).is_moving
-        if not self._cell(weight).is_moving:
-            history = self._history(x, 1)
+        target.is_product = self._cell(x).is_live and self._cell(weight).is_live
+        if not self._cell(weight).is_live:
+            history = self.columns.history(x, 1)
             first = None if history is None else history.flatten(1)[:, :1].view(-1, *[1] * (result.ndim - 1))
-            target.column = self.columns(weight, result, 1, first)
+            target.column = self.columns.made_by(weight, result, 1, first)
         for number, _ in self._cell(weight).marks.items():
             self.knowledge.sources[number].meetings.append(Meeting(False, True, True, True, "taps of a convolution", self.knowledge.here()))
         is_same_size = x.ndim > 2 and x.shape[2:] == result.shape[2:]
@@ -260,13 +262,9 @@ class Meetings:
             return
         for number, mark in cell.marks.items():
             source = self.knowledge.sources[number]
-            element = seen_as(mark.element, x)
+            element = mark.of(x)
             earlier = self._cell(into).marks.get(number)
-            start = (
-                torch.full(into.shape, -1.0, dtype=torch.float64, device=x.device)
-                if earlier is None
-                else seen_as(earlier.element, into).clone()
-            )
+            start = torch.full(into.shape, -1.0, dtype=torch.float64, device=x.device) if earlier is None else earlier.of(into).clone()
             low = torch.where(start >= 0, start, torch.inf).scatter_reduce(
                 dim, index, torch.where(element >= 0, element, torch.inf), "amin"
             )
@@ -280,70 +278,6 @@ class Meetings:
                     there, here = seen_as(columns[0], into).gather(dim, index), seen_as(columns[1], x)
                     has_entries = bool(((there == here) | (there < 0)).all())
                 how = "multiplied with the values and added up at the places of an index"
-                source.meetings.append(Meeting(False, mark.is_linear, has_entries, False, how, self.knowledge.here()))
+                self._note(source, cell, Meeting(False, mark.is_linear, has_entries, False, how, self.knowledge.here()))
                 continue
             target.marks[number] = mark.after(shadow_of_whole(high, result, torch.float64), is_mixed=mark.is_mixed or not mark.is_weighted)
-
-    def _note_scores(self, left: Tensor, right: Tensor) -> None:
-        """Note scores of two moving tensors that weigh values without a softmax: as non-negative weights, or with either sign."""
-        for x in (left, right):
-            cell = self._cell(x)
-            if not cell.is_product or cell.marks or not x.numel() or min(x.shape[-2:]) < 2:
-                continue
-            low, high = x.aminmax()
-            if cell.is_curved and float(low) >= 0 and float(high) > float(low):
-                what, kind = "weights that do not sum to one (made from scores without a softmax)", self.knowledge.unnormalised
-            else:
-                what, kind = "scores times values without a softmax: a bilinear form or a linear recurrence", self.knowledge.signed
-            kind.append(Opaque(what, self.knowledge.here()))
-
-    def _note_sums(self, left: Tensor, right: Tensor, result: Tensor) -> None:
-        """Keep the sums of non-negative factors over the entries of a product: with them, linear attention is told by its normaliser."""
-        target, first, second = self._cell(result), self._cell(left), self._cell(right)
-        for query, product in ((left, right), (right.mT, left.mT)):
-            for keys in self._cell(product).key_sums:
-                if query.shape[:-2] == keys.shape[:-1] and query.shape[-1] == keys.shape[-1] and float(query.min()) >= 0:
-                    target.row_sums.append(torch.einsum("...re,...e->...r", query, keys))
-        target.row_sums += [left @ factor.reshape(right.shape) for factor in second.factors if _are_same_matrices(factor, right)]
-        target.row_sums += [factor.reshape(left.shape) @ right for factor in first.factors if _are_same_matrices(factor, left)]
-        if left.numel() and right.numel() and left.ndim == right.ndim and target.is_product:
-            for factor, dim in ((left, -1), (right, -2)):
-                if not self._cell(factor).is_product and float(factor.min()) >= 0 and float(factor.max()) > 0:
-                    target.key_sums.append(factor.sum(dim))
-
-    def normalise(self, op: str, args: tuple[Any, ...]) -> None:
-        """Note linear attention: (phi(q) (phi(k)^T v)) divided by phi(q) (sum of phi(k)), which are weights of values that were never made."""
-        if len(args) < 2 or not isinstance(args[1], Tensor) or not isinstance(args[0], Tensor):
-            return
-        for numerator, divisor in (args[:2], args[1::-1]) if op == "mul" else (args[:2],):
-            for sums in self._cell(numerator).row_sums:
-                if sums.numel() == divisor.numel() > 1:
-                    expected = sums.flatten().double().sort().values
-                    came = (1 / divisor if op == "mul" else divisor).flatten().double().sort().values
-                    if torch.allclose(expected, came, rtol=1e-2, atol=1e-5):
-                        self.knowledge.unnormalised.append(
-                            Opaque("linear attention, whose weights are never computed", self.knowledge.here())
-                        )
-                        return
-
-
-def _are_same_matrices(factor: Tensor, x: Tensor) -> bool:
-    """Is x, up to the dims before its matrices, of the shape of a factor? Another view of the same memory may not be."""
-    return factor.numel() == x.numel() and factor.shape[-2:] == x.shape[-2:]
-
-
-def is_constant(column: Tensor) -> bool:
-    """Do the entries of most rows (*, entry) come from one column of fixed weights, but for a few such as a class token?
-
-    What the column was applied to may differ between groups of entries, such as the levels of a pyramid. Where it differs between all entries,
-    they are branches, of which a gate chooses.
-    """
-    ordered = column.sort(-1).values
-    n_entry = ordered.shape[-1]
-    if n_entry < 2:
-        return True
-    whole = ordered.floor()
-    is_equal = ordered[..., 1:] == ordered[..., :-1]
-    has_equal = F.pad(is_equal, (0, 1)) | F.pad(is_equal, (1, 0))
-    is_entry = has_equal & (whole == whole[..., n_entry // 2, None])
-    return bool((is_entry.double().mean(-1) > 0.5).double().mean() > 0.5)

@@ -25,17 +25,30 @@ COPIES: Mapping[str, int | None] = {
 }  # fmt: skip
 WIDTH_ONLY = {"clone", "_to_copy", "contiguous", "lift_fresh"}  # copies whose arguments choose a dtype or an order in memory
 SELECTIONS = {"topk", "sort"}  # (values, indices): which entries are copied depends on the entries
+# Numbers about the weights, which are no weights themselves.
+SUMMARIES = {
+    "amax", "amin", "max", "min", "argmax", "argmin", "logsumexp", "var", "std", "norm", "linalg_vector_norm", "prod", "multinomial", "nonzero",
+}  # fmt: skip
 SUMS = {"sum", "mean", "nansum"}
 LINEAR_ALONE = {"mul", "add", "sub", "rsub", "neg", "div", "where", "masked_fill", "lerp", "addcmul", "positive", "true_divide"}
-SAME_PLACE_MIXTURES = {"cumsum", "flip"}  # linear, and each entry stays beside its place
+SAME_PLACE_MIXTURES = {"cumsum"}  # linear, and each entry stays beside its place
 ACCUMULATIONS = {"index_add", "scatter_add", "scatter_reduce", "index_reduce", "_index_reduce"}
+CONVOLUTIONS = {"convolution", "_convolution", "mkldnn_convolution", "cudnn_convolution"}
+# Changes of each entry that torch does not mark as such, the normalisations among them: not linear, but each entry stays at its place.
+CHANGES = {
+    "div", "mul", "add", "sub", "native_layer_norm", "native_group_norm", "native_batch_norm", "_native_batch_norm_legit",
+    "_native_batch_norm_legit_no_training", "_batch_norm_with_update", "cudnn_batch_norm", "_fused_rms_norm", "instance_norm",
+}  # fmt: skip
 CONTRACTIONS = {"mm", "bmm", "addmm", "baddbmm", "mv", "addmv", "dot", "vdot", "linear", "addbmm", "_grouped_mm"}
 OWN_NAMESPACES = {"", "aten", "prim", "prims", "profiler", "quantized", "mkldnn", "onednn", "inductor", "torchvision"}  # operators of torch
 # Operators that read several places of a map (case, channel, *place) for each place of the result, with the same numbers in each channel.
 RESAMPLINGS = (
     "grid_sampler", "upsample_", "_upsample", "avg_pool", "_adaptive_avg_pool", "adaptive_avg_pool", "max_pool", "adaptive_max_pool", "cudnn_grid_sampler",
 )  # fmt: skip
-FUSED = ("scaled_dot_product", "flash_attn", "flash_attention", "fmha", "efficient_attention", "flex_attention", "attention_forward")
+FUSED = (
+    "scaled_dot_product", "flash_attn", "flash_attention", "fmha", "efficient_attention", "flex_attention", "attention_forward",
+    "native_multi_head_attention", "transformer_encoder_layer_fwd",
+)  # fmt: skip
 
 
 def factors(op: str, args: tuple[Any, ...], result: Tensor) -> tuple[Tensor, Tensor, Tensor] | None:

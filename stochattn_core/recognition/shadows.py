@@ -23,22 +23,34 @@ NONE = -1.0  # an entry that came from no element of the source, or a column tha
 class Mark:
     """The entries of one memory that came from elements of one source.
 
-    element: for each entry the index of the element in the source (row * n_key + key), or NONE.
-    is_linear: are the entries linear in the weights? is_mixed: were elements of the same key but of several rows (heads) added up?
-    is_weighted: were they multiplied by numbers that change with the inputs? is_opaque: did they pass an operation that cannot be followed?
-    why: the operation after which they were no longer linear, or could not be followed.
+    flat: for each entry of the memory the element of the source (row * n_key + key) that it came from, or NONE; None where the memory of this
+    size holds all elements in their order, so that nothing need be stored.
+    is_exact: are the entries the weights themselves? is_linear: are they linear in the weights? is_mixed: were elements of the same key but of
+    several rows (heads) added up? is_weighted: were they multiplied by numbers that change with the inputs?
+    why: the operation after which they were no longer linear.
     """
 
-    element: Tensor
+    flat: Tensor | None
+    size: int = 0
+    is_exact: bool = True
     is_linear: bool = True
     is_mixed: bool = False
     is_weighted: bool = False
-    is_opaque: bool = False
     why: str = ""
 
-    def after(self, element: Tensor, **changes: bool | str) -> Mark:
+    def of(self, x: Tensor) -> Tensor:
+        """Return the elements of a tensor in this memory, in its shape; writing to them writes to the shadow."""
+        if self.flat is None:
+            self.flat = torch.arange(self.size, dtype=torch.float64, device=x.device)
+        return seen_as(self.flat, x)
+
+    def is_whole(self, x: Tensor) -> bool:
+        """Does a tensor hold all elements in their order?"""
+        return self.flat is None and x.is_contiguous() and x.numel() == self.size
+
+    def after(self, flat: Tensor | None, **changes: bool | str) -> Mark:
         """Return the mark of a result: the same history and these changes."""
-        mark = Mark(element, self.is_linear, self.is_mixed, self.is_weighted, self.is_opaque, self.why)
+        mark = Mark(flat, self.size, self.is_exact, self.is_linear, self.is_mixed, self.is_weighted, self.why)
         for name, value in changes.items():
             setattr(mark, name, value)
         return mark
@@ -48,10 +60,12 @@ class Mark:
 class Cell:
     """What is known of one memory.
 
-    is_moving: does it change with the inputs? is_learned: does it depend on parameters or on a product of two moving tensors?
-    is_product: is it a product of two moving tensors, possibly changed entry by entry since? is_curved: was it changed by a nonlinear function
-    since? is_window: does it hold the same entries several times, as overlapping windows do? factors: non-negative tensors, each of which was
-    multiplied with values to give this one.
+    is_moving: does it change with the inputs? is_constant: was it computed from parameters alone, as learned queries are?
+    is_learned: does it depend on parameters, or on a product of two activations?
+    is_product: is it a matrix product of two activations, possibly changed entry by entry since? is_multiplied: is it the product of two entry by
+    entry? is_curved: was it changed by a nonlinear function since?
+    is_window: does it hold the same entries several times, as overlapping windows do? is_from_outside: did it exist before the pass?
+    factors: non-negative tensors, each of which was multiplied with values to give this one.
     is_grouped: are its entries weights that sum to one over the places of an index, as in graph attention? is_weighed: were they multiplied with
     values since?
     depends: sources that it depends on and that have not met values on the way. column: for each entry, where it was made: the whole part names
@@ -61,8 +75,10 @@ class Cell:
     """
 
     is_moving: bool = False
+    is_constant: bool = False
     is_learned: bool = False
     is_product: bool = False
+    is_multiplied: bool = False
     is_curved: bool = False
     is_window: bool = False
     depends: frozenset[int] = frozenset()
@@ -73,9 +89,15 @@ class Cell:
     factors: list[Tensor] = field(default_factory=list)
     key_sums: list[Tensor] = field(default_factory=list)
     row_sums: list[Tensor] = field(default_factory=list)
+    is_from_outside: bool = False
     is_grouped: bool = False
     is_weighed: bool = False
     references: dict[int, weakref.ref[Tensor]] = field(default_factory=dict)
+
+    @property
+    def is_live(self) -> bool:
+        """Is it an activation: no parameter, and no number that the code holds?"""
+        return self.is_moving or self.is_constant
 
 
 def has_memory(x: object) -> bool:

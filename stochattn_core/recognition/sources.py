@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-import torch
 from torch import Tensor
 
 # Largest distance of a sum of weights from one, by the size of the dtype's elements in bytes.
@@ -39,13 +38,14 @@ class Meeting(NamedTuple):
     """Weights that meet values along their own axis.
 
     is_unchanged: are the weights those of the source? is_linear: does the result stay linear in them? how: what was done to them, in words.
-    has_entries: are the values entries of one activation, made by the same weights? is_window: are they copies in overlapping windows?
+    has_entries: are the values entries of one activation, made by the same weights? None where it
+    cannot be told. is_window: are they copies in overlapping windows?
     module: where they meet.
     """
 
     is_unchanged: bool
     is_linear: bool
-    has_entries: bool
+    has_entries: bool | None
     is_window: bool
     how: str
     module: str
@@ -57,8 +57,9 @@ class Source:
     """One matrix of weights that sum to one along an axis.
 
     place: the call of a torch function that made it, None where no torch function was seen. module: the innermost running module.
-    dim: the axis of the keys in the function's result of this shape. weights: (row, key), in the order of `element` marks. is_softmax: made by softmax?
-    is_keyed: do the scores along the axis belong to entries of an activation? If not, each comes from weights of its own (a gate).
+    dim: the axis of the n_key keys in the function's result of this shape. is_softmax: made by softmax?
+    is_keyed: do the scores along the axis belong to entries of an activation? No where each comes from weights of its own (a gate), None where
+    it cannot be told. is_fixed: are the weights the same for all inputs?
     lost: the operation after which the weights could no longer be followed, and then met values. has_left_torch: were they handed to NumPy or
     Python? next_source: other weights that were made from these.
     """
@@ -68,9 +69,10 @@ class Source:
     cls: str
     dim: int
     shape: tuple[int, ...]
-    weights: Tensor
+    n_key: int
     is_softmax: bool
-    is_keyed: bool
+    is_keyed: bool | None
+    is_fixed: bool
     place: Place | None = None
     meetings: list[Meeting] = field(default_factory=list)
     is_met_by_fixed: bool = False
@@ -79,15 +81,6 @@ class Source:
     next_source: Source | None = None
     lost: str = ""
     has_left_torch: bool = False
-
-    @property
-    def n_key(self) -> int:
-        return self.weights.shape[-1]
-
-    def are_copies(self, element: Tensor, x: Tensor) -> bool:
-        """Are the entries of x the weights at these elements, and 0 where they came from elsewhere?"""
-        expected = torch.where(element >= 0, self.weights.flatten()[element.clamp_min(0).long()], 0.0)
-        return bool(torch.allclose(x.detach().float(), expected, atol=1e-2 if x.itemsize < 4 else 1e-6, equal_nan=True))
 
 
 def stochastic_dim(x: Tensor) -> int | None:

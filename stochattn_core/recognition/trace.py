@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from stochattn_core.arguments import leaves_of
+from stochattn_core.recognition.columns import is_constant
 from stochattn_core.recognition.following import Follower
 from stochattn_core.recognition.knowledge import Knowledge
-from stochattn_core.recognition.meetings import is_constant
 from stochattn_core.recognition.operations import COPIES, FUSED, OWN_NAMESPACES, SOFTMAX, weighs
 from stochattn_core.recognition.shadows import Cell, Mark, Shadows, has_memory, memory_of, seen_as, shadow_of_whole
 from stochattn_core.recognition.sources import Foreign, Opaque, Place, Source, stochastic_dim
@@ -23,17 +23,18 @@ class Trace(TorchDispatchMode):
     """Follows weights that sum to one through every operation of a pass.
 
     where() returns the name of the innermost running module, None outside of the model.
-    inputs: the tensors that the model is called with.
+    inputs: the tensors that the model is called with. constants: which of the foreign tensors, by their order, are the same for other inputs.
     """
 
-    def __init__(self, model: nn.Module, where: Callable[[], str | None], inputs: Iterable[Tensor] = ()):
+    def __init__(self, model: nn.Module, where: Callable[[], str | None], inputs: Iterable[Tensor] = (), constants: Collection[int] = ()):
         super().__init__()
-        self.model, self.where = model, where
+        self.model, self.where, self.constants = model, where, constants
         self.classes = {name: type(module) for name, module in model.named_modules()}
         self.fixed = {memory_of(x): x for x in (*model.parameters(), *model.buffers()) if has_memory(x)}
         self.opaque: list[Opaque] = []
         self.random: list[Opaque] = []
         self.foreign: list[Foreign] = []
+        self.written: dict[int, tuple[Tensor, Tensor]] = {}
         self.n_computed = 0
         self.n_pause = 0
         self.shadows = Shadows(self._unseen)
@@ -47,9 +48,30 @@ class Trace(TorchDispatchMode):
         """Look away inside the block, which computes an answer."""
         self.n_pause += 1
         try:
-            yield
+            with torch.no_grad():
+                yield
         finally:
             self.n_pause -= 1
+
+    def _lose_in_sparse(self, op: str, args: tuple[Any, ...]) -> None:
+        """Note weights that are put into a sparse layout, where they cannot be followed."""
+        for x in tree_leaves(args):
+            if has_memory(x):
+                for number in self.shadows.of(x).marks:
+                    self.sources[number].lost = f"{op}, a sparse layout"
+
+    def _keep_written(self, args: tuple[Any, ...]) -> None:
+        """Keep a copy of a tensor that is not of this pass, before the first operation that may write into it."""
+        for x in args:
+            if has_memory(x) and memory_of(x) not in self.written and self.shadows.of(x).is_from_outside:
+                whole = x.as_strided((x.untyped_storage().nbytes() // x.itemsize,), (1,), 0)
+                self.written[memory_of(x)] = (whole, whole.clone())
+
+    def restore(self) -> None:
+        """Give back their numbers to tensors that are not of this pass and were written into."""
+        with torch.no_grad():
+            for whole, numbers in self.written.values():
+                whole.copy_(numbers)
 
     def here(self) -> str:
         return self.where() or ""
@@ -75,7 +97,11 @@ class Trace(TorchDispatchMode):
                 output = func.decompose(*args, **kwargs)
             if output is not NotImplemented:
                 return output
+        if op.startswith(("to_sparse", "_to_sparse", "_sparse_coo", "sparse_coo", "_sparse_cs", "sparse_cs")):
+            self._lose_in_sparse(op, args)
         before = {memory_of(x): self.shadows.of(x) for x in tree_leaves((args, kwargs)) if has_memory(x)}
+        if func._schema.is_mutable:
+            self._keep_written(args)
         output = func(*args, **kwargs)
         if torch.Tag.nondeterministic_seeded in func.tags and not (op == "native_dropout" and not args[2]):
             self.random.append(Opaque(qualified_name, self.here()))
@@ -101,9 +127,11 @@ class Trace(TorchDispatchMode):
 
     def _softmax(self, args: tuple[Any, ...], output: Tensor) -> None:
         scores = self.shadows.of(args[0])
-        cell = self.shadows.set(output, Cell(scores.is_moving, scores.is_learned, depends=scores.depends, root=scores.root))
+        cell = self.shadows.set(
+            output, Cell(scores.is_moving, scores.is_constant, scores.is_learned, depends=scores.depends, root=scores.root)
+        )
         cell.column = None if scores.column is None else shadow_of_whole(seen_as(scores.column, args[0]), output, torch.float64)
-        if scores.is_moving and output.ndim and output.shape[args[1]] > 1:
+        if scores.is_live and output.ndim and output.shape[args[1]] > 1:
             self._new_source(output, args[1], is_softmax=True, is_keyed=self._is_keyed(scores, args[0], args[1]))
 
     def weights_made_by(self, place: Place, output: Tensor) -> None:
@@ -131,11 +159,11 @@ class Trace(TorchDispatchMode):
         cell = self.shadows.of(output)
         for number, mark in cell.marks.items():
             source = self.sources[number]
-            if self._is_copy(source, mark, output):
+            if mark.is_exact and (mark.is_whole(output) or not bool(output[mark.of(output) < 0].any())):
                 if source.place is None and source.shape == output.shape:
                     source.place = place
                 return
-        if not cell.is_moving or not cell.is_learned:
+        if not cell.is_live or not cell.is_learned:
             return
         dim = stochastic_dim(output)
         if dim is not None:
@@ -144,40 +172,39 @@ class Trace(TorchDispatchMode):
         elif output.is_floating_point() and self.knowledge.are_grouped(output):
             cell.is_grouped = True
 
-    def _new_source(self, output: Tensor, dim: int, *, is_softmax: bool, is_keyed: bool) -> Source:
+    def _new_source(self, output: Tensor, dim: int, *, is_softmax: bool, is_keyed: bool | None) -> Source:
         """Register weights (a tensor whose entries sum to one along dim); what was known of earlier weights in them ends here."""
-        cell, module = self.shadows.of(output), self.here()
-        rows = output.detach().movedim(dim, -1)
+        cell, module, dim, n_key = self.shadows.of(output), self.here(), dim % output.ndim, output.shape[dim]
         number = len(self.sources)
-        weights = rows.reshape(-1, rows.shape[-1]).float().clone()
         cls = self.classes.get(module, type(self.model))
-        source = Source(
-            number, module, f"{cls.__module__}.{cls.__qualname__}", dim % output.ndim, tuple(output.shape), weights, is_softmax, is_keyed
-        )
+        name = f"{cls.__module__}.{cls.__qualname__}"
+        source = Source(number, module, name, dim, tuple(output.shape), n_key, is_softmax, is_keyed, is_fixed=not cell.is_moving)
         self.sources.append(source)
         for earlier in cell.depends | set(cell.marks):
             self.sources[earlier].next_source = source
-        element = torch.arange(rows.numel(), dtype=torch.float64, device=output.device).view(rows.shape).movedim(-1, dim)
-        cell.marks = {number: Mark(shadow_of_whole(element, output, torch.float64))}
+        flat = None
+        if dim != output.ndim - 1 or not output.is_contiguous() or output.untyped_storage().nbytes() != output.numel() * output.itemsize:
+            shape = (*output.shape[:dim], *output.shape[dim + 1 :], n_key)
+            element = torch.arange(output.numel(), dtype=torch.float64, device=output.device).view(shape).movedim(-1, dim)
+            flat = shadow_of_whole(element, output, torch.float64)
+        cell.marks = {number: Mark(flat, output.numel())}
         cell.depends = frozenset({number})
         cell.is_product = cell.is_curved = False
         return source
 
-    def _is_copy(self, source: Source, mark: Mark, x: Tensor) -> bool:
-        """Are all entries of x copies of weights of this source, or zeros that came from elsewhere?"""
-        return mark.is_linear and not mark.is_opaque and source.are_copies(seen_as(mark.element, x), x)
-
-    def _is_keyed(self, cell: Cell, scores: Tensor, dim: int) -> bool:
+    def _is_keyed(self, cell: Cell, scores: Tensor, dim: int) -> bool | None:
         """Do the scores along dim belong to entries of an activation? No where each comes from a column of fixed weights of its own."""
-        if cell.is_product or cell.column is None:
+        if cell.is_product:
             return True
-        return is_constant(seen_as(cell.column, scores).movedim(dim, -1).floor())
+        return None if cell.column is None else is_constant(seen_as(cell.column, scores).movedim(dim, -1).floor())
 
     def _unseen(self, x: Tensor) -> Cell:
         """Return the cell of a tensor that no operation of this pass made: a parameter, an input of the model, or neither."""
         memory = memory_of(x)
         if memory in self.fixed:
-            return Cell(is_learned=True, root=memory)
+            return Cell(is_learned=True, root=memory, is_from_outside=True)
         if memory not in self.inputs:
             self.foreign.append(Foreign(x.detach().clone(), self.here()))
-        return Cell(is_moving=True)
+            if len(self.foreign) - 1 in self.constants:
+                return Cell(is_learned=True, root=memory, is_from_outside=True)
+        return Cell(is_moving=True, is_from_outside=memory not in self.inputs)

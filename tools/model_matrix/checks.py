@@ -12,8 +12,8 @@ from torch import Tensor
 from stochattn_core.audit import audit
 from stochattn_core.draw import Draw
 from stochattn_core.ensemble import sample_ensemble
-from stochattn_core.guard import UnansweredAttentionError
-from stochattn_core.patching import NoAttentionError, Plan, answering
+from stochattn_core.patching import Plan, answering
+from stochattn_core.recognition.refusals import NoAttentionError, UnansweredAttentionError
 from tools.model_matrix.counting import count, without_fast_path
 from tools.model_matrix.entry import Entry, Example
 

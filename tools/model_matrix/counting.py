@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
-from torch.utils._python_dispatch import TorchDispatchMode
+
+from stochattn_core.torch_private import TorchDispatchMode
 
 SOFTMAX = {"_softmax", "_safe_softmax", "softmax"}
 FUSED = ("_scaled_dot_product", "scaled_dot_product_attention", "flex_attention")

@@ -10,7 +10,7 @@ from typing import Any
 from torch import nn
 
 from stochattn_core.recognition.findings import Recognition
-from stochattn_core.running_module import RunningModule
+from stochattn_core.recognition.running_module import RunningModule
 
 MAX_CALLS = 256  # signatures that are remembered for one model; a loop over growing inputs makes a new one in each step
 

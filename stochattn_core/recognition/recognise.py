@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Hashable, Iterator, Mapping
+from collections import deque
+from collections.abc import Collection, Hashable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -11,14 +12,14 @@ import torch
 from torch import Tensor, nn
 
 from stochattn_core.arguments import Arguments, changed, explaining_mismatch, leaves_of
-from stochattn_core.clearance import clearance_of
-from stochattn_core.guard import UnansweredAttentionError
-from stochattn_core.implementations import through_torch_functions
-from stochattn_core.own_randomness import held_fixed
+from stochattn_core.recognition.clearance import clearance_of
 from stochattn_core.recognition.findings import Recognition
+from stochattn_core.recognition.generators import held_fixed, kept_generators
+from stochattn_core.recognition.implementations import through_torch_functions
 from stochattn_core.recognition.look import LookMode, looking
-from stochattn_core.running_module import RunningModule
-from stochattn_core.signature import signature_of
+from stochattn_core.recognition.refusals import UnansweredAttentionError, refuse_what_cannot_be_answered
+from stochattn_core.recognition.running_module import RunningModule
+from stochattn_core.recognition.signature import signature_of
 from stochattn_core.torch_private import opaque_attention_configs
 
 N_FEW = 2  # cases of the pass that looks at a new signature
@@ -63,6 +64,7 @@ def look_at(model: nn.Module, positional: tuple[Any, ...], named: Mapping[str, A
     A second pass, over changed inputs, is made where tensors came into the first from outside of this thread's torch functions: those that
     follow from the inputs were computed where nobody saw it.
     """
+    refuse_what_cannot_be_answered(model)
     try:
         look = _look(model, positional, named)
     except torch.OutOfMemoryError:
@@ -72,6 +74,9 @@ def look_at(model: nn.Module, positional: tuple[Any, ...], named: Mapping[str, A
         raise
     if look.foreign:
         other = _look(model, *changed((positional, named), _other_numbers))
+        constants = look.same_in(other)
+        if constants and look.trace.sources:
+            look = _look(model, positional, named, constants)
         look.return_of(other)
     return look.recognition()
 
@@ -91,10 +96,14 @@ def _raise_where_plain_runs(model: nn.Module, positional: tuple[Any, ...], named
     ) from error
 
 
-def _look(model: nn.Module, positional: tuple[Any, ...], named: Mapping[str, Any]) -> LookMode:
-    with held_fixed(), preserved(model), through_torch_functions(model), torch.inference_mode(False), torch.no_grad():
+def _look(model: nn.Module, positional: tuple[Any, ...], named: Mapping[str, Any], constants: Collection[int] = ()) -> LookMode:
+    with preserved(model), through_torch_functions(model), torch.inference_mode(False), torch.no_grad():
         args, kwargs = changed((positional, named), Tensor.clone)
-        with explaining_mismatch(model, positional, named), looking(model, (args, kwargs)) as look:
+        with (
+            explaining_mismatch(model, positional, named),
+            kept_generators((positional, named)),
+            looking(model, (args, kwargs), constants) as look,
+        ):
             model(*args, **kwargs)
         return look
 
@@ -106,29 +115,33 @@ def _other_numbers(x: Tensor) -> Tensor:
 
 @contextlib.contextmanager
 def preserved(model: nn.Module) -> Iterator[None]:
-    """Give every module the attributes and buffers back that it had before the block, except for objects that change in themselves."""
-    attributes = [(module, dict(vars(module))) for module in model.modules()]
-    held = [value for _, values in attributes for value in values.values() if type(value) in (list, dict, set)]
-    containers = [(value, value.copy()) for value in held]
-    buffers = [(x, x._version, x.clone()) for x in model.buffers()]
+    """Give every module the attributes back that it had before the block, and what its containers and objects held.
+
+    Tensors that are written into are given back by the trace.
+    """
+    attributes: list[tuple[object, dict[str, Any]]] = [(module, dict(vars(module))) for module in model.modules()]
+    held = [value for _, values in attributes for name, value in values.items() if "hooks" not in name]
+    attributes += [(value, dict(vars(value))) for value in held if _has_a_state(value)]
+    containers = [(value, value.copy()) for value in held if isinstance(value, list | dict | set | deque)]
     try:
         yield
     finally:
-        for module, values in attributes:
-            if not _are_same(vars(module), values):
-                vars(module).clear()
-                vars(module).update(values)
+        for owner, values in attributes:
+            if not _are_same(vars(owner), values):
+                vars(owner).clear()
+                vars(owner).update(values)
         for container, copy in containers:
             if not _are_same(container, copy):
                 container.clear()
-                container.extend(copy) if isinstance(container, list) else container.update(copy)
-        with torch.no_grad():
-            for buffer, version, numbers in buffers:
-                if buffer._version != version:
-                    buffer.copy_(numbers)
+                container.extend(copy) if isinstance(container, list | deque) else container.update(copy)
 
 
-def _are_same(container: list[Any] | dict[Any, Any] | set[Any], copy: list[Any] | dict[Any, Any] | set[Any]) -> bool:
+def _has_a_state(value: object) -> bool:
+    """Is this an object of the model's own, no module or tensor, that holds attributes?"""
+    return hasattr(value, "__dict__") and not isinstance(value, nn.Module | Tensor | type) and not callable(value)
+
+
+def _are_same(container: Any, copy: Any) -> bool:
     """Do two containers hold the same objects, under the same keys?"""
     if isinstance(container, dict) and isinstance(copy, dict):
         return container.keys() == copy.keys() and all(container[key] is copy[key] for key in copy)

@@ -100,6 +100,8 @@ class Description:
             self.n_case = shape[dim]
         size = shape[dim]
         is_batch = size == self.n_case or (self.n_case and size and size % self.n_case == 0)
+        if size < 2:
+            return (*shape[:dim], (BATCH, size), *shape[dim + 1 :])  # nothing is seen in no case, and a single key is no choice
         return (*shape[:dim], BATCH, *shape[dim + 1 :]) if is_batch else tuple(shape)
 
 

@@ -47,6 +47,16 @@ class RunningModule:
         return None
 
 
+def is_under_checkpoint() -> bool:
+    """Is the calling code run by torch.utils.checkpoint?"""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        if frame.f_code.co_name == "checkpoint" and frame.f_code.co_filename.endswith("checkpoint.py"):
+            return True
+        frame = frame.f_back
+    return False
+
+
 @functools.cache
 def _codes_of(cls: type) -> frozenset[CodeType]:
     """Return the code of all methods of a module's class, and of the call that every module goes through."""

@@ -45,7 +45,7 @@ def refuse_unanswered(recognition: Recognition, is_ignored: Callable[[str], bool
 
 def sentence_of(finding: Finding) -> str:
     """Return the refusal of a finding: what, where, and what to do."""
-    keep = f"keep it plain with ignore={finding.module!r}" if finding.module else "keep it plain with ignore=''"
+    keep = f"keep it plain with ignore={finding.module!r}" if finding.module else "keep it plain with ignore=lambda name: name == ''"
     return (
         f"attention in module {finding.module or '(root)'} of class {finding.cls} cannot be sampled: {finding.how}; let the model compute it as "
         f"softmax(scores) @ values or with torch.nn.functional.scaled_dot_product_attention, or {keep}"
