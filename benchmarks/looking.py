@@ -10,10 +10,11 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
+from benchmarks.record import record, table
+from benchmarks.timing import processor, seconds
 from stochattn_core import sample_ensemble
+from stochattn_core.sampling import cpu
 
 N_CASE, N_MEMBER, CONCENTRATION = 8, 8, 16
-N_REPEAT = 7  # processes of each version, first calls, and parts of the rounds in one process
-N_ROUND = 30  # calls of each kind in one part
+N_REPEAT = 7  # processes of each version, and first calls of each model
+N_ROUND = 50  # calls of each kind in one process
 VIT = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 128}
 WORDS = {"vocab_size": 50, "num_hidden_layers": 2}
 
@@ -98,10 +102,9 @@ def ensemble(model: nn.Module, x: Tensor) -> Tensor:
 
 def with_known_recognition(model: nn.Module, x: Tensor) -> Callable[[], Tensor]:
     """Return the same call without signatures, conversions and checks: one pass of a block whose recognition is given."""
-    from stochattn_core.recognise import recognised_call
-
     from stochattn_core.draw import Draw
     from stochattn_core.patching import Plan, answering
+    from stochattn_core.recognition.recognise import recognised_call
 
     plan = Plan(Draw(CONCENTRATION, members=tuple(range(N_MEMBER)), n_case=N_CASE))
     recognition = recognised_call(model, (x,), {})
@@ -159,17 +162,12 @@ class BareMode(TorchFunctionMode):
         return func(*args, **kwargs) if output is None else output
 
 
-def seconds(call: Callable[[], object]) -> float:
-    """Return the computing time of one call in this thread."""
-    start = time.thread_time()
-    call()
-    return time.thread_time() - start
-
-
 def least(calls: dict[str, Callable[[], object]], n_round: int) -> dict[str, float]:
-    """Return the least time of each call, over rounds in which all run one after the other."""
+    """Return the least time of each call, over rounds in which all run one after the other; what a first call does is done before."""
+    for call in calls.values():
+        call()
     rounds = [{name: seconds(call) for name, call in calls.items()} for _ in range(n_round)]
-    return {name: min(times[name] for times in rounds[1:]) for name in calls}
+    return {name: min(times[name] for times in rounds) for name in calls}
 
 
 def in_one_process(name: str) -> dict[str, float]:
@@ -186,76 +184,75 @@ def in_one_process(name: str) -> dict[str, float]:
         "given": with_known_recognition(model, x),
         "bare": with_bare_mode(model, x),
     }
-    ensemble(model, x)
-    times = least(calls, N_REPEAT * N_ROUND)
+    times = least(calls, 2 * N_ROUND)
     new = [build(name)[0] for _ in range(N_REPEAT)]
     return times | {"first": min(seconds(lambda model=model: ensemble(model, x)) for model in new)}
 
 
-def known_call(name: str) -> float:
-    """Return seconds of a call whose signature is known."""
-    model, x = build(name)
-    ensemble(model, x)
-    return least({"known": lambda: ensemble(model, x)}, N_ROUND)["known"]
+def known_calls() -> dict[str, float]:
+    """Return the seconds of a call whose signature is known, by model."""
+    models = {name: build(name) for name in MODELS}
+    return least({name: partial(ensemble, *models[name]) for name in MODELS}, N_ROUND)
 
 
-def beside_version(name: str, before: Path) -> dict[str, float]:
-    """Return seconds of a known call in this version and in another, from processes that take turns."""
-    times: dict[str, list[float]] = {"now": [], "before": []}
+def versions(before: Path) -> dict[str, dict[str, float]]:
+    """Compare known calls of this version with those of another, by model, from processes that take turns.
+
+    now, before: least seconds.   pair: median over the turns of the ratio of their times.
+    """
+    roots = {"now": Path(__file__).parent.parent, "before": before}
+    times: list[dict[str, dict[str, float]]] = []
     for _ in range(N_REPEAT):
-        for version, root in (("now", Path(__file__).parent.parent), ("before", before)):
-            command = [sys.executable, "-P", __file__, "--seconds", name]
-            environment = {**os.environ, "PYTHONPATH": str(root)}
-            run = subprocess.run(command, capture_output=True, text=True, check=True, env=environment, cwd=root)
-            times[version].append(float(json.loads(run.stdout.splitlines()[-1])))
-    return {version: min(values) for version, values in times.items()}
+        times.append({})
+        for version, root in roots.items():
+            command = [sys.executable, "-P", __file__, "--known"]
+            run = subprocess.run(command, capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": str(root)}, cwd=root)
+            times[-1][version] = json.loads(run.stdout.splitlines()[-1])
+    return {
+        name: {version: min(turn[version][name] for turn in times) for version in roots}
+        | {"pair": statistics.median(turn["now"][name] / turn["before"][name] for turn in times)}
+        for name in MODELS
+    }
 
 
 def prepare() -> None:
     """Set one thread and load the compiled code."""
-    from stochattn_core.sampling import cpu
-
     torch.set_num_threads(1)
     if not cpu.wait():
         raise SystemExit("expected compiled code to measure, got none: install numba, or look at what Numba says with NUMBA_DEBUG_CACHE=1")
 
 
 def report(results: dict[str, Any]) -> str:
-    """Markdown of looking.json."""
-    from benchmarks.record import table
-
+    """Return looking.json as Markdown."""
     rows = []
     for name, row in results["models"].items():
-        version = f"{row['now'] / row['before']:.3f}" if "before" in row else "-"
+        version = f"{row['now'] / row['before']:.3f} ({row['pair']:.3f})" if "before" in row else "-"
         ratios = (row["known"] / row["given"], row["known"] / row["bare"], row["first"] / row["plain"], row["first"] / row["known"])
         rows.append(
             (name, f"{row['known'] * 1e3:.2f}", version, f"{ratios[0]:.3f}", f"{ratios[1]:.3f}", f"{ratios[2]:.0f}", f"{ratios[3]:.1f}")
         )
     head = (
-        "model", "later call, ms", "over the version before", "over a given recognition", "over a bare mode", "first call over a plain pass",
+        "model", "later call, ms", "over the version before (median of pairs)", "over a given recognition", "over a bare mode", "first call over a plain pass",
         "first call over a later one",
     )  # fmt: skip
     shape = results["shape"]
     return (
         table(head, rows)
-        + f"\n\n{shape['member']} members of {shape['case']} cases in one pass, at ν = {shape['concentration']}; the plain pass holds the cases "
-        f"once. {results['cpu']}."
+        + f"\n\n{shape['member']} members of {shape['case']} cases in one pass, at ν = {shape['concentration']}; the plain pass holds the cases once."
     )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.looking", description=__doc__.splitlines()[0])
     parser.add_argument("--before", type=Path, help="the root of another version of this project, whose calls are timed too")
-    parser.add_argument("--seconds", choices=MODELS, help="print only the seconds of a known call of this model")
+    parser.add_argument("--known", action="store_true", help="print only the seconds of known calls of the version that Python finds")
     options = parser.parse_args()
     prepare()
-    if options.seconds:
-        print(json.dumps(known_call(options.seconds)))
+    if options.known:
+        print(json.dumps(known_calls()))
         return
-    from benchmarks.record import record
-    from benchmarks.timing import processor
-
-    rows = {name: in_one_process(name) | (beside_version(name, options.before) if options.before else {}) for name in MODELS}
+    beside = versions(options.before) if options.before else {}
+    rows = {name: in_one_process(name) | beside.get(name, {}) for name in MODELS}
     results = {
         "cpu": f"{processor()}, {torch.backends.cpu.get_cpu_capability()}",
         "shape": {"case": N_CASE, "member": N_MEMBER, "concentration": CONCENTRATION},

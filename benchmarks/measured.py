@@ -9,7 +9,7 @@ import statistics
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import attention, growth, intervals, picture, planet, uci, verdicts
+from benchmarks import attention, growth, intervals, looking, picture, planet, uci, verdicts
 from benchmarks.record import FOLDER, read, table
 
 PAGE = Path(__file__).parent.parent / "docs" / "measured.md"
@@ -73,6 +73,7 @@ REPORTS: dict[str, Callable[[dict], str]] = {  # by file in benchmarks/results, 
     "uci": uci.report,
     "uci-seeds-3-4-5": uci.report_against,
     "attention": on_one_thread(attention.report),
+    "looking": on_one_thread(looking.report),
     "growth": on_one_thread(growth.report),
     "scores": on_one_thread(scores),
     "stream": stream,

@@ -9,7 +9,7 @@ from PIL import Image
 from torch.nn import functional as F
 
 from benchmarks import __main__ as benchmarks_main
-from benchmarks import attention, growth, measured, picture, slider, timing
+from benchmarks import attention, growth, looking, measured, picture, slider, timing
 from benchmarks.record import FOLDER, read
 from stochattn_core.sampling import cpu
 
@@ -70,6 +70,15 @@ def test_plain_passes_and_members_are_as_many_forecasts(n_member):
     parts = plain()
     assert len(torch.cat(parts)) == 3 * n_member and max(map(len, parts)) <= 3 * 2
     assert sampled().shape == (n_member, 3, 4, 8)
+
+
+@pytest.mark.parametrize("name", ["nn.TransformerEncoder", "T5Model", "Swinv2Model"])
+def test_what_is_timed_with_and_without_a_look_gives_the_same_members(name):
+    model, x = looking.build(name)
+    members = looking.ensemble(model, x)
+    assert members.std(0).max() > 0
+    for call in (looking.with_known_recognition(model, x), looking.with_bare_mode(model, x)):
+        torch.testing.assert_close(call(), members, rtol=0, atol=0)
 
 
 def test_one_command_measures_draws_growth_and_scores_and_says_what_failed(monkeypatch, capsys):

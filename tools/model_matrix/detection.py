@@ -102,13 +102,5 @@ MODELS: dict[str, Entry] = {
         IMAGES,
         refusable=SAMPLED_VALUES,
     ),
-    "TableTransformerModel": hugging_face(
-        "TableTransformerModel",
-        5,
-        "2 encoder layers, and 2 decoder layers with self- and cross-attention each, without the first self-attention",
-        _detr("TableTransformerConfig"),
-        IMAGES,
-        n_other=1,
-        other="the first self-attention of the decoder, over queries and values that are the same for every input",
-    ),
+    "TableTransformerModel": hugging_face("TableTransformerModel", 6, PAIR_OF_TWO, _detr("TableTransformerConfig"), IMAGES),
 }

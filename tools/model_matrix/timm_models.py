@@ -4,18 +4,34 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
+from torch import nn
+
 from tools.model_matrix.entry import N_CASE, Entry, Example, normal, randomise
 
 
-def timm_model(name: str, n_call: int, because: str, image: int = 64, *, is_convolutional: bool = False, **entry: Any) -> Entry:
-    """Return the entry of a model of timm. image: height and width; models without positions of their own take any."""
+def timm_model(
+    name: str, n_call: int, because: str, image: int = 64, *, is_convolutional: bool = False, is_normalised: bool = False, **entry: Any
+) -> Entry:
+    """Return the entry of a model of timm. image: height and width; models without positions of their own take any.
+
+    is_normalised: batch norms take their statistics from the images, as in a trained model. Without them, activations may grow from layer to layer
+    until each row of attention has one key, and the output jumps.
+    """
 
     def build() -> Example:
         from tools.model_matrix import operators  # noqa: F401, I001  makes timm importable
         import timm
 
         sizes = {} if is_convolutional else {"img_size": image}
-        return Example(randomise(timm.create_model(name, num_classes=10, **sizes), 0.01), (normal(N_CASE, 3, image, image),))
+        model, images = randomise(timm.create_model(name, num_classes=10, **sizes), 0.01), normal(N_CASE, 3, image, image)
+        if is_normalised:
+            for module in model.modules():
+                if isinstance(module, nn.BatchNorm2d):
+                    module.momentum = None  # the mean of all passes, of which there is one
+            with torch.no_grad():
+                model.train()(images)
+        return Example(model.eval(), (images,))
 
     return Entry(build, n_call, because, package="timm", **entry)
 
@@ -88,7 +104,7 @@ MODELS: dict[str, Entry] = {
     "swinv2_tiny_window8_256": timm_model("swinv2_tiny_window8_256", 12, "12 layers", 128),
     "tnt_s_patch16_224": timm_model("tnt_s_patch16_224", 24, "12 layers, each over pixels and over patches"),
     "twins_svt_small": timm_model("twins_svt_small", 18, "18 layers, over windows and over reduced keys in turn", is_convolutional=True),
-    "visformer_tiny": timm_model("visformer_tiny", 8, "8 layers"),
+    "visformer_tiny": timm_model("visformer_tiny", 8, "8 layers", is_normalised=True),
     "vit_tiny_patch16_224": timm_model("vit_tiny_patch16_224", 12, "12 layers"),
     "volo_d1_224": timm_model("volo_d1_224", 20, "4 layers of outlook attention, 14 layers, and 2 layers of class attention"),
     "xcit_nano_12_p16_224": timm_model(
