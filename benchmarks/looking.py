@@ -105,10 +105,10 @@ def with_known_recognition(model: nn.Module, x: Tensor) -> Callable[[], Tensor]:
     from stochattn_core.draw import Draw
     from stochattn_core.patching import answering
     from stochattn_core.plan import Plan
-    from stochattn_core.recognition.recognise import recognised_call
+    from stochattn_core.recognition.recognise import Callee, recognised_call
 
     plan = Plan(Draw(CONCENTRATION, members=tuple(range(N_MEMBER)), n_case=N_CASE))
-    recognition = recognised_call(model, (x,), {})
+    recognition = recognised_call(Callee.of(model), (x,), {})
 
     @torch.no_grad()
     def call() -> Tensor:
