@@ -103,11 +103,12 @@ def ensemble(model: nn.Module, x: Tensor) -> Tensor:
 def with_known_recognition(model: nn.Module, x: Tensor) -> Callable[[], Tensor]:
     """Return the same call without signatures, conversions and checks: one pass of a block whose recognition is given."""
     from stochattn_core.draw import Draw
-    from stochattn_core.patching import Plan, answering
-    from stochattn_core.recognition.recognise import recognised_call
+    from stochattn_core.patching import answering
+    from stochattn_core.plan import Plan
+    from stochattn_core.recognition.recognise import Callee, recognised_call
 
     plan = Plan(Draw(CONCENTRATION, members=tuple(range(N_MEMBER)), n_case=N_CASE))
-    recognition = recognised_call(model, (x,), {})
+    recognition = recognised_call(Callee.of(model), (x,), {})
 
     @torch.no_grad()
     def call() -> Tensor:
