@@ -52,6 +52,7 @@ class Follower:
                     op == "mul" and cell.is_grouped and sum(c.is_moving for c in cells) > 1
                 )
                 cell.lost |= frozenset().union(*(c.lost for c in cells))
+                cell.is_resampled |= "grid_sampler" in op or any(c.is_resampled for c in cells)
                 cell.row_sums = _latest(sums for c in (cell, *cells) for sums in c.row_sums)
                 cell.key_sums = _latest(sums for c in (cell, *cells) for sums in c.key_sums) if op in COPIES else []
         if op.endswith("_like") or op.startswith("new_"):

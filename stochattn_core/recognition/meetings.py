@@ -125,8 +125,11 @@ class Meetings:
 
     @staticmethod
     def _note(source: Source, values: Cell, meeting: Meeting) -> None:
-        """Note a meeting, unless weights that change with the input weigh values that do not, or the other way round."""
-        if source.is_fixed == (not values.is_moving):
+        """Note a meeting, unless weights that change with the input weigh values that do not, or the other way round.
+
+        Learned queries of deformable attention have the same weights for all inputs, and read the values at places of their own.
+        """
+        if source.is_fixed == (not values.is_moving) or (source.is_fixed and values.is_resampled):
             source.meetings.append(meeting)
         elif not source.is_fixed:
             source.is_met_by_fixed = True

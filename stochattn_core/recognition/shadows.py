@@ -64,7 +64,8 @@ class Cell:
     is_learned: does it depend on parameters, or on a product of two activations?
     is_product: is it a matrix product of two activations, possibly changed entry by entry since? is_multiplied: is it the product of two entry by
     entry? is_curved: was it changed by a nonlinear function since?
-    is_window: does it hold the same entries several times, as overlapping windows do? is_from_outside: did it exist before the pass?
+    is_window: does it hold the same entries several times, as overlapping windows do? is_resampled: was it read at places of a map?
+    is_from_outside: did it exist before the pass?
     factors: non-negative tensors, each of which was multiplied with values to give this one.
     is_grouped: are its entries weights that sum to one over the places of an index, as in graph attention? is_weighed: were they multiplied with
     values since?
@@ -81,6 +82,7 @@ class Cell:
     is_multiplied: bool = False
     is_curved: bool = False
     is_window: bool = False
+    is_resampled: bool = False
     depends: frozenset[int] = frozenset()
     marks: dict[int, Mark] = field(default_factory=dict)
     column: Tensor | None = None

@@ -65,13 +65,10 @@ MODELS: dict[str, Entry] = {
     "ConditionalDetrModel": hugging_face("ConditionalDetrModel", 6, PAIR_OF_TWO, _detr("ConditionalDetrConfig"), IMAGES),
     "DeformableDetrModel": hugging_face(
         "DeformableDetrModel",
-        5,
-        "2 encoder layers of deformable attention, and 2 decoder layers with self-attention and deformable cross-attention, without the first of "
-        "these cross-attentions",
+        6,
+        "2 encoder layers of deformable attention, and 2 decoder layers with self-attention and deformable cross-attention each",
         _detr("DeformableDetrConfig", d_model=32, num_feature_levels=3, encoder_n_points=2, decoder_n_points=2),
         IMAGES,
-        n_other=1,
-        other="the weights of the decoder's first deformable cross-attention, which are the same for every input",
         refusable=SAMPLED_VALUES,
     ),
     "DetrModel": hugging_face("DetrModel", 6, PAIR_OF_TWO, _detr("DetrConfig"), IMAGES),
