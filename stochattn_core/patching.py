@@ -43,8 +43,8 @@ def stochastic_attention(
     ignore: modules that stay plain on purpose, chosen in the same way, also where they compute attention that cannot be sampled;
     run.ignored records them. n_case, first_case and shared: see Draw.
     The first call of each signature (structure, shapes up to the batch size, values that are no tensors, module modes) is looked at in a pass
-    of its own over two cases. Calls of the model inside the block are answered; calls of its parts alone are answered where they use torch's
-    own attention, and are an error where they compute attention in another way.
+    of its own over two cases. Calls of the model and of its larger parts (an encoder, a decoder) inside the block are answered. Code that runs
+    outside of such calls is answered where it uses torch's own attention, and is an error where it computes attention in another way.
     Two blocks with the same seed draw the same numbers. To go on instead, give the second one another first_case (other cases) or
     another seed (the same cases again). In a loop over batches inside one block, call run.begin_batch(first_case) before each.
     A concentration of math.inf is the plain model, untouched.

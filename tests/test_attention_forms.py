@@ -154,7 +154,7 @@ MODES = {"gradients": torch.enable_grad, "no_grad": torch.no_grad, "inference_mo
 def test_recognition_does_not_depend_on_gradients(name, mode):
     model, inputs = beside(ALL[name])
     with MODES[mode]():
-        if name in REFUSED:
+        if name in REFUSED or (name, mode) == ("checkpoint", "gradients"):  # attention that the backward pass would run again, plain
             with pytest.raises(UnansweredAttentionError), stochastic_attention(model, 4):
                 model(*inputs)
             return

@@ -11,7 +11,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.nn.modules.module import register_module_forward_hook
 from torch.overrides import TorchFunctionMode
 
 from stochattn_core.arguments import leaves_of
@@ -153,10 +152,11 @@ def looking(model: nn.Module, inputs: Any, constants: Collection[int] = ()) -> I
             trace.returns(output, running.names[id(module)])
             mode.n_function = n_function  # looking is no function of the model
 
-    hook = register_module_forward_hook(look_at_output)
+    hooks = [module.register_forward_hook(look_at_output) for module in model.modules()]
     try:
         with trace, mode:
             yield mode
     finally:
-        hook.remove()
+        for hook in hooks:
+            hook.remove()
         trace.restore()

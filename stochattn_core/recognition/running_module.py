@@ -17,7 +17,7 @@ class RunningModule:
     def __init__(self, model: nn.Module):
         self.model = weakref.ref(model)
         self.codes = frozenset().union(*map(_codes_of, set(map(type, model.modules()))))
-        self.names = {id(module): name.replace("_orig_mod.", "").replace("_orig_mod", "") for name, module in model.named_modules()}
+        self.names = {id(module): without_wrappers(name) for name, module in model.named_modules()}
 
     def name(self) -> str | None:
         """Return the name of the innermost module, "" for the model itself and None outside of it; a nn.Softmax counts as its owner."""
@@ -45,6 +45,11 @@ class RunningModule:
             if isinstance(owner, nn.Module) and id(owner) in self.names and not isinstance(owner, nn.Softmax):
                 return self.names[id(owner)]
         return None
+
+
+def without_wrappers(name: str) -> str:
+    """Return the name that a module has where torch.compile has wrapped nothing."""
+    return ".".join(part for part in name.split(".") if part != "_orig_mod")
 
 
 def is_under_checkpoint() -> bool:

@@ -14,6 +14,7 @@ from stochattn_core.recognition.columns import is_constant
 from stochattn_core.recognition.following import Follower
 from stochattn_core.recognition.knowledge import Knowledge
 from stochattn_core.recognition.operations import COPIES, FUSED, OWN_NAMESPACES, SOFTMAX, weighs
+from stochattn_core.recognition.running_module import without_wrappers
 from stochattn_core.recognition.shadows import Cell, Mark, Shadows, has_memory, memory_of, seen_as, shadow_of_whole
 from stochattn_core.recognition.sources import Foreign, Opaque, Place, Source, stochastic_dim
 from stochattn_core.torch_private import TorchDispatchMode, is_composite, is_operator, tree_leaves
@@ -29,7 +30,7 @@ class Trace(TorchDispatchMode):
     def __init__(self, model: nn.Module, where: Callable[[], str | None], inputs: Iterable[Tensor] = (), constants: Collection[int] = ()):
         super().__init__()
         self.model, self.where, self.constants = model, where, constants
-        self.classes = {name: type(module) for name, module in model.named_modules()}
+        self.classes = {without_wrappers(name): type(module) for name, module in model.named_modules()}
         self.fixed = {memory_of(x): x for x in (*model.parameters(), *model.buffers()) if has_memory(x)}
         self.opaque: list[Opaque] = []
         self.random: list[Opaque] = []
