@@ -16,7 +16,7 @@ from torch.overrides import TorchFunctionMode
 from stochattn_core.answers import OtherWeightsError, answer_attention, answer_functional_softmax, answer_softmax, answer_weights_of
 from stochattn_core.arguments import is_simple
 from stochattn_core.attention import Observer
-from stochattn_core.plan import Plan, sampled_by
+from stochattn_core.plan import Plan, ignored_by, sampled_by
 from stochattn_core.recognition.clearance import clearance_of
 from stochattn_core.recognition.findings import Recognition, State
 from stochattn_core.recognition.generators import held_fixed
@@ -49,7 +49,7 @@ class AnsweringMode(TorchFunctionMode):
         self.model, self.plan, self.given = model, plan, recognition
         self.thread = threading.get_ident()
         self.running = RunningModule(model) if recognition is None else clearance_of(model).running(recognition.signature, model)
-        self.is_sampled, self.is_ignored = sampled_by(plan.layers), sampled_by(plan.ignore) if plan.ignore else lambda _: False
+        self.is_sampled, self.is_ignored = sampled_by(plan.layers), ignored_by(plan.ignore)
         self.run = Run(batch=Batch.of(plan.draw))
         self.is_looking = False
         self.depth = 0  # calls of the model that are running, one inside the other
@@ -93,13 +93,14 @@ class AnsweringMode(TorchFunctionMode):
         self.run.batch.begin_call(args, kwargs)
         self.call, self.before = (module, args, kwargs), self.run.state()
         try:
-            is_given = self.given is not None and self.given.signature not in clearance_of(self.model).by_size
-            self._take_up(self.given if self.given is not None and is_given else self._recognised(module, args, kwargs))
+            self._take_up(self._recognised(module, args, kwargs))
         except BaseException:
             self.depth = 0
             raise
 
     def _recognised(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], *, is_new: bool = False) -> Recognition:
+        if self.given is not None and not is_new and self.given.signature not in clearance_of(self.model).by_size:
+            return self.given
         self.is_looking = True
         try:
             return recognised_call(Callee(module, self.model, is_inside=True), args, kwargs, is_new=is_new)
@@ -173,7 +174,8 @@ class AnsweringMode(TorchFunctionMode):
     def _refuse_path(self) -> NoReturn:
         raise OtherPathError(
             f"this call of {type(self.model).__name__} reached other attention than the call of its kind that was looked at: its path depends on "
-            "the values in its inputs; call it with inputs that take one path, or keep the modules in question plain with ignore="
+            "the values in its inputs, or something else changes it inside the block; call it with inputs that take one path, or keep the "
+            "modules in question plain with ignore="
         )
 
     def __torch_function__(

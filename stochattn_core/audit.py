@@ -15,11 +15,11 @@ from stochattn_core.draw import Draw
 from stochattn_core.own_randomness import check_repeats, without_own_randomness
 from stochattn_core.patching import answering
 from stochattn_core.plain_forecast import plain_output
-from stochattn_core.plan import Layers, Plan, sampled_by
+from stochattn_core.plan import Layers, Plan, ignored_by
 from stochattn_core.recognition.clearance import clearance_of
 from stochattn_core.recognition.findings import Recognition
 from stochattn_core.recognition.recognise import Callee, recognised_call
-from stochattn_core.recognition.refusals import UnansweredAttentionError, refuse_unanswered, refuse_what_cannot_be_answered
+from stochattn_core.recognition.refusals import UnansweredAttentionError, refuse_unanswered
 from stochattn_core.recognition.running_module import RunningModule
 from stochattn_core.run import Run
 
@@ -47,10 +47,9 @@ def audit(
     >>> dict(checklist.calls), checklist.relative_error < 1e-5
     ({'self_attn': 1}, True)
     """
-    refuse_what_cannot_be_answered(model)
     arguments = Arguments.of(model, inputs, merged(kwargs, model_kwargs))
     recognition = recognised_call(Callee.of(model), arguments.positional, arguments.named)
-    is_ignored = sampled_by(ignore) if ignore else lambda _: False
+    is_ignored = ignored_by(ignore)
     if any(not is_ignored(finding.module) for finding in recognition.refused):
         return _checklist(model, recognition, Run(), {}, math.nan)
     return answered_exactly(model, arguments.positional, arguments.named, recognition, ignore=ignore, tolerance=tolerance)
@@ -58,8 +57,7 @@ def audit(
 
 def check(model: nn.Module, arguments: Arguments, recognition: Recognition, ignore: Layers) -> None:
     """Raise what `audit` raises, and UnansweredAttentionError for the first attention that is refused."""
-    refuse_what_cannot_be_answered(model)
-    refuse_unanswered(recognition, sampled_by(ignore) if ignore else lambda _: False)
+    refuse_unanswered(recognition, ignored_by(ignore))
     answered_exactly(model, arguments.positional, arguments.named, recognition, ignore=ignore)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from stochattn_core.arguments import Arguments, merged
 from stochattn_core.audit import check
 from stochattn_core.draw import checked_draw
-from stochattn_core.folds import Passes, key_of
+from stochattn_core.folds import Passes, Progress, in_folds, key_of
 from stochattn_core.outputs import Pick, forecast_in
 from stochattn_core.plain_forecast import plain_output
 from stochattn_core.plan import Layers, Plan
@@ -27,8 +27,6 @@ from stochattn_core.recognition.signature import signature_of
 ROWS_PER_PASS = 1024
 INPUTS_PER_PASS = {"cpu": 3 << 16}
 INPUTS_PER_PASS_ELSEWHERE = 1 << 21
-
-Progress = Callable[[int, int, str], None]  # is called with (done, total, what)
 
 
 def sample_ensemble(
@@ -115,20 +113,8 @@ def draw_members(
     with torch.no_grad():
         passes = Passes(model, arguments, plan, pick, _looked_at(model, arguments, plan, pick))
         fold = min(len(members), fold or _members_per_pass(arguments))
-        parts = []
-        start = members.start
-        while start < members.stop:
-            folded = range(start, min(start + fold, members.stop))
-            try:
-                parts.append(passes.of(folded))
-            except torch.OutOfMemoryError:
-                if len(folded) == 1:
-                    raise
-                fold = len(folded) // 2
-                continue
-            start = folded.stop
-            if progress:
-                progress(start - members.start, len(members), "members")
+        parts: list[Tensor] = []
+        in_folds(members, fold, lambda folded: parts.append(passes.of(folded)), progress)
     ensemble = torch.cat(parts)
     if len(members) > 1 and ensemble.numel() and bool((ensemble == ensemble[:1]).all()):
         warnings.warn(

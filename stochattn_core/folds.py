@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -17,6 +17,8 @@ from stochattn_core.own_randomness import without_own_randomness
 from stochattn_core.patching import answering
 from stochattn_core.plan import Plan
 from stochattn_core.recognition.clearance import Call, clearance_of
+
+Progress = Callable[[int, int, str], None]  # is called with (done, total, what)
 
 # How far a member of a fold may be from the same member alone, relative to the spread between members (RMS). Matrix products of another size
 # round differently, and a rounding error sometimes moves one draw of many to the next key. Narrow dtypes round so coarsely that it often does.
@@ -102,6 +104,23 @@ class Passes:
     @cached_property
     def _plan(self) -> Plan:
         return replace(self.plan, draw=replace(self.plan.draw, n_case=self.arguments.n_case))
+
+
+def in_folds(members: range, fold: int, run: Callable[[range], None], progress: Progress | None) -> None:
+    """Call run for `fold` members after others; the fold is halved when a GPU runs out of memory."""
+    start = members.start
+    while start < members.stop:
+        folded = range(start, min(start + fold, members.stop))
+        try:
+            run(folded)
+        except torch.OutOfMemoryError:
+            if len(folded) == 1:
+                raise
+            fold = len(folded) // 2
+            continue
+        start = folded.stop
+        if progress:
+            progress(start - members.start, len(members), "members")
 
 
 def are_close(together: Tensor, alone: Tensor) -> bool:

@@ -29,6 +29,11 @@ class Plan:
         return replace(self, draw=replace(self.draw, members=tuple(members)))
 
 
+def ignored_by(ignore: Layers) -> Callable[[str], bool]:
+    """Return a predicate: does the module with this name stay plain on purpose? An empty pattern, which would name the root, ignores nothing."""
+    return sampled_by(ignore) if ignore else lambda _: False
+
+
 def sampled_by(layers: Layers) -> Callable[[str], bool]:
     """Return a predicate: is the layer with this name sampled? layers: as in stochastic_attention.
 

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from stochattn_core.draw import check_place, checked_draw
-from stochattn_core.ensemble import Progress, rows_per_pass
+from stochattn_core.ensemble import rows_per_pass
+from stochattn_core.folds import Progress, in_folds
 from stochattn_core.patching import answering
 from stochattn_core.plan import Layers, Plan
 from stochattn_core.torch_private import tree_leaves, tree_map
@@ -232,19 +233,7 @@ def _run_in_folds(rollout: _Rollout, members: range, fold: int | None, progress:
     fold = min(len(members), fold or max(1, rows_per_pass(first, first.device) // len(first)))
     if fold > 1 and not _folds_cleanly(rollout, members[:fold]):
         fold = 1
-    start = 0
-    while start < len(members):
-        places = range(start, min(start + fold, len(members)))
-        try:
-            rollout.run(members[places.start : places.stop], places)
-        except torch.OutOfMemoryError:
-            if len(places) == 1:
-                raise
-            fold = len(places) // 2
-            continue
-        start = places.stop
-        if progress:
-            progress(start, len(members), "members")
+    in_folds(range(len(members)), fold, lambda places: rollout.run(members[places.start : places.stop], places), progress)
 
 
 def _folds_cleanly(rollout: _Rollout, members: range) -> bool:

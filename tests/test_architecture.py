@@ -70,7 +70,7 @@ ALLOWED = {
     "audit": {"plan", "run", "arguments", "checklist", "draw", "own_randomness", "patching", "plain_forecast", "recognition"},
     "folds": {"plan", "arguments", "outputs", "own_randomness", "patching", "recognition"},
     "ensemble": {*("arguments", "audit", "draw", "folds", "outputs", "plan", "plain_forecast", "recognition")},
-    "rollouts": {"draw", "ensemble", "patching", "plan", "torch_private"},
+    "rollouts": {"folds", "draw", "ensemble", "patching", "plan", "torch_private"},
     # data, models and scores do not know one another, except that models know datasets
     "readers": {"datasets", "extras"},  # the containers, datasets.base
     "datasets": {"data_files", "extras", "store"},

@@ -10,17 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from stochattn_core import NoAttentionError, UnansweredAttentionError, attention, audit
-from tests.zoo import ZOO, ByHand, Picked, make
-
-
-def normal(*shape, seed=0):
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
-
-
-def seeded(kind, *args, **kwargs):
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        return kind(*args, **kwargs).eval()
+from tests.zoo import ZOO, ByHand, Picked, make, normal, seeded
 
 
 class Parts(nn.Module):

@@ -14,18 +14,7 @@ from stochattn_core import UnansweredAttentionError, audit, sample_ensemble, sto
 from stochattn_core.recognition.clearance import clearance_of
 from stochattn_core.recognition.findings import State
 from stochattn_core.recognition.recognise import Callee, look_at, preserved
-from tests.zoo import ZOO, ByHand, make
-
-
-def normal(*shape, seed=0):
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
-
-
-def seeded(kind, *args, **kwargs):
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        return kind(*args, **kwargs).eval()
-
+from tests.zoo import ZOO, ByHand, make, normal, seeded
 
 # ---- no trace
 

@@ -13,10 +13,7 @@ from stochattn_core.recognition.operations import is_identity_on_weights, weighs
 from stochattn_core.recognition.shadows import Cell, Shadows, empty_shadow, memory_of, seen_as, shadow_of_whole
 from stochattn_core.recognition.sources import Meeting, Place, Source, stochastic_dim
 from stochattn_core.recognition.trace import Trace
-
-
-def normal(*shape, seed=0):
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+from tests.zoo import normal
 
 
 def traced(function, *inputs):

@@ -9,7 +9,7 @@ from torch.overrides import TorchFunctionMode
 from stochattn_core import answering_mode, ensemble, sample_ensemble, stochastic_attention
 from stochattn_core.layout import folds_are_equal, is_plain
 from stochattn_core.shared_prefix import compute_shared
-from tests.zoo import ZOO, make
+from tests.zoo import ZOO, make, normal
 
 
 class Rows(TorchFunctionMode):
@@ -44,10 +44,6 @@ def net(**options):
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return Net(**options).eval()
-
-
-def normal(*shape, seed=0):
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
 # The linear layers in their order: start, projections of the first attention, its end, head, projections of the second, its end. An end

@@ -13,11 +13,7 @@ from stochattn_core import Dataset, Setting, Split, evaluate, load_model, sample
 from stochattn_core.datasets.base import PARTS
 from stochattn_core.evaluate import experiment_of
 from stochattn_core.forecasts import ensemble_of_case
-from tests.zoo import make
-
-
-def normal(*shape, seed=0):
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+from tests.zoo import make, normal
 
 
 class Named(nn.Module):

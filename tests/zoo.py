@@ -29,8 +29,15 @@ class ByHand(nn.Module):
         return torch.softmax(query @ key.mT / query.shape[-1] ** 0.5, -1) @ value
 
 
-def _normal(*shape, seed=0):
+def normal(*shape, seed=0):
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def seeded(kind, *args, **kwargs):
+    """A module in eval mode, made with the seed 0; the global random state does not change."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return kind(*args, **kwargs).eval()
 
 
 def _tokens(*shape):
@@ -40,18 +47,18 @@ def _tokens(*shape):
 def multi_head(need_weights):
     def make():
         return Picked(nn.MultiheadAttention(16, 4, batch_first=True), lambda m, x: m(x, x, x, need_weights=need_weights)[0]), (
-            _normal(3, 7, 16),
+            normal(3, 7, 16),
         )
 
     return make
 
 
 def encoder():
-    return nn.TransformerEncoder(nn.TransformerEncoderLayer(16, 4, 32, batch_first=True), 2), (_normal(3, 7, 16),)
+    return nn.TransformerEncoder(nn.TransformerEncoderLayer(16, 4, 32, batch_first=True), 2), (normal(3, 7, 16),)
 
 
 def transformer():
-    return nn.Transformer(16, 4, 2, 2, 32, batch_first=True), (_normal(3, 7, 16), _normal(3, 5, 16, seed=1))
+    return nn.Transformer(16, 4, 2, 2, 32, batch_first=True), (normal(3, 7, 16), normal(3, 5, 16, seed=1))
 
 
 _SIZES = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 32}
@@ -64,7 +71,7 @@ def timesfm():
         patch_length=4, context_length=32, horizon_length=8, head_dim=4, num_key_value_heads=4, output_quantile_len=8, **_SIZES
     )
     call = lambda m, x: m(x, truncate_negative=False, forecast_context_len=32).mean_predictions  # noqa: E731
-    return Picked(TimesFm2_5ModelForPrediction(config), call), (_normal(3, 32),)
+    return Picked(TimesFm2_5ModelForPrediction(config), call), (normal(3, 32),)
 
 
 def patchtst():
@@ -74,14 +81,14 @@ def patchtst():
         num_input_channels=2, context_length=32, patch_length=8, patch_stride=8, d_model=16, num_attention_heads=4, num_hidden_layers=2,
         ffn_dim=32, prediction_length=8, init_std=0.5,
     )  # fmt: skip
-    return Picked(PatchTSTForPrediction(config), lambda m, x: m(x).prediction_outputs), (_normal(3, 32, 2),)
+    return Picked(PatchTSTForPrediction(config), lambda m, x: m(x).prediction_outputs), (normal(3, 32, 2),)
 
 
 def vit():
     from transformers import ViTConfig, ViTModel
 
     config = ViTConfig(image_size=16, patch_size=4, **_SIZES)
-    return Picked(ViTModel(config), lambda m, x: m(x).last_hidden_state), (_normal(3, 3, 16, 16),)
+    return Picked(ViTModel(config), lambda m, x: m(x).last_hidden_state), (normal(3, 3, 16, 16),)
 
 
 def t5():
@@ -108,7 +115,7 @@ def time_series_transformer():
         prediction_length=4, context_length=8, lags_sequence=[1, 2], num_time_features=1, d_model=16, encoder_layers=2, decoder_layers=2,
         encoder_attention_heads=4, decoder_attention_heads=4, encoder_ffn_dim=32, decoder_ffn_dim=32,
     )  # fmt: skip
-    inputs = (_normal(3, 10), _normal(3, 10, 1), torch.ones(3, 10), _normal(3, 4, seed=1), _normal(3, 4, 1, seed=2))
+    inputs = (normal(3, 10), normal(3, 10, 1), torch.ones(3, 10), normal(3, 4, seed=1), normal(3, 4, 1, seed=2))
     names = ("past_values", "past_time_features", "past_observed_mask", "future_values", "future_time_features")
     call = lambda m, *x: m(**dict(zip(names, x, strict=True))).last_hidden_state  # noqa: E731
     return Picked(TimeSeriesTransformerModel(config), call), inputs
@@ -118,7 +125,7 @@ def swinv2():
     from transformers import Swinv2Config, Swinv2Model
 
     config = Swinv2Config(image_size=32, patch_size=2, embed_dim=8, depths=[2, 2], num_heads=[2, 4], window_size=4)
-    return Picked(Swinv2Model(config), lambda m, x: m(x).last_hidden_state), (_normal(3, 3, 32, 32),)
+    return Picked(Swinv2Model(config), lambda m, x: m(x).last_hidden_state), (normal(3, 3, 32, 32),)
 
 
 def ft_transformer():
@@ -128,7 +135,7 @@ def ft_transformer():
         n_cont_features=5, cat_cardinalities=[], d_out=1, n_blocks=2, d_block=16, attention_n_heads=4, attention_dropout=0.0,
         ffn_d_hidden_multiplier=2.0, ffn_dropout=0.0, residual_dropout=0.0,
     )  # fmt: skip
-    return Picked(model, lambda m, x: m(x, None)), (_normal(3, 5),)
+    return Picked(model, lambda m, x: m(x, None)), (normal(3, 5),)
 
 
 # name -> (function that makes it, attention calls in one pass)

@@ -15,7 +15,7 @@ from stochattn_core.recognition.meetings import Meetings
 from stochattn_core.recognition.operations import COPIES, is_identity_on_weights
 from stochattn_core.recognition.shadows import Cell, memory_of, seen_as, shadow_of_whole
 
-N_SUM = 4
+N_SUM = 4  # sums that are kept for a tensor; a normaliser follows soon upon the sums that it is for
 
 
 class Follower:

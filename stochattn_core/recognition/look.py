@@ -112,21 +112,19 @@ class LookMode(TorchFunctionMode):
         opaque = (*self.trace.opaque, *self.trace.knowledge.unnormalised)
         return [
             *(finding_of(source, comes_back=self.comes_back) for source in self.trace.sources),
-            *(Finding(item.module, self._class(item.module), State.REFUSED, item.what) for item in opaque),
-            *(Finding(item.module, self._class(item.module), State.LEFT, item.what) for item in dict.fromkeys(self.trace.knowledge.signed)),
+            *(Finding(item.module, self.trace.class_of(item.module), State.REFUSED, item.what) for item in opaque),
+            *(
+                Finding(item.module, self.trace.class_of(item.module), State.LEFT, item.what)
+                for item in dict.fromkeys(self.trace.knowledge.signed)
+            ),
         ]
-
-    def _class(self, module: str) -> str:
-        cls = self.trace.classes.get(module, type(self.trace.model))
-        return f"{cls.__module__}.{cls.__qualname__}"
 
     def _attention(self, module: str, func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """torch's own attention, answered wherever it is called."""
-        cls = self.trace.classes.get(module, type(self.trace.model))
         if any(isinstance(x, Tensor) and is_functorch_tensor(x) for x in (*args, *kwargs.values())):
             self.trace.opaque.append(Opaque("attention inside vmap or another transform of torch.func", module))
         self.is_checkpointed |= is_under_checkpoint()
-        self.attention.append(Finding(module, f"{cls.__module__}.{cls.__qualname__}", State.ANSWERED, "scaled_dot_product_attention"))
+        self.attention.append(Finding(module, self.trace.class_of(module), State.ANSWERED, "scaled_dot_product_attention"))
         with self.trace.pause():
             output = func(*args, **kwargs)
         if has_memory(output):

@@ -58,7 +58,7 @@ def recognised(call: Callee, arguments: Arguments, signature: Hashable) -> Recog
         few = arguments.first_cases(min(arguments.n_case, N_FEW))
         try:
             recognition = look_at(call, few.positional, few.named)
-        except torch.OutOfMemoryError:  # a RuntimeError, which more cases would not cure
+        except (torch.OutOfMemoryError, UnansweredAttentionError):  # more cases would not cure it
             raise
         except (RuntimeError, IndexError, ValueError):  # a tensor with as many entries as there are cases does not hold cases
             recognition = look_at(call, arguments.positional, arguments.named)

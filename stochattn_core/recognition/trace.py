@@ -27,6 +27,8 @@ class Trace(TorchDispatchMode):
     inputs: the tensors that the model is called with. constants: which of the foreign tensors, by their order, are the same for other inputs.
     """
 
+    supports_higher_order_operators = True  # flex_attention is one
+
     def __init__(self, model: nn.Module, where: Callable[[], str | None], inputs: Iterable[Tensor] = (), constants: Collection[int] = ()):
         super().__init__()
         self.model, self.where, self.constants = model, where, constants
@@ -75,9 +77,13 @@ class Trace(TorchDispatchMode):
                 whole.copy_(numbers)
 
     def here(self) -> str:
+        """Return the name of the innermost running module, "" for the model itself and outside of it."""
         return self.where() or ""
 
-    supports_higher_order_operators = True  # flex_attention is one
+    def class_of(self, module: str) -> str:
+        """Return the qualified name of a module's class."""
+        cls = self.classes.get(module, type(self.model))
+        return f"{cls.__module__}.{cls.__qualname__}"
 
     def __torch_dispatch__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None) -> Any:
         kwargs = kwargs or {}
@@ -177,9 +183,9 @@ class Trace(TorchDispatchMode):
         """Register weights (a tensor whose entries sum to one along dim); what was known of earlier weights in them ends here."""
         cell, module, dim, n_key = self.shadows.of(output), self.here(), dim % output.ndim, output.shape[dim]
         number = len(self.sources)
-        cls = self.classes.get(module, type(self.model))
-        name = f"{cls.__module__}.{cls.__qualname__}"
-        source = Source(number, module, name, dim, tuple(output.shape), n_key, is_softmax, is_keyed, is_fixed=not cell.is_moving)
+        source = Source(
+            number, module, self.class_of(module), dim, tuple(output.shape), n_key, is_softmax, is_keyed, is_fixed=not cell.is_moving
+        )
         self.sources.append(source)
         for earlier in cell.depends | set(cell.marks):
             self.sources[earlier].next_source = source
