@@ -86,19 +86,17 @@ class Family:
     partitions: tuple[Partition, ...]
     slices: tuple[Slice, ...]
 
-    def departures(self, sums: SlicedEnsemble, which: np.ndarray, without: Sequence[Slice] = ()) -> Departures:
-        """Return the departures of some slices, after the values of others are taken away. which: their numbers, (slice,)."""
+    def departures(self, sums: SlicedEnsemble, without: Sequence[Slice] = ()) -> Departures:
+        """Return the departures of the slices, after the values of others are taken away."""
         atoms = sums.atoms(*self.slices[:1], *without)
         away = np.zeros(len(atoms.case), dtype=bool)
         for slice_ in without:
             away |= atoms.holds(slice_)
-        place = np.full(len(self.slices) + 1, NOWHERE)  # the last entry is that of NOWHERE
-        place[which] = np.arange(len(which))
-        label = np.where(away, NOWHERE, place[_label(atoms, self.partitions)])
-        return departures(atoms.of_labels(label, len(which), N_FIELD), atoms.by_case(~away))
+        label = np.where(away, NOWHERE, _label(atoms, self.partitions))
+        return departures(atoms.of_labels(label, len(self.slices), N_FIELD), atoms.by_case(~away))
 
 
-def search(ensemble: Ensemble) -> Search:
+def search_slices(ensemble: Ensemble) -> Search:
     """Return the slices in which the ensemble is not calibrated."""
     if ensemble.n_member < 2 or not float(np.nanmax(ensemble.spread)) > 0:
         return Search((), 0, 0, len(ensemble.index), "The ensemble has no spread.")
@@ -108,7 +106,7 @@ def search(ensemble: Ensemble) -> Search:
 def search_sums(sums: SlicedEnsemble, *, rate: float = RATE) -> Search:
     """Return the slices that fail. rate: expected share of false discoveries among the tests that are selected."""
     families = list(_families(sums))
-    tested = [family.departures(sums, np.arange(len(family.slices))) for family in families]
+    tested = [family.departures(sums) for family in families]
     enough = [each.n_case >= LEAST_CASES for each in tested]
     n_slice, n_all = sum(int(each.sum()) for each in enough), sum(len(each) for each in enough)
     n_case = sums.whole.n_case
@@ -197,12 +195,12 @@ def _remaining(sums: SlicedEnsemble, candidates: Sequence[_Candidate], without: 
     """Return the candidates that still depart after the values of other slices are taken away."""
     remaining = []
     for family in dict.fromkeys(each.family for each in candidates):
-        which = np.array([each.number for each in candidates if each.family is family])
-        departure = family.departures(sums, which, without)
+        departure = family.departures(sums, without)
         strongest = np.argmin(departure.p, axis=0)
-        for place, test in enumerate(strongest):
-            if departure.p[test, place] <= limit and departure.n_case[place] >= LEAST_CASES:
-                remaining.append(_Candidate(family, int(which[place]), int(test), float(departure.z[test, place])))
+        for number in (each.number for each in candidates if each.family is family):
+            test = int(strongest[number])
+            if departure.p[test, number] <= limit and departure.n_case[number] >= LEAST_CASES:
+                remaining.append(_Candidate(family, number, test, float(departure.z[test, number])))
     return remaining
 
 
@@ -218,24 +216,24 @@ def _simplest(
 
 def _failure(sums: SlicedEnsemble, candidate: _Candidate, limit: float) -> Failure:
     """Return the numbers of a slice that is listed, from all of its values."""
-    departure = candidate.family.departures(sums, np.array([candidate.number]))
+    departure, at = candidate.family.departures(sums), candidate.number
     atoms = sums.atoms(candidate.slice)
     total = atoms.by_case(atoms.holds(candidate.slice)).sum(0)
     low, high = departure.interval()
     shown = {}
     for place, test in enumerate(TESTS):
-        values = (float(each[place, 0]) for each in (departure.here, low, high, departure.rest))
+        values = (float(each[place, at]) for each in (departure.here, low, high, departure.rest))
         shown[test] = Estimate(*(float(_as_shown(test, value)) for value in values))
-    order = np.argsort(departure.p[:, 0], kind="stable")
-    selected = tuple(TESTS[test] for test in order if departure.p[test, 0] <= limit)
+    order = np.argsort(departure.p[:, at], kind="stable")
+    selected = tuple(TESTS[test] for test in order if departure.p[test, at] <= limit)
     strongest = int(order[0])
     return Failure(
         candidate.slice,
         selected,
         shown,
-        float(departure.z[strongest, 0]),
-        float(departure.n_case[0]),
-        float(departure.n_effective[strongest, 0]),
+        float(departure.z[strongest, at]),
+        float(departure.n_case[at]),
+        float(departure.n_effective[strongest, at]),
         float(total[0] / atoms.sums[:, 0].sum()),
         total,
     )
