@@ -108,6 +108,18 @@ def departures(sums: np.ndarray, whole: np.ndarray) -> Departures:
     return Departures(here, rest, error, p, n_effective, n_case)
 
 
+def of_whole(whole: np.ndarray) -> Departures:
+    """Return the departures of all values together, as those of one slice; rest and p are not known. whole: (case, field)."""
+    own = influence(whole[None, :, :N_FIELD])
+    n = whole[None, :, N]
+    widening = _widened(own)
+    here = estimates(whole.sum(0)[None, :N_FIELD])
+    variance = np.maximum(np.square(own).sum(2), _gaussian_bound(n, _correlation_within_cases(whole))) * widening
+    n_case = n.sum(1) ** 2 / np.square(n).sum(1)
+    unknown = np.full_like(here, np.nan)
+    return Departures(here, unknown, np.sqrt(variance), unknown, n_case / widening, n_case)
+
+
 def _p_value(t: np.ndarray, n: np.ndarray) -> np.ndarray:
     """Return the two-sided p-value of t with n - 1 degrees of freedom; 1 where t is not known."""
     return np.where(np.isfinite(t), 2 * stats.t.sf(np.abs(np.nan_to_num(t)), np.maximum(n - 1, 1)), 1.0)
