@@ -17,12 +17,12 @@ from typing import NamedTuple
 import numpy as np
 
 from stochattn_core.ensemble_data import Ensemble
-from stochattn_core.metrics.summary import LEAST_RATIO
 from stochattn_core.slices.departures import LEAST_CASES, N_FIELD, TESTS, Departures, departures, of_whole
 from stochattn_core.slices.slices import NOWHERE, Partition, Slice
 from stochattn_core.slices.sums import ERROR_SQ, LEVEL, VARIANCE, Atoms, SlicedEnsemble, sliced
 
 RATE = 0.05  # false discoveries, among the tests that are selected
+LEAST_RATIO = 1e-6  # of spread to error; less spread is rounding
 MOST = 10  # slices that are listed
 LEAST_FOR_THREE = 100  # cases in a slice of three kinds, on average
 WITHIN_CASES = ("lead time", "region")  # kinds of which every case has all slices

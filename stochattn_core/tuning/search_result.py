@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from stochattn_core.tuning import power_law
-from stochattn_core.tuning.interval import LEVEL, inference_of
+from stochattn_core.tuning.interval import LEVEL, inference_of, within
 from stochattn_core.tuning.minimum import minimum
 from stochattn_core.tuning.objectives import OBJECTIVES
 from stochattn_core.tuning.objectives.ratio import ratio as ratio_of
@@ -40,7 +40,8 @@ class SearchResult:
     optimum: nu*.   interval: (level, low, high) of nu*.   concentration: the whole number beside nu* that is used.
     grid: (point,) concentrations.   curves: cost (point,) by objective.   optima: by objective.
     deviation: (point, pass) d.   error: d0.   ratio: (point,) spread-skill ratio.   law: the power law through the grid.
-    at_low, at_high: is nu* at the lower or upper end of the range?   passes: stochastic passes over the calibration part.
+    range: ends of the range that could be searched.   at_low, at_high: is nu* at the lower or upper end of it?
+    passes: stochastic passes over the calibration part.
     ended: did the budget end the search?   thompson: the single-pass search, where that was asked for.   points: the sums themselves.
     """
 
@@ -57,6 +58,7 @@ class SearchResult:
     law: power_law.PowerLaw
     at_low: bool
     at_high: bool
+    range: tuple[int, int]
     passes: int
     ended: bool
     thompson: Thompson | None
@@ -65,6 +67,21 @@ class SearchResult:
     @property
     def at_bound(self) -> bool:
         return self.at_low or self.at_high
+
+    @property
+    def used_because(self) -> str:
+        """Why `concentration` is used, in words; a bound that the interval touches is named."""
+        _, low, high = self.interval
+        first, last = self.range
+        beyond = self.optima[self.objective].beyond
+        if self.at_low:
+            return f"the smallest concentration there is; the spread that the error asks for would need {beyond:.2g}"
+        if self.at_high:
+            return "the largest concentration that was searched; the optimum lies at or beyond it"
+        text = "the whole number beside ν* whose spread is nearer the error"
+        if low <= first:
+            return f"{text}; the interval touches the smallest concentration, {first:,}"
+        return f"{text}; the interval touches the largest concentration, {last:,}" if high >= last else text
 
     @property
     def n_effective(self) -> float:
@@ -103,6 +120,7 @@ def from_points(points: Mapping[int, Point], objective: str, *, full: tuple[int,
         law=law,
         at_low=best.value <= full[0],
         at_high=best.value >= full[1],
+        range=full,
         passes=passes,
         ended=ended,
         thompson=None,
@@ -113,8 +131,8 @@ def from_points(points: Mapping[int, Point], objective: str, *, full: tuple[int,
 def _optimum(points: Sequence[Point], nu: np.ndarray, name: str, curve: np.ndarray) -> Optimum:
     value, beyond = float(minimum(nu, curve)), float(minimum(nu, curve, is_bounded=False))
     found = inference_of(points[0].statistics, lambda counts: minimum(nu, OBJECTIVES[name].curve(points, counts), is_bounded=False)).at(0)
-    low, high = np.clip(np.nan_to_num([found.low, found.high], nan=[nu[0], nu[-1]]), nu[0], nu[-1])
-    return Optimum(value, float(low), float(high), value in (nu[0], nu[-1]), beyond, found.n_effective)
+    low, high = within(found, float(nu[0]), float(nu[-1]))
+    return Optimum(value, low, high, value in (nu[0], nu[-1]), beyond, found.n_effective)
 
 
 def whole_beside(optimum: float, grid: np.ndarray, ratio: np.ndarray) -> int:
