@@ -44,7 +44,8 @@ def figure(numbers: Numbers, palette: Palette) -> go.Figure:
     for test, (title, ideal, is_share) in TITLES.items():
         rows = np.array([search.whole.get(test, unknown), *(failure.estimates[test] for failure in search.failures)], dtype=float).T
         selected = np.array([False, *(test in failure.tests for failure in search.failures)])
-        shown.append(Estimates(title, ideal, is_share, *rows, selected))
+        here, low, high, elsewhere = rows
+        shown.append(Estimates(title, ideal, is_share, here, low, high, elsewhere, selected))
     more = f"{search.n_slice:,} slices searched; bars: 90% ranges; open circles: elsewhere"
     return slices(names, shown, subtitle=title_size(numbers.n_member, numbers.n_case, more).replace("values", "cases"), palette=palette)
 

@@ -7,6 +7,7 @@ as the estimate does. Values of one case stay together, so that dependence betwe
 
 from __future__ import annotations
 
+from math import log
 from typing import NamedTuple
 
 import numpy as np
@@ -14,10 +15,13 @@ from scipy import stats
 from scipy.signal import lfilter
 
 from stochattn_core.metrics.dependence import dependence
+from stochattn_core.metrics.scores import rules
 from stochattn_core.slices.sums import COVERED, ERROR, ERROR_SQ, LEVEL, VARIANCE, N
 
 TESTS = ("ratio", "bias", "coverage")
 N_FIELD = 5  # of FIELDS: those that the tests need
+_RULES = [rules(10**6)[key] for key in ("spread_skill_ratio", "bias", "coverage_90")]  # of many members
+LIMITS = np.array([[log(_RULES[0].low), log(_RULES[0].high)], *([rule.low - rule.ideal, rule.high - rule.ideal] for rule in _RULES[1:])])
 LEAST_CASES = 30  # of a slice that is searched
 LEAST_INDEPENDENT = 30  # of a slice that may be reported
 ALWAYS = 0.05  # a slice with a larger p-value under independence is not reported, whatever the dependence
@@ -27,8 +31,8 @@ class Departures(NamedTuple):
     """Of each slice, all (test, slice): here is the estimate of the slice, rest that of all other values.
 
     error: standard error of here.   p: that the slice departs from calibration and, in the same direction, from the rest; the larger of
-    two p-values. 1 where too few cases are independent.   n_effective: the independent cases.   n_case: (slice,), the cases, with less
-    weight for those with few values.
+    two p-values. 1 inside the limits of the rules of SCORES, and where too few cases are independent.   n_effective: the independent cases.
+    n_case: (slice,), the cases, with less weight for those with few values.
     """
 
     here: np.ndarray
@@ -94,7 +98,8 @@ def departures(sums: np.ndarray, whole: np.ndarray) -> Departures:
         variances = [np.maximum(independent[0], bounds[0]), np.maximum(independent[1], bounds[0] + bounds[1])]
         t = [here / np.sqrt(variances[0]), (here - rest) / np.sqrt(variances[1])]
     p = np.maximum(*(_p_value(each, np.broadcast_to(n_case, each.shape)) for each in t))
-    p = np.where((np.sign(t[0]) == np.sign(t[1])) & (n_case >= LEAST_CASES), p, 1.0)
+    is_large = (here < LIMITS[:, :1]) | (here > LIMITS[:, 1:])
+    p = np.where(is_large & (np.sign(t[0]) == np.sign(t[1])) & (n_case >= LEAST_CASES), p, 1.0)
     n_effective = np.broadcast_to(n_case, here.shape).copy()
     error = np.sqrt(variances[0])
     possible = np.flatnonzero((p <= ALWAYS).any(0))  # the dependence of the others need not be known

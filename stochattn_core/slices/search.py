@@ -1,9 +1,9 @@
 """The search for slices in which an ensemble is not calibrated, with the false discovery rate controlled.
 
-A slice is listed when it departs from calibration and departs, in the same direction, from the rest of the values: it is worse here than
-elsewhere. Every slice of one kind, of two kinds, and of three where there are enough cases, is tested for its ratio, bias and coverage. The
-procedure of Benjamini and Hochberg (1995, JRSS B 57, 289) selects among all these tests. Slices overlap: the strongest is listed, its
-values are taken away, and what remains of the others is tested again.
+A slice is listed when it departs from calibration by more than the rules of SCORES allow, beyond chance, and departs in the same direction
+from the rest of the values: it is worse here than elsewhere. Every slice of one kind, of two kinds, and of three where there are enough
+cases, is tested for its ratio, bias and coverage. The procedure of Benjamini and Hochberg (1995, JRSS B 57, 289) selects among all these
+tests. Slices overlap: the strongest is listed, its values are taken away, and what remains of the others is tested again.
 """
 
 from __future__ import annotations
