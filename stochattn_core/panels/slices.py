@@ -69,20 +69,26 @@ def _columns(estimates: dict[str, Estimate]) -> dict[str, object]:
 
 
 def read_search(search: Search) -> str:
-    """Return the sentences under the list: how many places fail, out of how many, and the first of them."""
+    """Return the sentences under the list: how many places fail, out of how many slices, and the first of them."""
     if search.problem:
         return search.problem
-    few = f" {search.n_too_few:,} more slices have too few cases." if search.n_too_few else ""
+    few = f" {search.n_too_few:,} more slices have too few cases to be searched." if search.n_too_few else ""
     if not search.failures:
-        ratio = search.whole["ratio"]
         return (
             f"No slice departs from calibration further than the rest of the values, beyond chance, among the {search.n_slice:,} that were "
-            f"searched.{few} The ratio of all values is {number(ratio.here)} (90% range {number(ratio.low)} to {number(ratio.high)})."
+            f"searched.{few}{_whole_text(search.whole['ratio'])}"
         )
     n = len(search.failures)
-    places = f"{n} place{'s' if n > 1 else ''}" if n < MOST else f"at least {n} places"
-    first = f" The {'first' if n > 1 else 'place'}: {read_failure(search.failures[0])}"
-    return f"The ensemble fails beyond chance in {places}; {search.n_slice:,} slices were searched.{few}{first}"
+    many = "one place" if n == 1 else f"{n} places" if n < MOST else f"at least {n} places"
+    first = f" {'It is' if n == 1 else 'The first is'} this: {read_failure(search.failures[0])}"
+    return f"The ensemble fails beyond chance in {many}, among {search.n_slice:,} slices that were searched.{few}{first}"
+
+
+def _whole_text(ratio: Estimate) -> str:
+    """Return the ratio of all values in a sentence, "" where a range is not known."""
+    if not np.isfinite([ratio.here, ratio.low, ratio.high]).all():
+        return " There are too few independent cases for a range of the ratio of all values."
+    return f" The ratio of all values is {number(ratio.here)} (90% range {number(ratio.low)} to {number(ratio.high)})."
 
 
 def read_failure(failure: Failure) -> str:

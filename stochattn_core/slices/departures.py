@@ -24,6 +24,7 @@ _RULES = [rules(10**6)[key] for key in ("spread_skill_ratio", "bias", "coverage_
 LIMITS = np.array([[log(_RULES[0].low), log(_RULES[0].high)], *([rule.low - rule.ideal, rule.high - rule.ideal] for rule in _RULES[1:])])
 LEAST_CASES = 30  # of a slice that is searched
 LEAST_INDEPENDENT = 30  # of a slice that may be reported
+LEAST_FOR_RANGE = 8  # independent cases behind a range that is shown
 ALWAYS = 0.05  # a slice with a larger p-value under independence is not reported, whatever the dependence
 
 
@@ -43,8 +44,9 @@ class Departures(NamedTuple):
     n_case: np.ndarray
 
     def interval(self, level: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
-        """Return the ends of the t interval of `here`, (test, slice) each."""
-        reach = stats.t.ppf((1 + level) / 2, np.maximum(self.n_effective - 1, 1)) * self.error
+        """Return the ends of the t interval of `here`, (test, slice) each; NaN where fewer than LEAST_FOR_RANGE cases are independent."""
+        known = self.n_effective >= LEAST_FOR_RANGE
+        reach = np.where(known, stats.t.ppf((1 + level) / 2, np.maximum(self.n_effective - 1, 1)) * self.error, np.nan)
         return self.here - reach, self.here + reach
 
     @property
