@@ -104,7 +104,7 @@ ALLOWED = {
     "compare": {*MODEL_AND_DATA, "baselines", "corrections", "ensemble_data", "evaluate", "forecasts", "tuned_setting", "tuning"},
     # what is shown
     "figures": {"data_files", "extras", "metrics"},
-    "panels": {"compare", "datasets", "ensemble_data", "evaluate", "figures", "metrics", "tuning"},
+    "panels": {"compare", "datasets", "ensemble_data", "evaluate", "figures", "metrics", "slices", "tuning"},
     "report": {"compare", "datasets", "figures", "json_text", "metrics", "models", "panels", "readers", "tuning"},
     # the program
     "commands": {
