@@ -77,13 +77,14 @@ ALLOWED = {
     "models": {"datasets", "device", "store", "torch_private"},
     "metrics": {"compiled"},
     "baselines": {"metrics"},
+    "references": {"datasets", "metrics"},
     # settings, then model x data x setting
     "ensemble_data": {"datasets", "metrics"},
     "corrections": {"baselines", "plan", "draw", "ensemble_data", "metrics", "sampling"},
     "settings": {"corrections", "draw"},
     "tuned_setting": {"corrections", "settings"},
     "forecasts": {*MODEL_AND_DATA, "corrections", "ensemble", "ensemble_data", "outputs", "plain_forecast", "sampling", "store"},
-    "evaluate": {*MODEL_AND_DATA, "audit", "checklist", "device", "ensemble_data", "extras", "forecasts"},
+    "evaluate": {*MODEL_AND_DATA, "audit", "checklist", "device", "ensemble_data", "extras", "forecasts", "references"},
     "ensemble_file": {"datasets", "ensemble_data", "evaluate", "extras", "metrics", "readers"},
     "tuning": {
         *MODEL_AND_DATA,

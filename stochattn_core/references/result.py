@@ -1,0 +1,174 @@
+"""The best reference forecast beside an ensemble: the ratio of their RMSE with a paired interval, and what follows from it in a sentence."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from stochattn_core.metrics import Statistics
+from stochattn_core.metrics.scores import Judgement
+from stochattn_core.references.errors import ReferenceErrors
+from stochattn_core.references.paired import LEVEL, UNKNOWN, PairedRatio, paired_ratio
+
+NO_REFERENCE = "No reference forecast can be scored on these cases."
+Outcome = Literal["better", "worse", "undecided", "no interval", "undefined"]
+
+
+@dataclass(frozen=True)
+class ReferenceResult:
+    """The reference forecast with the smallest RMSE, beside an ensemble on the same cases.
+
+    name: of the reference.   rmse: of the reference, in the units of the target.   mean, plain: RMSE of the ensemble mean and of the plain
+    model over that of the reference.   crps: of the reference with the errors that it makes on calibration data, NaN where there are none.
+    crps_ratio: fair CRPS of the ensemble over it.   level: of all intervals, 1 - 0.1 / n_reference, because the best of n_reference forecasts
+    is found on the cases that are scored.   is_single: True where the members do not differ, so that the ensemble mean is the plain model.
+    """
+
+    name: str
+    rmse: float
+    mean: PairedRatio
+    plain: PairedRatio
+    crps: float
+    crps_ratio: PairedRatio
+    level: float
+    n_reference: int
+    is_single: bool
+
+    @property
+    def ratio(self) -> float:
+        """RMSE of the ensemble mean over that of the reference; below 1 the ensemble mean is the better forecast."""
+        return self.mean.estimate
+
+    @property
+    def low(self) -> float:
+        return self.mean.low
+
+    @property
+    def high(self) -> float:
+        return self.mean.high
+
+    @property
+    def n_effective(self) -> float:
+        """The number of independent cases behind the interval of the ratio."""
+        return self.mean.n_effective
+
+    @property
+    def loses(self) -> bool:
+        """Whether the ensemble mean errs more than the reference, beyond chance."""
+        return outcome_of(self.mean) == "worse"
+
+    @property
+    def sentence(self) -> str:
+        """What the comparison shows, and what to do where the reference is better."""
+        return _sentence(self)
+
+    def judged(self, judgement: Judgement) -> Judgement:
+        """Return the judgement on the RMSE of the ensemble mean, given that on its drift: never good where it does not beat the reference."""
+        outcome = outcome_of(self.mean)
+        if outcome == "worse":
+            return Judgement("bad", f"{_gap(self.ratio)} worse than {self.name}")
+        if outcome == "undecided" and judgement.grade == "good":
+            return Judgement("doubtful", f"not told apart from {self.name}")
+        return judgement
+
+
+def outcome_of(ratio: PairedRatio) -> Outcome:
+    """Return what a ratio of errors and its interval show of the method."""
+    if math.isnan(ratio.estimate):
+        return "undefined"
+    if math.isnan(ratio.low):
+        return "no interval"
+    return "better" if ratio.high < 1 else "worse" if ratio.low > 1 else "undecided"
+
+
+def best_reference(errors: ReferenceErrors, statistics: Statistics, block: np.ndarray, lead: int | None = None) -> ReferenceResult | None:
+    """Return the best reference beside an ensemble; None where there is none, or no target.
+
+    statistics: pooled, of the lead time that is chosen.   block: (case,), the place of each case on its leading axis.   lead: the place of
+    the lead time, None for all.
+    """
+    n, best = float(statistics.n.sum()), errors.best(lead)
+    if not best or not n > 0:
+        return None
+    level = 1 - (1 - LEVEL) / len(errors.error_sq)
+
+    def by_block(values: np.ndarray) -> np.ndarray:
+        chosen = values if lead is None else values[:, lead]
+        sums = np.bincount(block, chosen.reshape(len(block), -1).sum(1), minlength=statistics.n_block)
+        return sums[(statistics.n_case > 0).numpy()]
+
+    used = statistics.n_case > 0
+    mean_sq, plain_sq, crps = (values[used].numpy() for values in (statistics.error_sq, statistics.plain_error_sq, statistics.crps_fair))
+    reference_sq, reference_crps = by_block(errors.error_sq[best]), by_block(errors.crps.get(best, np.full_like(errors.n, np.nan)))
+    least = errors.rounding**2 * n
+    mean_sq, plain_sq, reference_sq = (
+        values if values.sum() > least else np.zeros_like(values) for values in (mean_sq, plain_sq, reference_sq)
+    )
+    return ReferenceResult(
+        name=best,
+        rmse=math.sqrt(float(reference_sq.sum()) / n),
+        mean=paired_ratio(mean_sq, reference_sq, root=True, level=level),
+        plain=paired_ratio(plain_sq, reference_sq, root=True, level=level),
+        crps=float(reference_crps.sum()) / n,
+        crps_ratio=paired_ratio(crps, reference_crps, level=level) if np.isfinite(crps).all() else UNKNOWN,
+        level=level,
+        n_reference=len(errors.error_sq),
+        is_single=not float(statistics.variance[used].nan_to_num(0.0).sum()) > 0,
+    )
+
+
+def _sentence(result: ReferenceResult) -> str:
+    name, outcome = result.name, outcome_of(result.mean)
+    subject = "The model" if result.is_single else "The ensemble mean"
+    if outcome == "undefined":
+        return f"{subject} makes no error on these cases beyond rounding, and neither does the best reference forecast, {name}."
+    if outcome == "no interval":
+        side = "above" if result.ratio > 1 else "below"
+        size = f"is {_gap(result.ratio)} {side}" if result.ratio != 1 and result.rmse > 0 else "is above" if result.ratio > 1 else "equals"
+        return (
+            f"The RMSE of {'the model' if result.is_single else 'the ensemble mean'} {size} that of the best reference forecast, {name}; "
+            + ("there are too few independent cases to tell whether this is chance.")
+        )
+    if outcome == "undecided":
+        return (
+            f"{subject} and the best reference forecast, {name}, cannot be told apart in RMSE on {_cases(result.n_effective)} "
+            f"(ratio {result.ratio:.3g}, {result.level:.0%} interval {result.low:.3g} to {result.high:.3g})."
+        )
+    if outcome == "better":
+        return f"{subject} beats the best reference forecast, {name}, by {_margin(result.mean, result.level)}."
+    if not result.rmse > 0:
+        return f"{subject} loses to {name}, a reference forecast that makes no error on these cases beyond rounding: use {name}."
+    loss = f"{subject} loses to the best reference forecast, {name}, by {_margin(result.mean, result.level)}"
+    plain = outcome_of(result.plain)
+    if result.is_single:
+        return f"{loss}: use {name}, or train the model longer."
+    if plain == "worse":
+        return f"{loss}, and the plain model loses to it by {_gap(result.plain.estimate)}: use {name}, or train the model longer."
+    of_plain = "beats it" if plain == "better" else "does not lose to it beyond chance"
+    return f"{loss}, while the plain model {of_plain}: the loss comes with the drift of the mean, so use a larger ν or the plain forecast."
+
+
+def _margin(ratio: PairedRatio, level: float) -> str:
+    ends = sorted((_percent(ratio.low), _percent(ratio.high)))
+    return f"{_gap(ratio.estimate)} in RMSE ({level:.0%} interval {_digits(ends[0])} to {_digits(ends[1])}%, {_cases(ratio.n_effective)})"
+
+
+def _percent(ratio: float) -> float:
+    return 100 * abs(ratio - 1)
+
+
+def _gap(ratio: float) -> str:
+    return f"{_digits(_percent(ratio))}%"
+
+
+def _digits(value: float) -> str:
+    """Return a percentage with two digits, or as a whole number from 10 on."""
+    return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
+
+
+def _cases(n_effective: float) -> str:
+    n = round(n_effective)
+    return f"about {n:,} independent case{'s' if n != 1 else ''}"
