@@ -85,10 +85,28 @@ class ScoresPart(_Part):
     after: dict[str, float | None]
 
 
+class ReferencePart(_Part):
+    """The best reference forecast on the test part.
+
+    ratio: RMSE of the tuned ensemble mean over that of the reference, from low to high at this level.   all_rmse: of every reference, by name.
+    """
+
+    name: str
+    rmse: float
+    ratio: float | None
+    low: float | None
+    high: float | None
+    level: float
+    n_effective: float | None
+    sentence: str
+    all_rmse: dict[str, float | None] = Field(default_factory=dict)
+
+
 class TunedSetting(_Part):
     """A tuned concentration and its origin, saved as JSON. Loaded back on the same device, it gives the same numbers.
 
-    interval is the wider of `intervals`; the verdict rests on evidence. Files of schema 1 may lack correction, intervals, evidence, groups,
+    interval is the wider of `intervals`; the verdict rests on evidence. references is None where no reference forecast could be scored, and in
+    older files. Files of schema 1 may lack correction, intervals, evidence, groups,
     conformal, search, passes and sentence.
     """
 
@@ -111,6 +129,7 @@ class TunedSetting(_Part):
     model: ModelPart
     dataset: DatasetPart
     scores: ScoresPart
+    references: ReferencePart | None = None
     at_bound: bool
     device: str = "cpu"
     software: dict[str, str] = Field(default_factory=lambda: software_versions())

@@ -104,8 +104,8 @@ ALLOWED = {
     "compare": {*MODEL_AND_DATA, "baselines", "corrections", "ensemble_data", "evaluate", "forecasts", "tuned_setting", "tuning"},
     # what is shown
     "figures": {"data_files", "extras", "metrics"},
-    "panels": {"compare", "datasets", "ensemble_data", "evaluate", "figures", "metrics", "tuning"},
-    "report": {"compare", "datasets", "figures", "json_text", "metrics", "models", "panels", "readers", "tuning"},
+    "panels": {"compare", "datasets", "ensemble_data", "evaluate", "figures", "metrics", "references", "tuning"},
+    "report": {"compare", "datasets", "figures", "json_text", "metrics", "models", "panels", "readers", "references", "tuning"},
     # the program
     "commands": {
         *MODEL_AND_DATA,
@@ -119,6 +119,7 @@ ALLOWED = {
             "extras",
             "json_text",
             "readers",
+            "references",
             "report",
             "tuned_setting",
             "tuning",

@@ -41,7 +41,8 @@ def period(data: Dataset) -> str:
     return " to ".join(period_text(data.test, data) or ("held-out rows",))
 
 
-def tiles(settings: Settings, view: View) -> None:
-    """Draw the tiles of all scores that have one. Reference forecasts are scored over all lead times, so they stand beside those alone."""
-    are_comparable = not settings.lead or view.dataset.task == "grid"
-    widgets.strip(score_tiles(view.summary, view.dataset.units, view.known.references if are_comparable else {}))
+def tiles(view: View) -> None:
+    """Draw the tiles of all scores that have one, and the best reference forecast where it is better than the ensemble mean."""
+    widgets.strip(score_tiles(view.summary, view.dataset.units, view.reference))
+    if view.reference and view.reference.loses:
+        widgets.reading(view.reference.sentence)

@@ -66,6 +66,9 @@ def conclusion(settings: Settings, tuned: Tuning) -> None:
             st.switch_page("pages/explore.py")
         with st.popover("Tune again", icon=":material/replay:", width="stretch", key=f"tune-again-{search.n_search()}"):
             search.controls(settings, "Search")
+    best = tuned.after.best_reference
+    if best and best.loses:
+        widgets.reading(best.sentence)
     level, low, high = tuned.interval
     widgets.strip(
         [

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from stochattn_core.figures.theme import number, units_text
 from stochattn_core.metrics.scores import SCORES, Judgement, Score, tiles
 from stochattn_core.metrics.summary import Summary, is_known
+from stochattn_core.references.result import ReferenceResult
 
 
 @dataclass(frozen=True)
@@ -23,24 +23,24 @@ class Tile:
     explanation: str = ""
 
 
-def score_tiles(summary: Summary, units: str, references: Mapping[str, float]) -> list[Tile]:
-    """Return the tiles of a summary. units: of the target.   references: RMSE of the reference forecasts by name, if they can be compared."""
-    return [_tile(score, summary, units_text(units), references) for score in tiles()]
+def score_tiles(summary: Summary, units: str, reference: ReferenceResult | None) -> list[Tile]:
+    """Return the tiles of a summary. units: of the target.   reference: the best reference forecast on the same cases, None where there is none."""
+    return [_tile(score, summary, units_text(units), reference) for score in tiles()]
 
 
-def _tile(score: Score, summary: Summary, units: str, references: Mapping[str, float]) -> Tile:
+def _tile(score: Score, summary: Summary, units: str, reference: ReferenceResult | None) -> Tile:
     value = summary.scores[score.key]
     return Tile(
         score.titled(summary.n_member),
         f"{value:.0%}" if score.unit == "percent" else number(value),
         summary.judgements.get(score.key),
-        _beside(score, summary, units, references),
+        _beside(score, summary, units, reference),
         units if score.unit == "target" else "",
         score.description,
     )
 
 
-def _beside(score: Score, summary: Summary, units: str, references: Mapping[str, float]) -> str:
+def _beside(score: Score, summary: Summary, units: str, reference: ReferenceResult | None) -> str:
     if score.reference == "range":
         low, high = summary.ranges[score.key]
         known = is_known((low, high)) and high > 0
@@ -54,7 +54,6 @@ def _beside(score: Score, summary: Summary, units: str, references: Mapping[str,
     text = f"{score.reference_name or other.short} {number(summary.scores[other.key])}"
     if score.unit != other.unit and other.unit == "target":
         text = f"{text} {units}".rstrip()
-    if score.beside_references and references:
-        name, rmse = min(references.items(), key=lambda item: item[1])
-        text += f" · {name} {number(rmse)}"
+    if score.beside_references and reference:
+        text += f" · {reference.name} {number(reference.rmse)}"
     return text

@@ -65,6 +65,11 @@ class ReferenceResult:
         """What the comparison shows, and what to do where the reference is better."""
         return _sentence(self)
 
+    @property
+    def crps_sentence(self) -> str:
+        """What the comparison of the distributions shows; "" where the reference has none."""
+        return _crps_sentence(self)
+
     def judged(self, judgement: Judgement) -> Judgement:
         """Return the judgement on the RMSE of the ensemble mean, given that on its drift: never good where it does not beat the reference."""
         outcome = outcome_of(self.mean)
@@ -149,6 +154,18 @@ def _sentence(result: ReferenceResult) -> str:
         return f"{loss}, and the plain model loses to it by {_gap(result.plain.estimate)}: use {name}, or train the model longer."
     of_plain = "beats it" if plain == "better" else "does not lose to it beyond chance"
     return f"{loss}, while the plain model {of_plain}: the loss comes with the drift of the mean, so use a larger ν or the plain forecast."
+
+
+def _crps_sentence(result: ReferenceResult) -> str:
+    ratio, outcome = result.crps_ratio, outcome_of(result.crps_ratio)
+    if outcome == "undefined" or not math.isfinite(ratio.estimate):
+        return ""
+    start = f"With its errors on calibration data as its distribution, {result.name} has a CRPS of {result.crps:.3g}; the fair CRPS of the ensemble"
+    ends = f"ratio {ratio.estimate:.3g}, {result.level:.0%} interval {ratio.low:.3g} to {ratio.high:.3g}"
+    if outcome == "undecided":
+        return f"{start} cannot be told apart from it on {_cases(ratio.n_effective)} ({ends})."
+    size = f"{start} is {_gap(ratio.estimate)} {'above' if ratio.estimate > 1 else 'below'} it"
+    return f"{size}, with too few independent cases for an interval." if outcome == "no interval" else f"{size} ({ends})."
 
 
 def _margin(ratio: PairedRatio, level: float) -> str:
