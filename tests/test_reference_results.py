@@ -66,19 +66,24 @@ def test_a_ratio_to_no_error_is_infinite_and_of_two_zeros_unknown():
 @pytest.mark.parametrize(
     ("mean", "plain", "said", "not_said"),
     [
-        (BETTER, BETTER, "The ensemble mean beats the best reference forecast, ridge regression, by 10% in RMSE", "loses"),
+        (
+            BETTER,
+            BETTER,
+            "The ensemble mean beats the best of 4 reference forecasts, ridge regression, by 10% in RMSE (97.5% interval 5 to 15%, about 80 ",
+            "loses",
+        ),
         (UNDECIDED, BETTER, "cannot be told apart in RMSE on about 80 independent cases", "no difference"),
-        (WORSE, WORSE, "and the plain model loses to it by 25%: use ridge regression, or train the model longer", "drift"),
-        (WORSE, UNDECIDED, "while the plain model does not lose to it beyond chance: the loss comes with the drift", "train the model"),
-        (WORSE, BETTER, "while the plain model beats it: the loss comes with the drift", "train the model"),
-        (NO_INTERVAL, NO_INTERVAL, "too few independent cases to tell whether this is chance", "beats"),
+        (WORSE, WORSE, "and so does the plain model, by 25%: use ridge regression, or train the model longer", "larger ν"),
+        (WORSE, UNDECIDED, "but the plain model cannot be told apart from it: use ridge regression, or a larger ν", "train the model"),
+        (WORSE, BETTER, "but the plain model beats it: use the plain forecast, or a larger ν", "train the model"),
+        (NO_INTERVAL, NO_INTERVAL, "has a 30% larger RMSE than", "beats"),
         (UNKNOWN, UNKNOWN, "makes no error on these cases beyond rounding, and neither does", "beats"),
     ],
 )
 def test_the_sentence_says_what_the_interval_shows_and_no_more(mean, plain, said, not_said):
     sentence = result(mean=mean, plain=plain).sentence
     assert said in sentence and not_said not in sentence and sentence.endswith(".")
-    assert ("use ridge regression" in sentence) == (mean is WORSE and plain is WORSE)
+    assert ("use ridge regression" in sentence) == (mean is WORSE and plain is not BETTER)
 
 
 def test_without_spread_the_sentence_is_about_the_model():
@@ -87,18 +92,23 @@ def test_without_spread_the_sentence_is_about_the_model():
     assert result(is_single=True).sentence.startswith("The model beats")
 
 
+def test_the_only_reference_is_not_called_the_best():
+    only = replace(result(), n_reference=1).sentence
+    assert "beats the only reference forecast, ridge regression, by" in only and "best" not in only and "best" in result().sentence
+
+
 def test_a_reference_without_error_is_named_and_gives_no_percentage():
     infinite = PairedRatio(math.inf, math.inf, math.inf, 50)
     said = result(rmse=0.0, mean=infinite, plain=infinite).sentence
     assert "makes no error on these cases beyond rounding: use ridge regression" in said and "%" not in said and "inf" not in said
     few = result(rmse=0.0, mean=PairedRatio(math.inf, math.nan, math.nan, 1)).sentence
-    assert "is above that of" in few and "inf" not in few and "too few independent cases" in few
+    assert "has a larger RMSE than" in few and "inf" not in few and "too few independent cases" in few
 
 
 @pytest.mark.parametrize(
     ("ratio", "said"),
     [
-        (BETTER, "the fair CRPS of the ensemble is 10% below it (ratio 0.9, 98% interval 0.85 to 0.95)"),
+        (BETTER, "the fair CRPS of the ensemble is 10% below it (ratio 0.9, 97.5% interval 0.85 to 0.95)"),
         (WORSE, "is 25% above it"),
         (UNDECIDED, "cannot be told apart from it on about 80 independent cases"),
         (NO_INTERVAL, "is 30% above it, with too few independent cases for an interval"),

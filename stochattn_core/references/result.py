@@ -126,34 +126,41 @@ def best_reference(errors: ReferenceErrors, statistics: Statistics, block: np.nd
 
 
 def _sentence(result: ReferenceResult) -> str:
-    name, outcome = result.name, outcome_of(result.mean)
-    subject = "The model" if result.is_single else "The ensemble mean"
+    subject, best, name = "The model" if result.is_single else "The ensemble mean", _best(result), result.name
+    outcome, ratio = outcome_of(result.mean), result.mean
     if outcome == "undefined":
-        return f"{subject} makes no error on these cases beyond rounding, and neither does the best reference forecast, {name}."
+        return f"{subject} makes no error on these cases beyond rounding, and neither does {best}."
     if outcome == "no interval":
-        side = "above" if result.ratio > 1 else "below"
-        size = f"is {_gap(result.ratio)} {side}" if result.ratio != 1 and result.rmse > 0 else "is above" if result.ratio > 1 else "equals"
-        return (
-            f"The RMSE of {'the model' if result.is_single else 'the ensemble mean'} {size} that of the best reference forecast, {name}; "
-            + ("there are too few independent cases to tell whether this is chance.")
-        )
+        return f"{subject} has {_compared(ratio)} RMSE {_than(ratio)} {best}, on too few independent cases to tell whether this is chance."
     if outcome == "undecided":
-        return (
-            f"{subject} and the best reference forecast, {name}, cannot be told apart in RMSE on {_cases(result.n_effective)} "
-            f"(ratio {result.ratio:.3g}, {result.level:.0%} interval {result.low:.3g} to {result.high:.3g})."
-        )
+        return f"{subject} and {best}, cannot be told apart in RMSE on {_cases(ratio.n_effective)} ({_ends(ratio, result.level)})."
     if outcome == "better":
-        return f"{subject} beats the best reference forecast, {name}, by {_margin(result.mean, result.level)}."
-    if not result.rmse > 0:
-        return f"{subject} loses to {name}, a reference forecast that makes no error on these cases beyond rounding: use {name}."
-    loss = f"{subject} loses to the best reference forecast, {name}, by {_margin(result.mean, result.level)}"
-    plain = outcome_of(result.plain)
+        return f"{subject} beats {best}, by {_margin(ratio, result.level)}."
+    if math.isinf(ratio.estimate):
+        return f"{subject} loses to {best}, which makes no error on these cases beyond rounding: use {name}."
+    loss, plain = f"{subject} loses to {best}, by {_margin(ratio, result.level)}", outcome_of(result.plain)
     if result.is_single:
         return f"{loss}: use {name}, or train the model longer."
     if plain == "worse":
-        return f"{loss}, and the plain model loses to it by {_gap(result.plain.estimate)}: use {name}, or train the model longer."
-    of_plain = "beats it" if plain == "better" else "does not lose to it beyond chance"
-    return f"{loss}, while the plain model {of_plain}: the loss comes with the drift of the mean, so use a larger ν or the plain forecast."
+        return f"{loss}, and so does the plain model, by {_gap(result.plain.estimate)}: use {name}, or train the model longer."
+    if plain == "better":
+        return f"{loss}, but the plain model beats it: use the plain forecast, or a larger ν."
+    return f"{loss}, but the plain model cannot be told apart from it: use {name}, or a larger ν, whose mean is nearer to the plain model."
+
+
+def _compared(ratio: PairedRatio) -> str:
+    if ratio.estimate == 1:
+        return "the same"
+    gap = "" if math.isinf(ratio.estimate) else f"{_gap(ratio.estimate)} "
+    return f"a {gap}{'larger' if ratio.estimate > 1 else 'smaller'}"
+
+
+def _than(ratio: PairedRatio) -> str:
+    return "as" if ratio.estimate == 1 else "than"
+
+
+def _ends(ratio: PairedRatio, level: float) -> str:
+    return f"ratio {ratio.estimate:.3g}, {_level(level)} interval {ratio.low:.3g} to {ratio.high:.3g}"
 
 
 def _crps_sentence(result: ReferenceResult) -> str:
@@ -161,16 +168,27 @@ def _crps_sentence(result: ReferenceResult) -> str:
     if outcome == "undefined" or not math.isfinite(ratio.estimate):
         return ""
     start = f"With its errors on calibration data as its distribution, {result.name} has a CRPS of {result.crps:.3g}; the fair CRPS of the ensemble"
-    ends = f"ratio {ratio.estimate:.3g}, {result.level:.0%} interval {ratio.low:.3g} to {ratio.high:.3g}"
+    ends = _ends(ratio, result.level)
     if outcome == "undecided":
         return f"{start} cannot be told apart from it on {_cases(ratio.n_effective)} ({ends})."
     size = f"{start} is {_gap(ratio.estimate)} {'above' if ratio.estimate > 1 else 'below'} it"
     return f"{size}, with too few independent cases for an interval." if outcome == "no interval" else f"{size} ({ends})."
 
 
+def _best(result: ReferenceResult) -> str:
+    n = result.n_reference
+    return f"the best of {n} reference forecasts, {result.name}" if n > 1 else f"the only reference forecast, {result.name}"
+
+
+def _level(level: float) -> str:
+    return f"{100 * level:.3g}%"
+
+
 def _margin(ratio: PairedRatio, level: float) -> str:
     ends = sorted((_percent(ratio.low), _percent(ratio.high)))
-    return f"{_gap(ratio.estimate)} in RMSE ({level:.0%} interval {_digits(ends[0])} to {_digits(ends[1])}%, {_cases(ratio.n_effective)})"
+    return (
+        f"{_gap(ratio.estimate)} in RMSE ({_level(level)} interval {_digits(ends[0])} to {_digits(ends[1])}%, {_cases(ratio.n_effective)})"
+    )
 
 
 def _percent(ratio: float) -> float:
