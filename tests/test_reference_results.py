@@ -12,14 +12,14 @@ from torch import nn
 from stochattn_core import Setting, evaluate
 from stochattn_core.datasets.base import Dataset, Split
 from stochattn_core.metrics.scores import Judgement
+from stochattn_core.metrics.significance import Estimate
 from stochattn_core.panels.provenance import read_references
-from stochattn_core.references.paired import UNKNOWN, PairedRatio, paired_ratio
+from stochattn_core.references.paired import UNKNOWN, paired_ratio
 from stochattn_core.references.result import NO_REFERENCE, ReferenceResult
 from tests.reference_data import a_series, a_table
-from tests.test_tuning import own
 
-BETTER, WORSE, UNDECIDED = PairedRatio(0.9, 0.85, 0.95, 80.4), PairedRatio(1.25, 1.1, 1.4, 80.4), PairedRatio(1.02, 0.95, 1.1, 80.4)
-NO_INTERVAL = PairedRatio(1.3, math.nan, math.nan, 1.0)
+BETTER, WORSE, UNDECIDED = Estimate(0.9, 0.85, 0.95, 80.4), Estimate(1.25, 1.1, 1.4, 80.4), Estimate(1.02, 0.95, 1.1, 80.4)
+NO_INTERVAL = Estimate(1.3, math.nan, math.nan, 1.0)
 
 
 def result(name="ridge regression", rmse=2.0, mean=BETTER, plain=BETTER, crps_ratio=UNKNOWN, is_single=False):
@@ -98,10 +98,10 @@ def test_the_only_reference_is_not_called_the_best():
 
 
 def test_a_reference_without_error_is_named_and_gives_no_percentage():
-    infinite = PairedRatio(math.inf, math.inf, math.inf, 50)
+    infinite = Estimate(math.inf, math.inf, math.inf, 50)
     said = result(rmse=0.0, mean=infinite, plain=infinite).sentence
     assert "makes no error on these cases beyond rounding: use ridge regression" in said and "%" not in said and "inf" not in said
-    few = result(rmse=0.0, mean=PairedRatio(math.inf, math.nan, math.nan, 1)).sentence
+    few = result(rmse=0.0, mean=Estimate(math.inf, math.nan, math.nan, 1)).sentence
     assert "has a larger RMSE than" in few and "inf" not in few and "too few independent cases" in few
 
 
@@ -143,6 +143,12 @@ def test_the_rmse_is_good_only_where_the_mean_beats_the_best_reference(mean, bef
 # ---- an evaluation
 
 
+def own(kind):
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return kind().eval()
+
+
 class Constant(nn.Module):
     """A network with an attention layer whose forecast hardly depends on its inputs."""
 
@@ -156,7 +162,7 @@ class Constant(nn.Module):
 
 
 def test_a_model_that_loses_is_told_so_with_the_reference_that_beats_it():
-    evaluation = evaluate(own(kind=Constant), a_table(), Setting(16, 9))
+    evaluation = evaluate(own(Constant), a_table(), Setting(16, 9))
     best = evaluation.best_reference
     smallest = min(evaluation.references, key=evaluation.references.get)
     assert best.name == smallest and best.rmse == pytest.approx(evaluation.references[smallest]) and best.loses
@@ -182,13 +188,13 @@ class Seasonal(Constant):
 @pytest.mark.parametrize(("is_exact", "said"), [(False, "loses to"), (True, "makes no error on these cases beyond rounding, and neither")])
 def test_a_season_that_repeats_itself_leaves_nothing_to_beat(is_exact, said):
     data = a_series(np.tile([1.0, 5.0, 2.0, 7.0], 300), context=8, horizon=4, period=4)
-    evaluation = evaluate(own(kind=lambda: Seasonal(is_exact)), data, Setting(math.inf, 2))
+    evaluation = evaluate(own(lambda: Seasonal(is_exact)), data, Setting(math.inf, 2))
     assert evaluation.best_reference.rmse == 0 and said in evaluation.best_reference.sentence
 
 
 def test_at_one_lead_time_the_best_reference_is_that_of_the_lead_time():
     data = a_series(np.cumsum(np.random.default_rng(0).normal(size=3000)) % 7, context=8, horizon=4, period=4)
-    evaluation = evaluate(own(kind=lambda: Seasonal(False)), data, Setting(8, 5))
+    evaluation = evaluate(own(lambda: Seasonal(False)), data, Setting(8, 5))
     for place, lead in enumerate(data.lead_time):
         best = evaluation.best_reference_at(lead)
         by_name = evaluation.reference_errors.rmse_at(place)
@@ -201,10 +207,10 @@ def test_at_one_lead_time_the_best_reference_is_that_of_the_lead_time():
 def test_targets_that_are_all_missing_leave_no_reference_and_some_leave_the_pairs():
     data = a_table()
     nothing = replace(data, test=replace(data.test, target=torch.full_like(data.test.target, torch.nan)))
-    assert evaluate(own(kind=Constant), nothing, Setting(16, 5)).best_reference is None
+    assert evaluate(own(Constant), nothing, Setting(16, 5)).best_reference is None
     target = data.test.target.clone()
     target[::3] = torch.nan
-    some = evaluate(own(kind=Constant), replace(data, test=replace(data.test, target=target)), Setting(16, 5))
+    some = evaluate(own(Constant), replace(data, test=replace(data.test, target=target)), Setting(16, 5))
     assert some.best_reference.ratio == pytest.approx(some.scores["rmse"] / some.best_reference.rmse)
 
 
@@ -219,5 +225,5 @@ def test_a_dataset_without_any_reference_has_none():
         def forward(self, codes):
             return super().forward(codes.float())
 
-    evaluation = evaluate(own(kind=Named), data, Setting(16, 5))
+    evaluation = evaluate(own(Named), data, Setting(16, 5))
     assert evaluation.references == {} and evaluation.best_reference is None

@@ -32,7 +32,7 @@ def test_a_ridge_regression_is_that_of_scikit_learn_with_the_penalty_that_the_sa
     for penalty in penalties:
         error = 0.0
         for first in range(0, 20, 4):
-            test, train = (block >= first) & (block < first + 4), (block < first - 1) | (block > first + 4)
+            test, train = (block >= first) & (block < first + 4), (block < first - 2) | (block >= first + 6)
             model = Ridge(alpha=penalty * train.sum()).fit(scaled[train], y[train])
             error += np.square(model.predict(scaled[test]) - y[test]).sum()
         errors.append(error)

@@ -33,7 +33,8 @@ def reference_document(evaluation: Evaluation) -> dict[str, Any]:
 
 def skill_document(evaluation: Evaluation) -> dict[str, float]:
     """Return the interval of the CRPS skill over the climatology, from the same cases for both."""
-    from stochattn_core.references.paired import LEVEL, paired_ratio
+    from stochattn_core.metrics.significance import LEVEL
+    from stochattn_core.references.paired import paired_ratio
 
     pooled = evaluation.ensemble.pooled
     ratio = paired_ratio(pooled.crps_fair.numpy(), pooled.crps_climatology.numpy())

@@ -14,7 +14,6 @@ from stochattn_core.references.base import LARGEST, Forecast, Reference, feature
 
 PENALTIES = 10.0 ** np.arange(-8, 2.1, 0.25)  # as a share of the number of rows: of columns scaled to a standard deviation of 1
 N_FOLD = 5  # of cross-validation
-LEAST_BLOCKS = 4  # below which the largest penalty is taken, because there is nothing to choose it on
 LARGEST_PRODUCT = 5_000_000_000  # rows x features^2, of the singular value decomposition: a few seconds
 
 
@@ -76,19 +75,19 @@ def _solve(x: np.ndarray, y: np.ndarray, penalties: np.ndarray) -> tuple[np.ndar
 def _best_penalty(x: np.ndarray, y: np.ndarray, block: np.ndarray, penalties: np.ndarray) -> float:
     """Return the penalty with the smallest squared error of cases that are left out.
 
-    A fold is a stretch of whole blocks. The blocks next to it are left out of its fit as well: leaving out single cases of a series would
-    test each on its neighbours, whose targets overlap, and choose too small a penalty.
+    A fold is a stretch of whole blocks. As many blocks next to it as there are lead times are left out of its fit as well: leaving out single
+    cases of a series would test each on its neighbours, whose targets overlap, and choose too small a penalty.
     """
     block = np.unique(block, return_inverse=True)[1]
-    n_block = int(block.max()) + 1
-    if len(penalties) == 1 or n_block < LEAST_BLOCKS:
-        return float(penalties[-1])
+    n_block, gap = int(block.max()) + 1, y.shape[1]
     errors = np.zeros(len(penalties))
-    for first, last in pairwise(np.linspace(0, n_block, min(N_FOLD, n_block // 2) + 1).round().astype(int)):
-        left_out, fitted = (first <= block) & (block < last), (block < first - 1) | (block > last)
-        slopes, levels = _solve(x[fitted], y[fitted], penalties)
-        errors += np.square(x[left_out] @ slopes + levels[:, None] - y[left_out]).sum((1, 2))
-    return float(penalties[int(np.argmin(errors))])
+    for first, last in pairwise(np.linspace(0, n_block, min(N_FOLD, n_block) + 1).round().astype(int)):
+        left_out, fitted = (first <= block) & (block < last), (block < first - gap) | (block >= last + gap)
+        if len(penalties) > 1 and fitted.any():
+            slopes, levels = _solve(x[fitted], y[fitted], penalties)
+            errors += np.square(x[left_out] @ slopes + levels[:, None] - y[left_out]).sum((1, 2))
+    # Where nothing could be left out all errors are 0, and the largest penalty is the one that promises least.
+    return float(penalties[int(np.argmin(errors)) if errors.any() else -1])
 
 
 def _numbers(split: Split, dataset: Dataset) -> tuple[np.ndarray, np.ndarray | float] | None:

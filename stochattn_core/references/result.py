@@ -10,8 +10,10 @@ import numpy as np
 
 from stochattn_core.metrics import Statistics
 from stochattn_core.metrics.scores import Judgement
+from stochattn_core.metrics.significance import LEVEL, Estimate
+from stochattn_core.metrics.statistics import coarser
 from stochattn_core.references.errors import ReferenceErrors
-from stochattn_core.references.paired import LEVEL, UNKNOWN, PairedRatio, paired_ratio
+from stochattn_core.references.paired import UNKNOWN, paired_ratio
 
 NO_REFERENCE = "No reference forecast can be scored on these cases."
 Outcome = Literal["better", "worse", "undecided", "no interval", "undefined"]
@@ -29,10 +31,10 @@ class ReferenceResult:
 
     name: str
     rmse: float
-    mean: PairedRatio
-    plain: PairedRatio
+    mean: Estimate
+    plain: Estimate
     crps: float
-    crps_ratio: PairedRatio
+    crps_ratio: Estimate
     level: float
     n_reference: int
     is_single: bool
@@ -80,7 +82,7 @@ class ReferenceResult:
         return judgement
 
 
-def outcome_of(ratio: PairedRatio) -> Outcome:
+def outcome_of(ratio: Estimate) -> Outcome:
     """Return what a ratio of errors and its interval show of the method."""
     if math.isnan(ratio.estimate):
         return "undefined"
@@ -102,7 +104,7 @@ def best_reference(errors: ReferenceErrors, statistics: Statistics, block: np.nd
 
     def by_block(values: np.ndarray) -> np.ndarray:
         chosen = values if lead is None else values[:, lead]
-        sums = np.bincount(block, chosen.reshape(len(block), -1).sum(1), minlength=statistics.n_block)
+        sums = np.bincount(coarser(block, statistics.n_block), chosen.reshape(len(block), -1).sum(1), minlength=statistics.n_block)
         return sums[(statistics.n_case > 0).numpy()]
 
     used = statistics.n_case > 0
@@ -148,18 +150,18 @@ def _sentence(result: ReferenceResult) -> str:
     return f"{loss}, but the plain model cannot be told apart from it: use {name}, or a larger ν, whose mean is nearer to the plain model."
 
 
-def _compared(ratio: PairedRatio) -> str:
+def _compared(ratio: Estimate) -> str:
     if ratio.estimate == 1:
         return "the same"
     gap = "" if math.isinf(ratio.estimate) else f"{_gap(ratio.estimate)} "
     return f"a {gap}{'larger' if ratio.estimate > 1 else 'smaller'}"
 
 
-def _than(ratio: PairedRatio) -> str:
+def _than(ratio: Estimate) -> str:
     return "as" if ratio.estimate == 1 else "than"
 
 
-def _ends(ratio: PairedRatio, level: float) -> str:
+def _ends(ratio: Estimate, level: float) -> str:
     return f"ratio {ratio.estimate:.3g}, {_level(level)} interval {ratio.low:.3g} to {ratio.high:.3g}"
 
 
@@ -184,7 +186,7 @@ def _level(level: float) -> str:
     return f"{100 * level:.3g}%"
 
 
-def _margin(ratio: PairedRatio, level: float) -> str:
+def _margin(ratio: Estimate, level: float) -> str:
     ends = sorted((_percent(ratio.low), _percent(ratio.high)))
     return (
         f"{_gap(ratio.estimate)} in RMSE ({_level(level)} interval {_digits(ends[0])} to {_digits(ends[1])}%, {_cases(ratio.n_effective)})"
