@@ -10,11 +10,12 @@ from stochattn_core import Setting, TunedSetting, evaluate, tune
 from stochattn_core import __main__ as command_line
 from stochattn_core.panels import View
 from stochattn_core.panels.provenance import reference_rows, score_rows
-from stochattn_core.panels.tiles import score_tiles
+from stochattn_core.panels.tiles import conclusion, score_tiles
 from stochattn_core.references import paired
+from stochattn_core.verdict import Verdict, words
 from tests.app import html, opened
 from tests.reference_data import a_table
-from tests.test_reference_results import Constant, own
+from tests.test_reference_results import Constant, own, result
 
 CASE = ("--model", "ft_transformer", "--dataset", "diabetes", "--members", "9")
 
@@ -106,3 +107,11 @@ def test_infinity_and_missing_numbers_are_valid_json(losing):
     part = losing.setting.references.model_copy(update={"ratio": math.inf, "high": math.inf})
     text = losing.setting.model_copy(update={"references": part}).dumps()
     assert json.loads(text)["references"]["ratio"] is None and TunedSetting.loads(text).references.ratio is None
+
+
+def test_the_sentence_over_the_tiles_sends_nobody_to_a_calibrated_ensemble_that_loses(losing):
+    calibrated = Verdict(words.CALIBRATED, "the spread matches the error", {}, 0.9)
+    loses, none = conclusion(calibrated, losing.after.best_reference), conclusion(calibrated, None)
+    assert loses.grade == "doubtful" and losing.after.best_reference.sentence in loses.sentence and not loses.then
+    assert none.grade == "good" and "use this setting" in none.then
+    assert conclusion(calibrated, result()) == none, "a reference that is beaten changes nothing"

@@ -94,6 +94,14 @@ def test_equal_times_of_the_season_have_equal_phases(unit, freq, period):
     assert len(np.unique((phase - position) % period)) == 1 and phase.min() >= 0 and phase.max() < period
 
 
+def test_the_climatology_of_a_series_without_a_season_follows_the_year():
+    times = pd.date_range("2001-01-01", periods=4000, freq="D")
+    wave = 10 * np.cos(2 * np.pi * np.arange(4000) / 365.2425)
+    assert errors_of(a_series(wave, unit="day", times=times), "test").rmse["climatology"] < 0.05
+    short = a_series(wave[:500], unit="day", times=times[:500])
+    assert torch.allclose(forecasts_of(short)["climatology"](short.test), short.train.target.mean(), atol=1e-4), "300 days are no year"
+
+
 def test_a_series_without_known_times_has_one_climatology():
     data = a_series(np.arange(1500.0), period=24, times=pd.Index([f"label {i}" for i in range(1500)]))
     assert season_phase(data, data.test) is None

@@ -14,7 +14,7 @@ from stochattn_core.models import MODELS
 from stochattn_core.panels import View
 from stochattn_core.panels.map_text import variable_title
 from stochattn_core.panels.text import lead_text, period_text
-from stochattn_core.panels.tiles import score_tiles
+from stochattn_core.panels.tiles import headline, score_tiles
 
 
 def draw(settings: Settings, data: Dataset) -> None:
@@ -42,7 +42,7 @@ def period(data: Dataset) -> str:
 
 
 def tiles(view: View) -> None:
-    """Draw the tiles of all scores that have one, and the best reference forecast where it is better than the ensemble mean."""
+    """Draw the sentence over the tiles, and the tiles."""
+    over = headline(view.verdict, view.summary, view.reference)
+    widgets.verdict(over.grade, over.heading, over.sentence, then=over.then)
     widgets.strip(score_tiles(view.summary, view.dataset.units, view.reference))
-    if view.reference and view.reference.loses:
-        widgets.reading(view.reference.sentence)

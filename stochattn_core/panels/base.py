@@ -20,6 +20,7 @@ from stochattn_core.metrics import Statistics, scores
 from stochattn_core.metrics.regions import Region
 from stochattn_core.references.result import ReferenceResult
 from stochattn_core.tuning import Tuning
+from stochattn_core.verdict import Verdict, judge
 from stochattn_core.verdict.summary import Summary, summarise
 
 Place = Literal["forecast", "diagnostics", "tab", "tune", "compare"]
@@ -116,6 +117,13 @@ class View:
     def reference(self) -> ReferenceResult | None:
         """The best reference forecast beside the ensemble, for the lead times that are shown; None where there is none."""
         return self.known.best_reference_at(self.lead)
+
+    @cached_property
+    def verdict(self) -> Verdict:
+        """The verdict on all lead times with every slice; on one lead time alone, on all its values together."""
+        if self.lead and not self.ensemble.latitude:
+            return self.summary.verdict
+        return self.remember("verdict", 0, lambda: judge(self.ensemble))
 
     @property
     def forecast(self) -> OneForecast:

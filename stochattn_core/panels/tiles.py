@@ -6,8 +6,9 @@ import math
 from dataclasses import dataclass
 
 from stochattn_core.figures.theme import number, units_text
-from stochattn_core.metrics.scores import SCORES, Judgement, Score, tiles
+from stochattn_core.metrics.scores import SCORES, Grade, Judgement, Score, tiles
 from stochattn_core.references.result import ReferenceResult
+from stochattn_core.verdict import Verdict
 from stochattn_core.verdict.summary import Summary, is_known
 
 
@@ -21,6 +22,42 @@ class Tile:
     beside: str = ""
     units: str = ""
     explanation: str = ""
+
+
+@dataclass(frozen=True)
+class Headline:
+    """The sentence over the tiles: what is so, and what to do next."""
+
+    grade: Grade
+    heading: str
+    sentence: str
+    then: str
+
+
+def headline(verdict: Verdict, summary: Summary, reference: ReferenceResult | None) -> Headline:
+    """Return the sentence that reconciles the tiles. verdict: on the ensemble that is shown.   reference: the best reference forecast."""
+    loss = _loss(reference)
+    if not summary.has_spread:
+        if summary.scores["rmse"] > 0:
+            one_answer = f"One answer for each case, without uncertainty.{loss}"
+            return Headline("none", "Plain model", one_answer, "" if loss else "Next: choose a ν to see an ensemble.")
+        return Headline("none", "Nothing to judge", "There is no spread, and no error that it could match.", "")
+    return conclusion(verdict, reference)
+
+
+def conclusion(verdict: Verdict, reference: ReferenceResult | None) -> Headline:
+    """Return a verdict in words. Where the ensemble mean loses to the reference, the next step is that of the loss: calibration does not mend it."""
+    loss = _loss(reference)
+    grade: Grade = "doubtful" if loss and verdict.grade == "good" else verdict.grade
+    return Headline(grade, _capital(verdict.word), f"{_capital(verdict.finding)}.{loss}", "" if loss else f"Next: {verdict.next}.")
+
+
+def _loss(reference: ReferenceResult | None) -> str:
+    return f" {reference.sentence}" if reference and reference.loses else ""
+
+
+def _capital(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}"
 
 
 def score_tiles(summary: Summary, units: str, reference: ReferenceResult | None) -> list[Tile]:

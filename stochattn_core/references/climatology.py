@@ -24,9 +24,16 @@ def _fit(dataset: Dataset) -> Forecast:
 
 
 def _of_series(dataset: Dataset) -> Forecast:
-    """Return the mean of each phase of the season; one mean for all where there is no season or the phases cannot be known."""
+    """Return the mean of each phase of the season; without a season, the harmonics of year and day where the valid times are dates.
+
+    One mean for all where neither can be known.
+    """
     target, phase = dataset.train.target.double().numpy(), season_phase(dataset, dataset.train)
-    known = np.isfinite(target)
+    known, times = np.isfinite(target), dataset.valid_times(dataset.train)
+    if dataset.period == 1 and times is not None and np.issubdtype(times.dtype, np.datetime64):
+        harmonics = fit_climatology(target[known][:, None], pd.DatetimeIndex(times[known]))
+        at_times = lambda split: pd.DatetimeIndex(_times(dataset, split).ravel())  # noqa: E731
+        return lambda split: torch.from_numpy(harmonics(at_times(split))).reshape(split.target.shape)
     means = np.full(dataset.period, target[known].mean())
     if phase is not None:
         count = np.bincount(phase[known], minlength=dataset.period)
@@ -93,7 +100,7 @@ def _months(times: np.ndarray) -> np.ndarray:
 
 CLIMATOLOGY = Reference(
     "climatology",
-    "The mean of the training targets at the same phase of the season; of a grid, in each cell.",
+    "The mean of the training targets at the same phase of the season, or at the same time of year and day; of a grid, in each cell.",
     ("series", "grid"),
     _fit,
 )
