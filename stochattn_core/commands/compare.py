@@ -65,7 +65,7 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
             lines.append(f"{row['title']:<44} {row['problem']}")
             continue
         values = (row["scores"].get(score.key) for score in scores)
-        estimate, low, high = row["gain"].values()
+        estimate, low, high = list(row["gain"].values())[:3]
         gain = f"{estimate:.3g} ({low:.3g} to {high:.3g})" if estimate == estimate else "-"
         lines.append(line.format(row["title"], gain, *("-" if value is None else f"{value:.4g}" for value in values)))
     return lines
