@@ -14,7 +14,8 @@ from stochattn_core.references.base import LARGEST, Forecast, Reference, feature
 
 PENALTIES = 10.0 ** np.arange(-8, 2.1, 0.25)  # as a share of the number of rows: of columns scaled to a standard deviation of 1
 N_FOLD = 5  # of cross-validation
-LARGEST_PRODUCT = 5_000_000_000  # rows x features^2, of the singular value decomposition: a few seconds
+SINGULAR = 1e-12  # share of the largest eigenvalue below which a direction has no slope
+LARGEST_PRODUCT, LEAST_ROWS = 1_000_000_000, 500  # rows x features^2 of a fit that takes seconds, and the rows that are used at least
 
 
 class LinearMap(NamedTuple):
@@ -61,14 +62,18 @@ def fit_linear(x: np.ndarray, y: np.ndarray, block: np.ndarray, penalties: np.nd
 def _solve(x: np.ndarray, y: np.ndarray, penalties: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return slopes (penalty, feature, output) and levels (penalty, output) of complete outputs.
 
-    With x - mean = U s V', the slope is V s / (s^2 + penalty) U' y.
+    With x'x = V s V' of centred x, the slope is V / (s + n penalty) V' x'y. With more features than cases the same slope is
+    x' U / (s + n penalty) U' y, from xx' = U s U'.
     """
     n, centre, mean = len(x), x.mean(0), y.mean(0)
-    left, size, right = np.linalg.svd(x - centre, full_matrices=False)
-    large = size > 1e-10 * size.max(initial=0.0)
-    left, size, right = left[:, large], size[large], right[large]
-    along = left.T @ (y - mean)
-    slopes = np.stack([right.T @ ((size / (size**2 + n * penalty))[:, None] * along) for penalty in penalties])
+    centred, residual = x - centre, y - mean
+    is_wide = x.shape[1] > n
+    size, vectors = np.linalg.eigh(centred @ centred.T if is_wide else centred.T @ centred)
+    large = size > SINGULAR * size.max(initial=0.0)
+    size, vectors = size[large], vectors[:, large]
+    along = vectors.T @ (residual if is_wide else centred.T @ residual)
+    outer = centred.T @ vectors if is_wide else vectors
+    slopes = np.stack([outer @ (along / (size + n * penalty)[:, None]) for penalty in penalties])
     return slopes, mean - centre @ slopes
 
 
@@ -112,7 +117,7 @@ def _on_inputs(dataset: Dataset, penalties: np.ndarray) -> Forecast | None:
     if numbers is None:
         return None
     x, start = numbers
-    rows = fitted_rows(len(x), min(LARGEST, max(LARGEST_PRODUCT // x.shape[1] ** 2, 100)))
+    rows = fitted_rows(len(x), min(LARGEST, max(LARGEST_PRODUCT // x.shape[1] ** 2, LEAST_ROWS)))
     y = train.target.reshape(len(train), -1).double().numpy() - start
     fitted = fit_linear(x[rows], y[rows], train.block[rows], penalties)
 
