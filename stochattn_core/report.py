@@ -31,6 +31,7 @@ from stochattn_core.models import MODELS, load_model
 from stochattn_core.panels import PANELS, View
 from stochattn_core.panels.text import head_text, lead_text, value_text
 from stochattn_core.readers import grid_from_file, series_from_csv
+from stochattn_core.references.result import NO_REFERENCE
 from stochattn_core.tuning import OBJECTIVES, Preview, Tuning, preview, tune
 
 N_CASE = {"table": 2000, "series": 300, "grid": 40}  # at most, of each part; enough for a report
@@ -118,6 +119,7 @@ def _section(dataset: Dataset, estimate: Preview, tuning: Tuning, comparison: Co
         "passes": tuning.passes,
         "verdict": tuning.verdict.capitalize(),
         "sentence": tuning.sentence,
+        "reference": view.reference.sentence if view.reference else NO_REFERENCE,
         "scores": _score_rows(view),
         "panels": _panels(view),
         "objectives": [

@@ -77,14 +77,16 @@ ALLOWED = {
     "models": {"datasets", "device", "store", "torch_private"},
     "metrics": {"compiled"},
     "baselines": {"metrics"},
+    "references": {"datasets", "metrics"},
     # settings, then model x data x setting
     "ensemble_data": {"datasets", "metrics"},
     "slices": {"datasets", "ensemble_data", "metrics"},
+    "verdict": {"ensemble_data", "metrics", "slices"},
     "corrections": {"baselines", "plan", "draw", "ensemble_data", "metrics", "sampling"},
     "settings": {"corrections", "draw"},
     "tuned_setting": {"corrections", "settings"},
     "forecasts": {*MODEL_AND_DATA, "corrections", "ensemble", "ensemble_data", "outputs", "plain_forecast", "sampling", "store"},
-    "evaluate": {*MODEL_AND_DATA, "audit", "checklist", "device", "ensemble_data", "extras", "forecasts"},
+    "evaluate": {*MODEL_AND_DATA, "audit", "checklist", "device", "ensemble_data", "extras", "forecasts", "references"},
     "ensemble_file": {"datasets", "ensemble_data", "evaluate", "extras", "metrics", "readers"},
     "tuning": {
         *MODEL_AND_DATA,
@@ -99,13 +101,14 @@ ALLOWED = {
             "plain_forecast",
             "store",
             "tuned_setting",
+            "verdict",
         ),
     },
-    "compare": {*MODEL_AND_DATA, "baselines", "corrections", "ensemble_data", "evaluate", "forecasts", "tuned_setting", "tuning"},
+    "compare": {*MODEL_AND_DATA, "baselines", "corrections", "ensemble_data", "evaluate", "forecasts", "tuned_setting", "tuning", "verdict"},
     # what is shown
     "figures": {"data_files", "extras", "metrics"},
-    "panels": {"compare", "datasets", "ensemble_data", "evaluate", "figures", "metrics", "slices", "tuning"},
-    "report": {"compare", "datasets", "figures", "json_text", "metrics", "models", "panels", "readers", "tuning"},
+    "panels": {"compare", "datasets", "ensemble_data", "evaluate", "figures", "metrics", "references", "slices", "tuning", "verdict"},
+    "report": {"compare", "datasets", "figures", "json_text", "metrics", "models", "panels", "readers", "references", "tuning"},
     # the program
     "commands": {
         *MODEL_AND_DATA,
@@ -119,6 +122,7 @@ ALLOWED = {
             "extras",
             "json_text",
             "readers",
+            "references",
             "report",
             "tuned_setting",
             "tuning",

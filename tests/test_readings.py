@@ -13,7 +13,6 @@ from stochattn_core.panels.gains import read_gains
 from stochattn_core.panels.objectives import read_bias, read_objectives
 from stochattn_core.panels.optima import read_optima
 from stochattn_core.panels.pit import read_pit
-from stochattn_core.panels.provenance import read_references
 from stochattn_core.panels.ratio_curve import read_ratio_curve
 from stochattn_core.panels.single_passes import read_single_passes
 from stochattn_core.panels.spread_skill import read_ratio, read_spread_skill
@@ -76,12 +75,6 @@ def test_coverage_sentence_names_the_side_and_the_level():
     assert "too narrow" in read_coverage(level, np.array([0.3, 0.85]))
     assert "50%" in read_coverage(level, np.array([0.3, 0.85]))
     assert "within 3 percentage points" in read_coverage(level, level + 0.01)
-
-
-def test_references_are_named_whether_beaten_or_not():
-    assert "beats persistence by 50%" in read_references(1.0, {"persistence": 2.0})
-    assert "does not beat persistence" in read_references(2.0, {"persistence": 1.0})
-    assert "and does not beat" in read_references(1.0, {"persistence": 2.0, "seasonal naive": 0.5})
 
 
 def test_the_ratio_curve_sentence_finds_the_crossing_or_says_there_is_none():

@@ -11,6 +11,7 @@ from stochattn_core.commands.base import Answer, Command
 from stochattn_core.commands.case import tuning_of
 from stochattn_core.commands.options import add_alias, add_case, add_search
 from stochattn_core.commands.progress import ProgressBar
+from stochattn_core.commands.references import reference_document, reference_sentence
 
 if TYPE_CHECKING:
     from stochattn_core.compare import Row
@@ -38,9 +39,10 @@ def _run(options: argparse.Namespace) -> Answer:
         "recommended": comparison.recommended.name if comparison.recommended else None,
         "sentence": comparison.sentence,
         "units": comparison.units,
+        **reference_document(tuning.after),
         "tuned": asdict(tuning.setting.setting),
     }
-    return Answer(document, "\n".join([*_table(rows), comparison.sentence]))
+    return Answer(document, "\n".join([*_table(rows), comparison.sentence, reference_sentence(tuning.after)]))
 
 
 def _row(row: Row) -> dict[str, Any]:
@@ -63,7 +65,7 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
             lines.append(f"{row['title']:<44} {row['problem']}")
             continue
         values = (row["scores"].get(score.key) for score in scores)
-        estimate, low, high = row["gain"].values()
+        estimate, low, high = list(row["gain"].values())[:3]
         gain = f"{estimate:.3g} ({low:.3g} to {high:.3g})" if estimate == estimate else "-"
         lines.append(line.format(row["title"], gain, *("-" if value is None else f"{value:.4g}" for value in values)))
     return lines
