@@ -13,7 +13,6 @@ from stochattn_core import Setting, load_dataset, load_model, tune
 from stochattn_core.compare.comparison import compare
 from stochattn_core.compare.gain import N_REPLICATE, ScoredPart, paired_gain
 from stochattn_core.corrections import CORRECTIONS, SearchedConcentration, inflation
-from stochattn_core.corrections.cross_fitting import halves
 from stochattn_core.datasets.base import thinned
 from stochattn_core.evaluate import evaluate
 from stochattn_core.forecasts import Experiment, ensemble_of
@@ -80,8 +79,6 @@ def test_a_gain_on_one_block_has_no_interval_and_on_other_cases_is_refused():
     assert math.isnan(paired_gain(single_block, single_block).low) and paired_gain(single_block, single_block).estimate == 0
     with pytest.raises(ValueError, match="the same cases"):
         paired_gain(single_block, scored(torch.ones(5, dtype=torch.float64), np.zeros(5, dtype=int)))
-    with pytest.raises(ValueError, match="at least 2 blocks"):
-        halves(single_block.statistics)
 
 
 # ---- the table
