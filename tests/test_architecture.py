@@ -112,6 +112,7 @@ ALLOWED = {
             *("arguments", "audit", "checklist", "device", "plain_forecast"),
             "baselines",
             "compare",
+            "corrections",
             "draw",
             "ensemble_file",
             "evaluate",
