@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from stochattn_core.metrics.scores import Judgement, rules, scores
-from stochattn_core.metrics.significance import bootstrap, evidence, w1_floor
+from stochattn_core.metrics.significance import evidence, intervals, w1_floor
 from stochattn_core.metrics.statistics import Statistics
 
 LEVEL = 0.9
@@ -19,7 +19,7 @@ LEAST_RATIO = 1e-6  # of spread to error; below it the spread is rounding
 class Summary:
     """Scores with their ranges and judgements.
 
-    scores: by key.   ranges: 90% range of each score, from resampled blocks of cases; NaN for one block.
+    scores: by key.   ranges: 90% interval of each score; NaN for one block.
     judgements: by the key of each score that has a rule.   w1_by_chance: the mean W1 of a perfect ensemble on as many cases.
     n_effective: the number of independent cases with the same information.
     """
@@ -49,7 +49,7 @@ def summarise(statistics: Statistics) -> Summary:
     for key, rule in rules(statistics.n_member).items():
         is_without_spread = rule.needs_spread and not has_spread(values)
         judgements[key] = Judgement("bad", "no spread") if is_without_spread else rule.judge(tests[rule.test])
-    return Summary(values, bootstrap(statistics, scores), judgements, floor.expected, floor.n_effective)
+    return Summary(values, intervals(statistics, scores), judgements, floor.expected, floor.n_effective)
 
 
 def has_spread(values: Mapping[str, float | int]) -> bool:

@@ -43,11 +43,13 @@ rmse = Score(
     "target",
     "smaller",
     rmse_of_sums,
+    scale="log",
     reference="rmse_plain",
     rule=Rule(
         "cost",
         ideal=1.0,
         high=COST_LIMIT,
+        scale="log",
         within="no drift",
         above="{gap:.0%} worse",
         about="RMSE of the mean of infinitely many members over that of the plain model",
@@ -99,6 +101,7 @@ mae_plain = Score(
     "target",
     "smaller",
     lambda sums: sums.plain_error_abs / sums.n,
+    scale="log",
     curve=Curve("fair CRPS", role="plain", dash="dash"),
 )
 rmse_plain = Score(
@@ -109,5 +112,6 @@ rmse_plain = Score(
     "target",
     "smaller",
     rmse_plain_of_sums,
+    scale="log",
     curve=Curve("error and spread", "plain model: RMSE, absolute error", role="plain", dash="dash"),
 )

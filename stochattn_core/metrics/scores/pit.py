@@ -33,7 +33,6 @@ w1 = Score(
         within="near chance",
         above="{estimate:.3f} beyond chance",
         about="W1 beyond what chance makes",
-        is_distance=True,
     ),
     tested=beyond_chance,
     tile=True,
@@ -58,5 +57,6 @@ pit_dispersion = Score(
     "none",
     "ideal",
     lambda sums: dispersion_of_ranks(sums.rank.movedim(1, 0)),
+    scale="log",
     ideal=1.0,
 )

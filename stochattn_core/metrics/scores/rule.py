@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 Grade = Literal["good", "doubtful", "bad", "none"]
+Scale = Literal["linear", "log", "share"]  # on which an interval is found: "log" for positive quantities, "share" for shares
 MARK: dict[Grade, str] = {"good": "●", "doubtful": "◐", "bad": "○", "none": ""}
 
 
@@ -18,6 +19,7 @@ class Evidence(NamedTuple):
     low: float
     high: float
     rule: str
+    n_effective: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class Rule:
 
     test: name of the quantity in the evidence of a verdict.   about: the quantity in words; "" for the score itself.
     within, below, above: the words for each outcome, formatted with estimate, gap = |estimate - ideal| and points = 100 gap.
-    is_distance: resampling increases the quantity, so that its interval is moved back.   needs_spread: bad for members that are all equal.
+    scale: of the interval.   needs_spread: bad for members that are all equal.
     shift: n_member -> an amount added to limits and ideal, because a few members cannot reach every coverage.
     text: writes the limits in words, if the default is not suitable.
     """
@@ -56,7 +58,7 @@ class Rule:
     below: str = "too low"
     above: str = "too high"
     about: str = ""
-    is_distance: bool = False
+    scale: Scale = "linear"
     needs_spread: bool = False
     shift: Callable[[int], float] = lambda n_member: 0.0
     text: Callable[[Rule], str] | None = None
