@@ -9,11 +9,11 @@ from pages.ui import cached, panel, state, widgets
 from pages.ui.choices import Settings, correction_text
 from pages.ui.work import Work, duration, refusals
 from stochattn_core.compare import Comparison, Row, in_sentence
-from stochattn_core.compare.estimate import Estimate
 from stochattn_core.corrections import CORRECTIONS
 from stochattn_core.datasets.base import Dataset
 from stochattn_core.figures.theme import number, units_text
 from stochattn_core.metrics.scores import headlines
+from stochattn_core.metrics.significance import Estimate
 from stochattn_core.panels import View, shown
 from stochattn_core.panels.text import value_text
 from stochattn_core.settings import Setting

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from stochattn_core.compare.estimate import Estimate, estimated
+from stochattn_core.compare.estimate import Sums, estimated
 from stochattn_core.compare.gain import ScoredPart
 from stochattn_core.metrics import Statistics
 from stochattn_core.metrics.scores import SCORES, rules
-from stochattn_core.metrics.significance import w1_floor
+from stochattn_core.metrics.significance import Estimate, w1_floor
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def is_as_calibrated(method: Mapping[str, State], reference: Mapping[str, State]
 def reduction(reference: ScoredPart, method: ScoredPart, quantity: Quantity, level: float) -> Estimate:
     """Return by how much the method departs less than the reference, with a paired interval; above 0 where it is better calibrated."""
 
-    def value(counts: Tensor) -> Tensor:
-        return quantity.departure(reference.statistics.weighted(counts)) - quantity.departure(method.statistics.weighted(counts))
+    def value(of_reference: Sums, of_method: Sums) -> Tensor:
+        return quantity.departure(of_reference.statistics) - quantity.departure(of_method.statistics)
 
-    return estimated(reference.statistics, value, level)
+    return estimated(value, reference, method, level=level)

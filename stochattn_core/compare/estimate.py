@@ -1,4 +1,4 @@
-"""Estimates with an interval that come from sums of one method, or of two methods on the same cases."""
+"""Estimates that rest on sums over the cases of one method, or of two methods on the same cases."""
 
 from __future__ import annotations
 
@@ -9,33 +9,41 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from stochattn_core.compare.gain import ScoredPart
 from stochattn_core.metrics import Statistics
-from stochattn_core.metrics.significance import block_counts, interval_of, n_used
-
-N_REPLICATE = 2000
-Value = Callable[[Tensor], Tensor]  # counts (replicate, block) -> (replicate,): a function of sums over cases that are counted so often
-
-
-class Estimate(NamedTuple):
-    """An estimate with the ends of its interval, NaN where there are too few cases.   n_effective: independent cases behind it."""
-
-    estimate: float
-    low: float
-    high: float
-    n_effective: float = math.nan
-
-    @property
-    def is_above(self) -> bool:
-        """Is the whole interval above 0?"""
-        return self.low > 0
-
+from stochattn_core.metrics.scores import Scale
+from stochattn_core.metrics.significance import Estimate, infer
 
 UNKNOWN = Estimate(math.nan, math.nan, math.nan)
 
 
-def estimated(statistics: Statistics, value: Value, level: float, seed: int = 0) -> Estimate:
-    """Return a function of sums over cases with its interval.   statistics: pooled, of the cases."""
-    once = torch.ones(1, statistics.n_block, dtype=torch.float64)
-    replicates = value(block_counts(statistics, N_REPLICATE, seed))
-    low, high = interval_of(replicates, level, enough=n_used(statistics) > 1)
-    return Estimate(float(value(once)[0]), low, high, n_used(statistics))
+class Sums(NamedTuple):
+    """The sums of one method, for each entry of the leading axis: over all cases, or over all but those of one block.
+
+    crps: (entry,), fair where there are members.
+    """
+
+    statistics: Statistics
+    crps: Tensor
+
+
+Value = Callable[..., Tensor]  # (Sums of each part, ...) -> (entry,)
+
+
+def estimated(value: Value, *parts: ScoredPart, level: float, scale: Scale = "linear") -> Estimate:
+    """Return a smooth function of the sums of parts with its interval, which counts the dependence of neighbouring cases.
+
+    parts: scored on the same cases.   level: of the interval; its ends are NaN where fewer than 2 blocks have a case.
+    """
+    used = parts[0].statistics.n_case > 0
+    whole = [Sums(part.statistics.total(), part.crps.sum(0, keepdim=True)) for part in parts]
+    rest = [Sums(part.statistics.without_each(), part.crps.sum() - part.crps[used]) for part in parts]
+    return infer(value(*whole).numpy(), value(*rest).numpy()[:, None], level=level, scale=scale).at(0)
+
+
+def correlation(within: tuple[Tensor, Tensor, Tensor], level: float) -> Estimate:
+    """Return the correlation that sums of products and of both squares give, with its interval.   within: (block,) each, as `within_by_block`."""
+    used = (within[1] != 0) | (within[2] != 0)
+    product, first, second = (torch.cat([part.sum()[None], part.sum() - part[used]]) for part in within)
+    values = (product / (first * second).sqrt()).numpy()
+    return infer(values[:1], values[1:, None], level=level).at(0)

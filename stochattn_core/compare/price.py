@@ -6,10 +6,11 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from stochattn_core.compare.estimate import Estimate, estimated
+from stochattn_core.compare.estimate import Sums, estimated
 from stochattn_core.compare.gain import ScoredPart
 from stochattn_core.compare.recommendation import relative_gain
 from stochattn_core.metrics.scores.coverage import JUDGED_LEVEL, share_of_sums
+from stochattn_core.metrics.significance import Estimate
 
 
 class Price(NamedTuple):
@@ -22,11 +23,9 @@ class Price(NamedTuple):
 def price_of(alone: ScoredPart, method: ScoredPart, level: float) -> Price:
     """Return the price of a method on one part, each with a paired interval of this level. The coverage is that of the central 90%."""
 
-    def gained(counts: Tensor) -> Tensor:
-        sums = (part.statistics.weighted(counts) for part in (method, alone))
-        after, before = (share_of_sums(each, JUDGED_LEVEL) for each in sums)
-        return after - before
+    def gained(before: Sums, after: Sums) -> Tensor:
+        return share_of_sums(after.statistics, JUDGED_LEVEL) - share_of_sums(before.statistics, JUDGED_LEVEL)
 
     gain = relative_gain(alone, method, level)
     paid = Estimate(-gain.estimate, -gain.high, -gain.low, gain.n_effective)
-    return Price(estimated(alone.statistics, gained, level), paid)
+    return Price(estimated(gained, alone, method, level=level), paid)

@@ -22,8 +22,9 @@ from typing import Literal
 from torch import Tensor
 
 from stochattn_core.compare.departure import QUANTITIES, State, is_as_calibrated, reduction, states
-from stochattn_core.compare.estimate import Estimate, estimated
+from stochattn_core.compare.estimate import Sums, estimated
 from stochattn_core.compare.gain import ScoredPart
+from stochattn_core.metrics.significance import Estimate
 
 MARGIN = 0.02  # of the CRPS: a smaller difference is no reason to choose a method, and the most that better calibration may cost
 LEAST_CASES = 20  # independent calibration cases; with fewer, nothing is recommended
@@ -109,7 +110,7 @@ def recommend(candidates: Sequence[Candidate]) -> Recommendation:
 
 def effective_cases(part: ScoredPart) -> float:
     """Return how many independent cases the mean CRPS of a method rests on."""
-    return estimated(part.statistics, lambda counts: (counts @ part.crps) / (counts @ part.statistics.n), 1 - ERROR_RATE).n_effective
+    return estimated(lambda sums: sums.crps / sums.statistics.n, part, level=1 - ERROR_RATE).n_effective
 
 
 def trial(reference: ScoredPart, method: ScoredPart, n_tried: int) -> Trial:
@@ -121,18 +122,23 @@ def trial(reference: ScoredPart, method: ScoredPart, n_tried: int) -> Trial:
 def relative_gain(reference: ScoredPart, method: ScoredPart, level: float) -> Estimate:
     """Return 1 minus the CRPS of the method over that of the reference, with a paired interval; above 0 where the method is better."""
 
-    def value(counts: Tensor) -> Tensor:
-        return 1 - (counts @ method.crps) / (counts @ reference.crps)
+    def value(of_reference: Sums, of_method: Sums) -> Tensor:
+        return 1 - of_method.crps / of_reference.crps
 
-    return estimated(reference.statistics, value, level)
+    return estimated(value, reference, method, level=level)
 
 
 def is_better(trial: Trial, state: Mapping[str, State], alone: Mapping[str, State]) -> bool:
     """Is a correction clearly better than the concentration alone, in one of the two ways that the head of this file names?"""
     if not is_as_calibrated(state, alone):
         return False
-    is_nearer = any(entry.is_above and not alone[key].is_within for key, entry in trial.reductions.items())
-    return trial.gain.is_above or (is_nearer and trial.gain.low > -MARGIN)
+    is_nearer = any(is_above(entry) and not alone[key].is_within for key, entry in trial.reductions.items())
+    return is_above(trial.gain) or (is_nearer and trial.gain.low > -MARGIN)
+
+
+def is_above(estimate: Estimate) -> bool:
+    """Is the whole interval above 0, and does it rest on enough independent cases to be relied on?"""
+    return estimate.low > 0 and estimate.n_effective >= LEAST_CASES
 
 
 def too_few(n_effective: float) -> str:
@@ -144,7 +150,7 @@ def too_few(n_effective: float) -> str:
 def _chosen(best: Candidate, trial: Trial, state: Mapping[str, State], alone: Mapping[str, State], n_tried: int) -> str:
     gain, level = trial.gain, gain_level(n_tried)
     interval = f"{level:.1%} interval {_change(gain)}, for {n_tried} correction{'s' if n_tried != 1 else ''} tried"
-    if gain.is_above:
+    if is_above(gain):
         reason = f"lowers the fair CRPS of the concentration alone by {gain.estimate:.1%} on calibration data ({interval})"
     else:
         reason = (

@@ -6,12 +6,13 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from stochattn_core.compare.estimate import UNKNOWN, Estimate
+from stochattn_core.compare.estimate import UNKNOWN
 from stochattn_core.compare.gain import Gain, paired_gain
 from stochattn_core.compare.price import Price, price_of
 from stochattn_core.compare.recommendation import Candidate, Kind, gain_level, recommend
 from stochattn_core.compare.workbench import Outcome, Workbench
 from stochattn_core.corrections import Intervals
+from stochattn_core.metrics.significance import Estimate
 from stochattn_core.settings import Setting
 
 LEVEL = 0.9

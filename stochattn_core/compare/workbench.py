@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stochattn_core.compare.estimate import Estimate, estimated
+from stochattn_core.compare.estimate import correlation
 from stochattn_core.compare.gain import ScoredPart
 from stochattn_core.corrections import Fitted, Intervals, SearchedConcentration
 from stochattn_core.datasets.base import Progress
@@ -20,6 +20,7 @@ from stochattn_core.evaluate import audited
 from stochattn_core.forecasts import Experiment, ensemble_of
 from stochattn_core.metrics import scores
 from stochattn_core.metrics.association import within_by_block
+from stochattn_core.metrics.significance import Estimate
 from stochattn_core.settings import Setting
 from stochattn_core.tuning.concentration_search import SearchPlan, run_search, share_of
 
@@ -164,13 +165,7 @@ def outcome_of(
 
 def association_of(ensemble: Ensemble, level: float) -> Estimate:
     """The correlation over cases of the spread with the error of the plain model, within each place, as in `within_by_block`."""
-    within = within_by_block(ensemble.members, ensemble.target, ensemble.plain, ensemble.block, ensemble.weights)
-
-    def correlation(counts: Tensor) -> Tensor:
-        product, spread_sq, error_sq = (counts @ part for part in within)
-        return product / (spread_sq * error_sq).sqrt()
-
-    return estimated(ensemble.pooled, correlation, level)
+    return correlation(within_by_block(ensemble.members, ensemble.target, ensemble.plain, ensemble.block, ensemble.weights), level)
 
 
 def _scored(ensemble: Ensemble, is_distribution: bool) -> ScoredPart:

@@ -6,6 +6,7 @@ Cases of neighbouring times depend on one another: halves that alternate would f
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
@@ -13,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from stochattn_core.ensemble_data import Ensemble
+from stochattn_core.metrics.dependence import dependence
 
 # (fitted, scored), masks of cases (case,) -> members (member, scored case, *event), from what was fitted on the first
 MembersOf = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -37,8 +39,9 @@ def folds(calibration: Ensemble) -> tuple[Fold, Fold]:
     """Return the two folds. Together they score every case once, so that every method is compared on the same cases.
 
     With times, the first half is all cases before a boundary. Fitted on are those of its cases whose targets end before the first target
-    of the second half, and that start at least one block of cases before the boundary; in the second half likewise. At most half of the
-    times of a half are left out: a part so short has too few independent cases for a recommendation anyway.
+    of the second half, and that start before the boundary by at least the length over which errors depend on one another, or a block of
+    cases; in the second half likewise. At most half of the times of a half are left out: a part so short has too few independent cases for a
+    recommendation anyway.
     Without times, every other block of cases is a half.
     ValueError where fewer than 2 blocks of cases have a target.
     """
@@ -55,7 +58,7 @@ def folds(calibration: Ensemble) -> tuple[Fold, Fold]:
         return Fold(first & seen, ~first), Fold(~first & seen, first)
     half = boundary(times.init[seen], starts)
     early = times.init < starts[half]
-    length = times_of_a_block(times.init[seen], calibration.block[seen])
+    length = max(times_of_a_block(times.init[seen], calibration.block[seen]), dependence_length(calibration, times.init))
     return (
         Fold(_fitted(early & seen, times, starts[:half][::-1], length, times.last < times.first[~early & seen].min()), ~early),
         Fold(_fitted(~early & seen, times, starts[half:], length, times.first > times.last[early & seen].max()), early),
@@ -95,6 +98,18 @@ def times_of_a_block(init: np.ndarray, block: np.ndarray) -> int:
     """
     pairs = np.unique(np.stack([block, np.unique(init, return_inverse=True)[1]], 1), axis=0)
     return int(np.bincount(pairs[:, 0]).max())
+
+
+def dependence_length(calibration: Ensemble, init: np.ndarray) -> int:
+    """Return over how many times the errors of the plain model, and their squares, depend on one another: the automatic block length.
+
+    init: (case,). Errors of one time are averaged.
+    """
+    error = (calibration.target - calibration.plain).reshape(len(init), -1).astype(np.float64)
+    seen, place = np.isfinite(error), np.unique(init, return_inverse=True)[1]
+    count = np.bincount(place, seen.sum(1))
+    means = [np.bincount(place, np.where(seen, power, 0.0).sum(1))[count > 0] / count[count > 0] for power in (error, error**2)]
+    return math.ceil(dependence(np.stack(means, 1)).block_length.max()) if len(means[0]) > 1 else 1
 
 
 def _fitted(half: np.ndarray, times: Times, starts: np.ndarray, length: int, is_apart: np.ndarray) -> np.ndarray:
