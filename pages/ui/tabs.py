@@ -15,11 +15,11 @@ from pages.ui.work import Work, refusals
 from stochattn_core.datasets import planet
 from stochattn_core.evaluate import Evaluation
 from stochattn_core.figures.map_box import drawn_region
-from stochattn_core.metrics.summary import Summary
 from stochattn_core.models import MODELS
 from stochattn_core.panels import View, lead_time, provenance, regions
 from stochattn_core.panels import tabs as panels_by_tab
 from stochattn_core.panels.map_text import projection_of
+from stochattn_core.verdict.summary import Summary
 
 
 def draw(settings: Settings, view: View) -> None:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from stochattn_core.metrics.regions import latitude_weights
+from stochattn_core.metrics.significance import infer
 
 BAND = (30.0, 60.0)  # degrees of latitude: the northern storm track
 NOTHING = 1e-8  # of the variance: a smaller power at one wavenumber is rounding, and a ratio to it is meaningless

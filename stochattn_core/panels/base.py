@@ -18,8 +18,8 @@ from stochattn_core.evaluate import Evaluation
 from stochattn_core.figures.theme import BROWSER, Palette
 from stochattn_core.metrics import Statistics, scores
 from stochattn_core.metrics.regions import Region
-from stochattn_core.metrics.summary import Summary, summarise
 from stochattn_core.tuning import Tuning
+from stochattn_core.verdict.summary import Summary, summarise
 
 Place = Literal["forecast", "diagnostics", "tab", "tune", "compare"]
 T = TypeVar("T")

@@ -11,8 +11,8 @@ import plotly.graph_objects as go
 from stochattn_core.figures.pit import pit
 from stochattn_core.figures.theme import Palette
 from stochattn_core.metrics import PitHistogram, pit_histogram
-from stochattn_core.metrics.summary import Summary, is_known
 from stochattn_core.panels.base import Panel, View
+from stochattn_core.verdict.summary import Summary, is_known
 
 WIDER, NARROWER = "a smaller ν (at least 1) widens it", "a larger ν narrows it"
 Range = tuple[float, float]

@@ -12,7 +12,7 @@ from stochattn_core.figures.lead_curves import Line
 from stochattn_core.metrics import Statistics, by_event, finite_size_factor, intervals
 from stochattn_core.metrics.scores import SCORES, Score
 from stochattn_core.metrics.scores.coverage import attainable
-from stochattn_core.metrics.summary import Summary
+from stochattn_core.verdict.summary import Summary
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,9 +12,9 @@ from stochattn_core.figures.spread_skill import spread_skill
 from stochattn_core.figures.theme import Palette, number, units_text
 from stochattn_core.metrics import SpreadError, binned_spread_error
 from stochattn_core.metrics.scores import SCORES, Evidence
-from stochattn_core.metrics.summary import Summary, is_known
 from stochattn_core.panels.base import Panel, View
 from stochattn_core.panels.pit import NARROWER, WIDER
+from stochattn_core.verdict.summary import Summary, is_known
 
 
 class Numbers(NamedTuple):

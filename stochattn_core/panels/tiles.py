@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from stochattn_core.figures.theme import number, units_text
 from stochattn_core.metrics.scores import SCORES, Judgement, Score, tiles
-from stochattn_core.metrics.summary import Summary, is_known
+from stochattn_core.verdict.summary import Summary, is_known
 
 
 @dataclass(frozen=True)

@@ -101,11 +101,11 @@ def sliced(ensemble: Ensemble) -> SlicedEnsemble:
         whole.append(_gather(chunk, labels, _scored(chunk.members, chunk, weights)))
         if from_members:
             halves += [_half(chunk, labels, from_members, weights, side) for side in (0, 1)]
-    partitions = [*fixed, *(each for kind, each in from_members.items() if kind != "fifths")]
+    partitions = [*fixed, *(each for kind, each in from_members.items() if kind != "spread in fifths")]
     kinds = [each.kind for each in fixed]
     return SlicedEnsemble(
         tuple(partitions),
-        from_members.get("fifths"),
+        from_members.get("spread in fifths"),
         _joined(whole, kinds, len(ensemble.index)),
         _joined(halves, [*kinds, *from_members], len(ensemble.index)) if halves else None,
     )
@@ -181,12 +181,12 @@ def _partitions_by_members(ensemble: Ensemble) -> dict[str, Partition]:
     halves = [half for chunk in _chunks(ensemble, every) for half in _halves(chunk)]
     means = np.concatenate([half.mean(0) for half in halves])
     variances = np.concatenate([half.var(0, ddof=1).ravel() for half in halves])
-    found = {
-        "forecast": forecast_partition(means, ensemble.units, by_element=bool(ensemble.longitude)),
-        "spread": spread_partition(variances, ensemble.units, TENTHS),
-        "fifths": spread_partition(variances, ensemble.units, FIFTHS),
-    }
-    return {kind: each for kind, each in found.items() if each is not None}
+    found = (
+        forecast_partition(means, ensemble.units, by_element=bool(ensemble.longitude)),
+        spread_partition(variances, ensemble.units, TENTHS),
+        spread_partition(variances, ensemble.units, FIFTHS),
+    )
+    return {each.kind: each for each in found if each is not None}
 
 
 def _chunk_labels(each: Partition, chunk: _Chunk) -> np.ndarray:

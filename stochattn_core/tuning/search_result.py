@@ -40,7 +40,7 @@ class SearchResult:
     optimum: nu*.   interval: (level, low, high) of nu*.   concentration: the whole number beside nu* that is used.
     grid: (point,) concentrations.   curves: cost (point,) by objective.   optima: by objective.
     deviation: (point, pass) d.   error: d0.   ratio: (point,) spread-skill ratio.   law: the power law through the grid.
-    at_low, at_high: is nu* at the lower or upper end of the range?   passes: stochastic passes over the calibration part.
+    range: ends of the range that could be searched.   at_low, at_high: is nu* at the lower or upper end of it?   passes: stochastic passes over the calibration part.
     ended: did the budget end the search?   thompson: the single-pass search, where that was asked for.   points: the sums themselves.
     """
 
@@ -57,6 +57,7 @@ class SearchResult:
     law: power_law.PowerLaw
     at_low: bool
     at_high: bool
+    range: tuple[int, int]
     passes: int
     ended: bool
     thompson: Thompson | None
@@ -65,6 +66,21 @@ class SearchResult:
     @property
     def at_bound(self) -> bool:
         return self.at_low or self.at_high
+
+    @property
+    def used_because(self) -> str:
+        """Why `concentration` is used, in words; a bound that the interval touches is named."""
+        level, low, high = self.interval
+        first, last = self.range
+        beyond = self.optima[self.objective].beyond
+        if self.at_low:
+            return f"the smallest concentration there is; the spread that the error asks for would need {beyond:.2g}"
+        if self.at_high:
+            return "the largest concentration that was searched; the optimum lies at or beyond it"
+        text = "the whole number beside ν* whose spread is nearer the error"
+        if low <= first:
+            return f"{text}; the interval touches the smallest concentration, {first:,}"
+        return f"{text}; the interval touches the largest concentration, {last:,}" if high >= last else text
 
     @property
     def n_effective(self) -> float:
@@ -103,6 +119,7 @@ def from_points(points: Mapping[int, Point], objective: str, *, full: tuple[int,
         law=law,
         at_low=best.value <= full[0],
         at_high=best.value >= full[1],
+        range=full,
         passes=passes,
         ended=ended,
         thompson=None,

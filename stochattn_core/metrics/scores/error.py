@@ -9,7 +9,7 @@ from stochattn_core.metrics.scores.score import Curve, Score
 from stochattn_core.metrics.statistics import Statistics
 
 COST_LIMIT = 1.05  # RMSE of the mean over that of the plain model, above which the mean has drifted
-BIAS_LIMIT = 0.3  # of the RMSE: a tenth of the squared error
+BIAS_LIMIT = 0.15  # of the RMSE: 2% of the squared error
 
 
 def rmse_of_sums(sums: Statistics) -> Tensor:
