@@ -8,8 +8,9 @@ import pytest
 
 from stochattn_core import load_dataset
 from stochattn_core.corrections.cross_fitting import cross_fitted, folds, of_cases
-from stochattn_core.datasets.base import blocks_at_random, blocks_in_time
+from stochattn_core.datasets.base import blocks_in_time
 from stochattn_core.ensemble_data import Ensemble
+from stochattn_core.metrics.dependence import dependence
 
 
 def series(n=60, leads=(1, 2, 3, 4), case_per_block=4, order=None, unit="h"):
@@ -44,6 +45,19 @@ def test_long_windows_widen_the_gap_beyond_a_block():
     first, second = folds(ensemble)
     assert hours(ensemble, first.fitted).max() + 10 < 30 + 1 and hours(ensemble, first.fitted).max() == 20
     assert hours(ensemble, second.fitted).min() == 39  # the last target before the boundary lies at 29 + 10
+
+
+def test_errors_that_depend_over_many_cases_widen_the_gap_to_the_length_of_that_dependence():
+    rng, errors = np.random.default_rng(0), np.zeros((400, 4))
+    for hour in range(1, 400):
+        errors[hour] = 0.9 * errors[hour - 1] + rng.standard_normal()
+    ensemble = series(n=400)
+    independent = replace(ensemble, target=rng.standard_normal((400, 4)))
+    assert [hours(independent, fold.fitted)[end] for fold, end in zip(folds(independent), (-1, 0), strict=True)] == [195, 204]
+    length = int(np.ceil(dependence(np.stack([errors[:, 0], errors[:, 0] ** 2], 1)).block_length.max()))
+    dependent = replace(ensemble, target=errors)
+    first, second = folds(dependent)
+    assert length > 8 and hours(dependent, first.fitted).max() == 199 - length and hours(dependent, second.fitted).min() == 200 + length
 
 
 def test_the_order_of_the_cases_and_an_unknown_time_step_change_nothing():
@@ -81,7 +95,7 @@ def test_a_short_part_keeps_half_of_each_half_to_fit_on():
 
 def test_cases_without_a_time_keep_blocks_whole_and_cases_without_a_target_are_not_fitted_on():
     n = 130
-    block, target = blocks_at_random(n, 10), np.zeros(n)
+    block, target = np.arange(n) % 10, np.zeros(n)
     target[:5] = np.nan
     table = Ensemble(np.zeros((2, n)), target, np.zeros(n), pd.RangeIndex(n), block, ("case",))
     first, second = folds(table)
@@ -93,7 +107,8 @@ def test_cases_without_a_time_keep_blocks_whole_and_cases_without_a_target_are_n
 
 def test_members_come_from_the_fit_on_the_other_half():
     ensemble = series()
-    ensemble = replace(ensemble, target=ensemble.target + np.arange(60.0)[:, None])
+    hour = np.repeat(np.arange(60.0)[:, None], 4, axis=1)
+    ensemble = replace(ensemble, target=hour, plain=hour)
     crossed = cross_fitted(ensemble, lambda fitted, scored: np.full((2, scored.sum(), 4), ensemble.target[fitted].mean()))
     assert set(crossed.members[:, :30].ravel()) == {46.5} and set(crossed.members[:, 30:].ravel()) == {12.5}
 
