@@ -118,16 +118,16 @@ def fit_affine(members: np.ndarray, target: np.ndarray, plain: np.ndarray, weigh
     e is the error y - f, d the ensemble mean minus f, and s2 the variance of the members. With c = 1 / b and a c in place of a this is a
     quadratic form minus 2 log c, whose minimum has a closed form: c is the positive root of A c^2 - B c - n.
     members: (member, case, *event).   target, plain: (case, *event); NaN targets are left out.   weights: broadcasts to *event.
-    ValueError where no errors or no members that differ are given.   Source: arXiv 2609.19035, equation 3, about f in place of 0.
+    ValueError where all errors, or all members, are equal.   Source: arXiv 2609.19035, equation 3, about f in place of 0.
     """
     seen = np.isfinite(target)
     error, mean = (target - plain)[seen].astype(np.float64), (members.mean(0) - plain)[seen].astype(np.float64)
     variance = members.var(0, ddof=1)[seen].astype(np.float64)
     area = (np.ones_like(target) if weights is None else np.broadcast_to(weights, target.shape))[seen]
-    if not (seen.any() and (error != 0).any() and variance.mean() > np.square(error).mean() / LARGEST**2):
+    if not (seen.any() and np.ptp(error) > 0 and variance.mean() > np.square(error).mean() / LARGEST**2):
         raise ValueError(
-            "expected errors of the plain model and members that differ to fit conformal PIT weights, got none; give more calibration data, or see "
-            "the layers sampled"
+            "expected errors of the plain model and members that differ to fit conformal PIT weights, got equal ones; give more calibration data, "
+            "or see the layers sampled"
         )
     weight = area / np.maximum(variance, LEAST_VARIANCE * variance.mean())
     centre_e, centre_d = (float(weight @ values / weight.sum()) for values in (error, mean))
