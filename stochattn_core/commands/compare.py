@@ -66,7 +66,8 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     from stochattn_core.metrics.scores import headlines
 
     scores = headlines()
-    line = "{:<44} {:<34} {:>30}" + " {:>12}" * len(scores)
+    width = max(len(_setting(row)) for row in rows)
+    line = "{:<44} {:<" + str(width) + "} {:>30}" + " {:>12}" * len(scores)
     lines = [line.format("method", "setting", "gain (90% interval)", *(score.short for score in scores))]
     for row in rows:
         if row["scores"] is None:
@@ -93,7 +94,7 @@ def _evidence(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _setting(row: Mapping[str, Any]) -> str:
-    """Return the setting of a row in words, shortened where its correction has many numbers; "reference" where it has none."""
+    """Return the setting of a row in words; "reference" where it has none."""
     from stochattn_core.corrections import in_words
 
     setting = row["setting"]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from stochattn_core.compare.estimate import Sums, estimated
+from stochattn_core.compare.estimate import Jackknife, Sums, estimated
 from stochattn_core.compare.gain import ScoredPart
 from stochattn_core.metrics import Statistics
 from stochattn_core.metrics.scores import SCORES, rules
@@ -76,7 +76,7 @@ def is_as_calibrated(method: Mapping[str, State], reference: Mapping[str, State]
     return all(state.is_within or state.departure <= reference[key].departure for key, state in method.items())
 
 
-def reduction(reference: ScoredPart, method: ScoredPart, quantity: Quantity, level: float) -> Estimate:
+def reduction(reference: Jackknife, method: Jackknife, quantity: Quantity, level: float) -> Estimate:
     """Return by how much the method departs less than the reference, with a paired interval; above 0 where it is better calibrated."""
 
     def value(of_reference: Sums, of_method: Sums) -> Tensor:

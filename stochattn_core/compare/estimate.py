@@ -18,27 +18,35 @@ UNKNOWN = Estimate(math.nan, math.nan, math.nan)
 
 
 class Sums(NamedTuple):
-    """The sums of one method, for each entry of the leading axis: over all cases, or over all but those of one block.
-
-    crps: (entry,), fair where there are members.
-    """
+    """The sums of one method, for each entry of the leading axis.   crps: (entry,), fair where there are members."""
 
     statistics: Statistics
     crps: Tensor
 
 
-Value = Callable[..., Tensor]  # (Sums of each part, ...) -> (entry,)
+class Jackknife(NamedTuple):
+    """The sums of one method over all cases, and over all but those of each block that has a case."""
+
+    whole: Sums
+    rest: Sums
+
+    @classmethod
+    def of(cls, part: ScoredPart) -> Jackknife:
+        used = part.statistics.n_case > 0
+        whole = Sums(part.statistics.total(), part.crps.sum(0, keepdim=True))
+        return cls(whole, Sums(part.statistics.without_each(), part.crps.sum() - part.crps[used]))
 
 
-def estimated(value: Value, *parts: ScoredPart, level: float, scale: Scale = "linear") -> Estimate:
-    """Return a smooth function of the sums of parts with its interval, which counts the dependence of neighbouring cases.
+Value = Callable[..., Tensor]  # (Sums of each method, ...) -> (entry,)
 
-    parts: scored on the same cases.   level: of the interval; its ends are NaN where fewer than 2 blocks have a case.
+
+def estimated(value: Value, *methods: Jackknife, level: float, scale: Scale = "linear") -> Estimate:
+    """Return a smooth function of the sums of methods with its interval, which counts the dependence of neighbouring cases.
+
+    methods: scored on the same cases.   level: of the interval; its ends are NaN where fewer than 2 blocks have a case.
     """
-    used = parts[0].statistics.n_case > 0
-    whole = [Sums(part.statistics.total(), part.crps.sum(0, keepdim=True)) for part in parts]
-    rest = [Sums(part.statistics.without_each(), part.crps.sum() - part.crps[used]) for part in parts]
-    return infer(value(*whole).numpy(), value(*rest).numpy()[:, None], level=level, scale=scale).at(0)
+    whole, rest = (value(*sums).numpy() for sums in ([each.whole for each in methods], [each.rest for each in methods]))
+    return infer(whole, rest[:, None], level=level, scale=scale).at(0)
 
 
 def correlation(within: tuple[Tensor, Tensor, Tensor], level: float) -> Estimate:

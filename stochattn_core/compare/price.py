@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from stochattn_core.compare.estimate import Sums, estimated
+from stochattn_core.compare.estimate import Jackknife, Sums, estimated
 from stochattn_core.compare.gain import ScoredPart
 from stochattn_core.compare.recommendation import relative_gain
 from stochattn_core.metrics.scores.coverage import JUDGED_LEVEL, share_of_sums
@@ -23,9 +23,10 @@ class Price(NamedTuple):
 def price_of(alone: ScoredPart, method: ScoredPart, level: float) -> Price:
     """Return the price of a method on one part, each with a paired interval of this level. The coverage is that of the central 90%."""
 
-    def gained(before: Sums, after: Sums) -> Tensor:
-        return share_of_sums(after.statistics, JUDGED_LEVEL) - share_of_sums(before.statistics, JUDGED_LEVEL)
+    def gained(of_alone: Sums, of_method: Sums) -> Tensor:
+        return share_of_sums(of_method.statistics, JUDGED_LEVEL) - share_of_sums(of_alone.statistics, JUDGED_LEVEL)
 
-    gain = relative_gain(alone, method, level)
+    before, after = Jackknife.of(alone), Jackknife.of(method)
+    gain = relative_gain(before, after, level)
     paid = Estimate(-gain.estimate, -gain.high, -gain.low, gain.n_effective)
-    return Price(estimated(gained, alone, method, level=level), paid)
+    return Price(estimated(gained, before, after, level=level), paid)

@@ -22,9 +22,9 @@ from typing import Literal
 from torch import Tensor
 
 from stochattn_core.compare.departure import QUANTITIES, State, is_as_calibrated, reduction, states
-from stochattn_core.compare.estimate import Sums, estimated
+from stochattn_core.compare.estimate import Jackknife, Sums, estimated
 from stochattn_core.compare.gain import ScoredPart
-from stochattn_core.metrics.significance import Estimate
+from stochattn_core.metrics.significance import Estimate, n_used
 
 MARGIN = 0.02  # of the CRPS: a smaller difference is no reason to choose a method, and the most that better calibration may cost
 LEAST_CASES = 20  # independent calibration cases; with fewer, nothing is recommended
@@ -93,9 +93,10 @@ def recommend(candidates: Sequence[Candidate]) -> Recommendation:
     corrections = [entry for entry in others if entry.kind == "correction"]
     references = [entry for entry in others if entry.kind == "reference"]
     n_effective = effective_cases(alone.part)
-    if not n_effective >= LEAST_CASES:
+    if n_effective < LEAST_CASES:
         return Recommendation(None, alone.name, too_few(n_effective), n_effective)
-    trials = {entry.name: trial(alone.part, entry.part, len(corrections)) for entry in corrections}
+    of_alone = Jackknife.of(alone.part)
+    trials = {entry.name: trial(of_alone, Jackknife.of(entry.part), len(corrections)) for entry in corrections}
     state = {entry.name: states(entry.part) for entry in candidates}
     better = [entry for entry in corrections if is_better(trials[entry.name], state[entry.name], state[alone.name])]
     # Calibrated ones first, then by their gain.
@@ -109,17 +110,18 @@ def recommend(candidates: Sequence[Candidate]) -> Recommendation:
 
 
 def effective_cases(part: ScoredPart) -> float:
-    """Return how many independent cases the mean CRPS of a method rests on."""
-    return estimated(lambda sums: sums.crps / sums.statistics.n, part, level=1 - ERROR_RATE).n_effective
+    """Return how many independent cases the mean CRPS of a method rests on; 0 or 1 where no more have a target."""
+    found = estimated(lambda sums: sums.crps / sums.statistics.n, Jackknife.of(part), level=1 - ERROR_RATE).n_effective
+    return found if math.isfinite(found) else min(n_used(part.statistics), 1)
 
 
-def trial(reference: ScoredPart, method: ScoredPart, n_tried: int) -> Trial:
+def trial(reference: Jackknife, method: Jackknife, n_tried: int) -> Trial:
     """Return the evidence on a method against another one, as one of n_tried methods."""
     reductions = {entry.key: reduction(reference, method, entry, reduction_level(n_tried)) for entry in QUANTITIES}
     return Trial(relative_gain(reference, method, gain_level(n_tried)), reductions)
 
 
-def relative_gain(reference: ScoredPart, method: ScoredPart, level: float) -> Estimate:
+def relative_gain(reference: Jackknife, method: Jackknife, level: float) -> Estimate:
     """Return 1 minus the CRPS of the method over that of the reference, with a paired interval; above 0 where the method is better."""
 
     def value(of_reference: Sums, of_method: Sums) -> Tensor:
@@ -142,7 +144,7 @@ def is_above(estimate: Estimate) -> bool:
 
 
 def too_few(n_effective: float) -> str:
-    n = max(math.floor(n_effective), 0) if math.isfinite(n_effective) else 0
+    n = math.floor(n_effective)
     there = "is about 1 independent case" if n == 1 else f"are about {n} independent cases"
     return f"There {there} in the calibration part; at least {LEAST_CASES} are needed to recommend a method: add {LEAST_CASES - n} or more."
 
@@ -197,7 +199,8 @@ def _change(gain: Estimate) -> str:
 def _rival(best: Candidate, references: Sequence[Candidate], state: Mapping[str, Mapping[str, State]]) -> tuple[Candidate | None, str]:
     """Return the reference that does as well as the best method that samples attention, or better, and the sentence about it."""
     level = gain_level(len(references))
-    gains = {entry.name: relative_gain(best.part, entry.part, level) for entry in references}
+    of_best = Jackknife.of(best.part)
+    gains = {entry.name: relative_gain(of_best, Jackknife.of(entry.part), level) for entry in references}
     known = [entry for entry in references if math.isfinite(gains[entry.name].estimate)]
     if not known:
         return None, ""
