@@ -73,18 +73,18 @@ def pit_histogram(
     share = rebin(pooled.rank.sum(0), k)
     n = float(statistics.n.sum())
     half, effective = np.full(k, np.nan), math.nan
-    if len(pooled.rank) > 1:
-        inside = rebin(pooled.rank.T, k) * pooled.rank.sum(1)  # (bin, block)
-        influence = (inside - share[:, None] * pooled.rank.sum(1)).nan_to_num().T.numpy() * len(pooled.rank) / float(pooled.rank.sum())
+    n_block = len(pooled.rank)
+    if n_block > 1:
+        counts = pooled.rank.sum(1)
+        inside = (rebin(pooled.rank.T, k) * counts).nan_to_num()  # (bin, block)
+        influence = ((inside - share[:, None] * counts) / counts.mean()).T.numpy()
         varied = dependence(influence)
-        independent = np.square(influence).sum(0) / len(influence)
+        # The variance of a bar over that of n independent elements: elements of one block may depend, and blocks on one another.
+        independent = (share * (1 - share)).numpy() / n
         with np.errstate(invalid="ignore", divide="ignore"):
-            effect = np.maximum(np.where(independent > 0, varied.variance / independent, 1.0), 1.0)
-            of_blocks = (independent / len(influence)) / ((share * (1 - share)).numpy() / n)  # elements of one block may depend too
-        effect = effect * np.maximum(np.where(np.isfinite(of_blocks), of_blocks, 1.0), 1.0)
+            effect = np.maximum(np.where(independent > 0, varied.variance / n_block / independent, 1.0), 1.0)
         effective = n / float(effect.mean())
-        reach = student(level, np.array([len(influence) / float(np.mean(varied.variance / np.maximum(independent, 1e-300)))]))
-        reach = float(reach[0])
+        reach = float(student(level, varied.n_effective.mean(keepdims=True))[0])
         if simultaneous:
             reach *= _simultaneous(influence, int(varied.block_length.max()), level)
         half = reach * np.sqrt((1 / k) * (1 - 1 / k) / n * effect)

@@ -105,7 +105,8 @@ def infer(estimate: np.ndarray, without: np.ndarray, *, level: float = LEVEL, sc
     if scale == "share":
         low, high = _wilson(estimate, error, n, reach)
     else:
-        low, high = (np.where(logarithmic, np.exp(end), end) for end in (centre - reach * error, centre + reach * error))
+        ends = centre - reach * error, centre + reach * error
+        low, high = (np.where(logarithmic, np.exp(np.where(logarithmic, end, 0.0)), end) for end in ends)
     return Inference(estimate, low, high, effective, error, influence)
 
 

@@ -24,7 +24,7 @@ from stochattn_core.metrics.regions import REGIONS, region_weights
 from stochattn_core.models.model import Model
 from stochattn_core.settings import Setting
 from stochattn_core.tuning.concentration_search import search_concentration, share_of
-from stochattn_core.tuning.interval import inference_of
+from stochattn_core.tuning.interval import inference_of, within
 from stochattn_core.tuning.minimum import minimum
 from stochattn_core.tuning.objectives import objective_named
 from stochattn_core.tuning.points import Point
@@ -135,12 +135,12 @@ def estimate(name: str, grid: Sequence[int], parts: Sequence[Statistics], object
     nu = np.array(grid, dtype=float)
     own = float(minimum(nu, curve(points, points[0].every_block)[0]))
     found = inference_of(points[0].statistics, lambda counts: minimum(nu, curve(points, counts), is_bounded=False))
-    low, high = np.clip(np.nan_to_num([found.low[0], found.high[0]], nan=[nu[0], nu[-1]]), nu[0], nu[-1])
+    low, high = within(found.at(0), float(nu[0]), float(nu[-1]))
     error = float(np.nan_to_num(found.error[0], nan=math.inf))
     at_bound = own in (nu[0], nu[-1])
     if at_bound:  # where the optimum lies beyond the grid, its error there is no measure of the error of the end
         error = max(error, 0.5 * math.log(nu[1] / nu[0]))
-    return Estimate(name, own, min(float(low), own), max(float(high), own), error, at_bound)
+    return Estimate(name, own, low, high, error, at_bound)
 
 
 def shrunk(kind: str, estimates: Sequence[Estimate]) -> list[Group]:

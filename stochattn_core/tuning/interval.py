@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from stochattn_core.metrics import Statistics
-from stochattn_core.metrics.significance import LEVEL, Inference, infer
+from stochattn_core.metrics.significance import LEVEL, Estimate, Inference, infer
 
-__all__ = ["LEVEL", "inference_of"]
+__all__ = ["LEVEL", "inference_of", "within"]
 
 
 def inference_of(statistics: Statistics, optima: Callable[[Tensor], np.ndarray], level: float = LEVEL) -> Inference:
@@ -27,3 +27,10 @@ def inference_of(statistics: Statistics, optima: Callable[[Tensor], np.ndarray],
     without = (every - torch.eye(statistics.n_block, dtype=torch.float64))[used]
     estimate, *others = optima(torch.cat([every, without]) if len(without) > 1 else every)
     return infer(np.array([estimate]), np.array(others).reshape(-1, 1), level=level, scale="log")
+
+
+def within(found: Estimate, first: float, last: float) -> tuple[float, float]:
+    """Return the interval within the range that was searched; the whole range where it is not known."""
+    if not (np.isfinite(found.low) and np.isfinite(found.high)):
+        return first, last
+    return float(np.clip(found.low, first, last)), float(np.clip(found.high, first, last))

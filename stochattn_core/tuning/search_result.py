@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from stochattn_core.tuning import power_law
-from stochattn_core.tuning.interval import LEVEL, inference_of
+from stochattn_core.tuning.interval import LEVEL, inference_of, within
 from stochattn_core.tuning.minimum import minimum
 from stochattn_core.tuning.objectives import OBJECTIVES
 from stochattn_core.tuning.objectives.ratio import ratio as ratio_of
@@ -40,7 +40,8 @@ class SearchResult:
     optimum: nu*.   interval: (level, low, high) of nu*.   concentration: the whole number beside nu* that is used.
     grid: (point,) concentrations.   curves: cost (point,) by objective.   optima: by objective.
     deviation: (point, pass) d.   error: d0.   ratio: (point,) spread-skill ratio.   law: the power law through the grid.
-    range: ends of the range that could be searched.   at_low, at_high: is nu* at the lower or upper end of it?   passes: stochastic passes over the calibration part.
+    range: ends of the range that could be searched.   at_low, at_high: is nu* at the lower or upper end of it?
+    passes: stochastic passes over the calibration part.
     ended: did the budget end the search?   thompson: the single-pass search, where that was asked for.   points: the sums themselves.
     """
 
@@ -70,7 +71,7 @@ class SearchResult:
     @property
     def used_because(self) -> str:
         """Why `concentration` is used, in words; a bound that the interval touches is named."""
-        level, low, high = self.interval
+        _, low, high = self.interval
         first, last = self.range
         beyond = self.optima[self.objective].beyond
         if self.at_low:
@@ -130,8 +131,8 @@ def from_points(points: Mapping[int, Point], objective: str, *, full: tuple[int,
 def _optimum(points: Sequence[Point], nu: np.ndarray, name: str, curve: np.ndarray) -> Optimum:
     value, beyond = float(minimum(nu, curve)), float(minimum(nu, curve, is_bounded=False))
     found = inference_of(points[0].statistics, lambda counts: minimum(nu, OBJECTIVES[name].curve(points, counts), is_bounded=False)).at(0)
-    low, high = np.clip(np.nan_to_num([found.low, found.high], nan=[nu[0], nu[-1]]), nu[0], nu[-1])
-    return Optimum(value, float(low), float(high), value in (nu[0], nu[-1]), beyond, found.n_effective)
+    low, high = within(found, float(nu[0]), float(nu[-1]))
+    return Optimum(value, low, high, value in (nu[0], nu[-1]), beyond, found.n_effective)
 
 
 def whole_beside(optimum: float, grid: np.ndarray, ratio: np.ndarray) -> int:

@@ -20,7 +20,7 @@ from stochattn_core.metrics.statistics import coarser
 from stochattn_core.models.model import weights_sha256
 from stochattn_core.outputs import like_target
 from stochattn_core.plain_forecast import plain_forecast
-from stochattn_core.tuning.interval import inference_of
+from stochattn_core.tuning.interval import inference_of, within
 from stochattn_core.tuning.points import MOST_BLOCKS, Budget
 from stochattn_core.tuning.search_result import SearchResult, whole_beside
 from stochattn_core.tuning.thompson import PassAt, thompson
@@ -47,12 +47,11 @@ def single_pass_search(
         progress=progress,
     )
     found = inference_of(statistics, lambda counts: search.resampled_optima(counts.numpy(), error_sq, weight)).at(0)
-    low, high = np.clip(np.nan_to_num([found.low, found.high], nan=[1.0, largest]), 1.0, largest)
     return replace(
         result,
         concentration=whole_beside(search.optimum, result.grid, result.ratio),
         optimum=search.optimum,
-        interval=(result.interval[0], float(low), float(high)),
+        interval=(result.interval[0], *within(found, 1.0, float(largest))),
         at_low=search.optimum <= 1,
         at_high=search.optimum >= largest,
         passes=result.passes + len(search.concentration),

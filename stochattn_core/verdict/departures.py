@@ -130,7 +130,9 @@ def _between(rank: Tensor, edges: np.ndarray) -> Tensor:
 
 def _departures(tables: Sequence[Table]) -> Departures:
     """Return the departures from sums (slice, block, field) of the whole and of each partition, the whole first."""
-    columns, influences, whole_columns = [], [], {}
+    columns: list[Column] = []
+    influences: list[np.ndarray] = []
+    whole_columns: dict[str, Column] = {}
     for kind, slices, sums, n_member in tables:
         for quantity in QUANTITIES.values():
             if kind != OVERALL and quantity.key in ("pit_place", "pit_width"):
@@ -170,9 +172,8 @@ def _by_block(sums: np.ndarray, block: np.ndarray) -> np.ndarray:
         ordered = np.empty_like(sums)
         ordered[:, block] = sums
         return ordered
-    grouped = np.zeros((sums.shape[0], int(block.max()) + 1, sums.shape[2]))
-    np.add.at(grouped, (slice(None), block), sums)
-    return grouped
+    grouped = torch.zeros(sums.shape[0], int(block.max()) + 1, sums.shape[2], dtype=torch.float64)
+    return grouped.index_add_(1, torch.from_numpy(block), torch.from_numpy(sums)).numpy()
 
 
 def _columns(

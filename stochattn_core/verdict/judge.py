@@ -76,8 +76,7 @@ def _decide(found: Departures, *, at_low: bool, at_high: bool) -> tuple[str, str
         return words.FEW, "no test target is a number, or the errors or the spread are all zero", ""
     n = found.n_effective
     if not n >= LEAST_EFFECTIVE:
-        there = "they are worth fewer than 2" if not n >= 2 else f"they are worth {n:.0f}"
-        return words.FEW, f"{there} independent cases, and at least {LEAST_EFFECTIVE} are needed", ""
+        return words.FEW, f"at least {LEAST_EFFECTIVE} are needed{_so_far(ratio)}", ""
     worst = max((column for column in found.slices if column.side), key=_size, default=None)
     where = worst.slice_.name if worst and worst.slice_ else ""
     more = f"; the mean errs {_percent(cost)} than the plain model" if cost.side > 0 else ""
@@ -125,6 +124,13 @@ def _equivalence(found: Departures) -> tuple[str, str]:
         words.FEW,
         f"the intervals hold calibrated and uncalibrated values alike; about {_rounded(more)} more independent cases are needed",
     )
+
+
+def _so_far(ratio: Column) -> str:
+    """Return what too few cases suggest of the spread, "" for nothing."""
+    if not (math.isfinite(ratio.low) and math.isfinite(ratio.high)) or ratio.low <= 0 <= ratio.high:
+        return ""
+    return f"; so far the spread looks too {'narrow' if ratio.high < 0 else 'wide'}"
 
 
 def _is_near(each: Column | Bound) -> bool:
@@ -235,9 +241,9 @@ def evidence_of(found: Departures) -> dict[str, Evidence]:
     """Return every overall quantity by name, "shape", the distance of the PIT from uniform, and the departures over slices, such as "ratio by season"."""
     tests = {}
     for key, column in found.overall.items():
-        shown = (column.quantity.shown(value) for value in (column.departure, column.low, column.high))
-        title = _lower(column.quantity.title)
-        tests[key] = Evidence(*shown, f"{column.quantity.limits}: {title}", column.n_effective, column.side)
+        estimate, low, high = (column.quantity.shown(value) for value in (column.departure, column.low, column.high))
+        rule = f"{column.quantity.limits}: {_lower(column.quantity.title)}"
+        tests[key] = Evidence(estimate, low, high, rule, column.n_effective, column.side)
     departs = int(any(found.overall[quantity.key].side for quantity in SHAPE))
     tests[SHAPE_TEST] = _evidence_of_bound(found.shape, "distance of the PIT from uniform", found.n_effective, departs)
     for bound in found.bounds:
