@@ -31,7 +31,7 @@ N_REPETITION = 100
 N_TRIED = 5
 NARROW = 0.6  # spread over error
 DISPLACED = 0.02  # variance of the mean of each method about the plain forecast, over that of the errors
-MOST_BLOCKS = 2000  # neighbouring cases are joined beyond that, to save time
+MOST_BLOCKS = 400  # neighbouring cases are joined beyond that, to save time
 NOTHING = "nothing"
 
 
@@ -127,16 +127,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--no-record", action="store_true", help="print only")
     options = parser.parse_args(arguments)
-    cells = [cell(kind, rho, n_block) for kind in options.kinds for rho in RHO for n_block in N_BLOCK]
-    results = {
-        name: {
-            "recommended": dict(Counter(each["recommended"] for each in repetitions)),
-            "n_effective": float(np.median([each["n_effective"] for each in repetitions])),
-        }
-        for name, repetitions in repeated(repetition, cells, options.repetitions, options.workers).items()
-    }
-    if not options.no_record:
-        record("recommendations", repetitions=options.repetitions, seeds=[0, options.repetitions - 1], n_member=N_MEMBER, cells=results)
+    results: dict[str, dict] = {}
+    for kind in options.kinds:
+        cells = [cell(kind, rho, n_block) for rho in RHO for n_block in N_BLOCK]
+        for name, repetitions in repeated(repetition, cells, options.repetitions, options.workers).items():
+            counts = Counter(each["recommended"] for each in repetitions)
+            results[name] = {"recommended": dict(counts), "n_effective": float(np.median([each["n_effective"] for each in repetitions]))}
+        if not options.no_record:  # after each kind, so that a stop leaves those that are done
+            record("recommendations", repetitions=options.repetitions, seeds=[0, options.repetitions - 1], n_member=N_MEMBER, cells=results)
     print(report({"cells": results, "repetitions": options.repetitions}))
     return 0
 
