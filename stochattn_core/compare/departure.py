@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -12,7 +13,7 @@ from torch import Tensor
 from stochattn_core.compare.estimate import Jackknife, Sums, estimated
 from stochattn_core.compare.gain import ScoredPart
 from stochattn_core.metrics import Statistics
-from stochattn_core.metrics.scores import SCORES, rules
+from stochattn_core.metrics.scores import SCORES, Rule
 from stochattn_core.metrics.significance import Estimate, w1_floor
 
 
@@ -33,13 +34,21 @@ class Quantity:
 
         Of two methods on the same cases that part is about the same, so that it cancels in their difference.
         """
-        ideal = torch.tensor(rules(sums.n_member)[self.key].ideal, dtype=torch.float64)
+        ideal = torch.tensor(rule_of(self.key, sums.n_member).ideal, dtype=torch.float64)
         return (self.scale(self.value(sums)) - self.scale(ideal)).abs()
 
     def value(self, sums: Statistics, w1_by_chance: float = 0.0) -> Tensor:
         tested = SCORES[self.key].tested
         assert tested is not None  # every score named below has a rule and a test
         return tested(sums, w1_by_chance)
+
+
+@cache
+def rule_of(key: str, n_member: int) -> Rule:
+    """Return the rule of a score for ensembles of n_member members."""
+    rule = SCORES[key].rule
+    assert rule is not None  # every score of QUANTITIES has one
+    return rule.at(n_member)
 
 
 QUANTITIES = (
@@ -64,7 +73,7 @@ def states(part: ScoredPart) -> Mapping[str, State]:
     by_chance = w1_floor(part.statistics).expected
     found = {}
     for quantity in QUANTITIES:
-        rule = rules(total.n_member)[quantity.key]
+        rule = rule_of(quantity.key, total.n_member)
         value = float(quantity.value(total, by_chance)[0])
         departure = max(value, 0.0) if quantity.key == "w1" else float(quantity.departure(total)[0])
         found[quantity.key] = State(value, departure, math.isfinite(value) and rule.side(value) == 0)
