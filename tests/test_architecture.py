@@ -116,6 +116,7 @@ ALLOWED = {
             *("arguments", "audit", "checklist", "device", "plain_forecast"),
             "baselines",
             "compare",
+            "corrections",
             "draw",
             "ensemble_file",
             "evaluate",
