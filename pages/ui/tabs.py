@@ -9,7 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-from pages.ui import cached, panel, state, views, widgets
+from pages.ui import cached, event_controls, panel, state, views, widgets
 from pages.ui.choices import Settings
 from pages.ui.work import Work, refusals
 from stochattn_core.datasets import planet
@@ -17,7 +17,7 @@ from stochattn_core.evaluate import Evaluation
 from stochattn_core.figures.map_box import drawn_region
 from stochattn_core.metrics.summary import Summary
 from stochattn_core.models import MODELS
-from stochattn_core.panels import View, lead_time, provenance, regions
+from stochattn_core.panels import View, event_sums, lead_time, provenance, regions
 from stochattn_core.panels import tabs as panels_by_tab
 from stochattn_core.panels.map_text import projection_of
 
@@ -102,7 +102,11 @@ def box_drawn() -> None:
     state.choose(box=",".join(f"{edge:g}" for edge in (region.south, region.north, region.west, region.east)))
 
 
-BEFORE: dict[str, Callable[[Settings, View], View]] = {lead_time.panel.tab: _with_lead_times, provenance.TAB: _with_layer_groups}
+BEFORE: dict[str, Callable[[Settings, View], View]] = {
+    lead_time.panel.tab: _with_lead_times,
+    provenance.TAB: _with_layer_groups,
+    event_sums.TAB: event_controls.draw,
+}
 AFTER: dict[str, Callable[[Settings, View], None]] = {provenance.TAB: _provenance_note, regions.TAB: _box_controls}
 ON_BOX: dict[str, Callable[[], None]] = {regions.box_panel.key: box_drawn}
 
