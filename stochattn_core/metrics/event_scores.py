@@ -105,8 +105,8 @@ def event_scores(
 
     def of_total(total: Tensor) -> Tensor:
         total = torch.where(is_known, total, torch.nan)
-        whole = EventColumns(sums.of_columns(total[:-3]), *total[-3:])
-        return torch.stack([formula(whole) for _, _, formula in SCORES_OF_EVENT.values()])
+        whole = EventColumns(sums.of_columns(total[..., :-3]), *total[..., -3:].unbind(-1))
+        return torch.stack([formula(whole) for _, _, formula in SCORES_OF_EVENT.values()], -1)
 
     found = estimates(of_total, columns.nan_to_num(), torch.as_tensor(np.asarray(block), dtype=torch.int64))
     return {
