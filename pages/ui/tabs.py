@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -17,9 +18,12 @@ from stochattn_core.evaluate import Evaluation
 from stochattn_core.figures.map_box import drawn_region
 from stochattn_core.metrics.summary import Summary
 from stochattn_core.models import MODELS
-from stochattn_core.panels import View, event_sums, lead_time, provenance, regions
+from stochattn_core.panels import View, event_sums, lag_correlation, lead_time, provenance, regions
 from stochattn_core.panels import tabs as panels_by_tab
 from stochattn_core.panels.map_text import projection_of
+from stochattn_core.settings import Setting
+
+PLAIN = Setting(math.inf, 2)  # the plain forecast, as an ensemble of two equal members
 
 
 def draw(settings: Settings, view: View) -> None:
@@ -73,6 +77,18 @@ def _with_layer_groups(settings: Settings, view: View) -> View:
     return replace(view, by_layers={title: (model.layer_groups[title], summary) for title, summary in by_layers.items()})
 
 
+def _with_calibration(settings: Settings, view: View) -> View:
+    """Add the plain forecasts of the calibration part, on which the rivals are fitted: one pass, made when the tab is first opened."""
+    job = replace(settings.job(view.dataset), setting=PLAIN)
+    known = cached.evaluation_known(job, part="calibration")
+    if known is None:
+        work = Work(st.empty(), "Plain forecasts of the calibration part", key="calibration", on_stop=state.stop)
+        with refusals():
+            known = cached.evaluation(job, work, part="calibration")
+        work.done()
+    return replace(view, calibration=known.ensemble)
+
+
 def _provenance_note(settings: Settings, view: View) -> None:
     if view.by_layers:
         st.caption(
@@ -106,6 +122,7 @@ BEFORE: dict[str, Callable[[Settings, View], View]] = {
     lead_time.panel.tab: _with_lead_times,
     provenance.TAB: _with_layer_groups,
     event_sums.TAB: event_controls.draw,
+    lag_correlation.TAB: _with_calibration,
 }
 AFTER: dict[str, Callable[[Settings, View], None]] = {provenance.TAB: _provenance_note, regions.TAB: _box_controls}
 ON_BOX: dict[str, Callable[[], None]] = {regions.box_panel.key: box_drawn}

@@ -6,6 +6,7 @@ A new panel is one file here and one line in PANELS.
 from __future__ import annotations
 
 from stochattn_core.panels import (
+    aggregates,
     cases,
     coverage,
     event_discrimination,
@@ -16,6 +17,7 @@ from stochattn_core.panels import (
     field_map,
     fitted,
     gains,
+    lag_correlation,
     lead_time,
     map_association,
     objectives,
@@ -29,6 +31,7 @@ from stochattn_core.panels import (
     spaghetti,
     spectra,
     spread_skill,
+    vector_scores,
 )
 from stochattn_core.panels.base import Drawn, OneForecast, Panel, Place, View
 
@@ -57,6 +60,9 @@ PANELS: dict[str, Panel] = {
         event_discrimination.panel,
         event_value.panel,
         event_table.panel,
+        aggregates.panel,
+        vector_scores.panel,
+        lag_correlation.panel,
         cases.panel,
         provenance.references,
         provenance.parts,

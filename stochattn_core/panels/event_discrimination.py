@@ -30,7 +30,9 @@ def numbers(view: View) -> Numbers:
     known = known_event(view)
     hit, false_alarm = (rate.flip(0).numpy() for rate in rates(known.counts))
     least = np.append(probabilities(known.n_member).numpy(), np.nan)[::-1]  # the first point never warns
-    area = estimates(lambda columns: roc_area(known.sums.of_columns(columns).counts)[..., None], known.sums.columns.nan_to_num(), known.block)
+    area = estimates(
+        lambda columns: roc_area(known.sums.of_columns(columns).counts)[..., None], known.sums.columns.nan_to_num(), known.block
+    )
     return Numbers(hit, false_alarm, least, area.at(0), known)
 
 
