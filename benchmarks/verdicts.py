@@ -16,11 +16,11 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from stochattn_core.tuning.verdict import CALIBRATED, DRIFTED, FEW, MISPLACED, UNDER, WORDS
 
 from benchmarks.record import record, table
 from benchmarks.simulated import N_ROW, Draw, OneAttention, dataset, even, part, repeated, uneven
 from stochattn_core.tuning import Tuning, tune
-from stochattn_core.tuning.verdict import CALIBRATED, DRIFTED, FEW, MISPLACED, UNDER, WORDS
 
 N_REPETITION = 100
 N_CASE = 1000  # of each part

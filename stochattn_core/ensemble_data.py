@@ -12,6 +12,11 @@ import torch
 
 from stochattn_core.datasets.time_step import TimeStep
 from stochattn_core.metrics import Statistics, cell_area_weights, finite_size_factor
+from stochattn_core.metrics.statistics import coarser
+
+# Sums of one element are about as many numbers as 3 ranks a member; at most this many numbers are held for all blocks and elements.
+MOST_SUMS, SUMS_PER_RANK = 2**24, 3
+LEAST_BLOCKS = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +27,8 @@ class Ensemble:
     target, plain: (case, *event); plain is the one forecast of the plain model. A target may be NaN where it is missing.
     lead_time: in steps of lead_unit.   valid_time: (case, lead_time), or (case,) without lead times: the times of the targets, None where
     they are not given.
-    index: (case,) as in Split.   block: (case,) whole numbers from 0; cases of one block depend on one another.
+    index: (case,) as in Split.   block: (case,) whole numbers from 0, in the order of time; cases of one block depend on one another, and
+    how far neighbouring blocks do is estimated.
     dims: names of the axes after member.   units: of members, target and plain.
     climatology: (quantile, *event), the forecast that the training part alone would make; None where it is not known.
     latitude, longitude: degrees, of a grid, whose last two axes they are; of zonal means, latitude alone, which is then the last axis.
@@ -147,14 +153,27 @@ class Ensemble:
 
     @cached_property
     def statistics(self) -> Statistics:
-        """The sums over cases, by block, element by element."""
-        n_block = int(self.block.max()) + 1
-        return Statistics.of(self.members, self.target, self.plain, self.block, n_block, climatology=self.climatology, weights=self.weights)
+        """The sums over cases, element by element; by block, with neighbouring blocks joined where there would be too many numbers."""
+        return self._sums(coarser(self.block, max(MOST_SUMS // (SUMS_PER_RANK * (self.n_member + 16) * self.target[0].size), LEAST_BLOCKS)))
 
     @cached_property
     def pooled(self) -> Statistics:
-        """The statistics of all elements together, cells by their area."""
-        return self.statistics.pooled(self.weights)
+        """The statistics of all elements together, cells by their area, by block."""
+        if "statistics" in vars(self) or not self.latitude:
+            whole = self.statistics
+            if whole.n_block == self.block.max() + 1:
+                return whole.pooled(self.weights)
+        n = max(MOST_SUMS // (SUMS_PER_RANK * (self.n_member + 16) * self.target[0].size), 1)
+        order = np.argsort(self.block, kind="stable")  # the cases of a block stand together
+        starts = np.unique(np.searchsorted(self.block[order], self.block[order][::n]))
+        chunks = [order[start:end] for start, end in zip(starts, [*starts[1:], len(order)], strict=True)]
+        return Statistics.joined([self._sums(self.block[cases] - self.block[cases][0], cases).pooled(self.weights) for cases in chunks])
+
+    def _sums(self, block: np.ndarray, cases: np.ndarray | slice = slice(None)) -> Statistics:
+        """The sums over some cases, in the blocks that are given for them."""
+        n_block = int(block.max()) + 1
+        chosen = self.members[:, cases], self.target[cases], self.plain[cases]
+        return Statistics.of(*chosen, block, n_block, climatology=self.climatology, weights=self.weights)
 
     def at_lead(self, lead: int) -> Statistics:
         """The statistics of one lead time, or of all of them where lead is 0. Those of a grid, which has one lead time, are pooled."""

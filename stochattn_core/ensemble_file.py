@@ -12,13 +12,14 @@ import numpy as np
 import pandas as pd
 import torch
 
-from stochattn_core.datasets.base import Progress, blocks_at_random, blocks_in_time
+from stochattn_core.datasets.base import Progress, blocks_at_random
 from stochattn_core.datasets.time_step import CF_UNITS, TimeStep
 from stochattn_core.ensemble_data import Ensemble, area_weights
 from stochattn_core.evaluate import Evaluation
 from stochattn_core.extras import explained_extras
 from stochattn_core.metrics import Statistics, scores
 from stochattn_core.metrics.scores import SCORES
+from stochattn_core.metrics.statistics import coarser
 
 with explained_extras():
     import xarray as xr
@@ -27,6 +28,7 @@ with explained_extras():
     from stochattn_core.readers.ensemble.values import Chunk
     from stochattn_core.readers.grid.file import PathOrFile
 
+MOST_BLOCKS = 512  # of neighbouring cases: a file may hold more cases than are needed to see how they depend on one another
 BY_ELEMENT = 2**21  # members x elements x blocks, of which the sums by element hold four numbers each: 64 MB
 
 
@@ -227,14 +229,12 @@ def _pooled_sums(chunk: Chunk, block: np.ndarray, n_block: int, weights: torch.T
 
 
 def blocks_of(pair: EnsemblePair) -> np.ndarray:
-    """Return the blocks of the cases: those of the file, else blocks in the order of time, else blocks at random; (case,) int."""
+    """Return the blocks of the cases: those of the file, else the init times in order, else the cases at random; (case,) int."""
     if pair.block is not None:
         return pair.block
     if not pair.dated:
-        return blocks_at_random(pair.n_case)
-    block = np.empty(pair.n_case, dtype=np.int64)
-    block[np.argsort(pair.index, kind="stable")] = blocks_in_time(pair.n_case, max(1, pair.n_case // 32))
-    return block
+        return coarser(blocks_at_random(pair.n_case), MOST_BLOCKS)
+    return coarser(np.unique(pair.index, return_inverse=True)[1], MOST_BLOCKS)
 
 
 def check_writable(path: Path) -> None:

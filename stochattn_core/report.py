@@ -105,7 +105,6 @@ def chain(dataset: Dataset, progress: Progress | None = None) -> tuple[dict[str,
 def _section(dataset: Dataset, estimate: Preview, tuning: Tuning, comparison: Comparison) -> dict[str, Any]:
     units = f" ({units_text(dataset.units)})" if dataset.units else ""
     level, low, high = tuning.interval
-    by_method = ", ".join(f"{name} {number(a)} to {number(b)}" for name, (a, b) in tuning.intervals.items())
     view = View(dataset=dataset, evaluation=tuning.after, tuning=tuning, comparison=comparison)
     times = (
         f" The {lead_text(0, dataset)}" + (" are forecast." if len(dataset.lead_time) > 1 else " is forecast.") if dataset.lead_time else ""
@@ -113,8 +112,9 @@ def _section(dataset: Dataset, estimate: Preview, tuning: Tuning, comparison: Co
     return {
         "source": f"{dataset.source}. {len(dataset.calibration):,} calibration and {len(dataset.test):,} test cases{units}.{times}",
         "preview": estimate.sentence,
-        "concentration": f"{tuning.concentration:,}",
-        "interval": f"{level:.0%} interval {number(low)} to {number(high)} ({by_method})",
+        "optimum": number(tuning.optimum),
+        "interval": f"{level:.0%} interval {number(low)} to {number(high)}",
+        "concentration": f"{tuning.concentration:,}, {tuning.used_because}",
         "passes": tuning.passes,
         "verdict": tuning.verdict.capitalize(),
         "sentence": tuning.sentence,

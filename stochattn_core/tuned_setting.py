@@ -29,6 +29,7 @@ class IntervalPart(_Part):
     level: float
     low: float
     high: float
+    n_effective: float | None = None
 
 
 class EvidencePart(_Part):
@@ -38,6 +39,7 @@ class EvidencePart(_Part):
     low: float | None
     high: float | None
     rule: str
+    n_effective: float | None = None
 
 
 class GroupPart(_Part):
@@ -88,19 +90,20 @@ class ScoresPart(_Part):
 class TunedSetting(_Part):
     """A tuned concentration and its origin, saved as JSON. Loaded back on the same device, it gives the same numbers.
 
-    interval is the wider of `intervals`; the verdict rests on evidence. Files of schema 1 may lack correction, intervals, evidence, groups,
-    conformal, search, passes and sentence.
+    optimum is nu* with its interval, concentration the whole number beside it that is used; the verdict rests on evidence. Files of schema 1
+    may lack correction, evidence, groups, conformal, search, passes and sentence; older files lack optimum and worst_slice.
     """
 
     schema_version: int = SCHEMA_VERSION
     concentration: int = Field(ge=1)
+    optimum: float | None = None
     interval: IntervalPart
-    intervals: dict[str, IntervalPart] = Field(default_factory=dict)
     objective: str
     search: str = "grid"
     passes: int | None = None
     verdict: str
     sentence: str = ""
+    worst_slice: str = ""
     evidence: dict[str, EvidencePart] = Field(default_factory=dict)
     groups: list[GroupPart] = Field(default_factory=list)
     conformal: ConformalPart | None = None

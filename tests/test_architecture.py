@@ -79,6 +79,7 @@ ALLOWED = {
     "baselines": {"metrics"},
     # settings, then model x data x setting
     "ensemble_data": {"datasets", "metrics"},
+    "slices": {"datasets", "ensemble_data", "metrics"},
     "corrections": {"baselines", "plan", "draw", "ensemble_data", "metrics", "sampling"},
     "settings": {"corrections", "draw"},
     "tuned_setting": {"corrections", "settings"},

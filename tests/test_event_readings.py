@@ -95,6 +95,6 @@ def test_skill_is_claimed_where_its_interval_excludes_zero(skill, said):
 @pytest.mark.parametrize(("n_event", "said"), [(0, "in none of 5 values"), (5, "in every one of 5 values")])
 def test_an_event_that_is_certain_is_called_so(n_event, said):
     nothing = torch.zeros(1, 2, 3)
-    known = KnownEvent("above 1", EventSums(nothing, nothing[:, 0, 0]), torch.zeros(1), 2, 5, n_event)
+    known = KnownEvent("above 1", EventSums(nothing, nothing[:, 0, 0]), np.zeros(1), 2, 5, n_event)
     assert known.is_certain and said in certain_text(known)
     assert not known._replace(n_event=2).is_certain

@@ -18,11 +18,11 @@ from stochattn_core.metrics import Statistics, compiled_sums
 from stochattn_core.metrics.scores import SCORES, Curve, Evidence, Rule, Score, headlines, rules, scores, tiles
 from stochattn_core.metrics.significance import evidence
 from stochattn_core.metrics.sum_definitions import SUMS
-from stochattn_core.metrics.summary import summarise
 from stochattn_core.panels import PANELS, View
 from stochattn_core.panels.score_lines import ScoresAt, lines_of
 from stochattn_core.panels.tiles import score_tiles
 from stochattn_core.tuning import verdict
+from stochattn_core.verdict.summary import summarise
 from tests.app import html, opened
 
 

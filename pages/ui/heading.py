@@ -14,7 +14,7 @@ from stochattn_core.models import MODELS
 from stochattn_core.panels import View
 from stochattn_core.panels.map_text import variable_title
 from stochattn_core.panels.text import lead_text, period_text
-from stochattn_core.panels.tiles import score_tiles
+from stochattn_core.panels.tiles import headline, score_tiles
 
 
 def draw(settings: Settings, data: Dataset) -> None:
@@ -42,6 +42,8 @@ def period(data: Dataset) -> str:
 
 
 def tiles(settings: Settings, view: View) -> None:
-    """Draw the tiles of all scores that have one. Reference forecasts are scored over all lead times, so they stand beside those alone."""
+    """Draw the sentence over the tiles, and the tiles. Reference forecasts are scored over all lead times, so they stand beside those alone."""
+    over = headline(view.verdict, view.summary)
+    widgets.verdict(over.grade, over.heading, over.sentence, then=over.then)
     are_comparable = not settings.lead or view.dataset.task == "grid"
     widgets.strip(score_tiles(view.summary, view.dataset.units, view.known.references if are_comparable else {}))

@@ -16,7 +16,7 @@ from stochattn_core.figures.theme import number
 from stochattn_core.metrics.scores import headlines
 from stochattn_core.models import MODELS
 from stochattn_core.tuned_setting import TunedSetting
-from stochattn_core.tuning.verdict import GRADES
+from stochattn_core.verdict.words import GRADES
 
 
 def saved_setting() -> None:

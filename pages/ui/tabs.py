@@ -16,12 +16,12 @@ from pages.ui.work import Work, refusals
 from stochattn_core.datasets import planet
 from stochattn_core.evaluate import Evaluation
 from stochattn_core.figures.map_box import drawn_region
-from stochattn_core.metrics.summary import Summary
 from stochattn_core.models import MODELS
 from stochattn_core.panels import View, event_sums, lag_correlation, lead_time, provenance, regions
 from stochattn_core.panels import tabs as panels_by_tab
 from stochattn_core.panels.map_text import projection_of
 from stochattn_core.settings import Setting
+from stochattn_core.verdict.summary import Summary
 
 PLAIN = Setting(math.inf, 2)  # the plain forecast, as an ensemble of two equal members
 

@@ -10,38 +10,48 @@ from pages.ui import panel, search, state, widgets
 from pages.ui.choices import Settings
 from stochattn_core.datasets.base import Dataset
 from stochattn_core.figures.theme import number
-from stochattn_core.metrics.scores import SCORES, Score, headlines, rules
+from stochattn_core.metrics.scores import SCORES, Evidence, Score, headlines
+from stochattn_core.metrics.scores.pit import SHAPE_LIMIT
 from stochattn_core.panels import View, shown
 from stochattn_core.panels.text import head_text, value_text
 from stochattn_core.panels.tiles import Tile
-from stochattn_core.tuning import OBJECTIVES, Tuning, verdict
+from stochattn_core.tuning import OBJECTIVES, Tuning
+from stochattn_core.verdict import words
+from stochattn_core.verdict.departures import JOINT, LEAST_EFFECTIVE
+from stochattn_core.verdict.judge import NEARLY
+from stochattn_core.verdict.quantities import QUANTITIES
 
 
-def rule_text(n_member: int) -> str:
-    """Return the rules of the verdict in the order in which they are applied, for an ensemble of so many members."""
-    ratio, cost, coverage, w1, bias = (rules(n_member)[key] for key in ("spread_skill_ratio", "rmse", "coverage_90", "w1", "bias"))
-    sure = ratio.sure or (0.0, math.inf)
+def rule_text() -> str:
+    """Return the rules of the verdict in the order in which they are applied."""
+    limits = {key: quantity.limits for key, quantity in QUANTITIES.items()}
+    over_slices = ", ".join(
+        f"{quantity.title.lower()} {quantity.over_slices:.2g}" for quantity in QUANTITIES.values() if math.isfinite(quantity.over_slices)
+    )
     return f"""
-All tests use the test part. Each interval is a bootstrap over blocks of cases, widened so that all intervals hold together at
-{verdict.LEVEL:.0%}. The first rule that applies gives the verdict:
+All tests use the test part. The ratio, the bias, the coverage, the mean and four shapes of the PIT are tested overall, and in every slice by
+lead time, region, season, hour, forecast and predicted spread. The dependence of neighbouring cases is counted. A quantity **departs** where
+it is beyond its limits, and from a perfect ensemble beyond chance, at {JOINT:.0%} for all tests together. The first rule that applies gives
+the verdict:
 
-1. There are fewer than {verdict.LEAST_BLOCKS} independent blocks: **{verdict.FEW}**.
-2. ν* is the smallest concentration, and the ratio is below {ratio.low:g} with an interval below 1: **{verdict.UNDER}**. ν* is the largest
-   concentration, and the ensemble is too wide: **{verdict.OVER}**.
-3. The RMSE of the ensemble mean is more than {cost.high - 1:.0%} above that of the plain model, beyond chance: **{verdict.DRIFTED}**.
-4. The bias is more than {bias.high:g} of the RMSE, beyond chance: **{verdict.MISSED}**, too high or too low throughout.
-5. W1 is above {w1.high:g} beyond chance, the spread varies between cases but shows no relation to the error, and the amount of spread is
-   not the reason (the ratio is right, or the coverage contradicts it): **{verdict.MISPLACED}**.
-6. The ratio is outside {ratio.limits}, and its interval excludes 1: **{verdict.MISSED}**.
-7. The coverage is outside {coverage.limits}, and its interval excludes {coverage.ideal:.0%}: **{verdict.MISSED}**.
-8. Ratio and coverage are inside, and the interval of the ratio lies within {sure[0]:.2f} to {sure[1]:.2f}: **{verdict.CALIBRATED}**.
-   Otherwise: **{verdict.FEW}**.
+1. Fewer than {LEAST_EFFECTIVE} independent cases: **{words.FEW}**.
+2. The ratio departs from {limits["ratio"]}: **{words.NARROW}** or **{words.WIDE}**; where ν* is the smallest concentration and the spread too
+   small, **{words.UNREACHED}**; where ν* is the largest and the spread too large, **{words.OVER}**.
+3. The RMSE of the mean over that of the plain model departs from {limits["cost"]}: **{words.DRIFTED}**.
+4. The bias departs from {limits["bias"]} in units of the RMSE: **{words.BIASED}**.
+5. The ratio or the coverage departs in a slice by the predicted spread: **{words.MISPLACED}**.
+6. A shape of the PIT (place, spread, skewness, tails) departs: **{words.SHAPE}**.
+7. The coverage departs from {limits["coverage_90"]}: **{words.NARROW}** or **{words.WIDE}**.
+8. Any other slice departs: **{words.ON_AVERAGE}**, with the slice of the strongest evidence.
+9. Every 90% interval lies within its limits, the distance of the PIT from uniform is at most {SHAPE_LIMIT:g}, and the root-mean-square
+   departure over the slices of each kind is at most its limit ({over_slices}), both at 95%: **{words.CALIBRATED}**.
+10. Every interval lies within {NEARLY:g} times the limits: **{words.NEARLY}**. Otherwise: **{words.FEW}**, with the number that is missing.
 """
 
 
 EXPLANATIONS = (
-    "The tuned concentration, a whole number of draws per attention row. Fewer draws give a wider ensemble.",
-    "The range of optima that the calibration cases allow, at this level.",
+    "The concentration at which the objective is least, with the range of optima that the calibration cases allow, at this level.",
+    "The concentration of the ensemble: a whole number of draws per attention row. Fewer draws give a wider ensemble.",
     "The quantity whose minimum over ν is sought on the calibration part.",
     "How many stochastic passes over the calibration part the search took.",
 )
@@ -70,12 +80,12 @@ def conclusion(settings: Settings, tuned: Tuning) -> None:
     widgets.strip(
         [
             Tile(
-                "Concentration ν*",
-                f"{tuned.concentration:,}",
-                beside=f"optimum {number(tuned.optimum)}, before rounding",
+                "Optimum ν*",
+                number(tuned.optimum),
+                beside=f"{level:.0%} interval {number(low)} to {number(high)}{_behind(tuned)}",
                 explanation=EXPLANATIONS[0],
             ),
-            Tile(f"{level:.0%} interval", f"{number(low)} to {number(high)}", beside=_interval_text(tuned), explanation=EXPLANATIONS[1]),
+            Tile("Used", f"ν = {tuned.concentration:,}", beside=tuned.used_because, explanation=EXPLANATIONS[1]),
             Tile(
                 "Objective",
                 widgets.capital(OBJECTIVES[tuned.objective].title),
@@ -87,10 +97,8 @@ def conclusion(settings: Settings, tuned: Tuning) -> None:
     )
 
 
-def _interval_text(tuned: Tuning) -> str:
-    if tuned.at_bound:
-        return "ν* is at the end of the range"
-    return "the wider of two intervals" if len(tuned.intervals) > 1 else "bootstrap over cases"
+def _behind(tuned: Tuning) -> str:
+    return f", {tuned.n_effective:,.0f} independent cases" if math.isfinite(tuned.n_effective) else ""
 
 
 def panels(tuned: Tuning, data: Dataset) -> None:
@@ -112,18 +120,38 @@ def panels(tuned: Tuning, data: Dataset) -> None:
 
 def evidence(tuned: Tuning, data: Dataset) -> None:
     """Draw every test of the verdict beside its rule."""
-    judged, titles = tuned.judged, verdict.titles_by_test()
-    rules_by_test = verdict.rules_by_test(tuned.setting.n_member)
+    judged = tuned.judged
     st.subheader("Evidence for the verdict")
     rows = []
     for name, test in judged.evidence.items():
-        judgement = rules_by_test[name].judge(test)
+        limits, _, title = test.rule.partition(": ")
+        is_bound = limits.startswith("at most")
         values = [_value(value, name) for value in test[:3]]
-        word = f"{judgement.mark} {judgement.word}"
-        rows.append([widgets.capital(titles[name]), values[0], f"{values[1]} to {values[2]}", test.rule.split(":")[0], word])
+        interval = f"up to {values[2]}" if is_bound else f"{values[1]} to {values[2]}"
+        word = _result(name, test)
+        rows.append([widgets.capital(title), values[0], interval, limits, word])
     widgets.table(["test, on the test part", "estimate", f"{judged.level:.0%} interval", "limits", "result"], rows)
+    st.caption(
+        f"The intervals rest on about {judged.n_effective:,.0f} independent cases."
+        if math.isfinite(judged.n_effective)
+        else "There are too few cases for intervals."
+    )
     with st.expander("The rules of the verdict, in order"):
-        st.markdown(rule_text(tuned.setting.n_member))
+        st.markdown(rule_text())
+
+
+def _result(name: str, test: Evidence) -> str:
+    """Return what a test says: it departs, it is within its limits, or neither can be told."""
+    if not math.isfinite(test.estimate):
+        return "not defined"
+    if test.departs:
+        return "○ departs"
+    quantity = QUANTITIES.get(name)
+    if quantity is None:
+        limit = float(test.rule.split()[2].rstrip(":"))
+        return "● within" if test.high <= limit else "◐ not shown to be within"
+    low, high = (quantity.shown(end) for end in (quantity.low, quantity.high))
+    return "● within" if low <= test.low and test.high <= high else "◐ not shown to be within"
 
 
 def _value(value: float, name: str) -> str:

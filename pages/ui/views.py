@@ -45,8 +45,9 @@ def prepare(settings: Settings, data: Dataset, evaluation: Evaluation) -> None:
     """
     view = view_of(settings, data, evaluation)
     if data.task == "grid":
-        _ = view.summary, cells_of(view)
+        _ = view.summary, view.verdict, cells_of(view)
         return
+    _ = view.verdict
     for panel in shown(view, "forecast", "diagnostics"):
         cached.drawn(panel, view)
 

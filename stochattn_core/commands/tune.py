@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 from pathlib import Path
 
 from stochattn_core.commands.base import Answer, Command
@@ -33,9 +34,11 @@ def _run(options: argparse.Namespace) -> Answer:
     optima = "\n".join(
         f"  {name:<12} {optimum.value:>8.4g} ({optimum.low:.3g} to {optimum.high:.3g})" for name, optimum in tuning.optima.items()
     )
+    behind = f" on {tuning.n_effective:,.0f} independent cases" if math.isfinite(tuning.n_effective) else ""
     text = (
-        f"concentration {tuning.concentration} ({level:.0%} interval {low:.3g} to {high:.3g}), {tuning.passes} passes{ended}\n"
-        f"{tuning.verdict}: {tuning.sentence}\noptimum by objective, with the interval by drawing cases again\n{optima}\n"
+        f"nu* {tuning.optimum:.4g} ({level:.0%} interval {low:.3g} to {high:.3g}{behind}), {tuning.passes} passes{ended}\n"
+        f"used: {tuning.concentration}, {tuning.used_because}\n"
+        f"{tuning.verdict}: {tuning.sentence}\noptimum by objective, with its interval\n{optima}\n"
         f"{score_text(tuning.after.scores, tuning.after.ensemble.units)}"
     )
     return Answer(json.loads(tuning.setting.dumps()), text)

@@ -14,7 +14,7 @@ from stochattn_core.settings import Setting
 from stochattn_core.tuned_setting import ConformalPart, TunedSetting
 from stochattn_core.tuning import SearchResult, Tuning, search_concentration
 from stochattn_core.tuning.setting_export import tuned_setting_of
-from stochattn_core.tuning.verdict import judge
+from stochattn_core.verdict import judge
 
 
 def tuned_setting_of_row(model: Model, dataset: Dataset, tuned: Tuning, row: Row, *, progress: Progress | None = None) -> TunedSetting:
@@ -39,7 +39,7 @@ def _result_of(model: Model, dataset: Dataset, tuned: Tuning, setting: Setting, 
     recipe = parse(setting.correction) if setting.correction else None
     if recipe and recipe.concentration_is_given:
         level, nu = tuned.interval[0], float(setting.concentration)
-        return replace(tuned.result, interval=(level, nu, nu), intervals={}, at_low=False, at_high=False, thompson=None)
+        return replace(tuned.result, optimum=nu, interval=(level, nu, nu), at_low=False, at_high=False, thompson=None)
     known, correction = tuned.setting.setting, setting.correction if recipe and recipe.searches_concentration else ""
     if (setting.layers, correction) == (known.layers, known.correction):
         result = tuned.result
@@ -56,7 +56,6 @@ def _with_objective(result: SearchResult, objective: str) -> SearchResult:
         objective=objective,
         optimum=best.value,
         interval=(result.interval[0], best.low, best.high),
-        intervals={"bootstrap": (best.low, best.high)},
         at_low=False,
         at_high=False,
         thompson=None,

@@ -249,15 +249,18 @@ def _shown(values: tuple[float, ...]) -> str:
 
 
 def blocks_in_time(n_case: int, case_per_block: int) -> np.ndarray:
-    """Return contiguous blocks of at least case_per_block cases, (case,) int; a short rest joins the last block."""
+    """Return contiguous blocks of at least case_per_block cases, (case,) int; a short rest joins the last block.
+
+    Cases in the order of time need no such blocks: how far neighbouring cases depend on one another is estimated.
+    """
     block = np.arange(n_case) // max(case_per_block, 1)
     last = n_case // max(case_per_block, 1) - 1
     return np.minimum(block, max(last, 0))
 
 
-def blocks_at_random(n_case: int, n_block: int = 64) -> np.ndarray:
-    """Deal exchangeable cases into at most n_block blocks of nearly equal size: (case,) int."""
-    return np.arange(n_case) % min(n_block, max(n_case, 1))
+def blocks_at_random(n_case: int) -> np.ndarray:
+    """Return a block for each of these exchangeable cases, in random order, so that neighbouring blocks do not depend: (case,) int."""
+    return np.random.default_rng(0).permutation(n_case)
 
 
 def thinned(dataset: Dataset, n_case: int) -> Dataset:

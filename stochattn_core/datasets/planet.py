@@ -18,7 +18,7 @@ import pandas as pd
 import torch
 
 from stochattn_core.data_files import data_file
-from stochattn_core.datasets.base import Dataset, Split, blocks_in_time
+from stochattn_core.datasets.base import Dataset, Split
 from stochattn_core.datasets.geography import land_sea_mask, orography
 from stochattn_core.datasets.quasi_geostrophic.archive import HOURS
 from stochattn_core.datasets.quasi_geostrophic.archive import load as load_archive
@@ -32,7 +32,6 @@ SHA256 = {
 }
 # The calendar of the simulation is arbitrary: it only tells which part a time is from and how far apart two times are.
 FIRST_TIME = {"train": "2001-01-01", "calibration": "2031-01-01", "test": "2041-01-01"}
-BLOCK_DAYS = 5  # cases fewer days apart than this depend on one another
 TITLES = {
     "geopotential": "geopotential at {} hPa",
     "u_component_of_wind": "eastward wind at {} hPa",
@@ -144,7 +143,7 @@ def _evaluation_part(part: str, variable: str, lead_time: int) -> Split:
         inputs=_inputs(part),
         target=decode(rows[position + lead_time // HOURS], (variable,))[:, 0],
         index=pd.DatetimeIndex(pd.Timestamp(FIRST_TIME[part]) + pd.to_timedelta(position * HOURS, unit="h"), name="init_time"),
-        block=blocks_in_time(len(position), BLOCK_DAYS),
+        block=np.arange(len(position)),
     )
 
 

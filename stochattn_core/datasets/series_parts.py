@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from stochattn_core.datasets.base import PARTS, Dataset, Description, Split, blocks_in_time
+from stochattn_core.datasets.base import PARTS, Dataset, Description, Split
 from stochattn_core.datasets.time_step import TimeStep
 
 MAX_CASE = {"train": 1000, "calibration": 300, "test": 300}  # more windows overlap so much that they only cost time
@@ -66,7 +66,7 @@ def series_dataset(
                 inputs=torch.from_numpy(window(carried, context)[init + 1 - context].astype(np.float32)),
                 target=torch.from_numpy(window(values, horizon)[init + 1].astype(np.float32)),
                 index=pd.Index(times[init], name="init_time"),
-                block=blocks_in_time(len(init), math.ceil(max(horizon, period) / stride)),
+                block=np.arange(len(init)),
                 input_time=window(every_time, context)[init + 1 - context],
                 valid_time=window(every_time, horizon)[init + 1],
             )

@@ -28,8 +28,9 @@ class Split:
         (latitude, longitude) for a grid. NaN where the value is missing, never infinite.
     index: (case,) row number of a table, init_time of a series or a grid (the time of the last value that the model sees); 0, 1, ...
         without it.
-    block: (case,) integers from 0 without a gap; cases of one block depend on one another and are resampled together. Without it each
-        case is a block of its own, which is right for independent cases only: for cases that overlap in time, intervals become too narrow.
+    block: (case,) integers from 0 without a gap, in the order of time; cases of one block depend on one another and count as one. Without
+        it each case is a block of its own. How far neighbouring blocks depend on one another is estimated, so that overlapping windows need
+        no blocks; cases in no order have `blocks_at_random`.
     input_time, valid_time: (case, input) and (case, lead_time), the times of the inputs and targets of a series; None where they are not
         given, and then follow from the init time and the time step of the dataset. A grid has valid_time (case, 1). A table that is split
         in time has valid_time (case,).

@@ -30,7 +30,7 @@ def table_dataset(
     features: (row, feature), target: (row,), both in their own units.   sizes: rows of train, calibration and test, together at most
     all; 60, 20 and 20 percent without it.   row: the name of each row (its number in the file where some rows were left out);
     0, 1, ... without it.   time: of each row, in order; then training ends where calibration begins, rows of one time stay in one part, and
-    blocks are stretches of time.
+    every time is a block.
     """
     n_row = len(features)
     if sizes is None:
@@ -67,10 +67,8 @@ def table_dataset(
 
 
 def _blocks_of_times(time: pd.DatetimeIndex) -> np.ndarray:
-    """Return at most 32 stretches of about as many rows, (row,) int; rows of one time are in one stretch."""
-    block = np.arange(len(time)) // max(1, -(-len(time) // 32))
-    first = np.searchsorted(time, time)  # the first row of the same time
-    return np.unique(block[first], return_inverse=True)[1]
+    """Return one block for each time, in order, (row,) int."""
+    return np.unique(time, return_inverse=True)[1]
 
 
 def _training_mean(train: Split, split: Split) -> torch.Tensor:

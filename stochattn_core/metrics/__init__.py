@@ -17,7 +17,7 @@ from stochattn_core.metrics.energy import energy_score, variogram_score
 from stochattn_core.metrics.intervals import LEVELS, attainable_coverage, central_intervals, coverage, quantiles
 from stochattn_core.metrics.ranks import flatness, pit, pit_dispersion, pit_mean, rank_weights, rebin, w1
 from stochattn_core.metrics.scores import by_event, scores
-from stochattn_core.metrics.significance import W1Floor, bootstrap, w1_floor
+from stochattn_core.metrics.significance import Estimate, W1Floor, intervals, w1_floor
 from stochattn_core.metrics.spread_skill import finite_size_factor, rmse, spread, spread_skill_ratio
 from stochattn_core.metrics.statistics import Statistics
 
@@ -26,6 +26,7 @@ __all__ = [
     "Association",
     "CoverageCurve",
     "Deviation",
+    "Estimate",
     "PitHistogram",
     "SpreadError",
     "Statistics",
@@ -33,7 +34,6 @@ __all__ = [
     "association",
     "attainable_coverage",
     "binned_spread_error",
-    "bootstrap",
     "by_event",
     "cell_area_weights",
     "central_intervals",
@@ -47,6 +47,7 @@ __all__ = [
     "energy_score",
     "finite_size_factor",
     "flatness",
+    "intervals",
     "pit",
     "pit_dispersion",
     "pit_histogram",

@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from stochattn_core.metrics.case_estimates import case_estimates
 from stochattn_core.metrics.crps import crps
-from stochattn_core.metrics.estimates import estimates
 from stochattn_core.metrics.intervals import coverage
 from stochattn_core.metrics.ranks import rank_weights, w1
 from stochattn_core.metrics.regions import REGIONS, region_weights
@@ -145,7 +145,7 @@ def aggregate_scores(
         ratio = ((n_member + 1) / n_member * variance / error_sq).sqrt()
         return torch.stack([ratio, inside / count, mean_crps / count, gained / count], -1)
 
-    found = estimates(values, columns, torch.from_numpy(aggregate.block)[known])
+    found = case_estimates(values, columns, aggregate.block[known.numpy()], scale=("log", "share", "log", "linear"))
     ratio, inside, mean_crps, gained = (Interval(*found.at(place)) for place in range(4))
     n_effective = float(found.n_effective[1])
     distance = float(w1(rank_weights(x, y).sum(1)))

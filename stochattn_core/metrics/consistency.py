@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
-from stochattn_core.metrics.estimates import estimates
+from stochattn_core.metrics.case_estimates import case_estimates
 from stochattn_core.metrics.events import N_BIN, reliability
 
 
 def consistency_band(
-    counts: Float[Tensor, "case outcome probability"], block: Int[Tensor, " case"], n_bin: int = N_BIN, *, level: float = 0.9
+    counts: Float[Tensor, "case outcome probability"], block: np.ndarray, n_bin: int = N_BIN, *, level: float = 0.9
 ) -> tuple[Float[Tensor, " bin"], Float[Tensor, " bin"]]:
     """Return the lower and the upper end of the band in which the observed frequency of each bin lies with probability `level` by chance.
 
@@ -30,7 +31,7 @@ def consistency_band(
         return points.observed - points.probability
 
     p, _, n = reliability(counts.sum(0), n_bin)
-    variance = estimates(gap, counts.flatten(1), block).error ** 2
+    variance = case_estimates(gap, counts.flatten(1), block).error ** 2
     n_effective = torch.minimum(n, p * (1 - p) / variance)
     n_effective = torch.where((variance == 0) | (p * (1 - p) == 0), n, n_effective)
     known = n_effective.isfinite() & (n_effective > 0)

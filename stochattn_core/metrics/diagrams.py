@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from stochattn_core.metrics.dependence import block_sums, dependence
 from stochattn_core.metrics.intervals import LEVELS, attainable_coverage
 from stochattn_core.metrics.ranks import rebin
-from stochattn_core.metrics.significance import block_counts, central_interval, n_used
+from stochattn_core.metrics.significance import LEVEL, infer, student
 from stochattn_core.metrics.spread_skill import variance_factor
 from stochattn_core.metrics.statistics import Statistics
 
@@ -47,19 +50,16 @@ def pit_histogram(
     n_bin: int | None = None,
     *,
     weights: Tensor | None = None,
-    level: float = 0.9,
+    level: float = LEVEL,
     simultaneous: bool = True,
-    n_replicate: int = 500,
-    seed: int = 0,
 ) -> PitHistogram:
     """Return the histogram of the randomised PIT as a density, with the band that contains a calibrated ensemble.
 
     The bars are expectations over the randomisation, so that it adds no noise, and a calibrated ensemble is flat for any n_bin up to M + 1
     (if n_bin divides M + 1, a bin is a number of whole ranks; this is the default where it is possible).
-    The band: the variance of each bin under calibration, (1/K)(1 - 1/K)/n, times its design effect. The design effect is the variance over
-    block-bootstrap replicates divided by that of n independent elements, and at least 1. Simultaneous: wide enough for the largest
-    standardised bar. Student's t with B - 1 degrees of freedom allows for a small number B of blocks. The band is NaN where fewer than 2
-    blocks have a case.
+    The band: the variance of each bin under calibration, (1/K)(1 - 1/K)/n, times its design effect, the long-run variance of the bar
+    divided by the variance for n independent elements, and at least 1. Simultaneous: wide enough for the largest standardised bar.
+    Student's t allows for a small number of effective cases. The band is NaN where fewer than 2 blocks have a case.
 
     weights: broadcasts to *event.   Returns PitHistogram; densities have no units.
 
@@ -68,38 +68,49 @@ def pit_histogram(
     >>> len(histogram.density), bool(np.all((histogram.low < histogram.density) & (histogram.density < histogram.high)))
     (10, True)
     """
-    pooled = statistics.pooled(weights)
+    pooled = statistics.pooled(weights).used()
     k = default_bins(pooled.n_member) if n_bin is None else n_bin
     share = rebin(pooled.rank.sum(0), k)
     n = float(statistics.n.sum())
-    n_block = int((pooled.n_case > 0).sum())
-    half, effect = torch.full_like(share, torch.nan), torch.full_like(share, torch.nan)
+    half, effective = np.full(k, np.nan), math.nan
+    n_block = len(pooled.rank)
     if n_block > 1:
-        from scipy import stats  # slow to import, and the app's first map does not need it
-
-        counts = block_counts(pooled, n_replicate, seed)
-        moved = rebin((counts @ pooled.rank).movedim(1, 0), k) - share[:, None]  # (bin, replicate)
-        variance = moved.square().mean(1) * n_block / (n_block - 1)
-        independent = share * (1 - share) / n
-        effect = torch.where(independent > 0, variance / independent, 1.0).clamp(min=1)
-        normal, student = stats.norm.ppf((1 + level) / 2), stats.t.ppf((1 + level) / 2, n_block - 1)
-        reach = student
+        counts = pooled.rank.sum(1)
+        inside = (rebin(pooled.rank.T, k) * counts).nan_to_num()  # (bin, block)
+        influence = ((inside - share[:, None] * counts) / counts.mean()).T.numpy()
+        varied = dependence(influence)
+        # The variance of a bar over that of n independent elements: elements of one block may depend, and blocks on one another.
+        independent = (share * (1 - share)).numpy() / n
+        with np.errstate(invalid="ignore", divide="ignore"):
+            effect = np.maximum(np.where(independent > 0, varied.variance / n_block / independent, 1.0), 1.0)
+        effective = n / float(effect.mean())
+        reach = float(student(level, varied.n_effective.mean(keepdims=True))[0])
         if simultaneous:
-            standard = moved.abs() / moved.square().mean(1, keepdim=True).sqrt().clamp(min=1e-300)
-            reach = max(float(standard.amax(0).quantile(level)), normal) * student / normal
-        half = reach * ((1 / k) * (1 - 1 / k) / n * effect).sqrt()
+            reach *= _simultaneous(influence, int(varied.block_length.max()), level)
+        half = reach * np.sqrt((1 / k) * (1 - 1 / k) / n * effect)
     return PitHistogram(
         edges=np.linspace(0, 1, k + 1),
         density=(share * k).numpy(),
-        low=(1 - half * k).clamp(min=0).numpy(),
-        high=(1 + half * k).numpy(),
+        low=np.maximum(1 - half * k, 0),
+        high=1 + half * k,
         level=level,
         simultaneous=simultaneous,
         n=round(n),
-        n_effective=n / float(effect.mean()),
+        n_effective=effective,
         n_case=round(float(pooled.n_case.sum())),
         n_member=pooled.n_member,
     )
+
+
+def _simultaneous(influence: np.ndarray, length: int, level: float, n_draw: int = 500) -> float:
+    """Return by how much a band for all columns (block, column) together is wider than a band for each of them, at least 1.
+
+    Sums over blocks of cases with random normal factors have the correlations of the columns.
+    """
+    sums = block_sums(influence, max(min(length, len(influence) // 10), 1))
+    size = np.sqrt(np.square(sums).sum(0))
+    draws = np.abs(np.random.default_rng(0).standard_normal((n_draw, len(sums))) @ sums) / np.where(size > 0, size, 1.0)
+    return max(float(np.quantile(draws.max(1), level)) / NormalDist().inv_cdf((1 + level) / 2), 1.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,18 +119,16 @@ class CoverageCurve:
 
     nominal: np.ndarray
     observed: np.ndarray
-    low: np.ndarray  # band of `observed`, by block bootstrap
+    low: np.ndarray  # band of `observed`
     high: np.ndarray
     attainable: np.ndarray  # coverage of a perfect ensemble of this many members
     width: np.ndarray
 
 
-def coverage_curve(
-    statistics: Statistics, *, weights: Tensor | None = None, level: float = 0.9, n_replicate: int = 500, seed: int = 0
-) -> CoverageCurve:
+def coverage_curve(statistics: Statistics, *, weights: Tensor | None = None, level: float = LEVEL) -> CoverageCurve:
     """Return observed and nominal coverage of the central intervals at 5%, 10%, ..., 95%, and their mean widths.
 
-    Observed below nominal means that the ensemble is too narrow. (low, high) is a percentile interval of each point; NaN for one block.
+    Observed below nominal means that the ensemble is too narrow. (low, high) is the interval of each point; NaN for one block.
 
     >>> x = torch.randn(50, 500, generator=torch.Generator().manual_seed(0))
     >>> curve = coverage_curve(Statistics.of(x[1:], x[0], x[0], torch.arange(500) % 50, 50))
@@ -127,15 +136,13 @@ def coverage_curve(
     True
     """
     pooled = statistics.pooled(weights)
-    n = pooled.n.sum()
-    counts = block_counts(pooled, n_replicate, seed)
-    replicates = (counts @ pooled.covered) / (counts @ pooled.n)[:, None]
-    low, high = _band(replicates, level, pooled)
+    n, rest = pooled.n.sum(), pooled.without_each()
+    found = infer((pooled.covered.sum(0) / n).numpy(), (rest.covered / rest.n[:, None]).numpy(), level=level, scale="share")
     return CoverageCurve(
         nominal=np.array(LEVELS),
-        observed=(pooled.covered.sum(0) / n).numpy(),
-        low=low,
-        high=high,
+        observed=found.estimate,
+        low=found.low,
+        high=found.high,
         attainable=attainable_coverage(pooled.n_member).numpy(),
         width=(pooled.width.sum(0) / n).numpy(),
     )
@@ -147,14 +154,12 @@ class SpreadError:
 
     spread: np.ndarray  # sqrt((M + 1) / M mean member variance), units of the target
     error: np.ndarray  # RMSE of the ensemble mean, same units
-    low: np.ndarray  # band of `error`, by block bootstrap
+    low: np.ndarray  # band of `error`
     high: np.ndarray
     n: np.ndarray  # elements in the bin; weighted if the sums were
 
 
-def binned_spread_error(
-    statistics: Statistics, n_bin: int = 10, *, level: float = 0.9, n_replicate: int = 500, seed: int = 0
-) -> SpreadError:
+def binned_spread_error(statistics: Statistics, n_bin: int = 10, *, level: float = LEVEL) -> SpreadError:
     """Return the RMSE of the ensemble mean among elements of similar spread: does the ensemble know when it is wrong?
 
     The statistics count elements in narrow fixed bins of spread, 8 an octave. This function merges them, in order, into at most n_bin bins
@@ -166,7 +171,7 @@ def binned_spread_error(
     >>> bool(np.all(np.diff(bins.spread) > 0) and bins.error[-1] > 2 * bins.error[0])
     True
     """
-    pooled = statistics.pooled()
+    pooled = statistics.pooled().used()
     weight = pooled.bin_weight.sum(0)
     group = ((weight.cumsum(0) - weight / 2) / weight.sum() * n_bin).floor().long().clamp(0, n_bin - 1)
     groups, group = torch.unique(group, return_inverse=True)
@@ -175,21 +180,12 @@ def binned_spread_error(
         return torch.zeros(values.shape[0], len(groups), dtype=torch.float64).index_add_(1, group, values)
 
     n, error_sq, variance = merge(pooled.bin_weight), merge(pooled.bin_error_sq), merge(pooled.bin_variance)
-    counts = block_counts(pooled, n_replicate, seed)
-    low, high = _band(((counts @ error_sq) / (counts @ n)).sqrt(), level, pooled)
+    without = (error_sq.sum(0) - error_sq) / (n.sum(0) - n)
+    found = infer((error_sq.sum(0) / n.sum(0)).sqrt().numpy(), without.sqrt().numpy(), level=level, scale="log")
     return SpreadError(
         spread=(variance_factor(pooled.n_member) * variance.sum(0) / n.sum(0)).sqrt().numpy(),
-        error=(error_sq.sum(0) / n.sum(0)).sqrt().numpy(),
-        low=low,
-        high=high,
+        error=found.estimate,
+        low=found.low,
+        high=found.high,
         n=n.sum(0).numpy(),
     )
-
-
-def _band(replicates: Tensor, level: float, statistics: Statistics) -> tuple[np.ndarray, np.ndarray]:
-    """Return the ends of the central interval over axis 0; NaN where fewer than 2 blocks have a case."""
-    if not replicates.numel():
-        unknown = np.full(replicates.shape[1:], np.nan)
-        return unknown, unknown
-    low, high = central_interval(replicates, level, enough=n_used(statistics) > 1)
-    return low.numpy(), high.numpy()

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from stochattn_core.metrics.arrays import Array
-from stochattn_core.metrics.estimates import estimates
+from stochattn_core.metrics.case_estimates import case_estimates
 from stochattn_core.metrics.events import Event, EventSums, base_rate, brier, brier_parts, event_sums, probabilities, roc_area
+from stochattn_core.metrics.scores import Scale
 from stochattn_core.metrics.tails import tail_crps, tail_crps_of_climatology
 
 
@@ -65,6 +66,14 @@ SCORES_OF_EVENT: dict[str, tuple[str, str, Callable[[EventColumns], Tensor]]] = 
     ),
 }
 
+# Scores above 0 have their interval on a logarithmic scale, shares have that of a share.
+SCALES: dict[str, Scale] = {
+    "base_rate": "share",
+    "mean_probability": "share",
+    "roc_area": "share",
+    **dict.fromkeys(("brier_fair", "brier_climatology", "brier_reliability", "brier_resolution", "tail_crps_fair"), "log"),
+}
+
 
 def event_scores(
     members: Array,
@@ -108,7 +117,7 @@ def event_scores(
         whole = EventColumns(sums.of_columns(total[..., :-3]), *total[..., -3:].unbind(-1))
         return torch.stack([formula(whole) for _, _, formula in SCORES_OF_EVENT.values()], -1)
 
-    found = estimates(of_total, columns.nan_to_num(), torch.as_tensor(np.asarray(block), dtype=torch.int64))
+    found = case_estimates(of_total, columns.nan_to_num(), np.asarray(block), scale=[SCALES.get(key, "linear") for key in SCORES_OF_EVENT])
     return {
         key: EventScore(title, *found.at(place), float(found.n_effective[place]), units)
         for place, (key, (title, units, _)) in enumerate(SCORES_OF_EVENT.items())

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from stochattn_core.metrics.case_estimates import Estimates, case_estimates
 from stochattn_core.metrics.energy import energy_score, variogram_score
-from stochattn_core.metrics.estimates import Estimates, estimates
 
 MOST_ELEMENTS = 128  # of a variogram score, whose cost is their number squared
 
@@ -53,7 +53,7 @@ def lag_correlation(members: np.ndarray, target: np.ndarray, block: np.ndarray) 
         )
         return torch.cat([of_members, of_errors, of_members - of_errors], -1)
 
-    found = estimates(values, columns, torch.from_numpy(np.asarray(block, dtype=np.int64))[known])
+    found = case_estimates(values, columns, np.asarray(block)[known.numpy()])
     return LagCorrelation(found[:n_lead], found[n_lead : 2 * n_lead], found[2 * n_lead :])
 
 
@@ -98,4 +98,4 @@ def mean_and_gain(score: Tensor, reference: Tensor, block: np.ndarray) -> Estima
     known = ~(score + reference).isnan()
     score, reference = score[known], reference[known]
     columns = torch.stack([score, reference - score, torch.ones_like(score)], 1)
-    return estimates(lambda sums: sums[..., :2] / sums[..., 2:], columns, torch.from_numpy(np.asarray(block, dtype=np.int64))[known])
+    return case_estimates(lambda sums: sums[..., :2] / sums[..., 2:], columns, np.asarray(block)[known.numpy()])

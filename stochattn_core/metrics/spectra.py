@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from stochattn_core.metrics.regions import latitude_weights
+from stochattn_core.metrics.significance import infer
 
 BAND = (30.0, 60.0)  # degrees of latitude: the northern storm track
 NOTHING = 1e-8  # of the variance: a smaller power at one wavenumber is rounding, and a ratio to it is meaningless
@@ -78,13 +79,11 @@ def spectra(
     band: tuple[float, float] = BAND,
     plain: Tensor | None = None,
     block: Tensor | None = None,
-    n_replicate: int = 500,
-    seed: int = 0,
 ) -> Spectra:
     """Return the spectra of the truth, of single members and of the ensemble mean.
 
     members: (member, case, latitude, longitude).   target, plain: (case, latitude, longitude), same units.
-    block: (case,) ints, equal for cases that depend on one another; without it, cases are independent. Cases with NaN in the band are left
+    block: (case,) ints in the order of time, equal for cases that count as one; without it, each case is one. Cases with NaN in the band are left
     out. ValueError if every case has one.
     """
     target = torch.as_tensor(target)
@@ -99,9 +98,11 @@ def spectra(
     by_case = {name: power[known][:, 1:] for name, power in by_case.items()}
     mean = {name: power.mean(0) for name, power in by_case.items()}
     block = torch.arange(len(known)) if block is None else torch.as_tensor(block)
-    counts = _case_counts(block[known], n_replicate, seed)
-    resampled = (counts @ by_case["member"]) / (counts @ by_case["truth"])
-    low, high = torch.quantile(resampled, torch.tensor([0.05, 0.95], dtype=torch.float64), dim=0)
+    _, place = block[known].unique(return_inverse=True)
+    sums = {name: power.new_zeros(int(place.max()) + 1, power.shape[1]).index_add_(0, place, power) for name, power in by_case.items()}
+    without = {name: power.sum(0) - power for name, power in sums.items()}
+    found = infer((mean["member"] / mean["truth"]).numpy(), (without["member"] / without["truth"]).numpy(), scale="log")
+    low, high = torch.from_numpy(found.low), torch.from_numpy(found.high)
     has_power = mean["truth"] > NOTHING * mean["truth"].sum()
 
     def ratio(values: Tensor) -> Tensor:
@@ -120,13 +121,3 @@ def spectra(
         n_member=len(members),
         n_case=int(known.sum()),
     )
-
-
-def _case_counts(block: Tensor, n_replicate: int, seed: int) -> Tensor:
-    """Return how often each case is in a replicate that draws whole blocks, (replicate, case)."""
-    _, place = block.unique(return_inverse=True)
-    n_block = int(place.max()) + 1
-    generator = torch.Generator().manual_seed(seed)
-    draws = torch.randint(n_block, (n_replicate, n_block), generator=generator)
-    counts = torch.zeros(n_replicate, n_block, dtype=torch.float64)
-    return counts.scatter_add_(1, draws, torch.ones_like(draws, dtype=torch.float64))[:, place]

@@ -182,6 +182,29 @@ class Statistics:
 
         return self._map(pool)
 
+    def used(self) -> Statistics:
+        """Return the sums of the blocks that have a case."""
+        keep = self.n_case > 0
+        return self if bool(keep.all()) else self._map(lambda values, axes: values[keep])
+
+    def without_each(self) -> Statistics:
+        """Return the sums over all blocks but one: the leading axis runs over the block that is left out, of those that have a case."""
+        return self.used()._map(lambda values, axes: values.sum(0, keepdim=True) - values)
+
+    def merged(self, n_most: int) -> Statistics:
+        """Return the sums of at most n_most blocks, each of neighbouring ones; the same statistics where there are no more."""
+        if self.n_block <= n_most:
+            return self
+        to = torch.from_numpy(coarser(np.arange(self.n_block), n_most))
+        return self._map(lambda values, axes: values.new_zeros(n_most, *values.shape[1:]).index_add_(0, to, values))
+
+    @classmethod
+    def joined(cls, parts: Sequence[Statistics]) -> Statistics:
+        """Return the statistics whose blocks are those of the parts, one part after another."""
+        bins = torch.unique(torch.cat([part.spread_bin for part in parts]))
+        wide = [part._with_bins(bins) for part in parts]
+        return wide[0]._replace(**{name: torch.cat([part[name] for part in wide]) for name, _, axes in wide[0] if axes[0] == "block"})
+
     def select(self, index: int | slice | list[int]) -> Statistics:
         """Return the sums of one element (an int; the axis is removed) or several elements of the first event axis, such as one lead time.
 
@@ -233,6 +256,16 @@ class Statistics:
 
         names = ("bin_weight", "bin_variance", "bin_error_sq")
         return self._replace(spread_bin=bins, **{name: widen(getattr(self, name)) for name in names})
+
+
+def coarser(block: np.ndarray, n_most: int) -> np.ndarray:
+    """Return block numbers, in the same order, of at most n_most blocks: neighbouring ones are joined, nearly the same number in each.
+
+    >>> coarser(np.array([0, 1, 2, 2, 3]), 2).tolist()
+    [0, 0, 1, 1, 1]
+    """
+    n_block = int(block.max()) + 1 if len(block) else 0
+    return block if n_block <= n_most else block * n_most // n_block
 
 
 AXES: dict[str, tuple[str, ...]] = {

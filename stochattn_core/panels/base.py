@@ -19,8 +19,9 @@ from stochattn_core.figures.theme import BROWSER, Palette
 from stochattn_core.metrics import Statistics, scores
 from stochattn_core.metrics.events import DEFAULT_EVENT, Event
 from stochattn_core.metrics.regions import Region
-from stochattn_core.metrics.summary import Summary, summarise
 from stochattn_core.tuning import Tuning
+from stochattn_core.verdict import Verdict, judge
+from stochattn_core.verdict.summary import Summary, summarise
 
 Place = Literal["forecast", "diagnostics", "tab", "tune", "compare"]
 T = TypeVar("T")
@@ -114,6 +115,13 @@ class View:
     def summary(self) -> Summary:
         """The scores for the lead times that are shown, with their ranges and judgements."""
         return self.remember("summary", self.lead, lambda: summarise(self.statistics))
+
+    @cached_property
+    def verdict(self) -> Verdict:
+        """The verdict on all lead times with every slice; on one lead time alone, on all its values together."""
+        if self.lead and not self.ensemble.latitude:
+            return self.summary.verdict
+        return self.remember("verdict", 0, lambda: judge(self.ensemble))
 
     @property
     def forecast(self) -> OneForecast:

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from stochattn_core.figures.event import roc
 from stochattn_core.figures.theme import Palette
-from stochattn_core.metrics.estimates import estimates
+from stochattn_core.metrics.case_estimates import case_estimates
 from stochattn_core.metrics.events import probabilities, rates, roc_area
 from stochattn_core.panels.base import Panel, View
 from stochattn_core.panels.event_sums import TAB, KnownEvent, certain_text, known_event
@@ -30,8 +30,11 @@ def numbers(view: View) -> Numbers:
     known = known_event(view)
     hit, false_alarm = (rate.flip(0).numpy() for rate in rates(known.counts))
     least = np.append(probabilities(known.n_member).numpy(), np.nan)[::-1]  # the first point never warns
-    area = estimates(
-        lambda columns: roc_area(known.sums.of_columns(columns).counts)[..., None], known.sums.columns.nan_to_num(), known.block
+    area = case_estimates(
+        lambda columns: roc_area(known.sums.of_columns(columns).counts)[..., None],
+        known.sums.columns.nan_to_num(),
+        known.block,
+        scale="share",
     )
     return Numbers(hit, false_alarm, least, area.at(0), known)
 

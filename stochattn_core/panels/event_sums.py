@@ -20,7 +20,7 @@ class KnownEvent(NamedTuple):
 
     words: str
     sums: EventSums
-    block: Tensor
+    block: np.ndarray
     n_member: int
     n: int
     n_event: int
@@ -58,7 +58,7 @@ def _known_event(view: View) -> KnownEvent:
     happened = event.happens(truth, event.level(climatology)) & ~truth.isnan()
     n, n_event = int((~truth.isnan()).sum()), int(happened.sum())
     words = event.words(units_text(ensemble.units))
-    return KnownEvent(words, sums, torch.from_numpy(np.asarray(ensemble.block, dtype=np.int64)), len(members), n, n_event)
+    return KnownEvent(words, sums, np.asarray(ensemble.block), len(members), n, n_event)
 
 
 def arrays_of(view: View) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:

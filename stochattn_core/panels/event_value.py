@@ -11,7 +11,7 @@ import torch
 
 from stochattn_core.figures.event import economic_value as value_figure
 from stochattn_core.figures.theme import Palette
-from stochattn_core.metrics.estimates import estimates
+from stochattn_core.metrics.case_estimates import case_estimates
 from stochattn_core.metrics.events import economic_value, value_envelope
 from stochattn_core.panels.base import Panel, View
 from stochattn_core.panels.event_sums import TAB, KnownEvent, certain_text, known_event
@@ -32,7 +32,7 @@ class Numbers(NamedTuple):
 
 def numbers(view: View) -> Numbers:
     known, ratio = known_event(view), torch.from_numpy(RATIOS)
-    values = estimates(
+    values = case_estimates(
         lambda columns: economic_value(known.sums.of_columns(columns).counts, ratio), known.sums.columns.nan_to_num(), known.block
     )
     arrays = (values.value.numpy(), values.low.numpy(), values.high.numpy(), value_envelope(known.counts, ratio).numpy())

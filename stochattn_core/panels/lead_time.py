@@ -11,10 +11,10 @@ import plotly.graph_objects as go
 from stochattn_core.datasets.time_step import TimeStep
 from stochattn_core.figures.lead_curves import lead_curves
 from stochattn_core.figures.theme import Palette, title_size, units_text
-from stochattn_core.metrics.summary import LEAST_RATIO
 from stochattn_core.panels.base import Panel, View
 from stochattn_core.panels.score_lines import ScoresAt, lines_of
 from stochattn_core.panels.text import lead_head
+from stochattn_core.verdict.summary import LEAST_RATIO
 
 
 class Numbers(NamedTuple):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
 
 import pandas as pd
 import plotly.graph_objects as go
 
 from stochattn_core.figures.objectives import ROLES, Span, optima
-from stochattn_core.figures.theme import Palette
+from stochattn_core.figures.theme import Palette, number
 from stochattn_core.panels.base import Panel
 from stochattn_core.panels.objectives import tuning_of
 from stochattn_core.tuning import OBJECTIVES, Tuning
@@ -19,10 +19,8 @@ SHORT = {"pooled": "pooled", "per-sample": "per-sample", "averaged": "averaged",
 def spans(tuning: Tuning) -> list[Span]:
     """Return the intervals of the chosen objective, drawn thick, then those of the others."""
     role = dict(zip(OBJECTIVES, ROLES, strict=True))
-    chosen = [
-        Span(name.capitalize(), tuning.optimum, min(low, tuning.optimum), max(high, tuning.optimum), role[tuning.objective], strong=True)
-        for name, (low, high) in tuning.intervals.items()
-    ]
+    _, low, high = tuning.interval
+    chosen = [Span(f"{SHORT[tuning.objective]}: ν*", tuning.optimum, low, high, role[tuning.objective], strong=True)]
     others = [
         Span(f"{SHORT[name]} (grid)" if name == tuning.objective else SHORT[name], optimum.value, optimum.low, optimum.high, role[name])
         for name, optimum in tuning.optima.items()
@@ -37,14 +35,14 @@ def figure(tuning: Tuning, palette: Palette) -> go.Figure:
         spans(tuning),
         tuning.grid,
         concentration=tuning.concentration,
-        subtitle=f"{tuning.interval[0]:.0%} intervals · thick: {chosen} · dotted: ν* = {tuning.concentration:,}",
+        subtitle=f"{tuning.interval[0]:.0%} intervals · thick: {chosen} · dotted: used, ν = {tuning.concentration:,}",
         height=400,
         palette=palette,
     )
 
 
 def reading(tuning: Tuning) -> str:
-    return read_optima(tuning.intervals)
+    return read_optima(tuning.optimum, tuning.interval, tuning.n_effective)
 
 
 def table(tuning: Tuning) -> pd.DataFrame:
@@ -52,17 +50,14 @@ def table(tuning: Tuning) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["objective", "optimum", "low", "high"])
 
 
-def read_optima(intervals: Mapping[str, tuple[float, float]]) -> str:
-    """Return the sentence under the intervals: which one is wider and is exported. intervals: by name."""
-    if len(intervals) == 1:
-        (name,) = intervals
-        return f"There is one interval, from the {name}; this objective has no posterior for a second one."
-    factor = {name: high / low for name, (low, high) in intervals.items()}
-    wider, other = max(factor, key=lambda name: factor[name]), min(factor, key=lambda name: factor[name])
-    sentence = f"The {wider} interval spans a factor of {factor[wider]:.2f}, the {other} interval one of {factor[other]:.2f}. The wider one is exported"
-    return (
-        f"{sentence}. Only the bootstrap takes account of few or dependent cases." if factor[wider] > 2 * factor[other] else f"{sentence}."
-    )
+def read_optima(optimum: float, interval: tuple[float, float, float], n_effective: float) -> str:
+    """Return the sentence under the intervals: nu*, its interval, and the independent cases behind it. interval: (level, low, high)."""
+    level, low, high = interval
+    if not math.isfinite(n_effective):
+        return f"ν* is {number(optimum)}; there are too few independent calibration cases for an interval, so the whole range is shown."
+    behind = f"{n_effective:,.0f} independent calibration case{'s' if round(n_effective) != 1 else ''}"
+    sentence = f"ν* is {number(optimum)} ({level:.0%} interval {number(low)} to {number(high)}), on {behind}."
+    return f"{sentence} With fewer than 20, the interval is not to be trusted." if n_effective < 20 else sentence
 
 
 panel = Panel("optima", "Intervals", "tune", tuning_of, reading, table, figure, tab="intervals", is_cached=False)

@@ -11,8 +11,8 @@ import plotly.graph_objects as go
 from stochattn_core.figures.pit import pit
 from stochattn_core.figures.theme import Palette
 from stochattn_core.metrics import PitHistogram, pit_histogram
-from stochattn_core.metrics.summary import Summary, is_known
 from stochattn_core.panels.base import Panel, View
+from stochattn_core.verdict.summary import Summary, is_known
 
 WIDER, NARROWER = "a smaller ν (at least 1) widens it", "a larger ν narrows it"
 Range = tuple[float, float]
@@ -40,7 +40,10 @@ def figure(numbers: Numbers, palette: Palette) -> go.Figure:
 
 def reading(numbers: Numbers) -> str:
     dispersion, mean = ((numbers.summary.scores[key], numbers.summary.ranges[key]) for key in ("pit_dispersion", "pit_mean"))
-    return read_pit(numbers.histogram.density, numbers.low, numbers.high, dispersion=dispersion, mean=mean, has_spread=numbers.has_spread)
+    amount = numbers.summary.verdict.evidence["ratio"].departs or 0
+    return read_pit(
+        numbers.histogram.density, numbers.low, numbers.high, dispersion=dispersion, mean=mean, has_spread=numbers.has_spread, amount=amount
+    )
 
 
 def table(numbers: Numbers) -> pd.DataFrame:
@@ -64,22 +67,24 @@ def read_pit(
     dispersion: tuple[float, Range],
     mean: tuple[float, Range],
     has_spread: bool = True,
+    amount: int = 0,
 ) -> str:
     """Return the sentence under a PIT histogram. density, low, high: (bin,), 1 when flat, with the band of chance.
 
     Two numbers with their 90% ranges name the shape: the dispersion of the PIT, its variance over that of a uniform distribution (above 1
     a U, below 1 a dome), and its mean (0.5 without bias). The ranges take dependence into account, so the sentence claims a shape only
-    where there is evidence for it.
+    where there is evidence for it.   amount: -1 where the spread-skill ratio shows too little spread beyond chance, 1 where too much, else 0.
     """
     if not has_spread:
         return "The plain model has no spread, so its PIT histogram says nothing about calibration."
     shapes = []
     if _excludes(dispersion[1], 1.0):
-        shapes.append(
-            f"U shape: the truth falls outside the members too often, so the ensemble is too narrow; {WIDER}"
-            if dispersion[0] > 1
-            else f"Dome: the truth sits in the middle too often, so the ensemble is too wide; {NARROWER}"
-        )
+        is_u = dispersion[0] > 1
+        shape = "U shape: the truth falls outside the members too often" if is_u else "Dome: the truth sits in the middle too often"
+        if amount == (-1 if is_u else 1):
+            shapes.append(f"{shape}, so the ensemble is too {'narrow' if is_u else 'wide'}; {WIDER if is_u else NARROWER}")
+        else:
+            shapes.append(f"{shape}, though the spread-skill ratio does not show too {'little' if is_u else 'much'} spread beyond chance")
     if _excludes(mean[1], 0.5):
         side = ("up", "above") if mean[0] > 0.5 else ("down", "below")
         shapes.append(f"slope {side[0]}: the truth lies {side[1]} the middle of the members more often than not, a bias that no ν corrects")

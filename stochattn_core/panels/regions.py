@@ -16,12 +16,12 @@ from stochattn_core.figures.projection import Projection
 from stochattn_core.figures.regions import by_region
 from stochattn_core.figures.theme import Palette, number, units_text
 from stochattn_core.metrics.regions import REGIONS, Region, region_weights
-from stochattn_core.metrics.summary import summarise
 from stochattn_core.panels.base import Panel, View
 from stochattn_core.panels.field_map import grid_table
 from stochattn_core.panels.map_text import projection_of, small_height
 from stochattn_core.panels.period_maps import ACROSS, Cells, cells_of
 from stochattn_core.panels.score_lines import ScoresAt, lines_of
+from stochattn_core.verdict.summary import summarise
 
 TAB = "By region"
 

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from stochattn_core.figures.lead_curves import Line
-from stochattn_core.metrics import Statistics, bootstrap, by_event, finite_size_factor
+from stochattn_core.metrics import Statistics, by_event, finite_size_factor, intervals
 from stochattn_core.metrics.scores import SCORES, Score
 from stochattn_core.metrics.scores.coverage import attainable
-from stochattn_core.metrics.summary import Summary
+from stochattn_core.verdict.summary import Summary
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +36,7 @@ class ScoresAt:
     @classmethod
     def of_event(cls, statistics: Statistics) -> ScoresAt:
         """Return the scores of each element of an event with one axis; each element is a point."""
-        ranges = bootstrap(statistics, by_event)
+        ranges = intervals(statistics, by_event)
         values = {key: np.asarray(value, dtype=float) for key, value in by_event(statistics).items()}
         low, high = ({key: np.asarray(ranges[key][end], dtype=float) for key in values} for end in (0, 1))
         return cls(values, low, high, statistics.n_member, int(values["n"].max()))

@@ -12,9 +12,9 @@ from stochattn_core.figures.spread_skill import spread_skill
 from stochattn_core.figures.theme import Palette, number, units_text
 from stochattn_core.metrics import SpreadError, binned_spread_error
 from stochattn_core.metrics.scores import SCORES, Evidence
-from stochattn_core.metrics.summary import Summary, is_known
 from stochattn_core.panels.base import Panel, View
 from stochattn_core.panels.pit import NARROWER, WIDER
+from stochattn_core.verdict.summary import Summary, is_known
 
 
 class Numbers(NamedTuple):
@@ -70,8 +70,9 @@ def read_ratio(ratio: float, interval: tuple[float, float]) -> str:
     if not rule.side(ratio):
         if known and not rule.is_sure(evidence):
             return f"Ratio {number(ratio)}, but its {reach} is too wide to tell whether the spread matches the error."
-        sentence = f"Ratio {number(ratio)}: the spread matches the error within {rule.high - rule.ideal:.0%}"
-        return f"{sentence} ({reach})." if known else f"{sentence}; there are too few independent cases for a range."
+        if not known:
+            return f"Ratio {number(ratio)}, with too few independent cases to tell whether the spread matches the error."
+        return f"Ratio {number(ratio)}: the spread matches the error within {rule.high - rule.ideal:.0%} ({reach})."
     size = f"{1 - ratio:.0%} smaller" if ratio < 1 else f"{ratio - 1:.0%} larger"
     sentence = f"Ratio {number(ratio)}: the spread is {size} than the error it should match"
     if known and not rule.misses(evidence):

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from stochattn_core.figures.theme import number, units_text
-from stochattn_core.metrics.scores import SCORES, Judgement, Score, tiles
-from stochattn_core.metrics.summary import Summary, is_known
+from stochattn_core.metrics.scores import SCORES, Grade, Judgement, Score, tiles
+from stochattn_core.verdict import Verdict
+from stochattn_core.verdict.summary import Summary, is_known
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,29 @@ class Tile:
     beside: str = ""
     units: str = ""
     explanation: str = ""
+
+
+@dataclass(frozen=True)
+class Headline:
+    """The sentence over the tiles: what is so, and what to do next."""
+
+    grade: Grade
+    heading: str
+    sentence: str
+    then: str
+
+
+def headline(verdict: Verdict, summary: Summary) -> Headline:
+    """Return the sentence that reconciles the tiles. verdict: on the ensemble that is shown."""
+    if not summary.has_spread:
+        if summary.scores["rmse"] > 0:
+            return Headline("none", "Plain model", "One answer for each case, without uncertainty.", "Next: choose a ν to see an ensemble.")
+        return Headline("none", "Nothing to judge", "There is no spread, and no error that it could match.", "")
+    return Headline(verdict.grade, _capital(verdict.word), f"{_capital(verdict.finding)}.", f"Next: {verdict.next}.")
+
+
+def _capital(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}"
 
 
 def score_tiles(summary: Summary, units: str, references: Mapping[str, float]) -> list[Tile]:

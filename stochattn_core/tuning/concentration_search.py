@@ -114,7 +114,7 @@ def run_search(experiment: Experiment, plan: SearchPlan, *, progress: Progress |
 
     points, ended = points_about(seems_best, passes_at, np.array(sorted(set(plan.grid))), n_pass, plan.budget, started)
     full = (min(plan.grid), max(plan.grid))
-    result = from_points(points, plan.objective, full=full, seed=setting.seed, passes=len(points) * n_pass, ended=ended)
+    result = from_points(points, plan.objective, full=full, passes=len(points) * n_pass, ended=ended)
     if plan.search == "grid":
         return result
     step = share_of(progress, n_point, n_point + 1, n_point + 1)

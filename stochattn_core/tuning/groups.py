@@ -1,6 +1,6 @@
 """nu* by group (lead time, region, variable), shrunk towards the mean of all groups where a group has few cases.
 
-Each group's log nu* is an estimate with a standard error from the block bootstrap. The true values of the groups are taken to be normal about
+Each group's log nu* is an estimate with a standard error that counts dependence. The true values of the groups are taken to be normal about
 their mean, with a variance that is estimated by moments. The estimate that is offered lies between the group's own and the mean of all, by the
 precision of each: a group with few cases takes the mean of all groups, a group with many cases keeps its own value.
 Source: DerSimonian and Laird (1986), Controlled Clinical Trials 7, 177.
@@ -24,7 +24,7 @@ from stochattn_core.metrics.regions import REGIONS, region_weights
 from stochattn_core.models.model import Model
 from stochattn_core.settings import Setting
 from stochattn_core.tuning.concentration_search import search_concentration, share_of
-from stochattn_core.tuning.interval import resampled
+from stochattn_core.tuning.interval import inference_of, within
 from stochattn_core.tuning.minimum import minimum
 from stochattn_core.tuning.objectives import objective_named
 from stochattn_core.tuning.points import Point
@@ -93,21 +93,19 @@ def by_dataset(
     for done, (name, dataset) in enumerate(datasets.items()):
         step = share_of(progress, done, done + 1, len(datasets), name)
         points = search_concentration(model, dataset, setting, objective=objective, progress=step).points
-        estimates.append(estimate(name, list(points), [point.statistics for point in points.values()], objective, seed=setting.seed))
+        estimates.append(estimate(name, list(points), [point.statistics for point in points.values()], objective))
     return shrunk(kind, estimates)
 
 
-def by_lead_time(ensembles: Mapping[int, Ensemble], objective: str = "pooled", *, seed: int = 0) -> list[Group]:
+def by_lead_time(ensembles: Mapping[int, Ensemble], objective: str = "pooled") -> list[Group]:
     """One group for each lead time of a series, from the calibration ensembles at every concentration of the grid."""
     first = next(iter(ensembles.values()))
     names = [first.step.lead_text(lead) for lead in first.lead_time]
     parts = [[ensemble.statistics.select(place) for ensemble in ensembles.values()] for place in range(len(names))]
-    return shrunk(
-        "lead time", [estimate(name, list(ensembles), part, objective, seed=seed) for name, part in zip(names, parts, strict=True)]
-    )
+    return shrunk("lead time", [estimate(name, list(ensembles), part, objective) for name, part in zip(names, parts, strict=True)])
 
 
-def by_region(ensembles: Mapping[int, Ensemble], objective: str = "pooled", *, seed: int = 0) -> list[Group]:
+def by_region(ensembles: Mapping[int, Ensemble], objective: str = "pooled") -> list[Group]:
     """One group for each region of a grid, without the globe."""
     first = next(iter(ensembles.values()))
     estimates = []
@@ -117,7 +115,7 @@ def by_region(ensembles: Mapping[int, Ensemble], objective: str = "pooled", *, s
         except ValueError:  # the grid covers a part of the globe, and has no cell there
             continue
         parts = [_within(ensemble, weights) for ensemble in ensembles.values()]
-        estimates.append(estimate(region.label, list(ensembles), parts, objective, seed=seed))
+        estimates.append(estimate(region.label, list(ensembles), parts, objective))
     return shrunk("region", estimates)
 
 
@@ -128,21 +126,21 @@ def _within(ensemble: Ensemble, weights: Tensor) -> Statistics:
     return Statistics.of(members, target, plain, ensemble.block, int(ensemble.block.max()) + 1, weights=inside).pooled(inside)
 
 
-def estimate(name: str, grid: Sequence[int], parts: Sequence[Statistics], objective: str = "pooled", *, seed: int = 0) -> Estimate:
+def estimate(name: str, grid: Sequence[int], parts: Sequence[Statistics], objective: str = "pooled") -> Estimate:
     """nu* of one group. parts: its sums at every concentration of the grid."""
     if objective not in OF_STATISTICS:
         raise ValueError(f"expected an objective out of {', '.join(OF_STATISTICS)} for groups, got {objective!r}")
     points = [Point(nu, part) for nu, part in zip(grid, parts, strict=True)]
     curve = objective_named(objective).curve
     nu = np.array(grid, dtype=float)
-    again = resampled(points[0].statistics, lambda counts: minimum(nu, curve(points, counts)), seed=seed)
-    own, (low, high) = again.estimate, again.ends(nu[0], nu[-1])
-    draws = np.log(again.replicates[np.isfinite(again.replicates)])
-    error = float(draws.std(ddof=1)) if len(again.without) > 1 and len(draws) > 1 else math.inf
+    own = float(minimum(nu, curve(points, points[0].every_block)[0]))
+    found = inference_of(points[0].statistics, lambda counts: minimum(nu, curve(points, counts), is_bounded=False))
+    low, high = within(found.at(0), float(nu[0]), float(nu[-1]))
+    error = float(np.nan_to_num(found.error[0], nan=math.inf))
     at_bound = own in (nu[0], nu[-1])
-    if at_bound:  # the draws pile up at the end of the grid, so that their scatter is no measure of the error
+    if at_bound:  # where the optimum lies beyond the grid, its error there is no measure of the error of the end
         error = max(error, 0.5 * math.log(nu[1] / nu[0]))
-    return Estimate(name, own, min(low, own), max(high, own), error, at_bound)
+    return Estimate(name, own, low, high, error, at_bound)
 
 
 def shrunk(kind: str, estimates: Sequence[Estimate]) -> list[Group]:

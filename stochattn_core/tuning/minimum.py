@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from stochattn_core.draw import LARGEST
 
-def minimum(concentration: np.ndarray, cost: np.ndarray) -> np.ndarray:
+
+def minimum(concentration: np.ndarray, cost: np.ndarray, *, is_bounded: bool = True) -> np.ndarray:
     """The concentration at the vertex of the parabola through the lowest point and its neighbours.
 
     In x = nu ** -0.5, in which a spread is a straight line, the squared difference of spread and error is a parabola: the minimum of that
@@ -14,6 +16,7 @@ def minimum(concentration: np.ndarray, cost: np.ndarray) -> np.ndarray:
     concentration: (point,) ascending, at least 3.   cost: (..., point); inf is out of bounds.
     Returns (...) within the range of the points. The minimum of a curve that falls up to the last point is that point; the minimum of a curve
     that does not bend upwards at its lowest point is that point. NaN where no cost is a number.
+    is_bounded: if False, the vertex may lie beyond the points, up to LARGEST: where the optimum would be if the range went on.
 
     >>> nu = np.array([1.0, 4.0, 16.0, 64.0])
     >>> minimum(nu, (nu**-0.5 - 0.3) ** 2)  # 0.3 ** -2
@@ -30,6 +33,9 @@ def minimum(concentration: np.ndarray, cost: np.ndarray) -> np.ndarray:
         slope_left, slope_right = (centre - left) / (b - a), (right - centre) / (c - b)
         curvature = (slope_right - slope_left) / (c - a)
         vertex = (a + b) / 2 - slope_left / (2 * curvature)
+        if not is_bounded:
+            beyond = np.maximum(vertex, LARGEST**-0.5) ** -2.0
+            return np.where(np.isfinite(cost).any(-1), np.where(np.isfinite(vertex) & (curvature > 0), beyond, nu[lowest]), np.nan)
         # Beyond an end the result is that end to the bit, not a number that rounds to it.
         within = np.where(vertex <= x[-1], nu[-1], np.where(vertex >= x[0], nu[0], vertex**-2.0))
     lowest_point = np.where(np.isfinite(vertex) & (curvature > 0), within, nu[lowest])

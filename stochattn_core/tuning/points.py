@@ -14,9 +14,11 @@ from torch import Tensor
 from stochattn_core.ensemble_data import Ensemble
 from stochattn_core.metrics import Statistics
 from stochattn_core.metrics.dispersion import PerSample, deviation_by_block, per_sample
+from stochattn_core.metrics.statistics import coarser
 
 GRID = tuple(2**k for k in range(13))
 N_NEAR = 7  # points of the grid that are computed, those nearest to the crossing
+MOST_BLOCKS = 1000  # each is left out once for the intervals; neighbouring ones of more are joined
 N_LEAST = 3  # a parabola needs three
 
 
@@ -34,8 +36,9 @@ class Point:
     @classmethod
     def of(cls, concentration: int, ensemble: Ensemble) -> Point:
         """The sums of an ensemble of the calibration part."""
-        by_case = per_sample(ensemble.members, ensemble.target, ensemble.plain, ensemble.block, weights=ensemble.weights)
-        pooled = ensemble.pooled
+        block = coarser(ensemble.block, MOST_BLOCKS)
+        by_case = per_sample(ensemble.members, ensemble.target, ensemble.plain, block, weights=ensemble.weights)
+        pooled = ensemble.pooled.merged(MOST_BLOCKS)
         ensemble.forget_elements()
         return cls(concentration, pooled, by_case)
 

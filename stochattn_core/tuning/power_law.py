@@ -37,23 +37,6 @@ class PowerLaw:
         """nu* of the mean line, not yet a whole number."""
         return float(optimum(error, self.slope, self.intercept, self.noise))
 
-    def posterior_minimiser(self, error: np.ndarray, seed: int = 0) -> np.ndarray:
-        """Draws of nu* from the posterior of (a, log b) given the members, one for each draw of the error: (n_draw,).
-
-        A member uses the same random numbers at every concentration, so that it is one observation, a line, and not one observation for each
-        concentration. With a flat prior the mean line is multivariate t with n_member - 1 degrees of freedom. NaN for fewer than 3 members.
-        """
-        lines = np.stack([self.slopes, self.intercepts], axis=1)
-        n, n_draw = len(lines), len(error)
-        if n < 3:
-            return np.full(n_draw, np.nan)
-        rng = np.random.default_rng(seed)
-        normal = rng.multivariate_normal(np.zeros(2), np.cov(lines.T) / n, size=n_draw, method="svd")
-        t = normal * np.sqrt((n - 1) / rng.chisquare(n - 1, size=n_draw))[:, None]
-        draws = lines.mean(0) + t
-        slopes = np.minimum(draws[:, 0], -1e-3)  # a flat or rising line has no crossing: its draw goes to the end of the range
-        return optimum(error, slopes, draws[:, 1], self.noise)
-
 
 def fit_power_law(grid: np.ndarray, deviation: np.ndarray, error: float) -> PowerLaw:
     """The power law through the points of the grid nearest to the crossing with the error.

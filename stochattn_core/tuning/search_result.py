@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from stochattn_core.tuning import power_law
-from stochattn_core.tuning.interval import LEVEL, Ends, ends, error_draws, resampled, wider
+from stochattn_core.tuning.interval import LEVEL, inference_of, within
 from stochattn_core.tuning.minimum import minimum
 from stochattn_core.tuning.objectives import OBJECTIVES
 from stochattn_core.tuning.objectives.ratio import ratio as ratio_of
@@ -21,23 +21,27 @@ from stochattn_core.tuning.thompson import Thompson
 class Optimum:
     """Where one objective is least.
 
-    value: not rounded.   low, high: its interval, by resampling blocks of cases.   at_bound: is it at an end of the points computed?
+    value: not rounded.   low, high: its interval, within the points computed.   at_bound: is it at an end of the points computed?
+    beyond: where it would be if the range went on, equal to `value` within the range.   n_effective: independent cases behind the interval.
     """
 
     value: float
     low: float
     high: float
     at_bound: bool
+    beyond: float
+    n_effective: float
 
 
 @dataclass(frozen=True, eq=False)
 class SearchResult:
     """What the calibration part says of nu*.
 
-    concentration: nu*, a whole number.   optimum: nu* before it is rounded.   interval: (level, low, high), the wider of `intervals`.
+    optimum: nu*.   interval: (level, low, high) of nu*.   concentration: the whole number beside nu* that is used.
     grid: (point,) concentrations.   curves: cost (point,) by objective.   optima: by objective.
     deviation: (point, pass) d.   error: d0.   ratio: (point,) spread-skill ratio.   law: the power law through the grid.
-    at_low, at_high: is nu* at the lower or upper end of the range?   passes: stochastic passes over the calibration part.
+    range: ends of the range that could be searched.   at_low, at_high: is nu* at the lower or upper end of it?
+    passes: stochastic passes over the calibration part.
     ended: did the budget end the search?   thompson: the single-pass search, where that was asked for.   points: the sums themselves.
     """
 
@@ -45,7 +49,6 @@ class SearchResult:
     concentration: int
     optimum: float
     interval: tuple[float, float, float]
-    intervals: Mapping[str, Ends]
     grid: np.ndarray
     curves: Mapping[str, np.ndarray]
     optima: Mapping[str, Optimum]
@@ -55,6 +58,7 @@ class SearchResult:
     law: power_law.PowerLaw
     at_low: bool
     at_high: bool
+    range: tuple[int, int]
     passes: int
     ended: bool
     thompson: Thompson | None
@@ -64,10 +68,28 @@ class SearchResult:
     def at_bound(self) -> bool:
         return self.at_low or self.at_high
 
+    @property
+    def used_because(self) -> str:
+        """Why `concentration` is used, in words; a bound that the interval touches is named."""
+        _, low, high = self.interval
+        first, last = self.range
+        beyond = self.optima[self.objective].beyond
+        if self.at_low:
+            return f"the smallest concentration there is; the spread that the error asks for would need {beyond:.2g}"
+        if self.at_high:
+            return "the largest concentration that was searched; the optimum lies at or beyond it"
+        text = "the whole number beside ν* whose spread is nearer the error"
+        if low <= first:
+            return f"{text}; the interval touches the smallest concentration, {first:,}"
+        return f"{text}; the interval touches the largest concentration, {last:,}" if high >= last else text
 
-def from_points(
-    points: Mapping[int, Point], objective: str, *, full: tuple[int, int], seed: int, passes: int, ended: bool = False
-) -> SearchResult:
+    @property
+    def n_effective(self) -> float:
+        """The number of independent calibration cases behind the interval."""
+        return self.optima[self.objective].n_effective
+
+
+def from_points(points: Mapping[int, Point], objective: str, *, full: tuple[int, int], passes: int, ended: bool = False) -> SearchResult:
     """The result that the sums at some concentrations give. full: the ends of the range that could have been searched."""
     nu, at = np.array(list(points)), list(points.values())
     lengths = [point.pooled(point.every_block) for point in at]
@@ -77,23 +99,18 @@ def from_points(
             "expected passes that differ from the plain model, got a spread of exactly zero at every concentration; see the layers sampled"
         )
     curves = {name: entry.curve(at, at[0].every_block)[0] for name, entry in OBJECTIVES.items()}
-    optima = {name: _optimum(at, nu, name, curves[name], seed) for name in OBJECTIVES}
+    optima = {name: _optimum(at, nu, name, curves[name]) for name in OBJECTIVES}
     best = optima[objective]
     law = power_law.fit_power_law(nu, deviation, error)
     # Where a budget ended the search, an interval that reaches the end of the points computed is open on that side.
     open_low, open_high = ended and best.low <= nu[0], ended and best.high >= nu[-1]
-    intervals = {"bootstrap": (float(full[0]) if open_low else best.low, float(full[1]) if open_high else best.high)}
-    if objective == "pooled":
-        errors = error_draws(at[0].statistics.pooled_error_sq.numpy(), at[0].statistics.weight.numpy(), seed=seed)
-        intervals["posterior"] = ends(law.posterior_minimiser(errors, seed=seed), *map(float, full))
     ratio = ratio_of(at, at[0].every_block)[0]
-    low, high = wider(intervals)
+    low, high = float(full[0]) if open_low else best.low, float(full[1]) if open_high else best.high
     return SearchResult(
         objective=objective,
         concentration=whole_beside(best.value, nu, ratio),
         optimum=best.value,
         interval=(LEVEL, low, high),
-        intervals=intervals,
         grid=nu,
         curves=curves,
         optima=optima,
@@ -103,6 +120,7 @@ def from_points(
         law=law,
         at_low=best.value <= full[0],
         at_high=best.value >= full[1],
+        range=full,
         passes=passes,
         ended=ended,
         thompson=None,
@@ -110,11 +128,11 @@ def from_points(
     )
 
 
-def _optimum(points: Sequence[Point], nu: np.ndarray, name: str, curve: np.ndarray, seed: int) -> Optimum:
-    value = float(minimum(nu, curve))
-    again = resampled(points[0].statistics, lambda counts: minimum(nu, OBJECTIVES[name].curve(points, counts)), seed=seed)
-    low, high = again.ends(float(nu[0]), float(nu[-1]))
-    return Optimum(value, min(low, value), max(high, value), value in (nu[0], nu[-1]))
+def _optimum(points: Sequence[Point], nu: np.ndarray, name: str, curve: np.ndarray) -> Optimum:
+    value, beyond = float(minimum(nu, curve)), float(minimum(nu, curve, is_bounded=False))
+    found = inference_of(points[0].statistics, lambda counts: minimum(nu, OBJECTIVES[name].curve(points, counts), is_bounded=False)).at(0)
+    low, high = within(found, float(nu[0]), float(nu[-1]))
+    return Optimum(value, low, high, value in (nu[0], nu[-1]), beyond, found.n_effective)
 
 
 def whole_beside(optimum: float, grid: np.ndarray, ratio: np.ndarray) -> int:

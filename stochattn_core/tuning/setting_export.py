@@ -19,7 +19,7 @@ from stochattn_core.tuned_setting import (
 )
 from stochattn_core.tuning.groups import Group
 from stochattn_core.tuning.search_result import SearchResult
-from stochattn_core.tuning.verdict import Verdict
+from stochattn_core.verdict import Verdict
 
 
 def tuned_setting_of(result: SearchResult, before: Evaluation, after: Evaluation, dataset: Dataset, judged: Verdict) -> TunedSetting:
@@ -29,18 +29,25 @@ def tuned_setting_of(result: SearchResult, before: Evaluation, after: Evaluation
     """
     setting, (level, low, high) = after.setting, result.interval
     evidence = {
-        name: EvidencePart(estimate=_number(test.estimate), low=_number(test.low), high=_number(test.high), rule=test.rule)
+        name: EvidencePart(
+            estimate=_number(test.estimate),
+            low=_number(test.low),
+            high=_number(test.high),
+            rule=test.rule,
+            n_effective=_number(test.n_effective),
+        )
         for name, test in judged.evidence.items()
     }
     return TunedSetting(
         concentration=int(setting.concentration),
-        interval=IntervalPart(level=level, low=low, high=high),
-        intervals={name: IntervalPart(level=level, low=low, high=high) for name, (low, high) in result.intervals.items()},
+        optimum=_number(result.optimum),
+        interval=IntervalPart(level=level, low=low, high=high, n_effective=_number(result.n_effective)),
         objective=result.objective,
         search="thompson" if result.thompson else "grid",
         passes=result.passes,
         verdict=judged.word,
         sentence=judged.sentence,
+        worst_slice=judged.worst,
         evidence=evidence,
         n_member=setting.n_member,
         seed=setting.seed,
@@ -71,5 +78,5 @@ def _split_part(split: Split) -> SplitPart:
 
 
 def _number(value: float) -> float | None:
-    """None for NaN, which JSON does not have."""
-    return None if value != value else value
+    """None for NaN and infinity, which JSON does not have."""
+    return value if math.isfinite(value) else None

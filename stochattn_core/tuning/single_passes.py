@@ -16,11 +16,12 @@ from stochattn_core.datasets.split import CallArguments
 from stochattn_core.ensemble import rows_per_pass, sample_ensemble
 from stochattn_core.forecasts import Experiment, fingerprint
 from stochattn_core.metrics import cell_area_weights
+from stochattn_core.metrics.statistics import coarser
 from stochattn_core.models.model import weights_sha256
 from stochattn_core.outputs import like_target
 from stochattn_core.plain_forecast import plain_forecast
-from stochattn_core.tuning.interval import ends, error_draws, resampled, wider
-from stochattn_core.tuning.points import Budget
+from stochattn_core.tuning.interval import inference_of, within
+from stochattn_core.tuning.points import MOST_BLOCKS, Budget
 from stochattn_core.tuning.search_result import SearchResult, whole_beside
 from stochattn_core.tuning.thompson import PassAt, thompson
 
@@ -28,7 +29,7 @@ from stochattn_core.tuning.thompson import PassAt, thompson
 def single_pass_search(
     result: SearchResult, experiment: Experiment, largest: int, *, budget: Budget, started: float, progress: Progress | None
 ) -> SearchResult:
-    """The result with nu*, its intervals and the number of passes from single passes; the curves stay those of the grid.
+    """The result with nu*, its interval and the number of passes from single passes; the curves stay those of the grid.
 
     result: of the grid.   largest: concentrations go from 1 to it.   started: time.monotonic() when the search began.
     """
@@ -45,19 +46,12 @@ def single_pass_search(
         started=started,
         progress=progress,
     )
-    again = resampled(statistics, lambda counts: search.resampled_optima(counts.numpy(), error_sq, weight), seed=seed)
-    errors = error_draws(error_sq, weight, n_draw=len(search.line.draws), seed=seed)
-    intervals = {
-        "bootstrap": again.ends(1.0, float(largest)),
-        "posterior": ends(search.line.optima(errors), 1.0, float(largest)),
-    }
-    low, high = wider(intervals)
+    found = inference_of(statistics, lambda counts: search.resampled_optima(counts.numpy(), error_sq, weight)).at(0)
     return replace(
         result,
         concentration=whole_beside(search.optimum, result.grid, result.ratio),
         optimum=search.optimum,
-        interval=(result.interval[0], low, high),
-        intervals=intervals,
+        interval=(result.interval[0], *within(found, 1.0, float(largest))),
         at_low=search.optimum <= 1,
         at_high=search.optimum >= largest,
         passes=result.passes + len(search.concentration),
@@ -73,11 +67,12 @@ def passes_of(experiment: Experiment) -> PassAt:
     seen = torch.isfinite(split.target)
     weights_digest, network_digest = weights_sha256(network), fingerprint(network, split.arguments(slice(4), device))
     step = rows_per_pass(split.largest, device)
-    block = torch.as_tensor(split.block, dtype=torch.int64)
+    blocks = coarser(split.block, MOST_BLOCKS)
+    block, n_block = torch.as_tensor(blocks, dtype=torch.int64), min(split.n_block, MOST_BLOCKS)
 
     def by_block(squares: Tensor) -> np.ndarray:
         each = (torch.where(seen, squares.double(), 0.0) * area).flatten(1).sum(1) if squares.ndim > 1 else squares.double() * seen
-        return torch.zeros(split.n_block, dtype=torch.float64).index_add_(0, block, each).numpy()
+        return torch.zeros(n_block, dtype=torch.float64).index_add_(0, block, each).numpy()
 
     def forecast(forecast_of: Callable[[CallArguments, int], Tensor]) -> Tensor:
         """All cases in chunks. forecast_of(arguments, first_case): of one chunk."""
@@ -100,7 +95,7 @@ def passes_of(experiment: Experiment) -> PassAt:
             case_per_pass=step,
             torch=torch.__version__,
             network=network_digest,
-            block=split.block.tolist(),  # the sums that are kept are by block, with cells weighted by their area
+            block=blocks.tolist(),  # the sums that are kept are by block, with cells weighted by their area
             latitude=dataset.latitude,
         )
 

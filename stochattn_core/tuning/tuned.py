@@ -24,7 +24,7 @@ from stochattn_core.tuning.concentration_search import SearchPlan, run_search, s
 from stochattn_core.tuning.points import GRID, Budget
 from stochattn_core.tuning.search_result import SearchResult
 from stochattn_core.tuning.setting_export import tuned_setting_of
-from stochattn_core.tuning.verdict import Verdict, judge
+from stochattn_core.verdict import Verdict, judge
 
 
 @dataclass(frozen=True, eq=False)

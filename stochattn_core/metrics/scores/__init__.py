@@ -10,7 +10,7 @@ from torch import Tensor
 
 from stochattn_core.metrics.scores import coverage, crps, error, event, pit, spread_skill
 from stochattn_core.metrics.scores.coverage import SHOWN_LEVELS
-from stochattn_core.metrics.scores.rule import Evidence, Grade, Judgement, Rule
+from stochattn_core.metrics.scores.rule import Evidence, Grade, Judgement, Rule, Scale
 from stochattn_core.metrics.scores.score import Curve, Score
 from stochattn_core.metrics.statistics import Statistics
 
@@ -22,6 +22,7 @@ __all__ = [
     "Grade",
     "Judgement",
     "Rule",
+    "Scale",
     "Score",
     "by_event",
     "headlines",

@@ -36,6 +36,7 @@ def coverage_score(level: float) -> Score:
         within="holds",
         below="{points:.0f} points short",
         above="{points:.0f} points over",
+        scale="share",
         needs_spread=True,
         shift=lambda n_member: attainable(n_member, level) - level,
         text=lambda rule: f"{rule.low:.0%} to {rule.high:.0%}",
@@ -49,6 +50,7 @@ def coverage_score(level: float) -> Score:
         "ideal",
         lambda sums: share_of_sums(sums, level),
         ideal=level,
+        scale="share",
         reference=f"width_{percent}",
         reference_name="mean width",
         rule=rule if is_judged else None,
@@ -72,6 +74,7 @@ def width_score(level: float) -> Score:
         "target",
         "smaller",
         lambda sums: sums.width[:, LEVELS.index(level)] / sums.n,
+        scale="log",
         headline=level == JUDGED_LEVEL,
         order=6,
     )

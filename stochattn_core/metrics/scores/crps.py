@@ -22,6 +22,7 @@ crps = Score(
     "target",
     "smaller",
     lambda sums: sums.crps / sums.n,
+    scale="log",
 )
 crps_fair = Score(
     "crps_fair",
@@ -31,11 +32,13 @@ crps_fair = Score(
     "target",
     "smaller",
     lambda sums: sums.crps_fair / sums.n,
+    scale="log",
     reference="mae_plain",
     rule=Rule(
         "crps_over_plain",
         ideal=1.0,
         high=0.98,
+        scale="log",
         within="{gap:.0%} below",
         above="no gain",
         about="fair CRPS over that of the plain model's one answer",

@@ -9,7 +9,7 @@ from stochattn_core.metrics.scores.score import Curve, Score
 from stochattn_core.metrics.statistics import Statistics
 
 COST_LIMIT = 1.05  # RMSE of the mean over that of the plain model, above which the mean has drifted
-BIAS_LIMIT = 0.3  # of the RMSE: a tenth of the squared error
+BIAS_LIMIT = 0.15  # of the RMSE: 2% of the squared error
 
 
 def rmse_of_sums(sums: Statistics) -> Tensor:
@@ -43,11 +43,13 @@ rmse = Score(
     "target",
     "smaller",
     rmse_of_sums,
+    scale="log",
     reference="rmse_plain",
     rule=Rule(
         "cost",
         ideal=1.0,
         high=COST_LIMIT,
+        scale="log",
         within="no drift",
         above="{gap:.0%} worse",
         about="RMSE of the mean of infinitely many members over that of the plain model",
@@ -99,6 +101,7 @@ mae_plain = Score(
     "target",
     "smaller",
     lambda sums: sums.plain_error_abs / sums.n,
+    scale="log",
     curve=Curve("fair CRPS", role="plain", dash="dash"),
 )
 rmse_plain = Score(
@@ -109,5 +112,6 @@ rmse_plain = Score(
     "target",
     "smaller",
     rmse_plain_of_sums,
+    scale="log",
     curve=Curve("error and spread", "plain model: RMSE, absolute error", role="plain", dash="dash"),
 )

@@ -14,6 +14,7 @@ energy_score = Score(
     "target",
     "smaller",
     lambda sums: sums.energy / sums.n_case,
+    scale="log",
     of_event=False,
 )
 n_member = Score(

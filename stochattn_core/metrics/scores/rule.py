@@ -8,16 +8,23 @@ from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 Grade = Literal["good", "doubtful", "bad", "none"]
+Scale = Literal["linear", "log", "share"]  # on which an interval is found: "log" for positive quantities, "share" for shares
 MARK: dict[Grade, str] = {"good": "●", "doubtful": "◐", "bad": "○", "none": ""}
 
 
 class Evidence(NamedTuple):
-    """One test: an estimate with its interval, and the rule it is compared with, in words."""
+    """One test: an estimate with its interval, and the rule it is compared with, in words.
+
+    n_effective: independent cases behind the interval.   departs: -1 or 1 where the estimate is beyond its limits and beyond chance, all tests
+    made counted, 0 where it is not; None where this test stands alone and its own interval decides.
+    """
 
     estimate: float
     low: float
     high: float
     rule: str
+    n_effective: float = math.nan
+    departs: int | None = None
 
 
 @dataclass(frozen=True)
@@ -36,13 +43,12 @@ class Judgement:
 class Rule:
     """The limits that decide whether the quantity of a score is good, doubtful or bad.
 
-    A quantity within low .. high is good. Outside these limits it is bad if the interval of the estimate excludes `ideal`, the value of a
-    perfect ensemble, on the same side; otherwise chance alone may explain the difference, and it is doubtful. If `sure` is given, a quantity
-    within the limits is good only if its interval is inside that range too.
+    A quantity is good if its interval lies within low .. high. It is bad if the estimate is outside these limits and the interval excludes
+    `ideal`, the value of a perfect ensemble, on the same side. Everything else is doubtful: the data do not decide.
 
     test: name of the quantity in the evidence of a verdict.   about: the quantity in words; "" for the score itself.
     within, below, above: the words for each outcome, formatted with estimate, gap = |estimate - ideal| and points = 100 gap.
-    is_distance: resampling increases the quantity, so that its interval is moved back.   needs_spread: bad for members that are all equal.
+    scale: of the interval.   needs_spread: bad for members that are all equal.
     shift: n_member -> an amount added to limits and ideal, because a few members cannot reach every coverage.
     text: writes the limits in words, if the default is not suitable.
     """
@@ -51,12 +57,11 @@ class Rule:
     ideal: float
     low: float = -math.inf
     high: float = math.inf
-    sure: tuple[float, float] | None = None
     within: str = "matches"
     below: str = "too low"
     above: str = "too high"
     about: str = ""
-    is_distance: bool = False
+    scale: Scale = "linear"
     needs_spread: bool = False
     shift: Callable[[int], float] = lambda n_member: 0.0
     text: Callable[[Rule], str] | None = None
@@ -72,13 +77,15 @@ class Rule:
 
     def misses(self, evidence: Evidence) -> int:
         """Return the side, -1 or 1, if the estimate is outside the limits and its interval excludes the ideal on that side; else 0."""
+        if evidence.departs is not None:
+            return evidence.departs
         side = self.side(evidence.estimate)
         beyond_chance = evidence.high < self.ideal if side < 0 else evidence.low > self.ideal
         return side if side and beyond_chance else 0
 
     def is_sure(self, evidence: Evidence) -> bool:
-        """Return whether the interval is narrow enough to support the claim that the value is good."""
-        return self.sure is None or (self.sure[0] < evidence.low and evidence.high < self.sure[1])
+        """Return whether the interval lies within the limits, which is the claim that the value is good."""
+        return self.low <= evidence.low and evidence.high <= self.high
 
     def judge(self, evidence: Evidence) -> Judgement:
         """Return grade and word for this estimate and its interval; grade "none" for an estimate that is not a number."""
@@ -88,10 +95,11 @@ class Rule:
         gap = abs(estimate - self.ideal)
         side = self.side(estimate)
         word = (self.within, self.above, self.below)[side].format(estimate=estimate, gap=gap, points=100 * gap)
-        if side == 0:
-            known = math.isfinite(evidence.low) and math.isfinite(evidence.high)
-            return Judgement("good", word) if not known or self.is_sure(evidence) else Judgement("doubtful", "range too wide to tell")
-        return Judgement("bad", word) if self.misses(evidence) else Judgement("doubtful", f"perhaps {word}")
+        if self.is_sure(evidence):
+            return Judgement("good", word)
+        if side and self.misses(evidence):
+            return Judgement("bad", word)
+        return Judgement("doubtful", f"perhaps {word}" if side else "range too wide to tell")
 
     @property
     def limits(self) -> str:

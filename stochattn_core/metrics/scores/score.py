@@ -8,7 +8,7 @@ from typing import Literal
 
 from torch import Tensor
 
-from stochattn_core.metrics.scores.rule import Rule
+from stochattn_core.metrics.scores.rule import Rule, Scale
 from stochattn_core.metrics.statistics import Statistics
 
 Unit = Literal["target", "none", "percent", "count"]
@@ -47,6 +47,7 @@ class Score:
     rule: when the score is good.   tested: the quantity that the rule judges, (pooled sums, expected W1 of a perfect ensemble) -> (block,).
     tile: shown on a tile.   headline: a column of every table of results.   order: in both, smallest first.   curve: how it is drawn.
     reference_name: what the reference is called beside the score, if not its short title.
+    scale: on which its interval is found.
     title_at: n_member -> title, if it depends on the number of members.   beside_references: shown with the best reference forecast.
     """
 
@@ -59,6 +60,7 @@ class Score:
     formula: Formula
     ideal: float | None = None
     of_event: bool = True
+    scale: Scale = "linear"
     reference: str = ""
     reference_name: str = ""
     rule: Rule | None = None

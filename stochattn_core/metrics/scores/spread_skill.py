@@ -29,6 +29,7 @@ spread = Score(
     "target",
     "neither",
     spread_of_sums,
+    scale="log",
     curve=Curve("error and spread", "ensemble: spread, fair CRPS, coverage", is_spread=True, by_region=True),
 )
 spread_skill_ratio = Score(
@@ -40,8 +41,9 @@ spread_skill_ratio = Score(
     "ideal",
     lambda sums: finite_size_factor(sums.n_member) * spread_of_sums(sums) / rmse_of_sums(sums),
     ideal=1.0,
+    scale="log",
     reference="range",
-    rule=Rule("ratio", ideal=1.0, low=0.9, high=1.1, sure=(0.75, 4 / 3), below="too narrow", above="too wide", needs_spread=True),
+    rule=Rule("ratio", ideal=1.0, low=0.9, high=1.1, scale="log", below="too narrow", above="too wide", needs_spread=True),
     tested=ratio_of_sums,
     tile=True,
     headline=True,

@@ -24,7 +24,6 @@ LEAD_TIMES: dict[LeadUnit, tuple[int, ...]] = {  # those that forecasters ask fo
 }
 DEFAULT: dict[LeadUnit, int] = {"h": 24, "month": 1, "year": 1}  # the first possible lead time that is not shorter
 CYCLE: dict[LeadUnit, int] = {"h": 86400, "month": 12, "year": 1}  # ticks of the day and of the year, over which init times are spread
-BLOCK: dict[LeadUnit, int] = {"h": 5 * 86400, "month": 12, "year": 60}  # ticks within which cases depend on one another
 
 
 def time_step(times: TimeAxis, file: str) -> tuple[int, list[str]]:
@@ -156,10 +155,3 @@ def split_in_time(
             stride += 1
         cases[part] = (chosen[::stride], target[chosen[::stride]])
     return cases
-
-
-def time_blocks(tick: np.ndarray, length: float) -> np.ndarray:
-    """Return blocks of cases within the same `length` of ticks, (case,) int from 0 without a gap; shorter ones where there would be fewer than 3."""
-    span = (tick - tick[0]).astype(np.float64)
-    length = min(length, (span.max() + 1e-6) / 3)
-    return np.unique((span // length).astype(int), return_inverse=True)[1]

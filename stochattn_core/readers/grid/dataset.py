@@ -17,7 +17,7 @@ from stochattn_core.readers.door.calendars import TimeAxis
 from stochattn_core.readers.door.places import places_on_axes, with_coordinates
 from stochattn_core.readers.door.units import standard_unit
 from stochattn_core.readers.grid.axes import standardise_axes
-from stochattn_core.readers.grid.cases import BLOCK, MIN_CASE, chosen_lead_time, lead_text, split_in_time, time_blocks, time_step
+from stochattn_core.readers.grid.cases import MIN_CASE, chosen_lead_time, lead_text, split_in_time, time_step
 from stochattn_core.readers.grid.climatology import fit_climatology, fit_monthly_climatology
 from stochattn_core.readers.grid.file import PathOrFile, open_grid, read_values
 from stochattn_core.readers.grid.read import read_times
@@ -103,7 +103,7 @@ def grid_from_file(
             target=torch.from_numpy(raw[valid, 0]),
             index=times.label[needed[init]].rename("init_time"),
             valid_time=valid_labels(times, needed[valid]),
-            block=time_blocks(times.tick[needed[init]], max(BLOCK[times.unit], times.ticks(lead_time))),
+            block=np.arange(len(init)),
         )
         for part, (init, valid) in positions.items()
     }
