@@ -104,7 +104,17 @@ ALLOWED = {
             "verdict",
         ),
     },
-    "compare": {*MODEL_AND_DATA, "baselines", "corrections", "ensemble_data", "evaluate", "forecasts", "tuned_setting", "tuning", "verdict"},
+    "compare": {
+        *MODEL_AND_DATA,
+        "baselines",
+        "corrections",
+        "ensemble_data",
+        "evaluate",
+        "forecasts",
+        "tuned_setting",
+        "tuning",
+        "verdict",
+    },
     # what is shown
     "figures": {"data_files", "extras", "metrics"},
     "panels": {"compare", "datasets", "ensemble_data", "evaluate", "figures", "metrics", "references", "slices", "tuning", "verdict"},

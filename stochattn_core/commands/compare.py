@@ -47,7 +47,9 @@ def _run(options: argparse.Namespace) -> Answer:
         "optimum": {"concentration": tuning.optimum, "level": level, "low": low, "high": high},
     }
     optimum = f"ν* = {tuning.optimum:.4g} ({level:.0%} interval {low:.3g} to {high:.3g}); used: {tuning.concentration:,}"
-    return Answer(document, "\n".join([optimum, *_table(rows), "", *_evidence(rows), "", comparison.sentence, reference_sentence(tuning.after)]))
+    return Answer(
+        document, "\n".join([optimum, *_table(rows), "", *_evidence(rows), "", comparison.sentence, reference_sentence(tuning.after)])
+    )
 
 
 def _row(row: Row) -> dict[str, Any]:
