@@ -87,11 +87,29 @@ class ScoresPart(_Part):
     after: dict[str, float | None]
 
 
+class ReferencePart(_Part):
+    """The best reference forecast on the test part.
+
+    ratio: RMSE of the tuned ensemble mean over that of the reference, from low to high at this level.   all_rmse: of every reference, by name.
+    """
+
+    name: str
+    rmse: float
+    ratio: float | None
+    low: float | None
+    high: float | None
+    level: float
+    n_effective: float | None
+    sentence: str
+    all_rmse: dict[str, float | None] = Field(default_factory=dict)
+
+
 class TunedSetting(_Part):
     """A tuned concentration and its origin, saved as JSON. Loaded back on the same device, it gives the same numbers.
 
     optimum is nu* with its interval, concentration the whole number beside it that is used; the verdict rests on evidence. Files of schema 1
-    may lack correction, evidence, groups, conformal, search, passes and sentence; older files lack optimum and worst_slice.
+    may lack correction, evidence, groups, conformal, search, passes and sentence; older files lack optimum,
+    worst_slice and references, which is None where no reference forecast could be scored.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -114,6 +132,7 @@ class TunedSetting(_Part):
     model: ModelPart
     dataset: DatasetPart
     scores: ScoresPart
+    references: ReferencePart | None = None
     at_bound: bool
     device: str = "cpu"
     software: dict[str, str] = Field(default_factory=lambda: software_versions())

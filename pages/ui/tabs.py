@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -9,18 +10,21 @@ from typing import Any
 
 import streamlit as st
 
-from pages.ui import cached, panel, state, views, widgets
+from pages.ui import cached, event_controls, panel, state, views, widgets
 from pages.ui.choices import Settings
 from pages.ui.work import Work, refusals
 from stochattn_core.datasets import planet
 from stochattn_core.evaluate import Evaluation
 from stochattn_core.figures.map_box import drawn_region
 from stochattn_core.models import MODELS
-from stochattn_core.panels import View, lead_time, provenance, regions, slices
+from stochattn_core.panels import View, event_sums, lag_correlation, lead_time, provenance, regions, slices
 from stochattn_core.panels import tabs as panels_by_tab
 from stochattn_core.panels.map_text import projection_of
+from stochattn_core.settings import Setting
 from stochattn_core.slices import Slice
 from stochattn_core.verdict.summary import Summary
+
+PLAIN = Setting(math.inf, 2)  # the plain forecast, as an ensemble of two equal members
 
 
 def draw(settings: Settings, view: View) -> None:
@@ -74,6 +78,18 @@ def _with_layer_groups(settings: Settings, view: View) -> View:
     return replace(view, by_layers={title: (model.layer_groups[title], summary) for title, summary in by_layers.items()})
 
 
+def _with_calibration(settings: Settings, view: View) -> View:
+    """Add the plain forecasts of the calibration part, on which the rivals are fitted: one pass, made when the tab is first opened."""
+    job = replace(settings.job(view.dataset), setting=PLAIN)
+    known = cached.evaluation_known(job, part="calibration")
+    if known is None:
+        work = Work(st.empty(), "Plain forecasts of the calibration part", key="calibration", on_stop=state.stop)
+        with refusals():
+            known = cached.evaluation(job, work, part="calibration")
+        work.done()
+    return replace(view, calibration=known.ensemble)
+
+
 def _provenance_note(settings: Settings, view: View) -> None:
     if view.by_layers:
         st.caption(
@@ -125,7 +141,12 @@ def box_drawn() -> None:
     state.choose(box=region.box)
 
 
-BEFORE: dict[str, Callable[[Settings, View], View]] = {lead_time.panel.tab: _with_lead_times, provenance.TAB: _with_layer_groups}
+BEFORE: dict[str, Callable[[Settings, View], View]] = {
+    lead_time.panel.tab: _with_lead_times,
+    provenance.TAB: _with_layer_groups,
+    event_sums.TAB: event_controls.draw,
+    lag_correlation.TAB: _with_calibration,
+}
 AFTER: dict[str, Callable[[Settings, View], None]] = {
     provenance.TAB: _provenance_note,
     regions.TAB: _box_controls,

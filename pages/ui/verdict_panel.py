@@ -12,7 +12,7 @@ from stochattn_core.datasets.base import Dataset
 from stochattn_core.figures.theme import number
 from stochattn_core.metrics.scores import SCORES, Evidence, Score, headlines
 from stochattn_core.metrics.scores.pit import SHAPE_LIMIT
-from stochattn_core.panels import View, shown
+from stochattn_core.panels import View, shown, tiles
 from stochattn_core.panels.text import head_text, value_text
 from stochattn_core.panels.tiles import Tile
 from stochattn_core.tuning import OBJECTIVES, Tuning
@@ -59,10 +59,10 @@ EXPLANATIONS = (
 
 def conclusion(settings: Settings, tuned: Tuning) -> None:
     """Draw the verdict, its reason, what to do next, and ν* with its interval."""
-    finding, judged = tuned.judged.finding, tuned.judged
+    over = tiles.conclusion(tuned.judged, tuned.after.best_reference)
     text, buttons = st.columns([5, 1.25], vertical_alignment="center", gap="medium")
     with text:
-        widgets.verdict(judged.grade, widgets.capital(judged.word), f"{widgets.capital(finding)}.", then=f"Next: {judged.next}.")
+        widgets.verdict(over.grade, over.heading, over.sentence, then=over.then)
     with buttons:
         if st.button(
             "Use it on Explore",

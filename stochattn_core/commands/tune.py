@@ -11,6 +11,7 @@ from stochattn_core.commands.base import Answer, Command
 from stochattn_core.commands.case import tuning_of
 from stochattn_core.commands.options import add_case, add_search
 from stochattn_core.commands.progress import ProgressBar
+from stochattn_core.commands.references import reference_sentence
 from stochattn_core.commands.score import score_text
 
 
@@ -39,7 +40,7 @@ def _run(options: argparse.Namespace) -> Answer:
         f"nu* {tuning.optimum:.4g} ({level:.0%} interval {low:.3g} to {high:.3g}{behind}), {tuning.passes} passes{ended}\n"
         f"used: {tuning.concentration}, {tuning.used_because}\n"
         f"{tuning.verdict}: {tuning.sentence}\noptimum by objective, with its interval\n{optima}\n"
-        f"{score_text(tuning.after.scores, tuning.after.ensemble.units)}"
+        f"{score_text(tuning.after.scores, tuning.after.ensemble.units)}\n{reference_sentence(tuning.after)}"
     )
     return Answer(json.loads(tuning.setting.dumps()), text)
 

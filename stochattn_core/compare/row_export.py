@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from stochattn_core.compare.comparison import Row
+from stochattn_core.compare.rows import Row
 from stochattn_core.corrections import Intervals, parse
 from stochattn_core.datasets.base import Dataset, Progress
 from stochattn_core.evaluate import evaluate

@@ -6,12 +6,18 @@ A new panel is one file here and one line in PANELS.
 from __future__ import annotations
 
 from stochattn_core.panels import (
+    aggregates,
     cases,
     coverage,
+    event_discrimination,
+    event_reliability,
+    event_table,
+    event_value,
     fan,
     field_map,
     fitted,
     gains,
+    lag_correlation,
     lead_time,
     map_association,
     objectives,
@@ -26,6 +32,7 @@ from stochattn_core.panels import (
     spaghetti,
     spectra,
     spread_skill,
+    vector_scores,
 )
 from stochattn_core.panels.base import Drawn, OneForecast, Panel, Place, View
 
@@ -52,6 +59,13 @@ PANELS: dict[str, Panel] = {
         coverage.panel,
         slices.panel,
         slices.pit_panel,
+        event_reliability.panel,
+        event_discrimination.panel,
+        event_value.panel,
+        event_table.panel,
+        aggregates.panel,
+        vector_scores.panel,
+        lag_correlation.panel,
         cases.panel,
         provenance.references,
         provenance.parts,

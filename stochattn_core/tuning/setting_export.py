@@ -13,6 +13,7 @@ from stochattn_core.tuned_setting import (
     GroupPart,
     IntervalPart,
     ModelPart,
+    ReferencePart,
     ScoresPart,
     SplitPart,
     TunedSetting,
@@ -58,6 +59,7 @@ def tuned_setting_of(result: SearchResult, before: Evaluation, after: Evaluation
             name=dataset.name, sha256=dataset.sha256, calibration=_split_part(dataset.calibration), test=_split_part(dataset.test)
         ),
         scores=ScoresPart(before=_scores(before), after=_scores(after)),
+        references=_reference_part(after),
         at_bound=result.at_bound,
         device=after.device,
     )
@@ -71,6 +73,25 @@ def with_groups(setting: TunedSetting, groups: Iterable[Group]) -> TunedSetting:
 def _scores(evaluation: Evaluation) -> dict[str, float | None]:
     """The scores that a file carries: those that are numbers."""
     return {name: value for name, value in evaluation.scores.items() if math.isfinite(value)}
+
+
+def _reference_part(evaluation: Evaluation) -> ReferencePart | None:
+    best = evaluation.best_reference
+    if best is None:
+        return None
+    ratio, low, high, n_effective = (_number(value) for value in best.mean)
+    all_rmse = {name: _number(value) for name, value in evaluation.references.items()}
+    return ReferencePart(
+        name=best.name,
+        rmse=best.rmse,
+        ratio=ratio,
+        low=low,
+        high=high,
+        level=best.level,
+        n_effective=n_effective,
+        sentence=best.sentence,
+        all_rmse=all_rmse,
+    )
 
 
 def _split_part(split: Split) -> SplitPart:
