@@ -41,6 +41,10 @@ class Quantity:
     over_slices: float = math.inf
     is_share: bool = False
 
+    def __reduce__(self) -> tuple[Callable[[str], Quantity], tuple[str]]:
+        """Pickle the key alone: the entry of QUANTITIES is the quantity. The pages keep verdicts in a cache that pickles them."""
+        return _named, (self.key,)
+
 
 def log_ratio(sums: np.ndarray, n_member: float) -> np.ndarray:
     """Return the logarithm of the spread-skill ratio."""
@@ -117,3 +121,7 @@ COST = Quantity(
     "cost", "RMSE of the mean over that of the plain model", log_cost, -math.inf, math.log(_COST.high), _COST.limits, shown=math.exp
 )
 QUANTITIES: dict[str, Quantity] = {quantity.key: quantity for quantity in (RATIO, BIAS, COVERAGE, *SHAPE, COST)}
+
+
+def _named(key: str) -> Quantity:
+    return QUANTITIES[key]
