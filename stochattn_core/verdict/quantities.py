@@ -41,6 +41,14 @@ class Quantity:
     over_slices: float = math.inf
     is_share: bool = False
 
+    def __reduce__(self) -> tuple[Callable[[str], Quantity], tuple[str]]:
+        """Pickle the key: the functions of a quantity cannot be pickled, and a verdict that is cached holds quantities."""
+        return _quantity, (self.key,)
+
+
+def _quantity(key: str) -> Quantity:
+    return QUANTITIES[key]
+
 
 def log_ratio(sums: np.ndarray, n_member: float) -> np.ndarray:
     """Return the logarithm of the spread-skill ratio."""
