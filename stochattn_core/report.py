@@ -95,6 +95,11 @@ def chain(dataset: Dataset, progress: Progress | None = None) -> tuple[dict[str,
                 "scores": row.scores or {},
             }
             | {"gain_calibration": row.gain_calibration._asdict(), "gain_test": row.gain._asdict()}
+            | {
+                "attention_share": row.attention_share,
+                "association": row.association and row.association._asdict(),
+                "price": row.price and {name: change._asdict() for name, change in row.price._asdict().items()},
+            }
             for row in comparison.rows
         ],
         "recommended": comparison.recommended.name if comparison.recommended else "",

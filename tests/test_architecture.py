@@ -81,6 +81,7 @@ ALLOWED = {
     # settings, then model x data x setting
     "ensemble_data": {"datasets", "metrics"},
     "slices": {"datasets", "ensemble_data", "metrics"},
+    "verdict": {"ensemble_data", "metrics", "slices"},
     "corrections": {"baselines", "plan", "draw", "ensemble_data", "metrics", "sampling"},
     "settings": {"corrections", "draw"},
     "tuned_setting": {"corrections", "settings"},
@@ -100,12 +101,23 @@ ALLOWED = {
             "plain_forecast",
             "store",
             "tuned_setting",
+            "verdict",
         ),
     },
-    "compare": {*MODEL_AND_DATA, "baselines", "corrections", "ensemble_data", "evaluate", "forecasts", "tuned_setting", "tuning"},
+    "compare": {
+        *MODEL_AND_DATA,
+        "baselines",
+        "corrections",
+        "ensemble_data",
+        "evaluate",
+        "forecasts",
+        "tuned_setting",
+        "tuning",
+        "verdict",
+    },
     # what is shown
     "figures": {"data_files", "extras", "metrics"},
-    "panels": {"compare", "datasets", "ensemble_data", "evaluate", "figures", "metrics", "references", "tuning"},
+    "panels": {"compare", "datasets", "ensemble_data", "evaluate", "figures", "metrics", "references", "slices", "tuning", "verdict"},
     "report": {"compare", "datasets", "figures", "json_text", "metrics", "models", "panels", "readers", "references", "tuning"},
     # the program
     "commands": {
@@ -114,6 +126,7 @@ ALLOWED = {
             *("arguments", "audit", "checklist", "device", "plain_forecast"),
             "baselines",
             "compare",
+            "corrections",
             "draw",
             "ensemble_file",
             "evaluate",
