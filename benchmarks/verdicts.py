@@ -1,7 +1,8 @@
 """Is the verdict right where the right answer is known?
 
-python -m benchmarks.verdicts prints how often each kind of case got each verdict, and writes benchmarks/results/verdicts.json. Each repetition
-tunes on a calibration part of its own and is judged on a test part of its own; the concentration that fits the errors is drawn again.
+python -m benchmarks.verdicts prints how often each kind of case got each verdict, and writes benchmarks/results/verdicts.json. The first five
+kinds are networks: each repetition tunes on a calibration part of its own and is judged on a test part of its own; the concentration that
+fits the errors is drawn again. The others are ensembles whose law is known, without a network (simulated_ensembles).
 """
 
 from __future__ import annotations
@@ -16,11 +17,13 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from stochattn_core.tuning.verdict import CALIBRATED, DRIFTED, FEW, MISPLACED, UNDER, WORDS
 
+from benchmarks import simulated_ensembles
 from benchmarks.record import record, table
 from benchmarks.simulated import N_ROW, Draw, OneAttention, dataset, even, part, repeated, uneven
 from stochattn_core.tuning import Tuning, tune
+from stochattn_core.verdict import judge
+from stochattn_core.verdict.words import CALIBRATED, DRIFTED, FEW, MISPLACED, NEARLY, UNREACHED
 
 N_REPETITION = 100
 N_CASE = 1000  # of each part
@@ -57,7 +60,7 @@ def all_alike(rng: np.random.Generator, x1: np.ndarray, nu: float) -> np.ndarray
 
 KINDS = {
     "calibrated": Kind(CALIBRATED, as_members, uneven(0.3)),
-    "unreachable": Kind(UNDER, three_times, uneven(0.3)),
+    "unreachable": Kind(UNREACHED, three_times, uneven(0.3)),
     "drifted": Kind(
         DRIFTED, as_members, bend=(0.6, 0.9)
     ),  # where spread equals error, the error of the mean is 11 to 17% larger than that of the plain model
@@ -76,25 +79,41 @@ def tuned(name: str, seed: int) -> Tuning:
 
 
 def repetition(name: str, seed: int) -> dict[str, str]:
+    torch.set_num_threads(1)
+    if name in simulated_ensembles.KINDS:
+        verdict = judge(simulated_ensembles.ensemble(name, seed))
+        return {"word": verdict.word, "sentence": verdict.sentence}
     with tempfile.TemporaryDirectory() as folder:
         os.environ["STOCHATTN_CACHE"] = folder
-        torch.set_num_threads(1)
         tuning = tuned(name, seed)
     return {"word": tuning.verdict, "sentence": tuning.sentence}
+
+
+def fault(name: str, word: str) -> str:
+    """Return what is wrong with a verdict: "false alarm", "missed", or "" where it may be said."""
+    if is_good(name):
+        return "" if word in (CALIBRATED, NEARLY, FEW) else "false alarm"
+    return "missed" if word == CALIBRATED else ""
+
+
+def is_good(name: str) -> bool:
+    """Whether an ensemble of this kind is calibrated."""
+    return simulated_ensembles.KINDS[name].is_good if name in simulated_ensembles.KINDS else KINDS[name].word in (CALIBRATED, FEW)
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.verdicts", description=__doc__.splitlines()[0])
     parser.add_argument("--repetitions", type=int, default=N_REPETITION)
-    parser.add_argument("--kinds", nargs="*", choices=list(KINDS), default=list(KINDS))
+    names = [*KINDS, *simulated_ensembles.KINDS]
+    parser.add_argument("--kinds", nargs="*", choices=names, default=names)
     parser.add_argument("--no-record", action="store_true", help="print only")
     options = parser.parse_args(arguments)
     results = {}
     for name, repetitions in repeated(repetition, options.kinds, options.repetitions).items():
-        right = KINDS[name].word
         words = Counter(each["word"] for each in repetitions)
-        wrong = [{"seed": seed, **each} for seed, each in enumerate(repetitions) if each["word"] != right]
-        results[name] = {"right": words[right], "words": dict(words), "wrong": wrong}
+        wrong = [{"seed": seed, **each} for seed, each in enumerate(repetitions) if fault(name, each["word"])]
+        title = simulated_ensembles.KINDS[name].title if name in simulated_ensembles.KINDS else f"network: {name}"
+        results[name] = {"title": title, "is_good": is_good(name), "words": dict(words), "wrong": wrong}
     if not options.no_record:
         record("verdicts", repetitions=options.repetitions, seeds=[0, options.repetitions - 1], n_case=N_CASE, kinds=results)
     print(report({"kinds": results}))
@@ -103,8 +122,19 @@ def main(arguments: list[str] | None = None) -> int:
 
 def report(results: dict) -> str:
     """Markdown of verdicts.json: how many cases of each kind got each verdict."""
-    rows = [(name, *(str(kind["words"].get(word, "")) for word in WORDS)) for name, kind in results["kinds"].items()]
-    return table(("built to be", *WORDS), rows)
+    rows = [
+        (
+            kind["title"],
+            *(str(kind["words"].get(word, "")) for word in (CALIBRATED, NEARLY, FEW)),
+            ", ".join(
+                f"{word} {n}"
+                for word, n in sorted(kind["words"].items(), key=lambda item: -item[1])
+                if word not in (CALIBRATED, NEARLY, FEW)
+            ),
+        )
+        for kind in sorted(results["kinds"].values(), key=lambda kind: not kind["is_good"])
+    ]
+    return table(("built to be", CALIBRATED, NEARLY, "too few", "other words"), rows)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from stochattn_core.commands.base import Answer, Command
 from stochattn_core.commands.case import evaluation_of
 from stochattn_core.commands.options import add_case, add_setting
+from stochattn_core.commands.references import reference_document, reference_sentence, skill_document, skill_line
 from stochattn_core.commands.score import score_text
 
 if TYPE_CHECKING:
@@ -48,7 +49,8 @@ def _run(options: argparse.Namespace) -> Answer:
         "seed": evaluation.setting.seed,
         "layers": evaluation.layers,
         "correction": evaluation.setting.correction,
-        "references": dict(evaluation.references),
+        **reference_document(evaluation),
+        "crps_skill_climatology_interval": skill_document(evaluation),
         **evaluation.scores,
     }
     if event is not None:
@@ -56,7 +58,8 @@ def _run(options: argparse.Namespace) -> Answer:
     references = "\n".join(f"  rmse of {name:<24} {value:.6g}" for name, value in evaluation.references.items())
     lead_time = f"\nlead time: {evaluation.ensemble.lead_text}" if evaluation.ensemble.lead_time else ""
     of_event = "" if event is None else "\n" + _event_text(document["event"])
-    return Answer(document, score_text(evaluation.scores, evaluation.ensemble.units) + lead_time + "\n" + references + of_event)
+    closing = "\n".join(line for line in (references, skill_line(evaluation), reference_sentence(evaluation)) if line)
+    return Answer(document, score_text(evaluation.scores, evaluation.ensemble.units) + lead_time + "\n" + closing + of_event)
 
 
 def _event_document(evaluation: Evaluation, event: Event) -> dict[str, Any]:

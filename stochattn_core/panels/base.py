@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal, NamedTuple, TypeVar
 
@@ -19,6 +19,7 @@ from stochattn_core.figures.theme import BROWSER, Palette
 from stochattn_core.metrics import Statistics, scores
 from stochattn_core.metrics.events import DEFAULT_EVENT, Event
 from stochattn_core.metrics.regions import Region
+from stochattn_core.references.result import ReferenceResult
 from stochattn_core.tuning import Tuning
 from stochattn_core.verdict import Verdict, judge
 from stochattn_core.verdict.summary import Summary, summarise
@@ -114,7 +115,17 @@ class View:
     @cached_property
     def summary(self) -> Summary:
         """The scores for the lead times that are shown, with their ranges and judgements."""
-        return self.remember("summary", self.lead, lambda: summarise(self.statistics))
+        return self.remember("summary", self.lead, self._summarise)
+
+    def _summarise(self) -> Summary:
+        summary, best = summarise(self.statistics), self.reference
+        judged = {"rmse": best.judged(summary.judgements["rmse"])} if best else {}
+        return replace(summary, judgements={**summary.judgements, **judged})
+
+    @property
+    def reference(self) -> ReferenceResult | None:
+        """The best reference forecast beside the ensemble, for the lead times that are shown; None where there is none."""
+        return self.known.best_reference_at(self.lead)
 
     @cached_property
     def verdict(self) -> Verdict:

@@ -74,10 +74,13 @@ def read_gains(title: Sequence[str], kind: Sequence[str], gain: np.ndarray, reco
     if worse:
         sentence += f". Worse: {', '.join(worse)}"
     if recommended is not None:
-        outcome = (
-            "confirms" if gain[recommended][1] > 0 else "neither confirms nor contradicts" if gain[recommended][2] >= 0 else "contradicts"
-        )
-        sentence += f". The test part {outcome} the recommendation, which was made on the calibration part"
+        name, (_, low, high) = title[recommended], gain[recommended]
+        if low > 0:
+            sentence += f". The lower fair CRPS of the recommended method, {name}, is confirmed there"
+        elif high < 0:
+            sentence += f". The recommended method, {name}, has a higher fair CRPS there than ν alone"
+        else:
+            sentence += f". There it is not certain whether the fair CRPS of the recommended method, {name}, is lower than that of ν alone"
     hard = (
         " Reference forecasts are hard to beat on the CRPS of single values; they give no joint scenarios." if "reference" in kind else ""
     )
