@@ -80,6 +80,7 @@ ALLOWED = {
     # settings, then model x data x setting
     "ensemble_data": {"datasets", "metrics"},
     "slices": {"datasets", "ensemble_data", "metrics"},
+    "verdict": {"ensemble_data", "metrics", "slices"},
     "corrections": {"baselines", "plan", "draw", "ensemble_data", "metrics", "sampling"},
     "settings": {"corrections", "draw"},
     "tuned_setting": {"corrections", "settings"},
@@ -98,13 +99,23 @@ ALLOWED = {
             "outputs",
             "plain_forecast",
             "store",
-            "tuned_setting",
+            *("tuned_setting", "verdict"),
         ),
     },
-    "compare": {*MODEL_AND_DATA, "baselines", "corrections", "ensemble_data", "evaluate", "forecasts", "tuned_setting", "tuning"},
+    "compare": {
+        *MODEL_AND_DATA,
+        "baselines",
+        "corrections",
+        "ensemble_data",
+        "evaluate",
+        "forecasts",
+        "tuned_setting",
+        "tuning",
+        "verdict",
+    },
     # what is shown
     "figures": {"data_files", "extras", "metrics"},
-    "panels": {"compare", "datasets", "ensemble_data", "evaluate", "figures", "metrics", "tuning"},
+    "panels": {"compare", "datasets", "ensemble_data", "evaluate", "figures", "metrics", "tuning", "verdict"},
     "report": {"compare", "datasets", "figures", "json_text", "metrics", "models", "panels", "readers", "tuning"},
     # the program
     "commands": {
