@@ -8,9 +8,10 @@ from scipy import integrate, special, stats
 
 from stochattn_core.metrics import Statistics
 from stochattn_core.metrics.dependence import dependence
+from stochattn_core.metrics.scores.rule import LEAST_EFFECTIVE
 from stochattn_core.slices import Slice
 from stochattn_core.verdict import departures as module
-from stochattn_core.verdict.departures import JOINT, LEAST_EFFECTIVE, N_DRAW, Column, departures_of, overall_departures
+from stochattn_core.verdict.departures import JOINT, N_DRAW, Column, departures_of, overall_departures
 from stochattn_core.verdict.quantities import QUANTITIES, RATIO, SHAPE
 from tests.known_ensembles import ensemble_of, normal, perfect
 

@@ -12,13 +12,14 @@ from stochattn_core.datasets.base import Dataset
 from stochattn_core.figures.theme import number
 from stochattn_core.metrics.scores import SCORES, Evidence, Score, headlines
 from stochattn_core.metrics.scores.pit import SHAPE_LIMIT
+from stochattn_core.metrics.scores.rule import LEAST_EFFECTIVE
 from stochattn_core.metrics.significance import Estimate
 from stochattn_core.panels import View, shown, tiles
 from stochattn_core.panels.text import head_text, value_text
 from stochattn_core.panels.tiles import Tile
 from stochattn_core.tuning import OBJECTIVES, Tuning
 from stochattn_core.verdict import words
-from stochattn_core.verdict.departures import JOINT, LEAST_EFFECTIVE
+from stochattn_core.verdict.departures import JOINT
 from stochattn_core.verdict.judge import NEARLY
 from stochattn_core.verdict.quantities import QUANTITIES
 
