@@ -12,6 +12,7 @@ from torch import Tensor
 
 from stochattn_core.ensemble_data import Ensemble
 from stochattn_core.metrics.dependence import block_sums, dependence
+from stochattn_core.metrics.scores.rule import LEAST_EFFECTIVE
 from stochattn_core.metrics.significance import infer, student
 from stochattn_core.metrics.spread_skill import variance_factor
 from stochattn_core.metrics.statistics import Statistics
@@ -22,7 +23,6 @@ from stochattn_core.verdict.quantities import QUANTITIES, SHAPE, Quantity
 
 LEVEL = 0.9  # of single intervals: a claim that the value lies inside its limits is wrong in 5 of 100 cases at most
 JOINT = 0.95  # of all tests together
-LEAST_EFFECTIVE = 20  # independent cases; with fewer neither an interval nor a test is to be trusted
 N_DRAW = 4000
 OVERALL = ""  # the kind of the whole
 Table = tuple[str, list["Slice | None"], np.ndarray, float]  # kind of the partition, slices, sums (slice, block, field), members scored
@@ -239,10 +239,10 @@ def _bound(
     from scipy import optimize, stats  # imported late: they take long
 
     places_of = [places.get(id(column), -1) for column in columns]
-    if min(places_of, default=-1) < 0:
-        return Bound(kind, key, math.nan, math.inf, limit)
     departure, error = np.array([column.departure for column in columns]), np.array([column.error for column in columns])
     n = 1 if is_sum else len(columns)
+    if min(places_of, default=-1) < 0:
+        return Bound(kind, key, math.sqrt(float(departure @ departure) / max(n, 1)), math.inf, limit)
     covariance = correlation[np.ix_(places_of, places_of)] * np.outer(error, error) / n
     trace, square = float(np.trace(covariance)), float(np.square(covariance).sum())
     scale, freedom = square / trace, trace**2 / square

@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 
 from stochattn_core.ensemble_data import Ensemble
 from stochattn_core.metrics.scores import Evidence, Grade
+from stochattn_core.metrics.scores.rule import LEAST_EFFECTIVE
 from stochattn_core.verdict import words
-from stochattn_core.verdict.departures import LEAST_EFFECTIVE, LEVEL, Bound, Column, Departures, departures_of
+from stochattn_core.verdict.departures import LEVEL, Bound, Column, Departures, departures_of
 from stochattn_core.verdict.quantities import QUANTITIES, SHAPE
 
 NEARLY = 2.0  # times the limits: an interval that reaches no further beyond them is nearly inside

@@ -41,6 +41,15 @@ class Quantity:
     over_slices: float = math.inf
     is_share: bool = False
 
+    def __reduce__(self) -> tuple[Callable[[str], Quantity], tuple[str]]:
+        """Pickled by its key: results that are cached hold no functions."""
+        return quantity_named, (self.key,)
+
+
+def quantity_named(key: str) -> Quantity:
+    """Return the entry of QUANTITIES with this key."""
+    return QUANTITIES[key]
+
 
 def log_ratio(sums: np.ndarray, n_member: float) -> np.ndarray:
     """Return the logarithm of the spread-skill ratio."""
