@@ -25,6 +25,7 @@ LEVEL = 0.9  # of single intervals: a claim that the value lies inside its limit
 JOINT = 0.98  # of all tests together: a departure
 UPPER = 0.95  # of the upper limit of a bound
 N_DRAW = 4000
+LARGE = 1e3  # of a noncentral chi-square in units of its scale
 OVERALL = ""  # the kind of the whole
 Table = tuple[str, list["Slice | None"], np.ndarray, float]  # kind of the partition, slices, sums (slice, block, field), members scored
 
@@ -245,14 +246,16 @@ def _bound(
     places_of = [places.get(id(column), -1) for column in columns]
     departure, error = np.array([column.departure for column in columns]), np.array([column.error for column in columns])
     n = 1 if is_sum else len(columns)
-    if min(places_of, default=-1) < 0:
+    if min(places_of, default=-1) < 0 or not np.isfinite(departure).all():
         return Bound(kind, key, math.sqrt(float(departure @ departure) / max(n, 1)), math.inf, limit)
     covariance = correlation[np.ix_(places_of, places_of)] * np.outer(error, error) / n
     trace, square = float(np.trace(covariance)), float(np.square(covariance).sum())
     scale, freedom = square / trace, trace**2 / square
     found = float(departure @ departure) / n
-    upper = 0.0
-    if stats.chi2.cdf(found / scale, freedom) > 1 - UPPER:
+    upper, size = 0.0, found / scale
+    if size > LARGE:  # the distribution is normal there, and its routine no longer answers
+        upper = max(found - trace + scale * stats.norm.ppf(UPPER) * math.sqrt(2 * (freedom + 2 * size)), 0.0)
+    elif stats.chi2.cdf(size, freedom) > 1 - UPPER:
         top = 4 * (found + 4 * trace)
-        upper = optimize.brentq(lambda h: stats.ncx2.cdf(found / scale, freedom, h / scale) - (1 - UPPER), 1e-12 * top, top)
+        upper = optimize.brentq(lambda h: stats.ncx2.cdf(size, freedom, h / scale) - (1 - UPPER), 1e-12 * top, top)
     return Bound(kind, key, math.sqrt(max(found - trace, 0.0)), math.sqrt(upper), limit)
