@@ -42,6 +42,16 @@ class EvidencePart(_Part):
     n_effective: float | None = None
 
 
+class HeldOutPart(_Part):
+    """One half of the test part judged with this word, and the other half holds this coverage and ratio."""
+
+    verdict: str
+    n_judged: int
+    n_case: int
+    coverage_90: EvidencePart
+    ratio: EvidencePart
+
+
 class GroupPart(_Part):
     """nu* of one lead time, region or variable. weight: that its own value has; the rest is the weight of the mean of all groups."""
 
@@ -123,6 +133,7 @@ class TunedSetting(_Part):
     sentence: str = ""
     worst_slice: str = ""
     evidence: dict[str, EvidencePart] = Field(default_factory=dict)
+    held_out: list[HeldOutPart] = Field(default_factory=list)
     groups: list[GroupPart] = Field(default_factory=list)
     conformal: ConformalPart | None = None
     n_member: int = Field(ge=2)

@@ -23,6 +23,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 def _run(options: argparse.Namespace) -> Answer:
     from stochattn_core.ensemble_file import check_writable
+    from stochattn_core.tuning.held_out import held_out_text
 
     if options.out:
         check_writable(options.out)
@@ -39,7 +40,7 @@ def _run(options: argparse.Namespace) -> Answer:
     text = (
         f"nu* {tuning.optimum:.4g} ({level:.0%} interval {low:.3g} to {high:.3g}{behind}), {tuning.passes} passes{ended}\n"
         f"used: {tuning.concentration}, {tuning.used_because}\n"
-        f"{tuning.verdict}: {tuning.sentence}\noptimum by objective, with its interval\n{optima}\n"
+        f"{tuning.verdict}: {tuning.sentence}\n{held_out_text(tuning.held_out)}optimum by objective, with its interval\n{optima}\n"
         f"{score_text(tuning.after.scores, tuning.after.ensemble.units)}\n{reference_sentence(tuning.after)}"
     )
     return Answer(json.loads(tuning.setting.dumps()), text)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from stochattn_core.datasets.base import Dataset, Split
 from stochattn_core.evaluate import Evaluation
+from stochattn_core.metrics.scores import Evidence
+from stochattn_core.metrics.significance import Estimate
 from stochattn_core.tuned_setting import (
     DatasetPart,
     EvidencePart,
     GroupPart,
+    HeldOutPart,
     IntervalPart,
     ModelPart,
     ReferencePart,
@@ -19,26 +22,36 @@ from stochattn_core.tuned_setting import (
     TunedSetting,
 )
 from stochattn_core.tuning.groups import Group
+from stochattn_core.tuning.held_out import HeldOut
 from stochattn_core.tuning.search_result import SearchResult
 from stochattn_core.verdict import Verdict
 
 
-def tuned_setting_of(result: SearchResult, before: Evaluation, after: Evaluation, dataset: Dataset, judged: Verdict) -> TunedSetting:
+def tuned_setting_of(
+    result: SearchResult,
+    before: Evaluation,
+    after: Evaluation,
+    dataset: Dataset,
+    judged: Verdict,
+    halves: Sequence[HeldOut] = (),
+) -> TunedSetting:
     """The tuned setting with everything it depends on.
 
     before, after: of the test part, with the plain model and with the setting that is exported.   judged: the verdict on `after`.
+    halves: what one half of the test part reports of the verdict of the other.
     """
     setting, (level, low, high) = after.setting, result.interval
-    evidence = {
-        name: EvidencePart(
-            estimate=_number(test.estimate),
-            low=_number(test.low),
-            high=_number(test.high),
-            rule=test.rule,
-            n_effective=_number(test.n_effective),
+    evidence = {name: _evidence_part(test, test.rule) for name, test in judged.evidence.items()}
+    held_out = [
+        HeldOutPart(
+            verdict=half.word,
+            n_judged=half.n_judged,
+            n_case=half.n_case,
+            coverage_90=_evidence_part(half.coverage, judged.evidence["coverage_90"].rule),
+            ratio=_evidence_part(half.ratio, judged.evidence["ratio"].rule),
         )
-        for name, test in judged.evidence.items()
-    }
+        for half in halves
+    ]
     return TunedSetting(
         concentration=int(setting.concentration),
         optimum=_number(result.optimum),
@@ -50,6 +63,7 @@ def tuned_setting_of(result: SearchResult, before: Evaluation, after: Evaluation
         sentence=judged.sentence,
         worst_slice=judged.worst,
         evidence=evidence,
+        held_out=held_out,
         n_member=setting.n_member,
         seed=setting.seed,
         layers=setting.layers,
@@ -68,6 +82,11 @@ def tuned_setting_of(result: SearchResult, before: Evaluation, after: Evaluation
 def with_groups(setting: TunedSetting, groups: Iterable[Group]) -> TunedSetting:
     """The same tuned setting with nu* by group in it."""
     return setting.model_copy(update={"groups": [GroupPart.model_validate(vars(group)) for group in groups]})
+
+
+def _evidence_part(found: Evidence | Estimate, rule: str) -> EvidencePart:
+    numbers = (_number(value) for value in (found.estimate, found.low, found.high, found.n_effective))
+    return EvidencePart(**dict(zip(("estimate", "low", "high", "n_effective"), numbers, strict=True)), rule=rule)
 
 
 def _scores(evaluation: Evaluation) -> dict[str, float | None]:
