@@ -69,8 +69,9 @@ $(VENV)/.app: requirements.txt | $(VENV)/bin/python
 	$(BIN)/python -m stochattn_core.compiled
 	@touch $@
 
-$(VENV)/.tools: requirements.txt requirements-dev.txt | $(VENV)/bin/python
+$(VENV)/.tools: requirements.txt requirements-dev.txt requirements-oracles.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --no-deps -r requirements-oracles.txt
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.tools

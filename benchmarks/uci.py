@@ -31,6 +31,7 @@ SHOWN = tuple(score.key for score in headlines())
 ALONE, SPLIT_CONFORMAL = "nu alone", "split-conformal"
 METHODS = (ALONE, "inflation", "noise", "shared", "gaussian-dressing", "residual-dressing")
 WORSE = 1.02  # times the CRPS of split conformal
+NOT_JUDGED = "a reference forecast, not judged"
 COVERED = (0.85, 0.95)  # share of the truth in 90% intervals that counts as right
 
 
@@ -65,11 +66,13 @@ def measured(dataset: Dataset, progress: Progress | None = None) -> dict:
         | {name: float(row.scores[name]) for name in SHOWN if row.scores and name in row.scores}
         for row in comparison.rows
     }
-    if comparison.recommended:
-        name, setting = comparison.recommended.name, comparison.recommended.setting
-        verdict = judge(evaluate(model, dataset, setting).ensemble, at_low=False, at_high=False)
+    chosen = comparison.recommended or comparison.rows[0]
+    if chosen.setting is None:
+        verdict = NOT_JUDGED
+    elif chosen is comparison.rows[0]:
+        verdict = tuning.verdict
     else:
-        name, verdict = comparison.rows[0].name, tuning.judged
+        verdict = judge(evaluate(model, dataset, chosen.setting).ensemble, at_low=False, at_high=False).word
     return {
         "n_calibration": len(dataset.calibration),
         "n_test": len(dataset.test),
@@ -78,8 +81,8 @@ def measured(dataset: Dataset, progress: Progress | None = None) -> dict:
         "concentration": tuning.concentration,
         "interval": list(tuning.interval),
         "verdict_alone": tuning.verdict,
-        "recommended": name,
-        "verdict": verdict.word,
+        "recommended": chosen.name,
+        "verdict": verdict,
         "methods": methods,
     }
 

@@ -24,7 +24,7 @@ state.remember(shown=settings)
 view = views.view_of(settings, data, evaluation)
 
 with tiles:
-    heading.tiles(settings, view)
+    heading.tiles(view)
 empty_curve.empty()
 with curve:
     instrument.known_curve(settings, data)

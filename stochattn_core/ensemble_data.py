@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -94,6 +94,18 @@ class Ensemble:
             raise ValueError(
                 f"expected valid_time {axes} of shape {shape}, got {self.valid_time.shape}; give every target its time, or none"
             )
+
+    def of_cases(self, chosen: np.ndarray) -> Ensemble:
+        """Return the ensemble of some cases, (case,) bool or positions; their blocks are numbered anew, in the same order."""
+        return replace(
+            self,
+            members=self.members[:, chosen],
+            target=self.target[chosen],
+            plain=self.plain[chosen],
+            index=self.index[chosen],
+            block=np.unique(self.block[chosen], return_inverse=True)[1],
+            valid_time=None if self.valid_time is None else self.valid_time[chosen],
+        )
 
     @property
     def step(self) -> TimeStep:

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-import torch
 from torch import nn
 
 from stochattn_core.audit import audit
@@ -19,6 +18,8 @@ from stochattn_core.extras import explained_extras
 from stochattn_core.forecasts import Experiment, ensemble_of
 from stochattn_core.metrics import Statistics, scores
 from stochattn_core.models.model import Model, weights_sha256
+from stochattn_core.references.errors import ReferenceErrors, errors_of
+from stochattn_core.references.result import ReferenceResult, best_reference
 from stochattn_core.settings import Setting
 
 # The last few networks that entries of MODELS gave: loading one again costs more than a forecast.
@@ -31,6 +32,7 @@ class Evaluation:
     """The ensemble and the scores of one setting on one part of a dataset.
 
     layers: the pattern that was sampled.   references: RMSE of the reference forecasts (persistence, climatology), by name.
+    reference_errors: the errors of these forecasts, case by case.
     calls, entropy: attention calls and mean row entropy by module name.   seconds: that the evaluation took.
     """
 
@@ -46,6 +48,7 @@ class Evaluation:
     weights_sha256: str
     device: str
     seconds: float
+    reference_errors: ReferenceErrors | None = None
 
     @property
     def statistics(self) -> Statistics:
@@ -54,6 +57,20 @@ class Evaluation:
     @cached_property
     def scores(self) -> dict[str, float | int]:
         return scores(self.ensemble.pooled)
+
+    @cached_property
+    def best_reference(self) -> ReferenceResult | None:
+        """The best reference forecast beside the ensemble; None where there is none."""
+        return self.best_reference_at(0)
+
+    def best_reference_at(self, lead: int) -> ReferenceResult | None:
+        """The same at one lead time of a series; 0 for all lead times together."""
+        errors, ensemble = self.reference_errors, self.ensemble
+        if errors is None:
+            return None
+        if not lead or ensemble.latitude:
+            return best_reference(errors, ensemble.pooled, ensemble.block)
+        return best_reference(errors, ensemble.at_lead(lead), ensemble.block, ensemble.lead_time.index(lead))
 
     @property
     def plain(self) -> dict[str, float]:
@@ -105,8 +122,7 @@ def evaluation_of(experiment: Experiment, *, progress: Progress | None = None, s
     """Ensemble and scores of an experiment. started: time.perf_counter() when the work began, where that was before this call."""
     started = time.perf_counter() if started is None else started
     seen = audited(experiment)
-    ensemble, split = ensemble_of(experiment, progress=progress), experiment.split
-    references = experiment.dataset.references
+    ensemble, errors = ensemble_of(experiment, progress=progress), errors_of(experiment.dataset, experiment.part)
     return Evaluation(
         model=experiment.model_name,
         dataset=experiment.dataset.name,
@@ -114,12 +130,13 @@ def evaluation_of(experiment: Experiment, *, progress: Progress | None = None, s
         setting=experiment.setting,
         layers=experiment.layers,
         ensemble=ensemble,
-        references={name: _rmse(forecast(split), split.target, ensemble.weights) for name, forecast in references.items()},
+        references=errors.rmse,
         calls=seen.calls,
         entropy=seen.entropy,
         weights_sha256=weights_sha256(experiment.network),
         device=str(experiment.device),
         seconds=time.perf_counter() - started,
+        reference_errors=errors,
     )
 
 
@@ -144,10 +161,3 @@ def network_of(model: Model | nn.Module, dataset: Dataset, *, device: str = "aut
     if isinstance(model, nn.Module):
         return model
     raise ValueError(f"model must be an entry of MODELS or a torch.nn.Module, got {type(model).__name__}; see load_model")
-
-
-def _rmse(forecast: torch.Tensor, target: torch.Tensor, weights: torch.Tensor | None) -> float:
-    """Root mean square error over the elements with a target, weighted where weights (broadcast to *event) are given."""
-    square = (forecast.double() - target.double()).square()
-    weights = torch.ones_like(square) if weights is None else weights.expand_as(square)
-    return float((square * weights).nansum().div(weights[square.isfinite()].sum()).sqrt())

@@ -31,6 +31,7 @@ from stochattn_core.models import MODELS, load_model
 from stochattn_core.panels import PANELS, View
 from stochattn_core.panels.text import head_text, lead_text, value_text
 from stochattn_core.readers import grid_from_file, series_from_csv
+from stochattn_core.references.result import NO_REFERENCE
 from stochattn_core.tuning import OBJECTIVES, Preview, Tuning, preview, tune
 
 N_CASE = {"table": 2000, "series": 300, "grid": 40}  # at most, of each part; enough for a report
@@ -94,6 +95,11 @@ def chain(dataset: Dataset, progress: Progress | None = None) -> tuple[dict[str,
                 "scores": row.scores or {},
             }
             | {"gain_calibration": row.gain_calibration._asdict(), "gain_test": row.gain._asdict()}
+            | {
+                "attention_share": row.attention_share,
+                "association": row.association and row.association._asdict(),
+                "price": row.price and {name: change._asdict() for name, change in row.price._asdict().items()},
+            }
             for row in comparison.rows
         ],
         "recommended": comparison.recommended.name if comparison.recommended else "",
@@ -118,6 +124,7 @@ def _section(dataset: Dataset, estimate: Preview, tuning: Tuning, comparison: Co
         "passes": tuning.passes,
         "verdict": tuning.verdict.capitalize(),
         "sentence": tuning.sentence,
+        "reference": view.reference.sentence if view.reference else NO_REFERENCE,
         "scores": _score_rows(view),
         "panels": _panels(view),
         "objectives": [

@@ -42,6 +42,16 @@ class EvidencePart(_Part):
     n_effective: float | None = None
 
 
+class HeldOutPart(_Part):
+    """One half of the test part judged with this word, and the other half holds this coverage and ratio."""
+
+    verdict: str
+    n_judged: int
+    n_case: int
+    coverage_90: EvidencePart
+    ratio: EvidencePart
+
+
 class GroupPart(_Part):
     """nu* of one lead time, region or variable. weight: that its own value has; the rest is the weight of the mean of all groups."""
 
@@ -87,11 +97,29 @@ class ScoresPart(_Part):
     after: dict[str, float | None]
 
 
+class ReferencePart(_Part):
+    """The best reference forecast on the test part.
+
+    ratio: RMSE of the tuned ensemble mean over that of the reference, from low to high at this level.   all_rmse: of every reference, by name.
+    """
+
+    name: str
+    rmse: float
+    ratio: float | None
+    low: float | None
+    high: float | None
+    level: float
+    n_effective: float | None
+    sentence: str
+    all_rmse: dict[str, float | None] = Field(default_factory=dict)
+
+
 class TunedSetting(_Part):
     """A tuned concentration and its origin, saved as JSON. Loaded back on the same device, it gives the same numbers.
 
     optimum is nu* with its interval, concentration the whole number beside it that is used; the verdict rests on evidence. Files of schema 1
-    may lack correction, evidence, groups, conformal, search, passes and sentence; older files lack optimum and worst_slice.
+    may lack correction, evidence, groups, conformal, search, passes and sentence; older files lack optimum,
+    worst_slice and references, which is None where no reference forecast could be scored.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -105,6 +133,7 @@ class TunedSetting(_Part):
     sentence: str = ""
     worst_slice: str = ""
     evidence: dict[str, EvidencePart] = Field(default_factory=dict)
+    held_out: list[HeldOutPart] = Field(default_factory=list)
     groups: list[GroupPart] = Field(default_factory=list)
     conformal: ConformalPart | None = None
     n_member: int = Field(ge=2)
@@ -114,6 +143,7 @@ class TunedSetting(_Part):
     model: ModelPart
     dataset: DatasetPart
     scores: ScoresPart
+    references: ReferencePart | None = None
     at_bound: bool
     device: str = "cpu"
     software: dict[str, str] = Field(default_factory=lambda: software_versions())

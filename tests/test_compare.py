@@ -6,19 +6,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 from torch import nn
 
 from benchmarks import planet
 from stochattn_core import Setting, load_dataset, load_model, tune
 from stochattn_core.compare.comparison import compare
-from stochattn_core.compare.gain import N_REPLICATE, ScoredPart, paired_gain
+from stochattn_core.compare.gain import ScoredPart, paired_gain
 from stochattn_core.corrections import CORRECTIONS, SearchedConcentration, inflation
-from stochattn_core.corrections.cross_fitting import halves
 from stochattn_core.datasets.base import thinned
 from stochattn_core.evaluate import evaluate
 from stochattn_core.forecasts import Experiment, ensemble_of
 from stochattn_core.metrics import Statistics, crps, scores
-from stochattn_core.metrics.significance import block_counts
 
 SETTING = Setting(n_member=9)
 
@@ -60,19 +59,15 @@ def scored(values, block):
     return ScoredPart(statistics, statistics.crps_fair)
 
 
-def test_a_paired_gain_is_that_of_cases_put_together_again_draw_by_draw():
+def test_a_paired_gain_of_independent_cases_has_the_interval_of_a_paired_t_test():
     generator = torch.Generator().manual_seed(0)
-    block = np.sort(np.arange(60) % 12)
-    first = torch.rand(60, generator=generator, dtype=torch.float64)
-    second = first + 0.1 * torch.randn(60, generator=generator, dtype=torch.float64) - 0.02
-    a, b = scored(first, block), scored(second.abs(), block)
-    gain = paired_gain(a, b, level=0.8, seed=3)
-    slow = []
-    for counts in block_counts(a.statistics, N_REPLICATE, 3):
-        cases = np.concatenate([np.flatnonzero(block == k) for k, n in enumerate(counts) for _ in range(int(n))])
-        slow.append(float(first.abs()[cases].mean() - second.abs()[cases].mean()))
-    assert gain.estimate == pytest.approx(float(first.abs().mean() - second.abs().mean()))
-    assert (gain.low, gain.high) == pytest.approx(np.quantile(slow, [0.1, 0.9]))
+    block = np.arange(400)
+    first = torch.rand(400, generator=generator, dtype=torch.float64)
+    second = (first + 0.1 * torch.randn(400, generator=generator, dtype=torch.float64) - 0.02).abs()
+    gain = paired_gain(scored(first, block), scored(second, block), level=0.8)
+    low, high = stats.ttest_rel(first, second).confidence_interval(0.8)
+    assert gain.estimate == pytest.approx(float((first - second).mean()))
+    assert (gain.low, gain.high) == pytest.approx((low, high), abs=0.15 * (high - low))
 
 
 def test_a_gain_on_one_block_has_no_interval_and_on_other_cases_is_refused():
@@ -80,8 +75,6 @@ def test_a_gain_on_one_block_has_no_interval_and_on_other_cases_is_refused():
     assert math.isnan(paired_gain(single_block, single_block).low) and paired_gain(single_block, single_block).estimate == 0
     with pytest.raises(ValueError, match="the same cases"):
         paired_gain(single_block, scored(torch.ones(5, dtype=torch.float64), np.zeros(5, dtype=int)))
-    with pytest.raises(ValueError, match="at least 2 blocks"):
-        halves(single_block.statistics)
 
 
 # ---- the table
@@ -119,7 +112,9 @@ def test_where_the_concentration_is_too_narrow_a_correction_is_recommended_and_i
 
 def test_where_the_concentration_is_right_no_correction_is_recommended(model, table):
     comparison = compare(model, table, SETTING, search=at(74), corrections=("inflation",))
-    assert comparison.recommended is None and "stay with the concentration alone" in comparison.sentence
+    assert comparison.recommended is None and comparison.sentence.startswith(
+        "No correction is recommended: of 1 tried, none is clearly better"
+    )
     assert [entry.name for entry in comparison.rows if entry.kind == "correction"] == ["inflation"]
 
 
@@ -205,9 +200,9 @@ def with_calibration(dataset, **changes):
 
 def test_one_calibration_case_recommends_nothing(model, table):
     part = table.calibration
-    single = replace(table, calibration=type(part)(part.inputs[:1], part.target[:1], part.index[:1], part.block[:1]))
+    single = replace(table, calibration=type(part)(part.inputs[:1], part.target[:1], part.index[:1], np.zeros(1, dtype=int)))
     comparison = compare(model, single, SETTING, search=at(1000))
-    assert comparison.recommended is None and "is 1 independent block of" in comparison.sentence
+    assert comparison.recommended is None and "about 1 independent case in the calibration part" in comparison.sentence
     assert "at least 2 blocks" in row(comparison, "inflation").problem and comparison.rows[0].scores
 
 

@@ -16,6 +16,7 @@ from stochattn_core.datasets.base import PARTS, Dataset, Split, blocks_at_random
 from stochattn_core.datasets.series_parts import series_dataset
 from stochattn_core.datasets.synthetic import SERIES_SIGMA, TABLE_SIGMA
 from stochattn_core.datasets.table_parts import table_dataset
+from stochattn_core.references.errors import forecasts_of
 
 EMBEDDED = [name for name, entry in DATASETS.items() if entry.embedded]
 SERIES = [name for name in EMBEDDED if DATASETS[name].task == "series"]
@@ -40,7 +41,7 @@ def test_the_parts_fit_the_description(name):
         assert split.target.shape == (len(split), *event)
         assert set(split.block) == set(range(split.n_block)) and split.n_block >= 3
         assert split.target.std() > 0
-        for reference in dataset.references.values():
+        for reference in forecasts_of(dataset).values():
             assert reference(split).shape == split.target.shape
     if dataset.task in ("table", "grid"):
         assert len(dataset.feature_names) == dataset.train.inputs.shape[1]
@@ -85,9 +86,9 @@ def test_the_target_of_a_window_follows_its_context():
             assert inputs == [init - 9 + i for i in range(10)] and target == [init + 1, init + 2, init + 3]
     assert dataset.train.target.max() == 239 and dataset.calibration.target.min() == 243
     assert dataset.calibration.target.max() == 319 and dataset.test.target.min() == 323
-    error = dataset.references["seasonal naive"](dataset.test) - dataset.test.target
+    error = forecasts_of(dataset)["seasonal naive"](dataset.test) - dataset.test.target
     assert torch.equal(error, torch.full_like(error, -4.0))  # the value of one season before is 4 smaller
-    error = dataset.references["persistence"](dataset.test) - dataset.test.target
+    error = forecasts_of(dataset)["persistence"](dataset.test) - dataset.test.target
     assert torch.equal(error, torch.tensor([[-1.0, -2.0, -3.0]]).expand_as(error))
 
 
@@ -106,8 +107,8 @@ def about() -> dict:
 def test_references_are_fitted_on_train_alone():
     x = np.random.default_rng(0).normal(size=(300, 2))
     dataset = table_dataset(x, 3 + x @ [1.0, -2.0], **about())
-    assert torch.allclose(dataset.references["linear regression"](dataset.test), dataset.test.target, atol=1e-5)
-    assert torch.allclose(dataset.references["training mean"](dataset.test), dataset.train.target.mean().expand(len(dataset.test)))
+    assert torch.allclose(forecasts_of(dataset)["linear regression"](dataset.test), dataset.test.target, atol=1e-5)
+    assert torch.allclose(forecasts_of(dataset)["training mean"](dataset.test), dataset.train.target.mean().expand(len(dataset.test)))
 
 
 @pytest.mark.parametrize(("name", "sigma"), [("synthetic-table", TABLE_SIGMA), ("synthetic-series", SERIES_SIGMA)])

@@ -179,11 +179,13 @@ def mine(add):
     return load_model("mine"), load_dataset("mine")
 
 
-def test_the_dataset_and_the_model_of_the_recipes_work_together(mine):
+def test_the_dataset_the_model_and_the_reference_of_the_recipes_work_together(add, mine):
+    add("stochattn_core/references/mine.py", "REFERENCES")
     model, dataset = mine
     tuning = tune(model, dataset, n_member=9, grid=(1, 4, 16), n_pass=3)
-    scores = evaluate(model, dataset, Setting(tuning.concentration, 9)).scores
-    assert scores["spread"] > 0
+    evaluation = evaluate(model, dataset, Setting(tuning.concentration, 9))
+    scores, references = evaluation.scores, evaluation.references
+    assert scores["spread"] > 0 and references["ridge regression"] < references["nearest row"] < references["training mean"]
     assert scores["rmse_plain"] < 0.6  # the noise alone has 0.5
 
 

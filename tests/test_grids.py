@@ -11,9 +11,9 @@ import torch
 import xarray as xr
 
 from stochattn_core.datasets.base import PARTS
+from stochattn_core.datasets.calendar_means import fit_climatology
 from stochattn_core.readers import era5, grid_from_file
 from stochattn_core.readers.door.axes import FORECAST_AXIS_NAMES, rename_axes
-from stochattn_core.readers.grid.climatology import fit_climatology
 
 REAL = Path(__file__).parents[2] / "shared" / "data" / "weather" / "air_temperature.nc"
 N_TIME = 240

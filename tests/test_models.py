@@ -13,6 +13,7 @@ from torch import nn
 from stochattn_core import Setting, __main__, evaluate, stochastic_attention
 from stochattn_core.datasets import DATASETS, load_dataset
 from stochattn_core.models import MODELS, Model, load_model, weight_files, weights_sha256
+from stochattn_core.references.errors import forecasts_of
 
 EMBEDDED_DATASETS = [name for name, entry in DATASETS.items() if entry.availability == "embedded"]
 PAIRS = [
@@ -50,8 +51,8 @@ def test_the_forecast_beats_the_reference_forecasts(model, dataset):
     assert forecast.shape == dataset.test.target.shape and forecast.dtype == torch.float32 and forecast.isfinite().all()
     error = rmse(forecast, dataset.test.target)
     for name in ("training mean", "persistence", "seasonal naive"):
-        if name in dataset.references:
-            assert error < rmse(dataset.references[name](dataset.test), dataset.test.target), name
+        if name in forecasts_of(dataset):
+            assert error < rmse(forecasts_of(dataset)[name](dataset.test), dataset.test.target), name
     if dataset.true_spread:
         assert error < 1.06 * dataset.true_spread  # nearly all of the error is noise
 

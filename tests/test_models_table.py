@@ -11,6 +11,7 @@ from stochattn_core.datasets.table_parts import table_dataset
 from stochattn_core.models import load_model, table_training, weight_files, weights_sha256
 from stochattn_core.models.table_network import TableNetwork
 from stochattn_core.models.table_training import cached_path
+from stochattn_core.references.errors import forecasts_of
 from tools import train_weights
 
 pytestmark = pytest.mark.usefixtures("empty_cache")
@@ -32,7 +33,7 @@ def test_the_network_of_a_users_table_is_trained_once_and_stored(monkeypatch):
     before = torch.get_rng_state().tolist(), torch.get_num_threads()
     network = load_model("ft_transformer").on(dataset, device="cpu", progress=lambda *call: calls.append(call))
     assert calls[-1][:2] == (30, 30) and before == (torch.get_rng_state().tolist(), torch.get_num_threads())
-    target, mean = dataset.test.target, dataset.references["training mean"](dataset.test)
+    target, mean = dataset.test.target, forecasts_of(dataset)["training mean"](dataset.test)
     with torch.no_grad():
         assert (network(dataset.test.inputs) - target).square().mean() < (mean - target).square().mean()
     again = load_model("ft_transformer").on(dataset, device="cpu", progress=lambda *_: pytest.fail("trained twice"))

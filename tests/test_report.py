@@ -16,6 +16,7 @@ def test_a_page_of_one_dataset_contains_its_figures_and_loads_nothing(tmp_path, 
     assert text.count("Plotly.newPlot(") >= 5 and text.count("plotly.js v") <= 2
     assert not re.search(r"<(script|link|img|iframe)[^>]+(src|href)=", text)
     assert numbers["setting"]["verdict"] in text.lower() and numbers["n_test"] == 40
+    assert numbers["setting"]["references"]["sentence"] in text
     assert {row["name"] for row in numbers["corrections"]} >= {"nu alone", "inflation", "split-conformal"}
     assert set(numbers["objectives"]) == {"pooled", "per-sample", "averaged", "ratio", "crps", "w1"}
 

@@ -24,6 +24,7 @@ from stochattn_core.panels.tiles import score_tiles
 from stochattn_core.tuning import verdict
 from stochattn_core.verdict.summary import summarise
 from tests.app import html, opened
+from tests.test_reference_results import result
 
 
 def statistics(n=200, event=(3,), spread=1.0, shift=0.0, seed=0, m=19, n_block=40):
@@ -55,7 +56,7 @@ def test_scores_and_tests_have_their_keys_once():
 
 def test_the_plain_model_s_tiles_say_that_it_has_no_spread():
     _, _, sums = statistics(spread=0.0)
-    shown = {tile.name: tile for tile in score_tiles(summarise(sums), "degC", {"persistence": 2.0})}
+    shown = {tile.name: tile for tile in score_tiles(summarise(sums), "degC", result("persistence", 2.0))}
     assert shown["Spread-skill ratio"].judgement.word == "no spread" and shown["Spread-skill ratio"].beside == "no spread"
     assert "persistence 2.00" in shown["RMSE of the mean"].beside and shown["RMSE of the mean"].units == "°C"
 

@@ -7,12 +7,12 @@ import pandas as pd
 import pytest
 import scoringrules
 
+from benchmarks.sliced_ensembles import series, zonal
 from stochattn_core.ensemble_data import Ensemble
 from stochattn_core.metrics.regions import REGIONS
 from stochattn_core.slices import FIELDS, partition_sums, sliced
 from stochattn_core.slices import sums as slice_sums
 from stochattn_core.slices.slices import spread_partition
-from tests.slices import series, zonal
 
 
 def by_kind(ensemble):

@@ -117,9 +117,9 @@ def prefetched_evaluation(
     _ = result_cache().get(key) or result_cache().put(key, evaluation)
 
 
-def evaluation_known(job: Job) -> Evaluation | None:
+def evaluation_known(job: Job, *, part: str = "test") -> Evaluation | None:
     """Return the evaluation of a job if it was computed already."""
-    return result_cache().get(evaluation_key(job))
+    return result_cache().get(evaluation_key(job, part))
 
 
 def one_forecast(job: Job, case: int, work: Work) -> tuple[np.ndarray, np.ndarray]:

@@ -11,6 +11,7 @@ from stochattn_core import corrections
 from stochattn_core.datasets import planet
 from stochattn_core.datasets.base import Dataset
 from stochattn_core.figures.projection import PROJECTIONS
+from stochattn_core.metrics.events import DEFAULT_EVENT, Event
 from stochattn_core.metrics.regions import Region
 from stochattn_core.models import MODELS
 from stochattn_core.panels.field_map import FIELDS
@@ -39,7 +40,7 @@ class Settings:
 
     lead: 0 for all lead times, else one of the dataset's.   case: a position in the test part.   correction: its text, as in
     `stochattn_core.corrections`.   Of grids alone: forecasts, the number of init times that are forecast (0: all); member, from 1 on;
-    box, "south,north,west,east" in degrees or "".
+    box, "south,north,west,east" in degrees or "".   event: the text of a threshold event, such as ">30" or ">q90".
     """
 
     task: str = "series"
@@ -60,6 +61,7 @@ class Settings:
     member: int = 1
     wind: bool = False
     box: str = ""
+    event: str = DEFAULT_EVENT.text
 
     @property
     def region(self) -> Region | None:
@@ -176,6 +178,8 @@ def from_text(name: str, text: str, task: str, datasets: Mapping[str, str], data
         return YES_NO[_one_of(text, YES_NO, "one of")]
     if name == "box":
         return (region_of(text), text)[1] if text else ""
+    if name == "event":
+        return Event.parse(text).text
     if name == "correction":
         return corrections.parse(text).text if text else ""
     if name == "case":

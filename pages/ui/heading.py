@@ -41,9 +41,8 @@ def period(data: Dataset) -> str:
     return " to ".join(period_text(data.test, data) or ("held-out rows",))
 
 
-def tiles(settings: Settings, view: View) -> None:
-    """Draw the sentence over the tiles, and the tiles. Reference forecasts are scored over all lead times, so they stand beside those alone."""
-    over = headline(view.verdict, view.summary)
+def tiles(view: View) -> None:
+    """Draw the sentence over the tiles, and the tiles."""
+    over = headline(view.verdict, view.summary, view.reference)
     widgets.verdict(over.grade, over.heading, over.sentence, then=over.then)
-    are_comparable = not settings.lead or view.dataset.task == "grid"
-    widgets.strip(score_tiles(view.summary, view.dataset.units, view.known.references if are_comparable else {}))
+    widgets.strip(score_tiles(view.summary, view.dataset.units, view.reference))

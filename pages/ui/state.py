@@ -12,6 +12,7 @@ from pages.ui import cached
 from pages.ui.choices import TASKS, Settings, as_text, default, from_text, models, titled, unfolded
 from stochattn_core.datasets import DATASETS, planet
 from stochattn_core.datasets.base import Dataset
+from stochattn_core.metrics.events import DEFAULT_EVENT
 from stochattn_core.models import MODELS
 
 NAMES = tuple(field.name for field in fields(Settings))
@@ -70,7 +71,17 @@ def bring(data: Dataset) -> None:
     """Add a dataset of the user to this session and choose it."""
     st.session_state["own"] = dict(list((own() | {data.name: data}).items())[-N_OWN:])
     changes = {} if data.task == current().task else {"members": default(data.task).members}
-    choose(task=data.task, dataset=data.name, model=next(iter(models(data.task))), lead=0, case=0, variable="", correction="", **changes)
+    choose(
+        task=data.task,
+        dataset=data.name,
+        model=next(iter(models(data.task))),
+        lead=0,
+        case=0,
+        variable="",
+        correction="",
+        event=DEFAULT_EVENT.text,
+        **changes,
+    )
 
 
 def choose(**changes: Any) -> None:
@@ -145,7 +156,7 @@ def _resolve(page: str) -> Settings:
     if moved:
         remember(problem=None)
         if moved.keys() & {"task", "dataset"}:
-            moved = {"lead": 0, "case": 0, "variable": ""} | moved
+            moved = {"lead": 0, "case": 0, "variable": "", "event": DEFAULT_EVENT.text} | moved
         if moved.keys() & {"task", "dataset", "model"} or ("nu" in moved and stored.correction.startswith("fractional")):
             moved["correction"] = ""  # its number was fitted to the model and data before, or is a concentration itself
         if "grid" in (stored.task, moved.get("task", stored.task)) and "task" in moved:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -9,17 +10,21 @@ from typing import Any
 
 import streamlit as st
 
-from pages.ui import cached, panel, state, views, widgets
+from pages.ui import cached, event_controls, panel, state, views, widgets
 from pages.ui.choices import Settings
 from pages.ui.work import Work, refusals
 from stochattn_core.datasets import planet
 from stochattn_core.evaluate import Evaluation
 from stochattn_core.figures.map_box import drawn_region
 from stochattn_core.models import MODELS
-from stochattn_core.panels import View, lead_time, provenance, regions
+from stochattn_core.panels import View, event_sums, lag_correlation, lead_time, provenance, regions, slices
 from stochattn_core.panels import tabs as panels_by_tab
 from stochattn_core.panels.map_text import projection_of
+from stochattn_core.settings import Setting
+from stochattn_core.slices import Slice
 from stochattn_core.verdict.summary import Summary
+
+PLAIN = Setting(math.inf, 2)  # the plain forecast, as an ensemble of two equal members
 
 
 def draw(settings: Settings, view: View) -> None:
@@ -73,6 +78,18 @@ def _with_layer_groups(settings: Settings, view: View) -> View:
     return replace(view, by_layers={title: (model.layer_groups[title], summary) for title, summary in by_layers.items()})
 
 
+def _with_calibration(settings: Settings, view: View) -> View:
+    """Add the plain forecasts of the calibration part, on which the rivals are fitted: one pass, made when the tab is first opened."""
+    job = replace(settings.job(view.dataset), setting=PLAIN)
+    known = cached.evaluation_known(job, part="calibration")
+    if known is None:
+        work = Work(st.empty(), "Plain forecasts of the calibration part", key="calibration", on_stop=state.stop)
+        with refusals():
+            known = cached.evaluation(job, work, part="calibration")
+        work.done()
+    return replace(view, calibration=known.ensemble)
+
+
 def _provenance_note(settings: Settings, view: View) -> None:
     if view.by_layers:
         st.caption(
@@ -91,6 +108,28 @@ def _box_controls(settings: Settings, view: View) -> None:
         st.button("Remove the box", on_click=state.choose, kwargs={"box": ""}, type="tertiary")
 
 
+def _slices_list(settings: Settings, view: View) -> None:
+    """Draw one sentence for each slice that fails; a button shows its lead time and region on this page."""
+    for place, failure in enumerate(slices.numbers(view).search.failures, 1):
+        changes = _opened(failure.slice, view)
+        left, right = st.columns([5, 1], vertical_alignment="center")
+        with left:
+            widgets.reading(f"{place}. {slices.read_failure(failure)}")
+        with right:
+            if changes:
+                st.button(
+                    "Open", key=f"slice-{place}", icon=":material/open_in_full:", on_click=state.choose, kwargs=changes, width="stretch"
+                )
+
+
+def _opened(slice_: Slice, view: View) -> dict[str, Any]:
+    """Return the settings that show a slice: its lead time if it has one, and its region as a box. The other kinds are shown in the panel."""
+    changes: dict[str, Any] = {"lead": slice_.leads[0]} if slice_.leads and view.dataset.task == "series" else {}
+    if slice_.region is not None and view.dataset.task == "grid":
+        changes["box"] = slice_.region.box
+    return changes
+
+
 def box_drawn() -> None:
     """Turn the rectangle that the user dragged into a region of the globe, which is a setting."""
     box = state.answer(regions.box_panel.key)["box"]
@@ -99,11 +138,20 @@ def box_drawn() -> None:
     except ValueError as problem:
         state.remember(problem=f"{widgets.capital(str(problem))}.")
         return
-    state.choose(box=",".join(f"{edge:g}" for edge in (region.south, region.north, region.west, region.east)))
+    state.choose(box=region.box)
 
 
-BEFORE: dict[str, Callable[[Settings, View], View]] = {lead_time.panel.tab: _with_lead_times, provenance.TAB: _with_layer_groups}
-AFTER: dict[str, Callable[[Settings, View], None]] = {provenance.TAB: _provenance_note, regions.TAB: _box_controls}
+BEFORE: dict[str, Callable[[Settings, View], View]] = {
+    lead_time.panel.tab: _with_lead_times,
+    provenance.TAB: _with_layer_groups,
+    event_sums.TAB: event_controls.draw,
+    lag_correlation.TAB: _with_calibration,
+}
+AFTER: dict[str, Callable[[Settings, View], None]] = {
+    provenance.TAB: _provenance_note,
+    regions.TAB: _box_controls,
+    slices.TAB: _slices_list,
+}
 ON_BOX: dict[str, Callable[[], None]] = {regions.box_panel.key: box_drawn}
 
 

@@ -12,7 +12,8 @@ from stochattn_core.datasets.base import Dataset
 from stochattn_core.figures.theme import number
 from stochattn_core.metrics.scores import SCORES, Evidence, Score, headlines
 from stochattn_core.metrics.scores.pit import SHAPE_LIMIT
-from stochattn_core.panels import View, shown
+from stochattn_core.metrics.significance import Estimate
+from stochattn_core.panels import View, shown, tiles
 from stochattn_core.panels.text import head_text, value_text
 from stochattn_core.panels.tiles import Tile
 from stochattn_core.tuning import OBJECTIVES, Tuning
@@ -59,10 +60,10 @@ EXPLANATIONS = (
 
 def conclusion(settings: Settings, tuned: Tuning) -> None:
     """Draw the verdict, its reason, what to do next, and ν* with its interval."""
-    finding, judged = tuned.judged.finding, tuned.judged
+    over = tiles.conclusion(tuned.judged, tuned.after.best_reference)
     text, buttons = st.columns([5, 1.25], vertical_alignment="center", gap="medium")
     with text:
-        widgets.verdict(judged.grade, widgets.capital(judged.word), f"{widgets.capital(finding)}.", then=f"Next: {judged.next}.")
+        widgets.verdict(over.grade, over.heading, over.sentence, then=over.then)
     with buttons:
         if st.button(
             "Use it on Explore",
@@ -136,8 +137,21 @@ def evidence(tuned: Tuning, data: Dataset) -> None:
         if math.isfinite(judged.n_effective)
         else "There are too few cases for intervals."
     )
+    if tuned.held_out:
+        st.markdown("**On cases that did not judge.** One half of the test part judges, and the other half reports.")
+        halves = zip(("first half", "second half"), tuned.held_out, strict=True)
+        rows = [[name, half.word, f"{half.n_case:,}", _share(half.coverage), _ratio(half.ratio)] for name, half in halves]
+        widgets.table(["judged by the", "verdict", "other cases", "their coverage of the central 90%", "their ratio"], rows)
     with st.expander("The rules of the verdict, in order"):
         st.markdown(rule_text())
+
+
+def _share(found: Estimate) -> str:
+    return f"{found.estimate:.0%} ({found.low:.0%} to {found.high:.0%})" if math.isfinite(found.low) else "–"
+
+
+def _ratio(found: Estimate) -> str:
+    return f"{found.estimate:.2f} ({found.low:.2f} to {found.high:.2f})" if math.isfinite(found.low) else "–"
 
 
 def _result(name: str, test: Evidence) -> str:

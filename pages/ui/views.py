@@ -12,6 +12,7 @@ from pages.ui.choices import Settings
 from stochattn_core.datasets import planet
 from stochattn_core.datasets.base import Dataset
 from stochattn_core.evaluate import Evaluation
+from stochattn_core.metrics.events import Event
 from stochattn_core.panels import OneForecast, View, shown
 from stochattn_core.panels.period_maps import cells_of
 
@@ -32,6 +33,7 @@ def view_of(settings: Settings, data: Dataset, evaluation: Evaluation | None, fi
         has_wind=settings.wind and settings.view != "contours" and wind_names(settings) is not None,
         wind_fields=partial(_wind, settings),
         region=settings.region,
+        event=Event.parse(settings.event),
         **more,
     )
 

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from stochattn_core.baselines import conformal, dressing, temperature
+from stochattn_core.baselines import conformal, dressing, schaake, temperature
 from stochattn_core.baselines.conformal import SplitConformal
 from stochattn_core.baselines.dressing import GaussianDressing, ResidualDressing
+from stochattn_core.baselines.schaake import ConformalSchaake
 from stochattn_core.baselines.temperature import Temperature
 
 __all__ = [
     "BASELINES",
     "Baseline",
+    "ConformalSchaake",
     "GaussianDressing",
     "ResidualDressing",
     "SplitConformal",
     "Temperature",
     "conformal",
     "dressing",
+    "schaake",
     "temperature",
 ]
 
@@ -51,6 +54,12 @@ BASELINES: dict[str, Baseline] = {
         "Residual dressing",
         "The plain answer plus the error of a calibration case drawn at random, the whole event at once: as hard to beat, with the joint "
         "structure of errors, but the same spread in every case.",
+        "members",
+    ),
+    "conformal-schaake": Baseline(
+        "Conformal + Schaake shuffle",
+        "Members at the quantiles of split conformal in each lead time or cell, in the order of calibration trajectories: the coverage of "
+        "conformal, with a joint structure, but the same spread in every case.",
         "members",
     ),
 }

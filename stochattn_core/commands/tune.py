@@ -11,6 +11,7 @@ from stochattn_core.commands.base import Answer, Command
 from stochattn_core.commands.case import tuning_of
 from stochattn_core.commands.options import add_case, add_search
 from stochattn_core.commands.progress import ProgressBar
+from stochattn_core.commands.references import reference_sentence
 from stochattn_core.commands.score import score_text
 
 
@@ -22,6 +23,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 def _run(options: argparse.Namespace) -> Answer:
     from stochattn_core.ensemble_file import check_writable
+    from stochattn_core.tuning.held_out import held_out_text
 
     if options.out:
         check_writable(options.out)
@@ -38,8 +40,8 @@ def _run(options: argparse.Namespace) -> Answer:
     text = (
         f"nu* {tuning.optimum:.4g} ({level:.0%} interval {low:.3g} to {high:.3g}{behind}), {tuning.passes} passes{ended}\n"
         f"used: {tuning.concentration}, {tuning.used_because}\n"
-        f"{tuning.verdict}: {tuning.sentence}\noptimum by objective, with its interval\n{optima}\n"
-        f"{score_text(tuning.after.scores, tuning.after.ensemble.units)}"
+        f"{tuning.verdict}: {tuning.sentence}\n{held_out_text(tuning.held_out)}optimum by objective, with its interval\n{optima}\n"
+        f"{score_text(tuning.after.scores, tuning.after.ensemble.units)}\n{reference_sentence(tuning.after)}"
     )
     return Answer(json.loads(tuning.setting.dumps()), text)
 

@@ -26,7 +26,8 @@ def dressed(bench: Workbench, kind: Dressing) -> Outcome:
     def members_of(fitted: np.ndarray, scored: np.ndarray) -> np.ndarray:
         return kind.fit(plain[fitted], target[fitted]).members(plain, bench.n_member, bench.seed)[:, scored].numpy()
 
-    return outcome_of(None, 0, cross_fitted(calibration, members_of), dressed_ensemble(kind, calibration, test, bench.setting))
+    dressed_test = dressed_ensemble(kind, calibration, test, bench.setting)
+    return outcome_of(None, 0, cross_fitted(calibration, members_of), dressed_test, attention_share=0.0)
 
 
 def dressed_ensemble(kind: Dressing, calibration: Ensemble, test: Ensemble, setting: Setting) -> Ensemble:
@@ -49,7 +50,7 @@ def split(bench: Workbench) -> Outcome:
 
     crossed = cross_fitted(calibration, lambda fitted, scored: steps(fitted, plain[scored]))
     whole = replace(test, members=steps(np.ones(len(plain), dtype=bool), tensor(test.plain)))
-    outcome = outcome_of(None, 0, crossed, whole, is_distribution=True)
+    outcome = outcome_of(None, 0, crossed, whole, is_distribution=True, attention_share=0.0)
     of_intervals = split_conformal.fit_split_conformal(plain, target, SHOWN_LEVELS).scores(
         tensor(test.plain), tensor(test.target), test.weights
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from stochattn_core.compare.comparison import Row
+from stochattn_core.compare.rows import Row
 from stochattn_core.corrections import Intervals, parse
 from stochattn_core.datasets.base import Dataset, Progress
 from stochattn_core.evaluate import evaluate
@@ -13,6 +13,7 @@ from stochattn_core.models.model import Model
 from stochattn_core.settings import Setting
 from stochattn_core.tuned_setting import ConformalPart, TunedSetting
 from stochattn_core.tuning import SearchResult, Tuning, search_concentration
+from stochattn_core.tuning.held_out import held_out
 from stochattn_core.tuning.setting_export import tuned_setting_of
 from stochattn_core.verdict import judge
 
@@ -28,7 +29,8 @@ def tuned_setting_of_row(model: Model, dataset: Dataset, tuned: Tuning, row: Row
     after = evaluate(model, dataset, row.setting, progress=progress)
     result = replace(_result_of(model, dataset, tuned, row.setting, progress), passes=row.passes)
     judged = judge(after.ensemble, at_low=result.at_low, at_high=result.at_high)
-    exported = tuned_setting_of(result, tuned.before, after, dataset, judged)
+    halves = held_out(after.ensemble, at_low=result.at_low, at_high=result.at_high)
+    exported = tuned_setting_of(result, tuned.before, after, dataset, judged, halves)
     if row.intervals is None:
         return exported
     return exported.model_copy(update={"conformal": _intervals_part(row.intervals, dataset)})

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from stochattn_core.compare.estimate import correlation
 from stochattn_core.compare.gain import ScoredPart
 from stochattn_core.corrections import Fitted, Intervals, SearchedConcentration
 from stochattn_core.datasets.base import Progress
@@ -18,8 +19,12 @@ from stochattn_core.ensemble_data import Ensemble
 from stochattn_core.evaluate import audited
 from stochattn_core.forecasts import Experiment, ensemble_of
 from stochattn_core.metrics import scores
+from stochattn_core.metrics.association import within_by_block
+from stochattn_core.metrics.significance import Estimate
 from stochattn_core.settings import Setting
 from stochattn_core.tuning.concentration_search import SearchPlan, run_search, share_of
+
+ASSOCIATION_LEVEL = 0.9  # of its interval, which is shown and decides nothing
 
 # Finds the concentration for a setting on the calibration part; it takes seed, layers and correction from the setting.
 ConcentrationSearch = Callable[[Setting, Progress | None], SearchedConcentration]
@@ -32,7 +37,8 @@ class Outcome:
     setting: None for a method without one.   passes: stochastic passes over the calibration part that the fit took.
     calibration: cross-fitted, each half of the blocks by what was fitted on the other half. Only concentrations are found on the whole part:
     every method with a search has that one number.   test: by what was fitted on the whole calibration part.   scores: of the test part.
-    intervals: on top of the members, where the method gives them.
+    intervals: on top of the members, where the method gives them.   association: of the test part, None for a spread that never changes.
+    attention_share: of the variance of the members that attention supplies, on the calibration part.   without_attention: as in Recipe.
     """
 
     setting: Setting | None
@@ -41,6 +47,9 @@ class Outcome:
     test: ScoredPart
     scores: Mapping[str, float | int]
     intervals: Intervals | None = None
+    association: Estimate | None = None
+    attention_share: float = 1.0
+    without_attention: str = ""
 
 
 @dataclass(eq=False)
@@ -112,10 +121,12 @@ class Workbench:
             layers=fitted.layers or self.setting.layers,
             correction=fitted.recipe.text if fitted.recipe else "",
         )
+        share, rest = fitted.attention_share, fitted.recipe.without_attention if fitted.recipe else ""
         if fitted.calibration is None:
-            outcome = replace(self.outcome(setting), passes=fitted.passes)
+            outcome = replace(self.outcome(setting), passes=fitted.passes, attention_share=share, without_attention=rest)
         else:
-            outcome = outcome_of(setting, fitted.passes, fitted.calibration, self.ensemble(setting, "test"))
+            test = self.ensemble(setting, "test")
+            outcome = outcome_of(setting, fitted.passes, fitted.calibration, test, attention_share=share, without_attention=rest)
         if fitted.intervals is None:
             return outcome
         test = self.ensemble(setting, "test")
@@ -129,9 +140,32 @@ class Workbench:
         return self.ensemble(setting, "calibration"), self.ensemble(setting, "test")
 
 
-def outcome_of(setting: Setting | None, passes: int, calibration: Ensemble, test: Ensemble, *, is_distribution: bool = False) -> Outcome:
+def outcome_of(
+    setting: Setting | None,
+    passes: int,
+    calibration: Ensemble,
+    test: Ensemble,
+    *,
+    is_distribution: bool = False,
+    attention_share: float = 1.0,
+    without_attention: str = "",
+) -> Outcome:
     """The outcome that two ensembles give. is_distribution: their members are a whole distribution, whose CRPS is not the fair one."""
-    return Outcome(setting, passes, _scored(calibration, is_distribution), _scored(test, is_distribution), scores(test.pooled))
+    return Outcome(
+        setting,
+        passes,
+        _scored(calibration, is_distribution),
+        _scored(test, is_distribution),
+        scores(test.pooled),
+        association=association_of(test, ASSOCIATION_LEVEL) if attention_share > 0 else None,
+        attention_share=attention_share,
+        without_attention=without_attention,
+    )
+
+
+def association_of(ensemble: Ensemble, level: float) -> Estimate:
+    """The correlation over cases of the spread with the error of the plain model, within each place, as in `within_by_block`."""
+    return correlation(within_by_block(ensemble.members, ensemble.target, ensemble.plain, ensemble.block, ensemble.weights), level)
 
 
 def _scored(ensemble: Ensemble, is_distribution: bool) -> ScoredPart:

@@ -1,14 +1,14 @@
 """Corrections: one step beyond the paper's method, for models that no concentration calibrates. All are off by default.
 
 A correction is one file here and one line in CORRECTIONS. A correction with a recipe changes how an ensemble is made, and has a text, the
-same in Python, on the command line, in a link and in tuned.json: "inflation 3.2", "noise 2.1 0.3", "fractional 5.4", "shared"; "" means no
-correction. Corrections without a recipe need no text: a group of layers is chosen by Setting.layers, and conformal intervals lie on top of
-any ensemble. `stochattn_core.compare` measures what each correction gains.
+same in Python, on the command line, in a link and in tuned.json: "inflation 3.2", "noise 2.1 0.3", "fractional 5.4", "shared", or "cpit" with
+51 numbers; "" means no correction. Corrections without a recipe need no text: a group of layers is chosen by Setting.layers, and conformal
+intervals lie on top of any ensemble. `stochattn_core.compare` measures what each correction gains.
 """
 
 from __future__ import annotations
 
-from stochattn_core.corrections import conformal, fractional, inflation, layers, noise, shared
+from stochattn_core.corrections import conformal, conformal_pit, fractional, inflation, layers, noise, shared
 from stochattn_core.corrections.base import (
     Correction,
     Fitted,
@@ -19,6 +19,7 @@ from stochattn_core.corrections.base import (
     SearchedConcentration,
     Workbench,
 )
+from stochattn_core.corrections.conformal_pit import ConformalPit
 from stochattn_core.corrections.fractional import Fractional
 from stochattn_core.corrections.inflation import Inflation
 from stochattn_core.corrections.noise import Noise
@@ -26,6 +27,7 @@ from stochattn_core.corrections.shared import Shared
 
 __all__ = [
     "CORRECTIONS",
+    "ConformalPit",
     "Correction",
     "Fitted",
     "Fractional",
@@ -48,6 +50,7 @@ CORRECTIONS: dict[str, Correction] = {
     for entry in (
         inflation.CORRECTION,
         noise.CORRECTION,
+        conformal_pit.CORRECTION,
         layers.CORRECTION,
         conformal.CORRECTION,
         shared.CORRECTION,
@@ -65,9 +68,14 @@ def parse(text: str) -> Recipe:
     name, *values = (text.split() if isinstance(text, str) else []) or [""]
     correction = CORRECTIONS.get(name)
     if correction is None or correction.recipe is None:
-        examples = ", ".join(f"{entry.recipe.example!r}" for entry in CORRECTIONS.values() if entry.recipe)
-        raise ValueError(f"correction must be one of {examples}, got {text!r}; leave it out for none")
+        examples = ", ".join(f"{_shortened(entry.recipe.example)!r}" for entry in CORRECTIONS.values() if entry.recipe)
+        raise ValueError(f"correction must be one of {examples}, got {_shortened(text)!r}; leave it out for none")
     return correction.recipe.of(values, text)
+
+
+def _shortened(text: object) -> object:
+    """A text as an error quotes it."""
+    return f"{text[:30]}..." if isinstance(text, str) and len(text) > 40 else text
 
 
 def in_words(text: str) -> str:
@@ -77,4 +85,5 @@ def in_words(text: str) -> str:
     'output inflation × 3.21'
     """
     recipe = parse(text)
-    return f"{CORRECTIONS[text.split()[0]].title.lower()} {recipe.value}".rstrip()
+    title = CORRECTIONS[text.split()[0]].title
+    return f"{title[:1].lower()}{title[1:]} {recipe.value}".rstrip()

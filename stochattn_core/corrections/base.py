@@ -42,6 +42,7 @@ class Recipe(ABC):
     example: ClassVar[str]
     concentration_is_given: ClassVar[bool] = False  # the correction fixes the concentration, and no search finds it
     searches_concentration: ClassVar[bool] = False  # the search for the concentration makes its passes with this correction
+    without_attention: ClassVar[str] = ""  # what the corrected ensemble becomes as the share of attention in its variance goes to 0
     own_objective: ClassVar[str] = ""  # the objective whose optimum the correction takes; "": the one that is tuned for
 
     @classmethod
@@ -123,6 +124,7 @@ class Fitted:
     calibration: the calibration ensemble cross-fitted, each half of the blocks corrected by what was fitted on the other half; None where
     nothing but the concentration was fitted, so that the ensemble of the setting itself is scored.
     intervals: on top of the members, where the correction gives intervals.
+    attention_share: of the mean variance of the corrected members that attention supplies; the rest is noise of the correction's own.
     """
 
     concentration: int | float
@@ -131,6 +133,7 @@ class Fitted:
     recipe: Recipe | None = None
     calibration: Ensemble | None = None
     intervals: Intervals | None = None
+    attention_share: float = 1.0
 
 
 def one_variant(workbench: Workbench) -> Mapping[str, str]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from stochattn_core.corrections.base import Correction, Fitted, Recipe, Request, Sampler, Workbench, four_digits, number_text, one_number
-from stochattn_core.corrections.cross_fitting import block_counts_of, cross_fitted
+from stochattn_core.corrections.cross_fitting import cross_fitted, of_cases
 from stochattn_core.ensemble_data import Ensemble
 from stochattn_core.metrics import Statistics
 
@@ -101,7 +101,7 @@ def fit(workbench: Workbench, variant: str) -> Fitted:
     recipe = Inflation(four_digits(fit_factor(calibration.pooled)))
 
     def members_of(fitted: np.ndarray, scored: np.ndarray) -> np.ndarray:
-        factor = fit_factor(calibration.pooled.resampled(block_counts_of(calibration, fitted)))
+        factor = fit_factor(of_cases(calibration, fitted).pooled)
         return inflated(calibration.members[:, scored], calibration.plain[scored], factor)
 
     return Fitted(CONCENTRATION, workbench.n_member, recipe=recipe, calibration=cross_fitted(calibration, members_of))

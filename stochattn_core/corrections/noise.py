@@ -33,6 +33,7 @@ class Noise(Recipe):
     size: float
     example = "noise 2.1 0.3"
     concentration_is_given = True
+    without_attention = "Gaussian dressing"
 
     def __post_init__(self) -> None:
         if not (0 <= self.factor <= LARGEST and 0 <= self.size < np.inf and self.factor + self.size > 0):
@@ -49,6 +50,19 @@ class Noise(Recipe):
     @property
     def text(self) -> str:
         return f"noise {number_text(self.factor)} {number_text(self.size)}"
+
+    @property
+    def value(self) -> str:
+        return f"× {number_text(self.factor)}, noise {number_text(self.size)}"
+
+    def attention_share(self, variance: float) -> float:
+        """The share of attention in the variance of the corrected members.   variance: the mean of the members as sampled.
+
+        >>> Noise(2.0, 1.0).attention_share(0.25)
+        0.5
+        """
+        attention = self.factor**2 * variance
+        return attention / (attention + self.size**2)
 
     def ensemble(self, sample: Sampler, request: Request) -> Ensemble:
         narrow = sample(request)
@@ -113,7 +127,14 @@ def fit(workbench: Workbench, variant: str) -> Fitted:
         return recipe.members(members, plain, seed)[:, scored]
 
     recipe = fit_noise(members, target, plain, seed)
-    return Fitted(CONCENTRATION, workbench.n_member, recipe=recipe, calibration=cross_fitted(calibration, members_of))
+    total = calibration.pooled.total()
+    return Fitted(
+        CONCENTRATION,
+        workbench.n_member,
+        recipe=recipe,
+        calibration=cross_fitted(calibration, members_of),
+        attention_share=recipe.attention_share(float(total.variance / total.n)),
+    )
 
 
 CORRECTION = Correction(

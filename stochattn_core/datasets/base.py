@@ -47,8 +47,9 @@ class Dataset:
     lead times 1, 2, ...; a grid says where it lies. The fields from title to licence only describe the data, and may be left out.
     units is "" when the target has none. lead_time (series and grids) is in steps of lead_unit ("h", "16 h", "month", ..., as in TimeStep;
     "step" where the rows of a series are counted, "" where nothing is known).
-    period is the length of the season in steps, 1 when there is none. references are the reference forecasts (persistence,
-    climatology, ...) by name: each takes a Split and returns (case, *event). true_spread is known for synthetic sets only.
+    period is the length of the season in steps, 1 when there is none. references are reference forecasts that the dataset knows
+    better than its training part does (a climatology of more years), by name: each takes a Split and returns (case, *event).
+    true_spread is known for synthetic sets only.
     notes are sentences for the user that say what was done to the data when it was read (rows dropped, values taken as missing).
     recipe is the Python call that makes a dataset of the user's own again, with names of `stochattn_core.readers`.
     A grid has one target variable at one lead time; latitude (south to north) and longitude (0 to 360, eastward; a region across

@@ -1,10 +1,8 @@
-"""From one series to a Dataset: sliding windows in three parts of time, with a gap between them, and its reference forecasts."""
+"""From one series to a Dataset: sliding windows in three parts of time, with a gap between them."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from functools import partial
 from typing import Unpack
 
 import numpy as np
@@ -71,9 +69,6 @@ def series_dataset(
                 valid_time=window(every_time, horizon)[init + 1],
             )
         )
-    references: dict[str, Callable[[Split], torch.Tensor]] = {"persistence": partial(_persistence, horizon)}
-    if period > 1 and context >= period:
-        references["seasonal naive"] = partial(_seasonal_naive, horizon, period)
     train, calibration, test = parts
     description["notes"] = notes
     return Dataset(
@@ -83,7 +78,6 @@ def series_dataset(
         test=test,
         lead_time=tuple(range(1, horizon + 1)),
         period=period,
-        references=references,
         **description,
     )
 
@@ -104,13 +98,3 @@ def _note_on_stride(init: np.ndarray, stride: int, step: TimeStep) -> str:
         f"{len(chosen):,} of {len(init):,} init times of the test part are used, {least}{step.lead_text(stride)} apart, because forecasts from "
         "neighbouring init times overlap"
     )
-
-
-def _persistence(horizon: int, split: Split) -> torch.Tensor:
-    return split.inputs[:, -1:].expand(-1, horizon)
-
-
-def _seasonal_naive(horizon: int, period: int, split: Split) -> torch.Tensor:
-    """Return the value of the same phase one season before: lead h takes the value period - (h-1) mod period steps back."""
-    back = torch.arange(horizon) % period - period
-    return split.inputs[:, back]

@@ -1,8 +1,7 @@
-"""From rows to a table Dataset: three parts, at random from a seed or one after another in time, and its reference forecasts."""
+"""From rows to a table Dataset: three parts, at random from a seed or one after another in time."""
 
 from __future__ import annotations
 
-from functools import partial
 from itertools import pairwise
 from typing import Unpack
 
@@ -61,7 +60,6 @@ def table_dataset(
         train=train,
         calibration=calibration,
         test=test,
-        references={"training mean": partial(_training_mean, train), "linear regression": partial(_linear_regression, train)},
         **description,
     )
 
@@ -69,14 +67,3 @@ def table_dataset(
 def _blocks_of_times(time: pd.DatetimeIndex) -> np.ndarray:
     """Return one block for each time, in order, (row,) int."""
     return np.unique(time, return_inverse=True)[1]
-
-
-def _training_mean(train: Split, split: Split) -> torch.Tensor:
-    return torch.full(split.target.shape, float(train.target.double().mean()))
-
-
-def _linear_regression(train: Split, split: Split) -> torch.Tensor:
-    from sklearn.linear_model import LinearRegression  # takes half a second to import, and only this line needs it
-
-    fitted = LinearRegression().fit(train.inputs.double().numpy(), train.target.double().numpy())
-    return torch.from_numpy(fitted.predict(split.inputs.double().numpy()).astype(np.float32))

@@ -37,6 +37,11 @@ class Region:
         return (self.east - self.west) % 360 or 360.0
 
     @property
+    def box(self) -> str:
+        """The edges "south,north,west,east" in degrees, as in a link."""
+        return ",".join(f"{edge:g}" for edge in (self.south, self.north, self.west, self.east))
+
+    @property
     def place(self) -> str:
         """The box in words, such as 30°N to 60°N, 170°E to 170°W."""
         rows = f"{_degrees(self.south, 'NS')} to {_degrees(self.north, 'NS')}"

@@ -6,12 +6,18 @@ A new panel is one file here and one line in PANELS.
 from __future__ import annotations
 
 from stochattn_core.panels import (
+    aggregates,
     cases,
     coverage,
+    event_discrimination,
+    event_reliability,
+    event_table,
+    event_value,
     fan,
     field_map,
     fitted,
     gains,
+    lag_correlation,
     lead_time,
     map_association,
     objectives,
@@ -22,9 +28,11 @@ from stochattn_core.panels import (
     ratio_curve,
     regions,
     single_passes,
+    slices,
     spaghetti,
     spectra,
     spread_skill,
+    vector_scores,
 )
 from stochattn_core.panels.base import Drawn, OneForecast, Panel, Place, View
 
@@ -49,6 +57,15 @@ PANELS: dict[str, Panel] = {
         regions.panel,
         spectra.panel,
         coverage.panel,
+        slices.panel,
+        slices.pit_panel,
+        event_reliability.panel,
+        event_discrimination.panel,
+        event_value.panel,
+        event_table.panel,
+        aggregates.panel,
+        vector_scores.panel,
+        lag_correlation.panel,
         cases.panel,
         provenance.references,
         provenance.parts,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal, NamedTuple, TypeVar
 
@@ -17,7 +17,9 @@ from stochattn_core.ensemble_data import Ensemble
 from stochattn_core.evaluate import Evaluation
 from stochattn_core.figures.theme import BROWSER, Palette
 from stochattn_core.metrics import Statistics, scores
+from stochattn_core.metrics.events import DEFAULT_EVENT, Event
 from stochattn_core.metrics.regions import Region
+from stochattn_core.references.result import ReferenceResult
 from stochattn_core.tuning import Tuning
 from stochattn_core.verdict import Verdict, judge
 from stochattn_core.verdict.summary import Summary, summarise
@@ -45,8 +47,10 @@ class View:
     evaluation: of the chosen setting; None while only `first`, the forecast of the chosen case, is known.   lead: 0 for all lead times, else
     one of the dataset's.   case: a position in the test part.   member: from 1 on.   map_field: the field of a map (FIELDS of
     panels.field_map).   projection: a name of figures.projection.PROJECTIONS.   has_wind: whether arrows of wind_fields() are on the map.
-    region: a box that the user drew.   by_lead: summaries at the lead times that are known.   by_layers: pattern and summary by title of a
-    group of layers.   remember(what, which, make): returns make(), computed once for all panels of the same evaluation.
+    region: a box that the user drew.   event: the threshold event whose probabilities are verified.
+    calibration: plain forecasts of the calibration part, on which rivals are fitted; None where they are not computed.
+    by_lead: summaries at the lead times that are known.   by_layers: pattern and summary by title of a group of layers.
+    remember(what, which, make): returns make(), computed once for all panels of the same evaluation.
     """
 
     dataset: Dataset
@@ -60,8 +64,10 @@ class View:
     has_wind: bool = False
     wind_fields: Callable[[], tuple[np.ndarray, np.ndarray] | None] = lambda: None
     region: Region | None = None
+    event: Event = DEFAULT_EVENT
     by_lead: Mapping[int, Summary] = field(default_factory=dict)
     by_layers: Mapping[str, tuple[str, Summary]] = field(default_factory=dict)
+    calibration: Ensemble | None = None
     tuning: Tuning | None = None
     comparison: Comparison | None = None
     remember: Callable[[str, Any, Callable[[], Any]], Any] = _make_now
@@ -88,6 +94,10 @@ class View:
         return self.comparison
 
     @property
+    def has_calibration(self) -> bool:
+        return self.calibration is not None
+
+    @property
     def ensemble(self) -> Ensemble:
         return self.known.ensemble
 
@@ -105,7 +115,17 @@ class View:
     @cached_property
     def summary(self) -> Summary:
         """The scores for the lead times that are shown, with their ranges and judgements."""
-        return self.remember("summary", self.lead, lambda: summarise(self.statistics))
+        return self.remember("summary", self.lead, self._summarise)
+
+    def _summarise(self) -> Summary:
+        summary, best = summarise(self.statistics), self.reference
+        judged = {"rmse": best.judged(summary.judgements["rmse"])} if best else {}
+        return replace(summary, judgements={**summary.judgements, **judged})
+
+    @property
+    def reference(self) -> ReferenceResult | None:
+        """The best reference forecast beside the ensemble, for the lead times that are shown; None where there is none."""
+        return self.known.best_reference_at(self.lead)
 
     @cached_property
     def verdict(self) -> Verdict:

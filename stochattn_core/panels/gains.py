@@ -19,11 +19,11 @@ class Numbers:
 
     def __init__(self, comparison: Comparison, n_case: int) -> None:
         self.comparison, self.n_case = comparison, n_case
-        self.rows = [row for row in comparison.rows[1:] if np.isfinite(row.gain.estimate) and row.gain != (0, 0, 0)]
+        self.rows = [row for row in comparison.rows[1:] if np.isfinite(row.gain.estimate) and row.gain[:3] != (0, 0, 0)]
         self.titles = [short_title(row) for row in self.rows]
         self.kinds = [row.kind for row in self.rows]
-        self.gain = np.array([row.gain for row in self.rows]).reshape(-1, 3)
-        self.gain_calibration = np.array([row.gain_calibration for row in self.rows]).reshape(-1, 3)
+        self.gain = np.array([row.gain[:3] for row in self.rows]).reshape(-1, 3)
+        self.gain_calibration = np.array([row.gain_calibration[:3] for row in self.rows]).reshape(-1, 3)
         self.recommended = next((place for place, row in enumerate(self.rows) if row is comparison.recommended), None)
 
 
@@ -74,10 +74,13 @@ def read_gains(title: Sequence[str], kind: Sequence[str], gain: np.ndarray, reco
     if worse:
         sentence += f". Worse: {', '.join(worse)}"
     if recommended is not None:
-        outcome = (
-            "confirms" if gain[recommended][1] > 0 else "neither confirms nor contradicts" if gain[recommended][2] >= 0 else "contradicts"
-        )
-        sentence += f". The test part {outcome} the recommendation, which was made on the calibration part"
+        name, (_, low, high) = title[recommended], gain[recommended]
+        if low > 0:
+            sentence += f". The lower fair CRPS of the recommended method, {name}, is confirmed there"
+        elif high < 0:
+            sentence += f". The recommended method, {name}, has a higher fair CRPS there than ν alone"
+        else:
+            sentence += f". There it is not certain whether the fair CRPS of the recommended method, {name}, is lower than that of ν alone"
     hard = (
         " Reference forecasts are hard to beat on the CRPS of single values; they give no joint scenarios." if "reference" in kind else ""
     )

@@ -7,34 +7,25 @@ from typing import Any
 
 import pandas as pd
 
-from stochattn_core.figures.theme import number
 from stochattn_core.metrics.scores import SCORES, headlines
 from stochattn_core.panels.base import Panel, View
 from stochattn_core.panels.text import dataset_text, head_text, lead_text, period_text, value_text
+from stochattn_core.references.result import NO_REFERENCE, ReferenceResult
 
 TAB = "How it was computed"
 
 
-def reference_rows(view: View) -> tuple[float, dict[str, float], pd.DataFrame]:
-    """Return the RMSE of the plain model, those of the reference forecasts, and all of them as rows."""
+def reference_rows(view: View) -> tuple[ReferenceResult | None, pd.DataFrame]:
+    """Return the best reference forecast beside the ensemble, over all lead times, and the RMSE of every forecast as rows."""
     evaluation, score = view.known, view.known.scores
-    references = {name: float(value) for name, value in evaluation.references.items()}
-    rmse = {"ensemble mean": score["rmse"], "plain model": score["rmse_plain"]} | references
+    rmse = {"ensemble mean": score["rmse"], "plain model": score["rmse_plain"]} | dict(evaluation.references)
     head = head_text(SCORES["rmse"], view.dataset.units)
-    return score["rmse_plain"], references, pd.DataFrame({"forecast": list(rmse), head: list(rmse.values())})
+    return evaluation.best_reference, pd.DataFrame({"forecast": list(rmse), head: list(rmse.values())})
 
 
-def read_references(rmse: float, references: dict[str, float]) -> str:
-    """Return whether the plain model beats the reference forecasts; a skill score always names its reference."""
-    if not references:
-        return "No reference forecast is known for this dataset."
-    beaten = [f"{name} by {1 - rmse / value:.0%}" for name, value in references.items() if rmse < value]
-    not_beaten = [f"{name} ({number(value)} against {number(rmse)})" for name, value in references.items() if rmse >= value]
-    if not not_beaten:
-        return f"The model beats {' and '.join(beaten)} in RMSE."
-    if not beaten:
-        return f"The model does not beat {' or '.join(not_beaten)} in RMSE: on these data it has no skill, however well calibrated."
-    return f"The model beats {' and '.join(beaten)}, and does not beat {' or '.join(not_beaten)}."
+def read_references(best: ReferenceResult | None) -> str:
+    """Return whether the ensemble beats the best reference forecast, in RMSE and in CRPS; a skill score always names its reference."""
+    return f"{best.sentence} {best.crps_sentence}".strip() if best else NO_REFERENCE
 
 
 def part_rows(view: View) -> pd.DataFrame:
@@ -118,7 +109,7 @@ def _table_panel(
 
 
 references = _table_panel(
-    "references", "Reference forecasts", reference_rows, lambda numbers: read_references(numbers[0], numbers[1]), lambda numbers: numbers[2]
+    "references", "Reference forecasts", reference_rows, lambda numbers: read_references(numbers[0]), lambda numbers: numbers[1]
 )
 parts = _table_panel("parts", "Training, calibration and test part", part_rows)
 layers = _table_panel("layers", "Attention layers", layer_rows)

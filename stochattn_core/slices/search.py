@@ -1,9 +1,9 @@
 """The search for slices in which an ensemble is not calibrated, with the false discovery rate controlled.
 
-A slice is listed when it departs from calibration and departs, in the same direction, from the rest of the values: it is worse here than
-elsewhere. Every slice of one kind, of two kinds, and of three where there are enough cases, is tested for its ratio, bias and coverage. The
-procedure of Benjamini and Hochberg (1995, JRSS B 57, 289) selects among all these tests. Slices overlap: the strongest is listed, its
-values are taken away, and what remains of the others is tested again.
+A slice is listed when it departs from calibration by more than the rules of SCORES allow, beyond chance, and departs in the same direction
+from the rest of the values: it is worse here than elsewhere. Every slice of one kind, of two kinds, and of three where there are enough
+cases, is tested for its ratio, bias and coverage. The procedure of Benjamini and Hochberg (1995, JRSS B 57, 289) selects among all these
+tests. Slices overlap: the strongest is listed, its values are taken away, and what remains of the others is tested again.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from typing import NamedTuple
 import numpy as np
 
 from stochattn_core.ensemble_data import Ensemble
-from stochattn_core.slices.departures import LEAST_CASES, N_FIELD, TESTS, Departures, departures
+from stochattn_core.slices.departures import LEAST_CASES, N_FIELD, TESTS, Departures, departures, of_whole
 from stochattn_core.slices.slices import NOWHERE, Partition, Slice
-from stochattn_core.slices.sums import LEVEL, Atoms, SlicedEnsemble, sliced
+from stochattn_core.slices.sums import ERROR_SQ, LEVEL, VARIANCE, Atoms, SlicedEnsemble, sliced
 
 RATE = 0.05  # false discoveries, among the tests that are selected
+LEAST_RATIO = 1e-6  # of spread to error; less spread is rounding
 MOST = 10  # slices that are listed
 LEAST_FOR_THREE = 100  # cases in a slice of three kinds, on average
 WITHIN_CASES = ("lead time", "region")  # kinds of which every case has all slices
@@ -69,13 +70,13 @@ class Failure:
 class Search:
     """What was searched and what was found. failures: by evidence times size.   n_slice: slices with enough cases.   n_too_few: the others.
 
-    problem: why nothing could be searched, "" otherwise.
+    whole: the estimates of all values together, by test; there is nothing elsewhere.   problem: why nothing could be searched, "" otherwise.
     """
 
     failures: tuple[Failure, ...]
     n_slice: int
     n_too_few: int
-    n_case: int
+    whole: dict[str, Estimate]
     problem: str = ""
 
 
@@ -86,41 +87,41 @@ class Family:
     partitions: tuple[Partition, ...]
     slices: tuple[Slice, ...]
 
-    def departures(self, sums: SlicedEnsemble, which: np.ndarray, without: Sequence[Slice] = ()) -> Departures:
-        """Return the departures of some slices, after the values of others are taken away. which: their numbers, (slice,)."""
+    def departures(self, sums: SlicedEnsemble, without: Sequence[Slice] = ()) -> Departures:
+        """Return the departures of the slices, after the values of others are taken away."""
         atoms = sums.atoms(*self.slices[:1], *without)
         away = np.zeros(len(atoms.case), dtype=bool)
         for slice_ in without:
             away |= atoms.holds(slice_)
-        place = np.full(len(self.slices) + 1, NOWHERE)  # the last entry is that of NOWHERE
-        place[which] = np.arange(len(which))
-        label = np.where(away, NOWHERE, place[_label(atoms, self.partitions)])
-        return departures(atoms.of_labels(label, len(which), N_FIELD), atoms.by_case(~away))
+        label = np.where(away, NOWHERE, _label(atoms, self.partitions))
+        return departures(atoms.of_labels(label, len(self.slices), N_FIELD), atoms.by_case(~away))
 
 
-def search(ensemble: Ensemble) -> Search:
+def search_slices(ensemble: Ensemble) -> Search:
     """Return the slices in which the ensemble is not calibrated."""
-    if ensemble.n_member < 2 or not float(np.nanmax(ensemble.spread)) > 0:
-        return Search((), 0, 0, len(ensemble.index), "The ensemble has no spread.")
+    if ensemble.n_member < 2:
+        return Search((), 0, 0, {}, "One member has no spread, so no slice can be searched.")
     return search_sums(sliced(ensemble))
 
 
 def search_sums(sums: SlicedEnsemble, *, rate: float = RATE) -> Search:
     """Return the slices that fail. rate: expected share of false discoveries among the tests that are selected."""
+    by_case = sums.whole.by_case()
+    total = by_case.sum(0)
+    if not total[VARIANCE] > LEAST_RATIO**2 * total[ERROR_SQ]:
+        return Search((), 0, 0, {}, "The ensemble has no spread, so no slice can be searched.")
+    whole = _estimates(of_whole(by_case), 0)
     families = list(_families(sums))
-    tested = [family.departures(sums, np.arange(len(family.slices))) for family in families]
+    tested = [family.departures(sums) for family in families]
     enough = [each.n_case >= LEAST_CASES for each in tested]
     n_slice, n_all = sum(int(each.sum()) for each in enough), sum(len(each) for each in enough)
-    n_case = sums.whole.n_case
     if not n_slice:
-        return Search(
-            (), 0, n_all, n_case, "There are too few cases: no slice has as many as 30." if n_all else "The ensemble has no slices."
-        )
+        return Search((), 0, n_all, whole, f"There are too few cases to search: no slice has as many as {LEAST_CASES}.")
     p = np.concatenate([each.p[:, known].ravel() for each, known in zip(tested, enough, strict=True)])
     limit = selected_up_to(p, rate)
     failures = _listed(sums, families, tested, limit) if limit > 0 else []
     failures.sort(key=lambda failure: -abs(failure.z) * failure.size)
-    return Search(tuple(failures), n_slice, n_all - n_slice, n_case)
+    return Search(tuple(failures), n_slice, n_all - n_slice, whole)
 
 
 def selected_up_to(p: np.ndarray, rate: float) -> float:
@@ -174,6 +175,11 @@ class _Candidate(NamedTuple):
     def slice(self) -> Slice:
         return self.family.slices[self.number]
 
+    def is_like(self, other: _Candidate) -> bool:
+        """Whether both depart in the same direction; a small ratio and a small coverage both say that the ensemble is too narrow."""
+        is_bias = {TESTS[each.test] == "bias" for each in (self, other)}
+        return len(is_bias) == 1 and self.z * other.z > 0
+
 
 def _listed(sums: SlicedEnsemble, families: list[Family], tested: list[Departures], limit: float) -> list[Failure]:
     candidates = [
@@ -188,6 +194,7 @@ def _listed(sums: SlicedEnsemble, families: list[Family], tested: list[Departure
             break
         strongest = max(candidates, key=lambda each: abs(each.z))
         simplest = _simplest(sums, strongest, candidates, [each.slice for each in chosen], limit)
+        chosen = [each for each in chosen if not (simplest.slice.contains(each.slice) and simplest.is_like(each))]
         chosen.append(simplest)
         candidates = [each for each in candidates if each.slice != simplest.slice]
     return [_failure(sums, each, limit) for each in chosen]
@@ -197,12 +204,12 @@ def _remaining(sums: SlicedEnsemble, candidates: Sequence[_Candidate], without: 
     """Return the candidates that still depart after the values of other slices are taken away."""
     remaining = []
     for family in dict.fromkeys(each.family for each in candidates):
-        which = np.array([each.number for each in candidates if each.family is family])
-        departure = family.departures(sums, which, without)
+        departure = family.departures(sums, without)
         strongest = np.argmin(departure.p, axis=0)
-        for place, test in enumerate(strongest):
-            if departure.p[test, place] <= limit and departure.n_case[place] >= LEAST_CASES:
-                remaining.append(_Candidate(family, int(which[place]), int(test), float(departure.z[test, place])))
+        for number in (each.number for each in candidates if each.family is family):
+            test = int(strongest[number])
+            if departure.p[test, number] <= limit and departure.n_case[number] >= LEAST_CASES:
+                remaining.append(_Candidate(family, number, test, float(departure.z[test, number])))
     return remaining
 
 
@@ -212,33 +219,35 @@ def _simplest(
     """Return the slice of fewest kinds that contains the strongest one and departs in the same direction without it too."""
     larger = [each for each in candidates if each.slice != strongest.slice and each.slice.contains(strongest.slice)]
     larger = _remaining(sums, larger, [*without, strongest.slice], limit)
-    same = [each for each in larger if each.test == strongest.test and each.z * strongest.z > 0]
+    same = [each for each in larger if each.is_like(strongest)]
     return min(same, key=lambda each: (len(each.slice.kinds), -abs(each.z)), default=strongest)
 
 
 def _failure(sums: SlicedEnsemble, candidate: _Candidate, limit: float) -> Failure:
     """Return the numbers of a slice that is listed, from all of its values."""
-    departure = candidate.family.departures(sums, np.array([candidate.number]))
+    departure, at = candidate.family.departures(sums), candidate.number
     atoms = sums.atoms(candidate.slice)
     total = atoms.by_case(atoms.holds(candidate.slice)).sum(0)
-    low, high = departure.interval()
-    shown = {}
-    for place, test in enumerate(TESTS):
-        values = (float(each[place, 0]) for each in (departure.here, low, high, departure.rest))
-        shown[test] = Estimate(*(float(_as_shown(test, value)) for value in values))
-    order = np.argsort(departure.p[:, 0], kind="stable")
-    selected = tuple(TESTS[test] for test in order if departure.p[test, 0] <= limit)
+    order = np.argsort(departure.p[:, at], kind="stable")
+    selected = tuple(TESTS[test] for test in order if departure.p[test, at] <= limit)
     strongest = int(order[0])
     return Failure(
         candidate.slice,
         selected,
-        shown,
-        float(departure.z[strongest, 0]),
-        float(departure.n_case[0]),
-        float(departure.n_effective[strongest, 0]),
+        _estimates(departure, at),
+        float(departure.z[strongest, at]),
+        float(departure.n_case[at]),
+        float(departure.n_effective[strongest, at]),
         float(total[0] / atoms.sums[:, 0].sum()),
         total,
     )
+
+
+def _estimates(departure: Departures, at: int) -> dict[str, Estimate]:
+    """Return the estimates of one slice as they are read, by test."""
+    low, high = departure.interval()
+    ends = (departure.here, low, high, departure.rest)
+    return {test: Estimate(*(_as_shown(test, float(each[place, at])) for each in ends)) for place, test in enumerate(TESTS)}
 
 
 def _as_shown(test: str, value: float) -> float:

@@ -83,7 +83,7 @@ class Partition:
         return sum((values >= edge).astype(np.int64) for edge in self.edges) + np.zeros(values.shape, dtype=np.int64)
 
 
-BY_HALVES = ("forecast", "spread")  # the kinds whose labels come from one half of the members
+BY_HALVES = ("forecast", "spread", "spread in fifths")  # the kinds whose labels come from one half of the members
 
 
 def partition(
@@ -198,9 +198,9 @@ def spread_partition(variances: np.ndarray, units: str, names: Sequence[str] = T
     edges = np.quantile(variances, np.arange(1, len(names)) / len(names)).reshape(-1, 1)
     if not _tells_apart(variances, edges):
         return None
-    part = {10: "tenth", 5: "fifth"}[len(names)]
+    kind, part = {10: ("spread", "tenth"), 5: ("spread in fifths", "fifth")}[len(names)]
     bounds = _bounds_text(np.sqrt(edges[:, 0]), units)
-    return partition("spread", [f"{name} {part} of the spread ({bound})" for name, bound in zip(names, bounds, strict=True)], edges=edges)
+    return partition(kind, [f"{name} {part} of the spread ({bound})" for name, bound in zip(names, bounds, strict=True)], edges=edges)
 
 
 def _tells_apart(values: np.ndarray, edges: np.ndarray) -> bool:

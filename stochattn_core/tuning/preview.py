@@ -59,12 +59,12 @@ class Preview:
         if not wide > 0:
             return "the passes do not differ from the plain model: no concentration gives any spread; sample other layers"
         if not self.reachable:
-            return f"{span}: even the largest noise is too little, so expect ν* = 1 and a need for inflation"
+            return f"{span}: even the largest noise is too little, so expect ν* = 1, and compare the corrections after tuning"
         if self.expected > GRID[-1]:
-            return f"{span}: even ν = {GRID[-1]:,} will be too wide; sample fewer layers"
+            return f"{span}: even ν = {GRID[-1]:,} will be too wide; compare the corrections after tuning"
         text = f"{span}: expect ν* near {_round(self.expected)}"
         if self.cost > DRIFT_COST:
-            return f"{text}, where the ensemble mean errs about {100 * (self.cost - 1):.0f}% more than the plain model: an inflated ensemble may do better"
+            return f"{text}, where the ensemble mean errs about {100 * (self.cost - 1):.0f}% more than the plain model; compare the corrections after tuning"
         return text
 
 

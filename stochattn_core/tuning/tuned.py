@@ -21,6 +21,7 @@ from stochattn_core.models.model import Model
 from stochattn_core.settings import Setting
 from stochattn_core.tuned_setting import TunedSetting
 from stochattn_core.tuning.concentration_search import SearchPlan, run_search, share_of
+from stochattn_core.tuning.held_out import HeldOut, held_out
 from stochattn_core.tuning.points import GRID, Budget
 from stochattn_core.tuning.search_result import SearchResult
 from stochattn_core.tuning.setting_export import tuned_setting_of
@@ -29,9 +30,13 @@ from stochattn_core.verdict import Verdict, judge
 
 @dataclass(frozen=True, eq=False)
 class Tuning(SearchResult):
-    """The result of a search, with the verdict on it, and the evaluations of the test part before and after."""
+    """The result of a search, with the verdict on it, and the evaluations of the test part before and after.
+
+    held_out: one half of the test part judged, the other half reported, both ways.
+    """
 
     judged: Verdict
+    held_out: tuple[HeldOut, ...]
     before: Evaluation = field(repr=False)
     after: Evaluation = field(repr=False)
     setting: TunedSetting = field(repr=False)
@@ -93,5 +98,6 @@ def tune(
     before = evaluation_of(plain, progress=share_of(progress, 3, 4, 5))
     after = evaluation_of(tuned, progress=share_of(progress, 4, 5, 5))
     judged = judge(after.ensemble, at_low=result.at_low, at_high=result.at_high)
-    exported = tuned_setting_of(result, before, after, dataset, judged)
-    return Tuning(**vars(result), judged=judged, before=before, after=after, setting=exported)
+    halves = held_out(after.ensemble, at_low=result.at_low, at_high=result.at_high)
+    exported = tuned_setting_of(result, before, after, dataset, judged, halves)
+    return Tuning(**vars(result), judged=judged, held_out=halves, before=before, after=after, setting=exported)

@@ -30,7 +30,7 @@ NEXT = {
     SHAPE: f"do not rely on the tails: {COMPARE}",
     MISPLACED: f"do not trust the spread of a single case: {COMPARE}",
     UNREACHED: COMPARE,
-    OVER: "sample fewer layers",
+    OVER: COMPARE,
     DRIFTED: COMPARE,
 }
 WORDS = tuple(NEXT)

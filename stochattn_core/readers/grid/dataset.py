@@ -10,6 +10,7 @@ import torch
 import xarray as xr
 
 from stochattn_core.datasets.base import Dataset, Progress, Split
+from stochattn_core.datasets.calendar_means import fit_climatology, fit_monthly_climatology
 from stochattn_core.datasets.constants import STANDARD_GRAVITY
 from stochattn_core.datasets.geography import land_sea_mask
 from stochattn_core.readers.door.axes import rename_axes
@@ -18,7 +19,6 @@ from stochattn_core.readers.door.places import places_on_axes, with_coordinates
 from stochattn_core.readers.door.units import standard_unit
 from stochattn_core.readers.grid.axes import standardise_axes
 from stochattn_core.readers.grid.cases import MIN_CASE, chosen_lead_time, lead_text, split_in_time, time_step
-from stochattn_core.readers.grid.climatology import fit_climatology, fit_monthly_climatology
 from stochattn_core.readers.grid.file import PathOrFile, open_grid, read_values
 from stochattn_core.readers.grid.read import read_times
 from stochattn_core.readers.grid.values import checked_values, fill_missing, unit_of

@@ -1,0 +1,59 @@
+"""The rivals of an ensemble where the joint behaviour is compared: dressing, and split conformal with the Schaake shuffle."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from stochattn_core.baselines import BASELINES, ConformalSchaake, GaussianDressing, ResidualDressing
+from stochattn_core.ensemble_data import Ensemble
+from stochattn_core.metrics.aggregates import Aggregate, over_groups, over_lead_times, over_regions
+
+ATTENTION = "attention"
+REFERENCE = ResidualDressing.name  # with which the others are compared: the errors of whole events have the right joint structure
+METHODS = (REFERENCE, ATTENTION, GaussianDressing.name, ConformalSchaake.name)
+
+
+class Rival(NamedTuple):
+    """key: "attention" or a key of BASELINES.   members: (member, case, *event), as many of each method."""
+
+    key: str
+    members: np.ndarray
+
+    @property
+    def title(self) -> str:
+        return "This ensemble" if self.key == ATTENTION else BASELINES[self.key].title
+
+
+def rivals(ensemble: Ensemble, calibration: Ensemble | None, *, seed: int = 0) -> Iterator[Rival]:
+    """Yield the reference first, then the ensemble itself and the other methods; the ensemble alone where calibration is None.
+
+    calibration: plain forecasts and targets of the calibration part, on which the rivals are fitted.
+    """
+    if calibration is None:
+        yield Rival(ATTENTION, np.asarray(ensemble.members))
+        return
+    plain, target = (torch.tensor(np.asarray(values)) for values in (calibration.plain, calibration.target))
+    at = torch.tensor(np.asarray(ensemble.plain))
+    for key in METHODS:
+        if key == ATTENTION:
+            yield Rival(key, np.asarray(ensemble.members))
+            continue
+        kind = {one.name: one for one in (GaussianDressing, ResidualDressing, ConformalSchaake)}[key]
+        yield Rival(key, kind.fit(plain, target).members(at, ensemble.n_member, seed).numpy())
+
+
+def aggregates_of(ensemble: Ensemble) -> list[Aggregate]:
+    """Return the aggregates of the cases of an ensemble: over lead times, regions, or rows of a table. Empty where there is nothing to add up."""
+    block = np.asarray(ensemble.block, dtype=np.int64)
+    if ensemble.latitude and ensemble.longitude:
+        seen = np.isfinite(ensemble.target).any(0)
+        return over_regions(block, ensemble.latitude, ensemble.longitude, seen)
+    if ensemble.target.ndim == 1:
+        return over_groups(np.asarray(ensemble.plain), is_in_time=ensemble.valid_time is not None)
+    if len(ensemble.lead_time) > 1:
+        return over_lead_times(block)
+    return []
