@@ -181,9 +181,9 @@ def _shape(found: Departures) -> str:
     if tails.side:
         texts.append(f"the tails of the errors are {'heavier' if tails.side > 0 else 'lighter'} than those of the members")
     if not texts and width.side:
-        texts.append(f"the targets lie {'outside' if width.side > 0 else 'in the middle of'} the members too often")
+        texts.append(f"the targets lie too {'far from' if width.side > 0 else 'near'} the middle of the members")
     if not texts and place.side:
-        texts.append(f"the targets lie too often in the {'upper' if place.side > 0 else 'lower'} half of the members")
+        texts.append(f"the targets lie too {'high' if place.side > 0 else 'low'} among the members")
     return " and ".join(texts)
 
 
@@ -234,9 +234,15 @@ def _rounded(number: float) -> str:
     return f"{math.ceil(number / unit) * unit:,}"
 
 
+def _counted(n_effective: float) -> str:
+    """Return a number of cases, rounded down: 19.7 are not 20."""
+    n = max(math.floor(n_effective), 1)
+    return f"{n:,} independent case{'s' if n > 1 else ''}"
+
+
 def _ratio_text(found: Departures) -> str:
     ratio = found.overall["ratio"]
-    worth = f"{found.n_effective:,.0f} independent cases" if math.isfinite(found.n_effective) else "these cases"
+    worth = _counted(found.n_effective) if math.isfinite(found.n_effective) else "these cases"
     if not math.isfinite(ratio.departure):
         return f"no spread-skill ratio on {worth}"
     ends = f" ({math.exp(ratio.low):.2f} to {math.exp(ratio.high):.2f})" if math.isfinite(ratio.low) else ""
