@@ -28,7 +28,8 @@ def by_hand(members, target, plain):
     mean_over_rank = {
         degree: [(m + 1) * integrate.quad(polynomial(degree), r / (m + 1), (r + 1) / (m + 1))[0] for r in range(m + 1)]
         for degree in (1, 2, 3, 4)
-    }
+    }  # of members = 9, a rank is a bin; a polynomial has the mean square 1 over the bins
+    mean_over_rank = {degree: np.array(values) / math.sqrt(np.mean(np.square(values))) for degree, values in mean_over_rank.items()}
     inside = [max(min((r + 1) / (m + 1), 0.95) - max(r / (m + 1), 0.05), 0) * (m + 1) for r in below]
     of_infinite = (error**2).mean() - members.var(0, ddof=1).mean() / m
     return {
