@@ -8,34 +8,22 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import torch
 
 from benchmarks.record import record, table
 from stochattn_core import DATASETS, MODELS, Setting, evaluate, load_dataset, load_model, tune
-from stochattn_core.baselines import BASELINES, ConformalSchaake
-from stochattn_core.compare.joint import ATTENTION, aggregates_of, rivals
+from stochattn_core.baselines import BASELINES
+from stochattn_core.compare.joint import ATTENTION, FITS, aggregates_of, rivals
 from stochattn_core.datasets.base import Dataset, thinned
-from stochattn_core.ensemble_data import Ensemble
 from stochattn_core.metrics.aggregates import Aggregate, AggregateScores, aggregate_scores
 
 N_MAP = 40  # initial states of a map
 N_MEMBER = 19
 N_AGGREGATE = 2  # of each dataset, the first of its list
-BY_ERRORS = "conformal-schaake-errors"
-METHODS = (ATTENTION, "residual-dressing", "gaussian-dressing", "conformal-schaake", BY_ERRORS)
 PLAIN = Setting(float("inf"), 2)
-
-
-def members_of_methods(ensemble: Ensemble, calibration: Ensemble) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield the members of every method, the reference first."""
-    for rival in rivals(ensemble, calibration):
-        yield rival.key, rival.members
-    plain, target, at = (torch.tensor(np.asarray(values)) for values in (calibration.plain, calibration.target, ensemble.plain))
-    yield BY_ERRORS, ConformalSchaake.fit(plain, target, ranks_of="errors").members(at, ensemble.n_member).numpy()
+TITLES = {ATTENTION: "attention at ν*", **{key: BASELINES[key].title for key in FITS}}
 
 
 def measured(dataset: Dataset) -> dict[str, Any]:
@@ -46,7 +34,7 @@ def measured(dataset: Dataset) -> dict[str, Any]:
     ensemble, reference = tuning.after.ensemble, None
     aggregates = aggregates_of(ensemble)[:N_AGGREGATE]
     results: dict[str, Any] = {aggregate.key: {"title": aggregate.title, "methods": {}} for aggregate in aggregates}
-    for method, members in members_of_methods(ensemble, calibration):
+    for method, members in rivals(ensemble, calibration):
         for aggregate in aggregates:
             results[aggregate.key]["methods"][method] = _row(aggregate, members, ensemble.target, reference)
         reference = members if reference is None else reference
@@ -83,21 +71,16 @@ def main(arguments: list[str] | None = None) -> int:
 
 def report(results: dict) -> str:
     """Markdown of aggregates.json: ratio, 90% coverage and fair CRPS of every method."""
-    titles = {
-        ATTENTION: "attention at ν*",
-        **{key: entry.title for key, entry in BASELINES.items()},
-        BY_ERRORS: "Schaake with ranks of errors",
-    }
     rows = [
         (
             f"{name}, {aggregate['title'][:1].lower()}{aggregate['title'][1:]}" + (f" ({result['units']})" if result["units"] else ""),
             f"{aggregate['methods'][ATTENTION]['n']:,}",
-            *(_cell(aggregate["methods"][method]) for method in METHODS),
+            *(_cell(aggregate["methods"][method]) for method in TITLES),
         )
         for name, result in results["datasets"].items()
         for aggregate in result["aggregates"].values()
     ]
-    return table(("ratio, 90% coverage, fair CRPS", "cases", *(titles[method] for method in METHODS)), rows) + "\n\n" + _summary(results)
+    return table(("ratio, 90% coverage, fair CRPS", "cases", *TITLES.values()), rows) + "\n\n" + _summary(results)
 
 
 def _cell(scores: dict) -> str:
@@ -114,12 +97,12 @@ def _summary(results: dict) -> str:
     )
     wrong = {
         method: sum(1 for methods in all_methods if _is_known(ratio := methods[method]["ratio"]) and not ratio[1] <= 1 <= ratio[2])
-        for method in METHODS
+        for method in TITLES
     }
-    counts = "; ".join(f"{method} {n}" for method, n in wrong.items())
+    counts = ", ".join(f"{n} for {TITLES[method]}" for method, n in wrong.items())
     return (
         f"Of {len(gains)} aggregates, the fair CRPS of attention is smaller than that of residual dressing beyond chance for {better}, and larger "
-        f"for {worse}. The 90% interval of the ratio excludes 1 for so many of them, by method: {counts}. {results['n_member']} members each."
+        f"for {worse}. The 90% interval of the ratio excludes 1 in {counts}. All ensembles have {results['n_member']} members."
     )
 
 

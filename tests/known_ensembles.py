@@ -29,7 +29,7 @@ def ensemble_of(errors, spread=1.0, *, drift=0.0, m=19, seed=1, plain=None, **mo
 
 def normal(*shape, seed=0):
     """Standard normal errors."""
-    return np.random.default_rng(seed).standard_normal(shape)
+    return np.random.default_rng([seed, 7]).standard_normal(shape)
 
 
 def log_normal(width, *shape, seed=2):

@@ -91,6 +91,7 @@ def test_the_figure_and_the_table_have_a_row_for_all_values_and_one_for_each_sli
     numbers, panel = Numbers(given, 49, 1000), PANELS["slices"]
     figure, table = panel.figure(numbers, LIGHT), panel.table(numbers)
     assert len(table) == len(given.failures) + 1 and table.columns.is_unique
+    assert panel.figure(numbers, LIGHT) == figure, "a figure with a NaN differs from itself"
     assert next(iter(figure.layout.yaxis.ticktext)) == "All values" and len(figure.layout.yaxis.ticktext) == len(table)
 
 
