@@ -14,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from stochattn_core.tuning.verdict import CALIBRATED, judge
 
 from benchmarks.record import record, table
 from stochattn_core import evaluate, load_model, tune
@@ -22,6 +21,8 @@ from stochattn_core.compare import compare
 from stochattn_core.datasets.base import Dataset, Progress
 from stochattn_core.datasets.table_parts import table_dataset
 from stochattn_core.metrics.scores import headlines
+from stochattn_core.verdict import judge
+from stochattn_core.verdict.words import CALIBRATED
 
 SETS = ("energy", "concrete", "wine-quality-red", "yacht")
 SEEDS = (0, 1, 2)
@@ -60,7 +61,7 @@ def measured(dataset: Dataset, progress: Progress | None = None) -> dict:
         row.name: {
             "text": row.setting.correction if row.setting else "",
             "problem": row.problem,
-            "gain_calibration": list(row.gain_calibration),
+            "gain_calibration": list(row.gain_calibration[:3]),
         }
         | {name: float(row.scores[name]) for name in SHOWN if row.scores and name in row.scores}
         for row in comparison.rows

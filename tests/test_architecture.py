@@ -90,19 +90,8 @@ ALLOWED = {
     "ensemble_file": {"datasets", "ensemble_data", "evaluate", "extras", "metrics", "readers"},
     "tuning": {
         *MODEL_AND_DATA,
-        *(
-            "corrections",
-            "draw",
-            "ensemble",
-            "ensemble_data",
-            "evaluate",
-            "forecasts",
-            "outputs",
-            "plain_forecast",
-            "store",
-            "tuned_setting",
-            "verdict",
-        ),
+        *("corrections", "draw", "ensemble", "ensemble_data", "evaluate", "forecasts"),
+        *("outputs", "plain_forecast", "store", "tuned_setting", "verdict"),
     },
     "compare": {
         *MODEL_AND_DATA,

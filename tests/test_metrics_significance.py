@@ -5,17 +5,18 @@ import math
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 
 from stochattn_core.metrics import (
     Statistics,
     association,
     binned_spread_error,
-    bootstrap,
     by_event,
     correlation,
     coverage_curve,
     default_bins,
     deviation,
+    intervals,
     pit_histogram,
     scores,
     w1_floor,
@@ -45,63 +46,82 @@ def perfect(
     return Statistics.of(members, target, torch.zeros_like(target), block, n_block)
 
 
-def test_bootstrap_of_a_mean_is_the_textbook_interval():
-    statistics = perfect(2000, n_block=200)
-    low, high = bootstrap(statistics, scores, n_replicate=2000)["bias"]
-    mean = statistics.error.sum(0) / statistics.n.sum(0)
-    sd = float((statistics.error / statistics.n).std() / math.sqrt(200))
-    assert float(mean) - 1.645 * sd == pytest.approx(low, abs=0.15 * sd)
-    assert float(mean) + 1.645 * sd == pytest.approx(high, abs=0.15 * sd)
+def test_the_interval_of_a_mean_over_independent_blocks_is_the_textbook_one():
+    """Its centre is exact; its width is that of Student's t, times an estimate of the dependence that is 1 on average up to a few percent."""
+    widths = []
+    for seed in range(40):
+        statistics = perfect(2000, n_block=200, seed=seed)
+        low, high = intervals(statistics, scores)["bias"]
+        block_means = (statistics.error / statistics.n).numpy()
+        reach = stats.t.ppf(0.95, 199) * block_means.std(ddof=1) / math.sqrt(200)
+        assert (low + high) / 2 == pytest.approx(block_means.mean(), abs=1e-12)
+        widths.append((high - low) / 2 / reach)
+    assert 1 <= np.median(widths) <= 1.1 and min(widths) > 0.9
 
 
-def test_a_function_called_once_a_replicate_gives_the_same_as_all_replicates_together():
+def test_a_function_called_once_a_block_gives_the_same_as_all_blocks_together():
     statistics = perfect(300, 3)
-    together = bootstrap(statistics, scores, n_replicate=20)
-    one_by_one = bootstrap(statistics, lambda resampled: scores(resampled), n_replicate=20)
+    together = intervals(statistics, scores)
+    one_by_one = intervals(statistics, lambda sums: scores(sums))
     for name, ends in together.items():
         assert ends == pytest.approx(one_by_one[name], rel=1e-9, nan_ok=True), name
-    alone = bootstrap(statistics, lambda resampled: scores(resampled)["rmse"], n_replicate=20)
-    assert alone == pytest.approx(together["rmse"], rel=1e-9)
-    low, high = bootstrap(statistics, by_event, n_replicate=20)["rmse"]
+    low, high = intervals(statistics, by_event)["rmse"]
     assert low.shape == high.shape == (3,)
-    slow = bootstrap(statistics, lambda resampled: by_event(resampled)["rmse"], n_replicate=20)
+    slow = intervals(statistics, lambda sums: {"rmse": by_event(sums)["rmse"]})["rmse"]
     torch.testing.assert_close(torch.stack([low, high]), torch.stack(slow))
-    low, high = bootstrap(statistics, deviation, n_replicate=20)["member"]
+    low, high = intervals(statistics, deviation)["member"]
     assert low.shape == (19,)
     assert bool((low < high).all())
 
 
-def test_bootstrap_is_seeded_and_leaves_the_global_stream_alone():
+def test_a_function_without_a_name_has_its_interval_on_the_linear_scale():
+    statistics = perfect(300)
+    alone, named = intervals(statistics, lambda sums: scores(sums)["rmse"]), intervals(statistics, scores)["rmse"]
+    rmse = scores(statistics)["rmse"]
+    assert alone[1] - rmse == pytest.approx(rmse - alone[0], rel=1e-9)
+    assert named[1] / rmse == pytest.approx(rmse / named[0], rel=1e-9)  # the scale of this score is the logarithm
+
+
+def test_more_blocks_than_calls_are_joined_by_neighbours():
+    statistics = perfect(1200, n_block=600)
+    few = intervals(statistics.merged(256), lambda sums: scores(sums)["bias"])
+    assert intervals(statistics, lambda sums: scores(sums)["bias"]) == pytest.approx(few, rel=1e-9)
+
+
+def test_intervals_leave_the_global_stream_alone_and_name_a_level_in_percent():
     statistics = perfect()
     before = torch.random.get_rng_state()
-    assert bootstrap(statistics, scores, 50, seed=1)["rmse"] == bootstrap(statistics, scores, 50, seed=1)["rmse"]
-    assert bootstrap(statistics, scores, 50, seed=1)["rmse"] != bootstrap(statistics, scores, 50, seed=2)["rmse"]
+    assert intervals(statistics, scores)["rmse"] == intervals(statistics, scores)["rmse"]
     assert torch.equal(before, torch.random.get_rng_state())
     with pytest.raises(ValueError, match=r"write 90% as 0\.9"):
-        bootstrap(statistics, scores, level=90)
+        intervals(statistics, scores, level=90)
 
 
 def test_one_block_has_no_interval_and_empty_blocks_do_not_count():
     single = perfect(100, n_block=1)
-    assert all(math.isnan(end) for end in bootstrap(single, scores)["rmse"])
+    assert all(math.isnan(end) for end in intervals(single, scores)["rmse"])
     assert np.isnan(pit_histogram(single).low).all()
     assert np.isfinite(pit_histogram(single).density).all()
     assert math.isnan(w1_floor(single).expected)
+    assert all(math.isnan(end) for end in intervals(single, lambda sums: scores(sums)["rmse"]))
     full = perfect(100, n_block=10)
     arrays = {name: np.repeat(value, 2, axis=0) if name != "spread_bin" else value for name, value in full.to_arrays().items()}
     for name, value in arrays.items():
         if name != "spread_bin":
             value[1::2] = 0
-    assert bootstrap(Statistics.from_arrays(arrays), scores)["rmse"] == bootstrap(full, scores)["rmse"]
+    with_empty = Statistics.from_arrays(arrays)
+    assert intervals(with_empty, scores)["rmse"] == intervals(full, scores)["rmse"]
+    assert w1_floor(with_empty) == w1_floor(full)
+    assert np.array_equal(pit_histogram(with_empty).high, pit_histogram(full).high)
 
 
-def test_bootstrap_of_all_scores_computes_all_replicates_together():
-    statistics, few, many = perfect(640, 24, m=49, n_block=64), Operations(), Operations()
+def test_intervals_of_all_scores_leave_all_blocks_out_together():
+    few_blocks, many_blocks, few, many = perfect(640, 24, m=49, n_block=16), perfect(640, 24, m=49, n_block=160), Operations(), Operations()
     with few:
-        bootstrap(statistics, scores, 10)
+        intervals(few_blocks, scores)
     with many:
-        bootstrap(statistics, scores, 500)
-    assert many.n == few.n and many.n_number <= 50 * few.n_number
+        intervals(many_blocks, scores)
+    assert many.n == few.n and many.n_number <= 12 * few.n_number
 
 
 @pytest.mark.parametrize("shared", [0.0, 0.3])
@@ -110,7 +130,7 @@ def test_the_pit_band_contains_a_calibrated_ensemble_with_its_nominal_probabilit
     for seed in range(150):
         statistics = perfect(400, m=9, n_block=40, shared=shared, seed=seed)
         for simultaneous in inside:
-            histogram = pit_histogram(statistics, simultaneous=simultaneous, seed=seed, n_replicate=200)
+            histogram = pit_histogram(statistics, simultaneous=simultaneous)
             within = (histogram.low <= histogram.density) & (histogram.density <= histogram.high)
             inside[simultaneous].append(within.all() if simultaneous else within.mean())
     assert np.mean(inside[True]) == pytest.approx(0.9, abs=0.06)
@@ -143,7 +163,7 @@ def test_pit_density_is_the_pooled_histogram_with_mean_one_for_any_bins():
 
 def test_the_w1_floor_is_the_w1_of_perfect_ensembles_and_grows_with_dependence():
     for shared in (0.0, 0.4):
-        distances = [scores(perfect(400, n_block=40, shared=shared, seed=seed))["w1"] for seed in range(100)]
+        distances = [scores(perfect(400, n_block=40, shared=shared, seed=seed))["w1"] for seed in range(400)]
         floors = [w1_floor(perfect(400, n_block=40, shared=shared, seed=seed), 200) for seed in range(0, 100, 5)]
         assert np.mean([floor.expected for floor in floors]) == pytest.approx(np.mean(distances), rel=0.15)
         assert np.mean([floor.upper for floor in floors]) == pytest.approx(np.quantile(distances, 0.9), rel=0.2)

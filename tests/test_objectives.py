@@ -7,10 +7,11 @@ import pandas as pd
 import pytest
 import torch
 from scipy import stats
+from scipy.signal import lfilter
 
 from stochattn_core.ensemble_data import Ensemble
 from stochattn_core.metrics.dispersion import per_sample
-from stochattn_core.tuning.interval import N_REPLICATE, Resampled, ends, error_draws, resampled, wider
+from stochattn_core.tuning.interval import inference_of, within
 from stochattn_core.tuning.minimum import minimum
 from stochattn_core.tuning.objectives import OBJECTIVES
 from stochattn_core.tuning.objectives.per_sample import bias
@@ -121,9 +122,9 @@ def test_the_crossing_is_where_deviation_meets_error(points):
     assert math.exp(crossing(beyond)) == pytest.approx(TRUE, rel=0.05)
 
 
-def drawn_again(points):
+def inferred(points):
     nu = np.array([point.concentration for point in points])
-    return resampled(points[0].statistics, lambda counts: minimum(nu, OBJECTIVES["pooled"].curve(points, counts)))
+    return inference_of(points[0].statistics, lambda counts: minimum(nu, OBJECTIVES["pooled"].curve(points, counts), is_bounded=False))
 
 
 def test_an_interval_narrows_with_the_root_of_the_cases_and_holds_the_truth():
@@ -132,65 +133,44 @@ def test_an_interval_narrows_with_the_root_of_the_cases_and_holds_the_truth():
         widths = []
         for seed in range(n_seed):
             points = toy(n_case=n_case, n_pass=8, n_block=50, seed=seed, grid=(4, 8, 16, 32, 64))
-            low, high = drawn_again(points).ends(4.0, 64.0)
-            n_inside += n_case == 300 and low < TRUE < high
-            widths.append(math.log(high / low))
+            found = inferred(points).at(0)
+            n_inside += n_case == 300 and found.low < TRUE < found.high
+            assert found.low * found.high == pytest.approx(found.estimate**2)  # the interval is that of the logarithm
+            widths.append(math.log(found.high / found.low))
         width[n_case] = np.mean(widths)
     assert 31 <= n_inside <= 40  # of 40 with 90%: fewer once in a hundred
     assert width[300] / width[1200] == pytest.approx(2, rel=0.1)
-    # d0 has a relative error of 1 / sqrt(2 n), so has d on every pass; nu* goes with the square.
-    assert width[300] == pytest.approx(2 * 1.645 * 2 * math.sqrt((1 + 1 / 8) / (2 * 300)), rel=0.1)
+    # d0 has a relative error of 1 / sqrt(2 n), so has d on every pass; nu* goes with the square. Student's t has 49 degrees of freedom.
+    reach = stats.t.ppf(0.95, 49)
+    assert width[300] == pytest.approx(2 * reach * 2 * math.sqrt((1 + 1 / 8) / (2 * 300)), rel=0.1)
 
 
-def test_ends_are_those_of_another_library_where_students_t_is_normal():
-    """scipy's BCa of a mean of skewed numbers; with 400 of them t is within 0.3% of normal."""
-    x = np.exp(np.random.default_rng(1).standard_normal(400))
-    draws = np.random.default_rng(2).integers(400, size=(40 * N_REPLICATE, 400))
-    again = Resampled(x.mean(), x[draws].mean(1), (x.sum() - x) / 399)
-    known = stats.bootstrap((x,), np.mean, confidence_level=0.9, n_resamples=40 * N_REPLICATE, method="BCa", rng=np.random.default_rng(3))
-    plain = np.quantile(again.replicates, [0.05, 0.95])
-    ends_by_t = np.array(again.ends(0.0, 100.0))
-    assert ends_by_t == pytest.approx(known.confidence_interval, rel=0.01)
-    assert (ends_by_t > plain).all() and ends_by_t[1] - plain[1] > 0.3 * x.std() / 20  # the long tail is above
+def test_errors_that_go_on_for_some_time_widen_the_interval_as_fewer_cases_would():
+    """AR(1) errors of 0.9: their squares are correlated 0.81^k, so that n of them are worth n (1 - 0.81) / (1 + 0.81) as far as d0 goes."""
+    rng, n, rho = np.random.default_rng(0), 4000, 0.9
+    shocks = math.sqrt(1 - rho**2) * rng.standard_normal(n + 200)
+    target = lfilter([1], [1, -rho], shocks)[200:]
+    noise = rng.standard_normal((64, n))  # so many passes that d is known
+    dims, index, plain = ("case",), pd.RangeIndex(n), np.zeros(n)
+    points = [Point.of(nu, Ensemble(noise * math.sqrt(TRUE / nu), target, plain, index, np.arange(n), dims)) for nu in (4, 8, 16, 32, 64)]
+    found = inferred(points)
+    assert found.n_effective[0] == pytest.approx(n * 0.19 / 1.81, rel=0.35)
+    assert found.error[0] == pytest.approx(2 * math.sqrt(1.81 / 0.19 / (2 * n)), rel=0.25)
 
 
-def test_ends_with_few_blocks_are_wider_than_percentiles_and_with_one_are_everything():
-    rng = np.random.default_rng(0)
-    x = rng.standard_normal(8)
-    x = 50 + x - x.mean()
-    draws = rng.integers(8, size=(20_000, 8))
-    low, high = Resampled(50.0, x[draws].mean(1), (x.sum() - x) / 7).ends(0.0, 100.0)
-    exact = stats.t.interval(0.9, 7, 50, x.std(ddof=1) / 8**0.5)  # the textbook's interval of a mean
-    assert (low, high) == pytest.approx(exact, abs=0.15 * (exact[1] - exact[0]))
-    assert high - low > 1.05 * np.diff(np.quantile(x[draws].mean(1), [0.05, 0.95])).item()
-    assert Resampled(5.0, np.full(100, 5.0), np.array([5.0])).ends(1.0, 64.0) == (1.0, 64.0)
+def test_an_interval_is_not_cut_off_where_the_optimum_is_at_an_end_of_the_range():
+    """A grid that begins at the optimum: the interval goes on beyond it, and only what is shown of it is cut."""
+    points = toy(n_case=2000, n_pass=8, grid=(16, 23, 32, 45, 64))
+    found = inferred(points).at(0)
+    around = inferred(toy(n_case=2000, n_pass=8, grid=(4, 8, 16, 32, 64))).at(0)
+    assert found.low < 16 and math.log(found.high / found.low) == pytest.approx(math.log(around.high / around.low), rel=0.15)
+    assert within(found, 16.0, 64.0) == (16.0, pytest.approx(found.high))
 
 
-def test_ends_at_a_bound_stay_there_and_reach_out_of_it():
-    """Half of the replicates are cut off at 1, where the estimate is: that is no bias to correct."""
-    rng = np.random.default_rng(0)
-    free = np.exp(0.2 * rng.standard_normal(20_000))
-    without = np.exp(0.02 * rng.standard_normal(40))
-    low, high = Resampled(1.0, np.maximum(free, 1.0), without).ends(1.0, 64.0)
-    assert low == 1.0 and high == pytest.approx(np.exp(0.2 * 1.645), rel=0.05)
-
-
-def test_the_error_is_as_sure_as_so_many_normal_errors_are():
-    n, rng = 4000, np.random.default_rng(0)
-    error_sq = np.square(rng.standard_normal((50, n // 50))).sum(1)
-    low, high = np.quantile(error_draws(error_sq, np.full(50, n / 50)), [0.05, 0.95])
-    size = math.sqrt(error_sq.sum() / n)
-    assert high / low == pytest.approx(math.sqrt(stats.chi2.ppf(0.95, n) / stats.chi2.ppf(0.05, n)), abs=0.01)
-    assert low < size < high
-    alike = np.square(rng.standard_normal(50)) * 80  # one error a block, 80 times: no more than 50 are known
-    low, high = np.quantile(error_draws(alike, np.full(50, 80.0)), [0.05, 0.95])
-    assert high / low == pytest.approx(math.sqrt(stats.chi2.ppf(0.95, 50) / stats.chi2.ppf(0.05, 50)), rel=0.1)
-    assert np.isnan(error_draws(np.ones(1), np.ones(1))).all()
-
-
-def test_the_wider_interval_is_the_one_that_spans_the_larger_factor():
-    assert wider({"a": (1.0, 2.0), "b": (10.0, 12.0)}) == (1.0, 2.0)
-    assert ends(np.full(5, np.nan), 1.0, 64.0) == (1.0, 64.0)
+def test_one_block_gives_no_interval_and_the_whole_range_is_shown():
+    found = inferred(toy(n_case=40, n_block=1, n_pass=3, grid=(8, 16, 32))).at(0)
+    assert math.isfinite(found.estimate) and all(math.isnan(value) for value in found[1:])
+    assert within(found, 8.0, 32.0) == (8.0, 32.0)
 
 
 def test_counts_of_blocks_weigh_cases_like_cases_taken_again(points):

@@ -38,6 +38,27 @@ def test_the_pit_sentence_names_the_shape(shape, said):
     assert said in read_pit(FLAT, LOW, HIGH, **(SURE | shape))
 
 
+@pytest.mark.parametrize(
+    ("dispersion", "amount", "said"),
+    [
+        ((1.4, (1.2, 1.6)), -1, "so the ensemble is too narrow; a smaller ν"),
+        ((0.6, (0.5, 0.8)), 1, "so the ensemble is too wide; a larger ν"),
+        ((1.4, (1.2, 1.6)), 0, "though the spread-skill ratio does not show too little spread beyond chance"),
+        ((1.4, (1.2, 1.6)), 1, "though the spread-skill ratio does not show too little spread beyond chance"),
+        ((0.6, (0.5, 0.8)), -1, "though the spread-skill ratio does not show too much spread beyond chance"),
+    ],
+)
+def test_a_shape_of_the_pit_is_an_amount_only_where_the_ratio_says_the_same(dispersion, amount, said):
+    """Heavy tails give a U shape as well, with the right amount of spread."""
+    sentence = read_pit(FLAT, LOW, HIGH, dispersion=dispersion, mean=SURE["mean"], amount=amount)
+    assert said in sentence and ("so the ensemble is" in sentence) == ("so the ensemble is" in said)
+
+
+def test_nothing_is_said_of_the_amount_where_the_pit_has_no_shape():
+    for amount in (-1, 0, 1):
+        assert read_pit(FLAT, LOW, HIGH, **SURE, amount=amount) == read_pit(FLAT, LOW, HIGH, **SURE)
+
+
 def test_a_wide_band_says_nothing_about_the_shape():
     assert "Too few" in read_pit(FLAT, FLAT - 0.9, FLAT + 0.9, **SURE)
 
@@ -53,10 +74,11 @@ def test_without_spread_every_sentence_says_so():
     [
         (0.6, (0.5, 0.7), "40% smaller than the error it should match; a smaller ν"),
         (1.5, (1.2, 1.8), "50% larger than the error it should match; a larger ν"),
-        (1.02, (0.9, 1.15), "matches the error within 10% (90% range 0.900 to 1.15)"),
+        (1.02, (0.93, 1.09), "matches the error within 10% (90% range 0.930 to 1.09)"),
+        (1.02, (0.89, 1.09), "too wide to tell"),
         (1.02, (0.3, 1.4), "too wide to tell"),
         (0.8, (0.6, 1.1), "does not exclude 1"),
-        (1.02, (math.nan, math.nan), "too few independent cases for a range"),
+        (1.02, (math.nan, math.nan), "too few independent cases to tell whether"),
     ],
 )
 def test_the_ratio_in_words_claims_no_more_than_its_range_allows(ratio, interval, said):
@@ -91,11 +113,22 @@ def test_the_sentences_of_a_tuning_read_its_numbers():
     assert "may lie beyond" in read_objectives({"Pooled": 1.0}, "Pooled", at_bound=True)
     assert "0.75 of the error" in read_bias(2.0, np.array([1, 4]), np.array([1.0, 0.5]))
     assert "is not known" in read_bias(2.0, np.array([1, 4]), np.full(2, np.nan))
-    both = read_optima({"bootstrap": (1, 4), "posterior": (2, 2.2)})
-    assert both.startswith("The bootstrap interval spans a factor of 4.00") and "Only the bootstrap" in both
-    assert "one interval" in read_optima({"bootstrap": (1, 4)})
     assert "hardly move" in read_single_passes(70, -0.5, 0.08, converged=True)
     assert "before ν* had settled" in read_single_passes(70, -0.5, 0.08, converged=False)
+
+
+@pytest.mark.parametrize(
+    ("n_effective", "said", "not_said"),
+    [
+        (240.0, "ν* is 16.2 (90% interval 15.0 to 17.9), on 240 independent calibration cases.", "trusted"),
+        (19.4, "on 19 independent calibration cases. With fewer than 20, the interval is not to be trusted.", "whole range"),
+        (1.0, "on 1 independent calibration case.", "cases."),
+        (math.nan, "too few independent calibration cases for an interval, so the whole range is shown", "90%"),
+    ],
+)
+def test_the_sentence_of_the_optimum_names_the_cases_behind_its_interval(n_effective, said, not_said):
+    sentence = read_optima(16.2, (0.9, 15.0, 17.9), n_effective)
+    assert said in sentence and not_said not in sentence
 
 
 def test_the_sentence_of_the_gains_names_methods_beyond_chance():

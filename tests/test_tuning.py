@@ -20,7 +20,7 @@ from stochattn_core.datasets.base import Dataset, Split, blocks_at_random
 from stochattn_core.settings import Setting
 from stochattn_core.tuning import GRID, Budget, power_law, search_concentration
 from stochattn_core.tuning.points import points_about
-from stochattn_core.tuning.verdict import OVER, UNDER, WORDS
+from stochattn_core.verdict import words
 
 
 class Own(nn.Module):
@@ -90,20 +90,20 @@ def test_noise_that_no_concentration_reaches_is_said():
 
     tuning = tune(network, dataset_of(network, far_off))
     assert tuning.concentration == 1 and tuning.at_bound and tuning.setting.at_bound
-    assert tuning.verdict == UNDER and "no concentration calibrates this model" in tuning.sentence
+    assert tuning.verdict == words.UNREACHED and "the largest noise there is" in tuning.sentence and words.COMPARE in tuning.sentence
 
 
 def test_a_model_that_is_nearly_exact_ends_at_the_other_bound():
     network = own()
     tuning = tune(network, dataset_of(network, lambda network, x, part: network(x).detach() + 1e-6 * torch.sin(100 * x[:, 0])))
     assert tuning.concentration == GRID[-1] and tuning.at_bound
-    assert tuning.verdict == OVER
+    assert tuning.verdict == words.OVER
 
 
 def test_few_cases_are_too_few_to_tell():
     network = own()
     tuning = tune(network, dataset_of(network, a_draw_at(20), n=6))
-    assert tuning.verdict == "too few cases to tell"
+    assert tuning.verdict == words.FEW
 
 
 def test_the_slope_is_minus_one_half():
@@ -126,8 +126,6 @@ def test_the_law_recovers_a_line_it_was_given():
     law = power_law.fit_power_law(grid, deviation, error=0.5)
     assert law.slope == pytest.approx(-0.5, abs=0.03)
     assert law.minimiser(0.5) == pytest.approx(36, rel=0.05)
-    low, high = np.quantile(law.posterior_minimiser(np.full(2000, 0.5)), [0.05, 0.95])
-    assert low < law.minimiser(0.5) < high
 
 
 def test_the_closed_form_is_the_minimum_of_the_expected_cost():
@@ -164,7 +162,7 @@ def tuned():
 def test_the_file_gives_back_the_setting_and_the_numbers(tuned, tmp_path, empty_cache):
     tuned.setting.save(tmp_path / "tuned.json")
     back = TunedSetting.load(tmp_path / "tuned.json")
-    assert back == tuned.setting and tuned.verdict in WORDS
+    assert back == tuned.setting and tuned.verdict in words.WORDS
     again = evaluate(load_model("ft_transformer"), load_dataset("diabetes"), back.setting)
     assert {name: value for name, value in again.scores.items() if value == value} == back.scores.after
 

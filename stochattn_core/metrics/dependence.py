@@ -54,7 +54,7 @@ def _dependence(values: np.ndarray) -> Dependence:
     size = np.abs(centred).max(0)
     # A column whose values differ by rounding alone does not vary; scaled, tiny and huge units have the same autocovariances.
     varies = size > 1e-12 * np.abs(values).max(0)
-    scaled = centred / np.where(varies, size, 1.0)
+    scaled = np.where(varies, centred, 0.0) / np.where(varies, size, 1.0)
     autocovariance = _autocovariance(scaled)
     unbiased = autocovariance[0] * n / (n - 1)
     length = _block_length(autocovariance, n)

@@ -55,7 +55,8 @@ def read_optima(optimum: float, interval: tuple[float, float, float], n_effectiv
     level, low, high = interval
     if not math.isfinite(n_effective):
         return f"ν* is {number(optimum)}; there are too few independent calibration cases for an interval, so the whole range is shown."
-    behind = f"{n_effective:,.0f} independent calibration case{'s' if round(n_effective) != 1 else ''}"
+    n = max(math.floor(n_effective), 1)  # rounded down, because the sentence compares it with 20
+    behind = f"{n:,} independent calibration case{'s' if n > 1 else ''}"
     sentence = f"ν* is {number(optimum)} ({level:.0%} interval {number(low)} to {number(high)}), on {behind}."
     return f"{sentence} With fewer than 20, the interval is not to be trusted." if n_effective < 20 else sentence
 

@@ -80,7 +80,11 @@ def read_pit(
     shapes = []
     if _excludes(dispersion[1], 1.0):
         is_u = dispersion[0] > 1
-        shape = "U shape: the truth falls outside the members too often" if is_u else "Dome: the truth sits in the middle too often"
+        shape = (
+            "U shape: the truth lies too far from the middle of the members"
+            if is_u
+            else "Dome: the truth lies too near the middle of the members"
+        )
         if amount == (-1 if is_u else 1):
             shapes.append(f"{shape}, so the ensemble is too {'narrow' if is_u else 'wide'}; {WIDER if is_u else NARROWER}")
         else:

@@ -82,7 +82,7 @@ def numbers(view: View) -> Numbers:
     regions += [view.region] if view.region else []
     weights = [region_weights(region, *place) for region in regions]
     summaries = [summarise(view.known.statistics.pooled(weight)) for weight in weights]
-    subtitle = map_subtitle(n_member=len(ensemble.members), n_forecast=len(ensemble.index), more="90% ranges by block bootstrap")
+    subtitle = map_subtitle(n_member=len(ensemble.members), n_forecast=len(ensemble.index), more="90% ranges")
     return Numbers(regions, ScoresAt.of_summaries(summaries), units_text(ensemble.units), subtitle)
 
 

@@ -211,7 +211,8 @@ def _scored(members: np.ndarray, chunk: _Chunk, weights: np.ndarray) -> np.ndarr
     seen = np.isfinite(target)
     target = np.where(seen, target, 0.0)
     ordered = np.sort(members, axis=0)
-    mean = ordered.mean(0)
+    # The mean of equal members differs from them by rounding, which is no spread, and no error where they are exact.
+    mean = np.where(ordered[0] == ordered[-1], ordered[0], ordered.mean(0))
     variance = np.square(ordered - mean).sum(0) / (m - 1)
     # The fair CRPS from order statistics: sum_ij |x_i - x_j| = 2 sum_i (2 i - m - 1) x_i.
     half_distance = np.tensordot(2 * np.arange(1, m + 1) - m - 1, ordered, axes=1) / (m * (m - 1))

@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 
 from stochattn_core.ensemble_data import Ensemble
 from stochattn_core.metrics.scores import Evidence, Grade
+from stochattn_core.metrics.scores.rule import LEAST_EFFECTIVE
 from stochattn_core.verdict import words
-from stochattn_core.verdict.departures import LEAST_EFFECTIVE, LEVEL, Bound, Column, Departures, departures_of
+from stochattn_core.verdict.departures import LEVEL, Bound, Column, Departures, departures_of
 from stochattn_core.verdict.quantities import QUANTITIES, SHAPE
 
 NEARLY = 2.0  # times the limits: an interval that reaches no further beyond them is nearly inside
@@ -86,7 +87,7 @@ def _decide(found: Departures, *, at_low: bool, at_high: bool) -> tuple[str, str
             reached = (
                 f"one draw a row, the largest noise there is, gives {math.exp(ratio.departure):.2f} of the spread that the error asks for"
             )
-            return words.UNREACHED, reached + more, where
+            return words.UNREACHED, f"{reached}, and there the mean errs {_compared(cost)} than the plain model", where
         if at_high and ratio.side > 0:
             return words.OVER, f"even the largest concentration spreads too much, by {by:.0%}", where
         side = ("smaller", words.NARROW) if ratio.side < 0 else ("larger", words.WIDE)
@@ -180,9 +181,9 @@ def _shape(found: Departures) -> str:
     if tails.side:
         texts.append(f"the tails of the errors are {'heavier' if tails.side > 0 else 'lighter'} than those of the members")
     if not texts and width.side:
-        texts.append(f"the targets lie {'outside' if width.side > 0 else 'in the middle of'} the members too often")
+        texts.append(f"the targets lie too {'far from' if width.side > 0 else 'near'} the middle of the members")
     if not texts and place.side:
-        texts.append(f"the targets lie too often in the {'upper' if place.side > 0 else 'lower'} half of the members")
+        texts.append(f"the targets lie too {'high' if place.side > 0 else 'low'} among the members")
     return " and ".join(texts)
 
 
@@ -215,6 +216,11 @@ def _at(column: Column) -> str:
     return f"{_lower(quantity.title)} {values}"
 
 
+def _compared(cost: Column) -> str:
+    """Return how the error of the mean compares with that of the plain model, with its interval."""
+    return _percent(cost) if cost.departure >= 0 else _percent(cost).replace("-", "", 1).replace(" more ", " less ", 1)
+
+
 def _percent(cost: Column) -> str:
     more = math.expm1(cost.departure)
     return f"{1 + more:.0f} times as much" if more > 9 else f"{more:.0%} more ({math.expm1(cost.low):+.0%} to {math.expm1(cost.high):+.0%})"
@@ -228,9 +234,15 @@ def _rounded(number: float) -> str:
     return f"{math.ceil(number / unit) * unit:,}"
 
 
+def _counted(n_effective: float) -> str:
+    """Return a number of cases, rounded down: 19.7 are not 20."""
+    n = max(math.floor(n_effective), 1)
+    return f"{n:,} independent case{'s' if n > 1 else ''}"
+
+
 def _ratio_text(found: Departures) -> str:
     ratio = found.overall["ratio"]
-    worth = f"{found.n_effective:,.0f} independent cases" if math.isfinite(found.n_effective) else "these cases"
+    worth = _counted(found.n_effective) if math.isfinite(found.n_effective) else "these cases"
     if not math.isfinite(ratio.departure):
         return f"no spread-skill ratio on {worth}"
     ends = f" ({math.exp(ratio.low):.2f} to {math.exp(ratio.high):.2f})" if math.isfinite(ratio.low) else ""
