@@ -24,10 +24,10 @@ from benchmarks.simulated_ensembles import N_MEMBER, autoregression
 from stochattn_core.metrics import Statistics
 from stochattn_core.metrics.intervals import quantiles
 from stochattn_core.metrics.scores import values_by_block
+from stochattn_core.metrics.scores.rule import LEAST_EFFECTIVE
 from stochattn_core.metrics.significance import Estimate, infer
 from stochattn_core.settings import Setting
 from stochattn_core.tuning import search_concentration
-from stochattn_core.verdict.departures import LEAST_EFFECTIVE
 
 N_REPETITION = 200
 QUANTITIES = ("nu*", "ratio", "coverage", "bias", "CRPS gain")

@@ -9,7 +9,7 @@ import statistics
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import attention, growth, intervals, looking, picture, planet, recommendations, uci, verdicts
+from benchmarks import aggregates, attention, growth, intervals, looking, picture, planet, recommendations, slices, uci, verdicts
 from benchmarks.record import FOLDER, read, table
 
 PAGE = Path(__file__).parent.parent / "docs" / "measured.md"
@@ -70,7 +70,9 @@ REPORTS: dict[str, Callable[[dict], str]] = {  # by file in benchmarks/results, 
     "planet": planet.report,
     "intervals": intervals.report,
     "verdicts": verdicts.report,
+    "slices": slices.report,
     "recommendations": recommendations.report,
+    "aggregates": aggregates.report,
     "uci": uci.report,
     "uci-seeds-3-4-5": uci.report_against,
     "attention": on_one_thread(attention.report),

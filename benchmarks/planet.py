@@ -103,7 +103,7 @@ def numbers_of(title: str, row: Row | None, ensemble: Ensemble | None) -> dict:
     numbers = {"title": title, **{name: values.get(name) for name in ("spread_skill_ratio", "w1", "coverage_90")}}
     numbers |= {name: values[name] / STANDARD_GRAVITY for name in ("crps_fair", "rmse", "width_90") if name in values}
     if row and not math.isnan(row.gain.estimate):
-        numbers["gain"] = [value / STANDARD_GRAVITY for value in row.gain]
+        numbers["gain"] = [value / STANDARD_GRAVITY for value in row.gain[:3]]
     if ensemble is None:
         return numbers
     cells, m = by_event(ensemble.statistics), len(ensemble.members)

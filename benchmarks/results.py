@@ -17,14 +17,16 @@ HEAD = (
     "dataset",
     "RMSE, best reference",
     "RMSE, plain",
-    "ν* (90% interval)",
+    "ν* (90% interval), used",
     "RMSE, mean",
     "ratio",
     "W1",
     "90% coverage",
     "width",
     "fair CRPS (MAE of plain)",
+    "independent cases",
     "verdict",
+    "halves: verdict of one, coverage of the other",
 )
 
 
@@ -48,14 +50,16 @@ def main() -> None:
             f"{name} ({dataset.units or '1'})",
             f"{best[1]:.3g} {best[0]}",
             f"{after['rmse_plain']:.3g}",
-            f"{tuning.concentration} ({low:.3g} to {high:.3g})",
+            f"{tuning.optimum:.3g} ({low:.3g} to {high:.3g}), {tuning.concentration}",
             f"{after['rmse']:.3g}",
             f"{after['spread_skill_ratio']:.2f}",
             f"{after['w1']:.3f}",
             f"{after['coverage_90']:.2f}",
             f"{after['width_90']:.3g}",
             f"{after['crps_fair']:.3g} ({after['mae_plain']:.3g})",
-            tuning.verdict,
+            f"{tuning.judged.n_effective:.0f}",
+            tuning.verdict + (f": {tuning.judged.worst}" if tuning.judged.worst else ""),
+            "; ".join(f"{half.word}, {half.coverage.estimate:.0%}" for half in tuning.held_out) or "–",
         )
         rows.append(row)
     print(table(HEAD, rows))

@@ -123,7 +123,7 @@ def main(arguments: list[str] | None = None) -> int:
     results = {name: counted(each) for name, each in repeated(repetition, names, options.repetitions, options.workers).items()}
     if not options.no_record:
         record("slices", packages=("scipy",), repetitions=options.repetitions, n_member=N_MEMBER, kinds=results)
-    print(report({"kinds": results, "repetitions": options.repetitions}))
+    print(report({"kinds": results}))
     return 0
 
 
@@ -131,6 +131,7 @@ def counted(repetitions: Sequence[dict]) -> dict[str, object]:
     """Return how many repetitions found the planted slice, listed it first, and listed anything; and how many other slices a repetition listed."""
     listed = [each["listed"] for each in repetitions]
     return {
+        "n": len(repetitions),
         "found": sum(each["right"] for each in repetitions),
         "first": sum(each["first"] for each in repetitions),
         "any": sum(bool(names) for names in listed),
@@ -146,10 +147,10 @@ def report(results: dict) -> str:
         each = [results["kinds"].get(f"{name} {rho}") for rho in RHO]
         if not all(each):
             continue
-        cells = [str(counts["found"] if kind.is_right else counts["any"]) for counts in each]
+        cells = [f"{counts['found'] if kind.is_right else counts['any']} of {counts['n']}" for counts in each]
         others = [f"{counts['others']:.2f}" for counts in each] if kind.is_right else ["", "", ""]
         rows.append((kind.title, "found" if kind.is_right else "false alarm", *cells, " / ".join(others).strip(" /")))
-    head = ("planted", f"of {results['repetitions']}", *(f"ρ = {rho:g}" for rho in RHO), "other slices listed, per ensemble")
+    head = ("planted", "", *(f"ρ = {rho:g}" for rho in RHO), "other slices listed, per ensemble")
     return table(head, rows)
 
 

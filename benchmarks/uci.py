@@ -61,7 +61,7 @@ def measured(dataset: Dataset, progress: Progress | None = None) -> dict:
         row.name: {
             "text": row.setting.correction if row.setting else "",
             "problem": row.problem,
-            "gain_calibration": list(row.gain_calibration),
+            "gain_calibration": list(row.gain_calibration[:3]),
         }
         | {name: float(row.scores[name]) for name in SHOWN if row.scores and name in row.scores}
         for row in comparison.rows

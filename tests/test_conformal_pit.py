@@ -4,12 +4,14 @@ import math
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from stochattn_core import Setting, evaluate
 from stochattn_core.corrections import ConformalPit, in_words, parse
-from stochattn_core.corrections.conformal_pit import N_LEVEL, STEPS, fit_affine, fit_recipe, pit_distribution
-from stochattn_core.metrics import Statistics, cell_area_weights, scores
+from stochattn_core.corrections.conformal_pit import N_LEVEL, STEPS, affine, fit_affine, fit_recipe, pit_distribution
+from stochattn_core.ensemble_data import Ensemble
+from stochattn_core.metrics import Statistics, scores
 
 cpit = pytest.importorskip("cpit")  # the implementation of the paper's authors
 
@@ -28,10 +30,19 @@ def scored(members, target, plain):
     return scores(Statistics.of(members, target, plain, np.arange(len(target)) % 50, 50))
 
 
-def test_shift_and_factor_are_those_of_the_authors_about_the_plain_forecast():
+def ensemble(members, target, plain, **grid):
+    dims = ("case", "lead_time", "cell")[: target.ndim] if not grid else ("init_time", "latitude", "longitude")
+    return Ensemble(members, target, plain, pd.RangeIndex(len(target)), np.arange(len(target)), dims, **grid)
+
+
+def test_shift_and_factor_leave_no_bias_and_a_ratio_of_one():
     members, target, plain = skewed(400)
-    theirs = cpit.bc.fit_global_affine(target - plain, (members - plain).T)
-    assert fit_affine(members, target, plain) == pytest.approx((theirs.a, theirs.b), rel=1e-5)
+    shift, factor = fit_affine(ensemble(members, target, plain))
+    after = scored(affine(members, plain, shift, factor), target, plain)
+    assert after["bias"] == pytest.approx(0, abs=1e-6)
+    # A bias that is removed is no longer an error, so that the ratio is then a little above 1.
+    without_bias = scored(affine(members, plain, 0, factor), target, plain)
+    assert without_bias["spread_skill_ratio"] == pytest.approx(1, abs=1e-5)
 
 
 def test_the_distribution_of_the_pit_is_that_of_the_authors_on_average_over_its_random_part():
@@ -45,7 +56,7 @@ def test_the_distribution_of_the_pit_is_that_of_the_authors_on_average_over_its_
 
 def test_the_members_lie_at_the_quantiles_of_the_weighted_order_statistics_of_the_authors():
     members, target, plain = skewed(400)
-    recipe = fit_recipe(members, target, plain)
+    recipe = fit_recipe(ensemble(members, target, plain))
     u = np.array([0, *recipe.pit, STEPS]) / STEPS
     corrected = recipe.members(members, plain)
     for case in (0, 7):
@@ -64,7 +75,7 @@ def test_uniform_pits_leave_every_member_where_it_is():
 
 
 def test_new_cases_find_their_quantiles_calibrated_although_errors_are_skewed():
-    recipe = fit_recipe(*skewed(4000))
+    recipe = fit_recipe(ensemble(*skewed(4000)))
     members, target, plain = skewed(4000, seed=1)
     before, after = scored(members, target, plain), scored(recipe.members(members, plain), target, plain)
     inflated = scored(plain + 2.5 * (members - plain), target, plain)
@@ -77,7 +88,7 @@ def test_a_perfect_ensemble_gains_nothing_that_is_not_there():
     """The fair CRPS of the corrected members is that of the perfect ones: no flattery by members that depend on one another."""
     rng = np.random.default_rng(0)
     members, target, plain = rng.standard_normal((19, 20_000)), rng.standard_normal(20_000), np.zeros(20_000)
-    recipe = fit_recipe(members[:, :10_000], target[:10_000], plain[:10_000])
+    recipe = fit_recipe(ensemble(members[:, :10_000], target[:10_000], plain[:10_000]))
     after = scored(recipe.members(members[:, 10_000:], plain[10_000:]), target[10_000:], plain[10_000:])
     assert after["crps_fair"] == pytest.approx(scored(members[:, 10_000:], target[10_000:], plain[10_000:])["crps_fair"], rel=0.005)
 
@@ -85,24 +96,27 @@ def test_a_perfect_ensemble_gains_nothing_that_is_not_there():
 def test_a_member_keeps_its_rank_at_every_lead_time_and_a_map_its_areas():
     rng = np.random.default_rng(0)
     members, target, plain = rng.standard_normal((9, 40, 3, 4)), 2 * rng.standard_normal((40, 3, 4)), np.zeros((40, 3, 4))
-    weights = cell_area_weights([-60.0, 0.0, 60.0])[:, None].numpy()
-    recipe = fit_recipe(members, target, plain, weights)
+    areas = {"latitude": (-60.0, 0.0, 60.0), "longitude": (0.0, 90.0, 180.0, 270.0)}
+    recipe = fit_recipe(ensemble(members, target, plain, **areas))
     assert np.array_equal(recipe.members(members, plain).argsort(0), members.argsort(0))
     alone = target.copy()
     alone[:, [0, 2]] = np.nan  # the cells of the equator alone
-    assert fit_recipe(members, alone, plain, weights) == fit_recipe(members[:, :, 1], target[:, 1], plain[:, 1])
+    assert fit_recipe(ensemble(members, alone, plain, **areas)) == fit_recipe(ensemble(members[:, :, 1], target[:, 1], plain[:, 1]))
+    equator, pole = (fit_recipe(ensemble(members[:, :, rows], target[:, rows], plain[:, rows])).pit for rows in ([1], [0, 2]))
+    both = np.array(fit_recipe(ensemble(members, target, plain, **areas)).pit)
+    assert (both >= np.minimum(equator, pole) - 40).all() and (both <= np.maximum(equator, pole) + 40).all()
 
 
 def test_chunks_of_cases_give_the_same_members(monkeypatch):
     members, target, plain = skewed(100)
-    recipe = fit_recipe(members, target, plain)
+    recipe = fit_recipe(ensemble(members, target, plain))
     whole = recipe.members(members, plain)
     monkeypatch.setattr("stochattn_core.corrections.conformal_pit.CHUNK", 49 * 7)
     assert np.array_equal(recipe.members(members, plain), whole)
 
 
 def test_its_text_is_short_comes_back_and_says_in_words_what_it_does():
-    recipe = fit_recipe(*skewed(200))
+    recipe = fit_recipe(ensemble(*skewed(200)))
     assert parse(recipe.text) == recipe and len(recipe.text) < 400
     assert Setting(64, correction=recipe.text).correction == recipe.text
     assert in_words(recipe.text) == f"conformal PIT × {recipe.factor:g}, shift {recipe.shift:g}, 49 quantiles"
@@ -133,8 +147,8 @@ def test_a_text_that_is_not_whole_is_refused_in_one_short_sentence(words):
 def test_nothing_to_fit_is_said_in_one_sentence():
     members, target, plain = skewed(30)
     for case in ((members, plain, plain), (np.stack([plain] * 5), target, plain), (members, np.full(30, np.nan), plain)):
-        with pytest.raises(ValueError, match="errors of the plain model and members that differ"):
-            fit_recipe(*case)
+        with pytest.raises(ValueError, match=r"errors of the plain model above 0|members that differ"):
+            fit_recipe(ensemble(*case))
 
 
 def test_a_setting_with_it_makes_the_members_from_those_at_its_concentration(model, diabetes):

@@ -8,9 +8,10 @@ from scipy import integrate, special, stats
 
 from stochattn_core.metrics import Statistics
 from stochattn_core.metrics.dependence import dependence
+from stochattn_core.metrics.scores.rule import LEAST_EFFECTIVE
 from stochattn_core.slices import Slice
 from stochattn_core.verdict import departures as module
-from stochattn_core.verdict.departures import JOINT, LEAST_EFFECTIVE, N_DRAW, Column, departures_of, overall_departures
+from stochattn_core.verdict.departures import JOINT, N_DRAW, Column, departures_of, overall_departures
 from stochattn_core.verdict.quantities import QUANTITIES, RATIO, SHAPE
 from tests.known_ensembles import ensemble_of, normal, perfect
 
@@ -27,7 +28,8 @@ def by_hand(members, target, plain):
     mean_over_rank = {
         degree: [(m + 1) * integrate.quad(polynomial(degree), r / (m + 1), (r + 1) / (m + 1))[0] for r in range(m + 1)]
         for degree in (1, 2, 3, 4)
-    }
+    }  # of members = 9, a rank is a bin; a polynomial has the mean square 1 over the bins
+    mean_over_rank = {degree: np.array(values) / math.sqrt(np.mean(np.square(values))) for degree, values in mean_over_rank.items()}
     inside = [max(min((r + 1) / (m + 1), 0.95) - max(r / (m + 1), 0.05), 0) * (m + 1) for r in below]
     of_infinite = (error**2).mean() - members.var(0, ddof=1).mean() / m
     return {
@@ -92,13 +94,8 @@ def test_blocks_tell_the_order_of_time_whatever_the_order_of_cases():
 
 def test_cases_of_one_block_count_as_one():
     """Each case stands there five times: the estimates are those of the cases once, and so are their errors."""
-    once = skewed()
-    five = ensemble_of(np.repeat(once.target - once.plain, 5), block=np.repeat(np.arange(300), 5), m=9)
-    five.members[:], five.target[:], five.plain[:] = (
-        np.repeat(once.members, 5, 1),
-        np.repeat(once.target, 5),
-        np.repeat(once.plain, 5),
-    )
+    once = perfect(300, 3, m=9)  # of three lead times: where a block is one value, its error has a lower limit
+    five = once.of_cases(np.repeat(np.arange(300), 5))
     for key, column in departures_of(five).overall.items():
         expected = departures_of(once).overall[key]
         assert (column.departure, column.error) == pytest.approx((expected.departure, expected.error), abs=1e-9), key
@@ -219,7 +216,7 @@ def test_the_bound_holds_the_truth_as_often_as_it_says_and_more_often_where_colu
 def test_columns_that_are_closer_to_zero_than_chance_have_the_bound_zero_and_untested_ones_have_none():
     assert bound([0.0, 0.0, 0.001], 0.1).upper == 0 == bound([0.0, 0.0, 0.001], 0.1).estimate
     untested = module._bound("season", "bias", [column(0.0)], np.eye(1), {}, limit=0.25)
-    assert math.isinf(untested.upper) and math.isnan(untested.estimate) and not untested.is_within
+    assert math.isinf(untested.upper) and untested.estimate == 0 and not untested.is_within
 
 
 def test_the_distance_of_the_pit_is_the_root_of_four_squares():

@@ -50,6 +50,16 @@ def test_the_interval_of_a_ratio_covers_as_often_as_it_says():
     assert 0.85 <= covered / 300 <= 0.94
 
 
+def test_points_of_a_curve_share_their_effective_number_and_independent_ones_keep_their_errors():
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(60, 15, generator=generator, dtype=torch.float64) * torch.arange(1, 16)
+    alone, curve = (case_estimates(lambda s: s / 60, x, np.arange(60), is_curve=is_curve) for is_curve in (False, True))
+    assert float(curve.n_effective.std()) == 0 and float(alone.n_effective.std()) > 0
+    size = curve.error * math.sqrt(float(curve.n_effective[0]))
+    torch.testing.assert_close(size, x.std(0), rtol=0.02, atol=0)
+    assert float((curve.high - curve.low).max()) < float((alone.high - alone.low).max())
+
+
 def test_one_case_has_a_value_and_no_interval():
     value, low, high = case_estimates(lambda s: s[..., :1], torch.ones(1, 1, dtype=torch.float64), np.zeros(1, dtype=int)).at(0)
     assert value == 1 and math.isnan(low) and math.isnan(high)

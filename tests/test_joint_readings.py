@@ -6,6 +6,8 @@ import math
 
 import pytest
 
+from stochattn_core.baselines import BASELINES
+from stochattn_core.compare.joint import FITS
 from stochattn_core.metrics.aggregates import AggregateScores, Interval
 from stochattn_core.panels.aggregates import Row, read_aggregates
 from stochattn_core.panels.lag_correlation import read_correlation
@@ -69,11 +71,12 @@ def test_the_whole_event_is_compared_beyond_chance_only():
     assert "No rival was computed" in read_vector_scores({"energy": UNKNOWN, "variogram": UNKNOWN})
 
 
-@pytest.mark.parametrize(("query", "n_method"), [({}, 4), ({"task": "series", "dataset": "sunspots"}, 4)])
-def test_the_tab_computes_the_rivals_when_it_is_opened(query, n_method):
+@pytest.mark.parametrize(("query", "n_row"), [({}, 10), ({"task": "series", "dataset": "sunspots"}, 15)])
+def test_the_tab_computes_the_rivals_when_it_is_opened(query, n_row):
     test = opened("explore", **query)
     test.session_state[f"tabs-{query.get('task', 'table')}"] = "Joint behaviour"
     test.run()
     assert not test.exception and not test.error
     page = html(test)
     assert "Nothing was tuned on these aggregates" in page and "No rival was computed" not in page
+    assert sum(page.count(f"<td>{title}</td>") for title in ("This ensemble", *(BASELINES[key].title for key in FITS))) >= n_row

@@ -109,8 +109,10 @@ def test_scores_are_the_definitions_over_all_observed_elements(event):
     wanted["energy_score"] = energy.nanmean()
     for name, value in wanted.items():
         assert values[name] == pytest.approx(float(value), abs=1e-9), name
-    assert all(math.isnan(values[name]) for name in ("crps_uncertainty", "crps_resolution", "crps_skill_climatology"))
-    assert set(values) == set(wanted) | {"crps_uncertainty", "crps_resolution", "crps_skill_climatology"}
+    of_climatology = {"crps_uncertainty", "crps_resolution", "crps_skill_climatology"}
+    of_climatology |= {"tail_upper", "tail_upper_skill", "tail_lower", "tail_lower_skill"}
+    assert all(math.isnan(values[name]) for name in of_climatology)
+    assert set(values) == set(wanted) | of_climatology
 
 
 def test_uncertainty_and_resolution_are_hersbachs_when_the_climatology_is_the_sample():

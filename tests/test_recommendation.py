@@ -23,9 +23,10 @@ from stochattn_core.compare.recommendation import (
     reduction_level,
     relative_gain,
 )
-from stochattn_core.corrections import CORRECTIONS
 from stochattn_core.metrics import central_intervals, crps
 from stochattn_core.metrics.significance import Estimate
+from stochattn_core.tuning.preview import CONCENTRATIONS, Preview
+from stochattn_core.verdict import words
 
 N = 3000
 RNG = np.random.default_rng(0)
@@ -186,7 +187,22 @@ def test_the_price_is_the_difference_of_coverages_and_the_ratio_of_crps():
     assert price.crps.low < price.crps.estimate < price.crps.high < 0
 
 
-def test_tune_names_no_correction_and_no_reference_as_the_next_step():
-    words = pytest.importorskip("stochattn_core.verdict.words")
-    named = {entry.key for entry in CORRECTIONS.values()} | {"inflat", "dress", "conformal"}
-    assert not [text for text in words.NEXT.values() if any(re.search(rf"\b{name}", text) for name in named)]
+NAMED = re.compile(r"inflat|dress|conformal|shared draws|fractional|fewer layers")
+
+
+@pytest.mark.parametrize(
+    ("reach", "expected", "cost", "needs_more"),
+    (
+        ((0.4, 0.2, 0.1), 0.1, 1.0, True),
+        ((9.0, 8.0, 7.0), 1e6, 1.0, True),
+        ((2.0, 1.0, 0.5), 20.0, 1.5, True),
+        ((2.0, 1.0, 0.5), 20.0, 1.0, False),
+    ),
+)
+def test_a_preview_leaves_the_choice_of_a_correction_to_the_comparison(reach, expected, cost, needs_more):
+    said = Preview(dict(zip(CONCENTRATIONS, reach, strict=True)), expected, cost, {}, 1, 1, 1.0).sentence
+    assert not NAMED.search(said) and ("compare the corrections" in said) == needs_more
+
+
+def test_a_verdict_leaves_the_choice_of_a_correction_to_the_comparison():
+    assert words.NEXT[words.UNREACHED] == words.COMPARE and not any(NAMED.search(text) for text in words.NEXT.values())

@@ -1,6 +1,8 @@
 """Reference forecasts read the training part alone, are there where the data allow them, and are scored once."""
 
+import gc
 import math
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -111,6 +113,18 @@ def test_references_are_fitted_and_scored_once_for_a_dataset(monkeypatch):
     first = errors_of(data, "test")
     assert errors_of(data, "test") is first and errors_of(data, "calibration") is not first and len(calls) == 1
     assert errors_of(replace(data), "test") is not first and len(calls) == 2, "another dataset is fitted by itself"
+
+
+@pytest.mark.parametrize(
+    "make", [a_table, lambda: a_series(an_autoregression(900), period=12), lambda: a_series(an_autoregression(900)), a_grid]
+)
+def test_what_was_fitted_does_not_keep_a_dataset_in_memory(make):
+    data = make()
+    errors_of(data, "test")
+    alive = weakref.ref(data)
+    del data
+    gc.collect()
+    assert alive() is None
 
 
 def constant(split):

@@ -5,7 +5,7 @@ import pytest
 import scoringrules
 import torch
 
-from stochattn_core.metrics import crps
+from stochattn_core.metrics import Statistics, compiled_sums, crps, scores
 from stochattn_core.metrics.tails import tail_crps, tail_crps_of_climatology
 
 
@@ -51,3 +51,44 @@ def test_a_missing_target_has_no_score(forecast):
     target[3, 1] = torch.nan
     for score in (tail_crps(forecast[0], target, 0.0), tail_crps_of_climatology(forecast[0][:, 0], target, 0.0)):
         assert score.isnan().nonzero().tolist() == [[3, 1]]
+
+
+@pytest.fixture
+def sums(forecast):
+    members, target = forecast
+    target = target.clone()
+    target[5, 1] = torch.nan
+    climatology = torch.randn(99, 2, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    return members, target, members.mean(0), torch.arange(200) // 20, 10, climatology
+
+
+@pytest.mark.parametrize("n_member", [1, 2, 19])
+def test_the_compiled_sums_are_those_of_the_definition(sums, n_member, monkeypatch):
+    *arguments, climatology = sums
+    arguments[0] = arguments[0][:n_member]
+    assert compiled_sums.wait()
+    ours = Statistics.of(*arguments, climatology=climatology)
+    monkeypatch.setattr(compiled_sums, "takes", lambda members: False)
+    slow = Statistics.of(*arguments, climatology=climatology)
+    by_case = Statistics.of(*arguments, climatology=climatology[:, None].expand(-1, 200, -1))
+    for name in ("tail_upper", "tail_upper_climatology", "tail_lower", "tail_lower_climatology"):
+        torch.testing.assert_close(ours[name], slow[name], rtol=1e-12, atol=1e-12, equal_nan=True)
+        torch.testing.assert_close(by_case[name], slow[name], rtol=1e-12, atol=1e-12, equal_nan=True)
+
+
+def test_the_scores_of_the_tails_are_means_over_the_tails_of_the_climatology(sums):
+    *arguments, climatology = sums
+    members, target = arguments[:2]
+    values = scores(Statistics.of(*arguments, climatology=climatology))
+    for name, level, is_upper in (("upper", 0.9, True), ("lower", 0.1, False)):
+        threshold = torch.from_numpy(np.quantile(climatology.numpy(), level, axis=0))
+        own = tail_crps(members, target, threshold, is_upper=is_upper).nanmean()
+        other = tail_crps_of_climatology(climatology, target, threshold, is_upper=is_upper).nanmean()
+        assert values[f"tail_{name}"] == pytest.approx(float(own))
+        assert values[f"tail_{name}_skill"] == pytest.approx(1 - float(own / other))
+
+
+def test_without_a_climatology_there_is_no_tail(sums):
+    assert compiled_sums.wait()
+    values = scores(Statistics.of(*sums[:5]))
+    assert np.isnan([values[f"tail_{name}"] for name in ("upper", "lower", "upper_skill", "lower_skill")]).all()

@@ -119,6 +119,8 @@ def test_corrections_are_compared_used_and_exported(model, diabetes, tuned):
     assert found.sentence in shown
     for row in found.rows:
         assert row.title in shown
+        if row.price:
+            assert f"{100 * row.price.crps.estimate:+.1f} (".replace("-", "−") in shown and f"<td>{row.attention_share:.0%}</td>" in shown
     test.selectbox(key="correction-row").set_value("inflation").run(timeout=60)
     test.button(key="export-correction").click().run(timeout=60)
     assert not test.exception

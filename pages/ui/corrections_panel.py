@@ -86,6 +86,10 @@ def _results(settings: Settings, data: Dataset, tuned: Tuning, comparison: Compa
         f"Recommended: {in_sentence(best.title)}" if best else "Nothing is recommended beside ν alone",
         comparison.sentence,
     )
+    if best and best.setting is None:
+        st.caption(
+            "A reference forecast samples no attention and has no setting to export. `stochattn_core.baselines` fits it and gives its forecasts."
+        )
     left, right = st.columns([1.7, 1], gap="large")
     with left:
         view = View(dataset=data, comparison=comparison)

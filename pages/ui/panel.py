@@ -14,7 +14,7 @@ from stochattn_core.figures.theme import number
 from stochattn_core.panels import Panel, Place, View, shown
 from stochattn_core.panels.text import file_part, with_times_as_text
 
-SHORT_TABLE = 12  # rows up to which a table is shown without scrolling
+SHORT_TABLE = 16  # rows up to which a table is shown without scrolling
 
 
 def draw_all(view: View, place: Place) -> None:

@@ -12,13 +12,14 @@ from stochattn_core.datasets.base import Dataset
 from stochattn_core.figures.theme import number
 from stochattn_core.metrics.scores import SCORES, Evidence, Score, headlines
 from stochattn_core.metrics.scores.pit import SHAPE_LIMIT
+from stochattn_core.metrics.scores.rule import LEAST_EFFECTIVE
 from stochattn_core.metrics.significance import Estimate
 from stochattn_core.panels import View, shown, tiles
 from stochattn_core.panels.text import head_text, value_text
 from stochattn_core.panels.tiles import Tile
 from stochattn_core.tuning import OBJECTIVES, Tuning
 from stochattn_core.verdict import words
-from stochattn_core.verdict.departures import JOINT, LEAST_EFFECTIVE
+from stochattn_core.verdict.departures import JOINT, UPPER
 from stochattn_core.verdict.judge import NEARLY
 from stochattn_core.verdict.quantities import QUANTITIES
 
@@ -45,7 +46,7 @@ the verdict:
 7. The coverage departs from {limits["coverage_90"]}: **{words.NARROW}** or **{words.WIDE}**.
 8. Any other slice departs: **{words.ON_AVERAGE}**, with the slice of the strongest evidence.
 9. Every 90% interval lies within its limits, the distance of the PIT from uniform is at most {SHAPE_LIMIT:g}, and the root-mean-square
-   departure over the slices of each kind is at most its limit ({over_slices}), both at 95%: **{words.CALIBRATED}**.
+   departure over the slices of each kind is at most its limit ({over_slices}), both at {UPPER:.0%}: **{words.CALIBRATED}**.
 10. Every interval lies within {NEARLY:g} times the limits: **{words.NEARLY}**. Otherwise: **{words.FEW}**, with the number that is missing.
 """
 

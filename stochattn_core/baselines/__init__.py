@@ -62,4 +62,9 @@ BASELINES: dict[str, Baseline] = {
         "conformal, with a joint structure, but the same spread in every case.",
         "members",
     ),
+    "conformal-schaake-errors": Baseline(
+        "Conformal + Schaake, ranks of errors",
+        "The same with the order of calibration errors, which are what members have to vary with where the forecast follows the trajectory.",
+        "members",
+    ),
 }

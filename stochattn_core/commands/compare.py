@@ -94,7 +94,8 @@ def _evidence(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         association = "none" if row["association"] is None else _estimate(row["association"], "{:.2f}")
         price = ("-", "-") if row["price"] is None else [_estimate(row["price"][name], "{:+.1f}", 100) for name in ("coverage", "crps")]
         lines.append(line.format(row["title"], f"{row['attention_share']:.0%}", association, *price))
-    return lines
+    worth = [row["gain"]["n_effective"] for row in rows if row["gain"]["n_effective"] == row["gain"]["n_effective"]]
+    return [*lines, f"independent test cases behind the gains: {min(worth):,.0f} to {max(worth):,.0f}"] if worth else lines
 
 
 def _setting(row: Mapping[str, Any]) -> str:

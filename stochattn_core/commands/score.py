@@ -12,7 +12,8 @@ from stochattn_core.commands.options import add_ensemble_file
 from stochattn_core.commands.progress import ProgressBar
 
 # Scores that need the climatology of a training part, which a file of forecasts does not hold.
-OF_CLIMATOLOGY = ("crps_uncertainty", "crps_resolution", "crps_skill_climatology")
+OF_TAILS = ("tail_upper", "tail_upper_skill", "tail_lower", "tail_lower_skill")
+OF_CLIMATOLOGY = ("crps_uncertainty", "crps_resolution", "crps_skill_climatology", *OF_TAILS)
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from stochattn_core.baselines import BASELINES, ConformalSchaake, GaussianDressing, ResidualDressing
 from stochattn_core.ensemble_data import Ensemble
@@ -14,7 +16,15 @@ from stochattn_core.metrics.aggregates import Aggregate, over_groups, over_lead_
 
 ATTENTION = "attention"
 REFERENCE = ResidualDressing.name  # with which the others are compared: the errors of whole events have the right joint structure
-METHODS = (REFERENCE, ATTENTION, GaussianDressing.name, ConformalSchaake.name)
+BY_ERRORS = f"{ConformalSchaake.name}-errors"
+Fitted = GaussianDressing | ResidualDressing | ConformalSchaake
+FITS: dict[str, Callable[[Tensor, Tensor], Fitted]] = {  # plain, target of the calibration part -> what gives members
+    REFERENCE: ResidualDressing.fit,
+    GaussianDressing.name: GaussianDressing.fit,
+    ConformalSchaake.name: ConformalSchaake.fit,
+    BY_ERRORS: partial(ConformalSchaake.fit, ranks_of="errors"),
+}
+METHODS = (REFERENCE, ATTENTION, *list(FITS)[1:])
 
 
 class Rival(NamedTuple):
@@ -42,8 +52,7 @@ def rivals(ensemble: Ensemble, calibration: Ensemble | None, *, seed: int = 0) -
         if key == ATTENTION:
             yield Rival(key, np.asarray(ensemble.members))
             continue
-        kind = {one.name: one for one in (GaussianDressing, ResidualDressing, ConformalSchaake)}[key]
-        yield Rival(key, kind.fit(plain, target).members(at, ensemble.n_member, seed).numpy())
+        yield Rival(key, FITS[key](plain, target).members(at, ensemble.n_member, seed).numpy())
 
 
 def aggregates_of(ensemble: Ensemble) -> list[Aggregate]:

@@ -20,7 +20,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
-MODULES = ("stochattn_core.sampling.kernels", "stochattn_core.metrics.sum_kernels", "stochattn_core.metrics.energy_kernels")
+MODULES = (
+    "stochattn_core.sampling.kernels",
+    "stochattn_core.metrics.sum_kernels",
+    "stochattn_core.metrics.energy_kernels",
+    "stochattn_core.metrics.tail_kernels",
+)
 
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 

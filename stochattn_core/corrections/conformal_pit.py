@@ -17,13 +17,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from stochattn_core.corrections.base import Correction, Fitted, Recipe, Request, Sampler, Workbench, four_digits, number_text
-from stochattn_core.corrections.cross_fitting import cross_fitted
-from stochattn_core.corrections.inflation import CONCENTRATION, LARGEST
-from stochattn_core.ensemble_data import Ensemble, area_weights
+from stochattn_core.corrections.cross_fitting import cross_fitted, of_cases
+from stochattn_core.corrections.inflation import CONCENTRATION, LARGEST, fit_factor
+from stochattn_core.ensemble_data import Ensemble
 
 N_LEVEL = 49  # quantiles of the PIT that the text holds: every 2%
 STEPS = 1000  # the text holds them in thousandths
-LEAST_VARIANCE = 1e-6  # of the mean variance: members closer to one another than that count as this far apart
 CHUNK = 2**22  # numbers of members that are sorted together
 
 
@@ -112,40 +111,28 @@ def affine(members: np.ndarray, plain: np.ndarray, shift: float, factor: float) 
     return moved
 
 
-def fit_affine(members: np.ndarray, target: np.ndarray, plain: np.ndarray, weights: np.ndarray | None = None) -> tuple[float, float]:
-    """Shift a and factor b of the greatest quasi-likelihood: they minimise the sum of 2 log b + (e - a - b d)^2 / (b^2 s2).
+def fit_affine(calibration: Ensemble) -> tuple[float, float]:
+    """Shift and factor at which these cases have no bias and a spread-skill ratio of 1.
 
-    e is the error y - f, d the ensemble mean minus f, and s2 the variance of the members. With c = 1 / b and a c in place of a this is a
-    quadratic form minus 2 log c, whose minimum has a closed form: c is the positive root of A c^2 - B c - n.
-    members: (member, case, *event).   target, plain: (case, *event); NaN targets are left out.   weights: broadcasts to *event.
-    ValueError where all errors, or all members, are equal.   Source: arXiv 2609.19035, equation 3, about f in place of 0.
+    # DIFFERS: the source maximises a quasi-likelihood, in which each case has the weight 1 / s2. With M members, 1 / s2 is too large by
+    (M - 1) / (M - 3) on average, and cases in which the members nearly agree decide alone.
+    ValueError as in `fit_factor`.
     """
-    seen = np.isfinite(target)
-    error, mean = (target - plain)[seen].astype(np.float64), (members.mean(0) - plain)[seen].astype(np.float64)
-    variance = members.var(0, ddof=1)[seen].astype(np.float64)
-    area = (np.ones_like(target) if weights is None else np.broadcast_to(weights, target.shape))[seen]
-    if not (seen.any() and np.ptp(error) > 0 and variance.mean() > np.square(error).mean() / LARGEST**2):
-        raise ValueError(
-            "expected errors of the plain model and members that differ to fit conformal PIT weights, got equal ones; give more calibration data, "
-            "or see the layers sampled"
-        )
-    weight = area / np.maximum(variance, LEAST_VARIANCE * variance.mean())
-    centre_e, centre_d = (float(weight @ values / weight.sum()) for values in (error, mean))
-    square = float(weight @ np.square(error - centre_e))
-    product = float(weight @ ((error - centre_e) * (mean - centre_d)))
-    inverse = (product + math.sqrt(product**2 + 4 * square * float(area.sum()))) / (2 * square)
-    return centre_e - centre_d / inverse, 1 / inverse
+    factor = fit_factor(calibration.pooled)
+    error = calibration.target - affine(calibration.members, calibration.plain, 0.0, factor).mean(0)
+    area = np.where(np.isfinite(error), 1.0 if calibration.weights is None else calibration.weights.numpy(), 0.0)
+    return float(np.nansum(area * error) / area.sum()), factor
 
 
-def fit_recipe(members: np.ndarray, target: np.ndarray, plain: np.ndarray, weights: np.ndarray | None = None) -> ConformalPit:
-    """The recipe that calibration cases give.   Arrays as in `fit_affine`.
+def fit_recipe(calibration: Ensemble) -> ConformalPit:
+    """The recipe that calibration cases give.
 
     Map and weights are fitted on the same cases; two numbers spoil the exchangeability of many cases little.
     """
-    shift, factor = (four_digits(value) for value in fit_affine(members, target, plain, weights))
-    moved = affine(np.asarray(members), plain, shift, factor)
+    shift, factor = (four_digits(value) for value in fit_affine(calibration))
+    moved = affine(np.asarray(calibration.members), calibration.plain, shift, factor)
     level = np.arange(1, N_LEVEL + 1) / (N_LEVEL + 1)
-    share = pit_distribution(moved, target, weights)
+    share = pit_distribution(moved, calibration.target, None if calibration.weights is None else calibration.weights.numpy())
     quantiles = np.interp(level, share, np.linspace(0, 1, len(share)))
     return ConformalPit(shift, factor, tuple(int(value) for value in (STEPS * quantiles).round()))
 
@@ -172,15 +159,11 @@ def pit_distribution(members: np.ndarray, target: np.ndarray, weights: np.ndarra
 def fit(workbench: Workbench, variant: str) -> Fitted:
     """The map and the weights at the concentration of inflation."""
     calibration = workbench.calibration(CONCENTRATION)
-    members, target, plain = calibration.members, calibration.target, calibration.plain
-    areas = area_weights(calibration.latitude, calibration.dims)
-    weights = None if areas is None else areas.numpy()
 
     def members_of(fitted: np.ndarray, scored: np.ndarray) -> np.ndarray:
-        recipe = fit_recipe(members[:, fitted], target[fitted], plain[fitted], weights)
-        return recipe.members(members[:, scored], plain[scored])
+        return fit_recipe(of_cases(calibration, fitted)).members(calibration.members[:, scored], calibration.plain[scored])
 
-    recipe = fit_recipe(members, target, plain, weights)
+    recipe = fit_recipe(calibration)
     return Fitted(CONCENTRATION, workbench.n_member, recipe=recipe, calibration=cross_fitted(calibration, members_of))
 
 

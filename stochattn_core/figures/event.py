@@ -64,7 +64,7 @@ def reliability(
         y=observed,
         mode="lines+markers",
         line={"color": palette.ensemble, "width": 2},
-        marker={"size": 8, "color": [palette.error if is_out else palette.ensemble for is_out in outside]},
+        marker={"size": 8, "color": palette.ensemble},
         customdata=np.stack([n, low, high], -1),
         hovertemplate=(
             "forecast %{x:.0%}, observed %{y:.0%}<br>chance allows %{customdata[1]:.0%} to %{customdata[2]:.0%}"
@@ -72,6 +72,15 @@ def reliability(
         ),
         name="ensemble",
     )
+    if outside.any():
+        figure.add_scatter(
+            x=probability[outside],
+            y=observed[outside],
+            mode="markers",
+            marker={"size": 9, "color": palette.error},
+            hoverinfo="skip",
+            name="outside the band",
+        )
     figure.add_bar(
         x=probability,
         y=n / max(n.sum(), 1),

@@ -34,29 +34,26 @@ def slices(names: Sequence[str], estimates: Sequence[Estimates], *, subtitle: st
     row = np.arange(len(names))[::-1]
     for column, each in enumerate(estimates, 1):
         cell = {"row": 1, "col": column}
-        shown = ".1%" if each.is_share else ".2f"
-        colours = [palette.error if is_selected else palette.ensemble for is_selected in each.is_selected]
-        for y, low, high, colour in zip(row, each.low, each.high, colours, strict=True):
-            figure.add_scatter(x=[low, high], y=[y, y], mode="lines", line={"color": colour, "width": 2}, hoverinfo="skip", **cell)
+        colours = np.where(each.is_selected, palette.error, palette.ensemble)
+        has_range, has_rest, known = np.isfinite(each.low + each.high), np.isfinite(each.elsewhere), np.isfinite(each.here)
+        for place in np.flatnonzero(has_range):
+            ends, y = [each.low[place], each.high[place]], [row[place]] * 2
+            figure.add_scatter(x=ends, y=y, mode="lines", line={"color": colours[place], "width": 2}, hoverinfo="skip", **cell)
         figure.add_scatter(
-            x=each.elsewhere,
-            y=row,
+            x=each.elsewhere[has_rest],
+            y=row[has_rest],
             mode="markers",
             marker={"symbol": "circle-open", "size": 9, "color": palette.plain},
-            hovertemplate=f"elsewhere: {each.title} %{{x:{shown}}}<extra></extra>",
+            hovertemplate=f"elsewhere: {each.title} %{{x:{'.1%' if each.is_share else '.2f'}}}<extra></extra>",
             **cell,
         )
         figure.add_scatter(
-            x=each.here,
-            y=row,
+            x=each.here[known],
+            y=row[known],
             mode="markers",
-            marker={"size": 9, "color": colours},
-            text=list(names),
-            customdata=np.stack([each.low, each.high], axis=-1),
-            hovertemplate=(
-                f"%{{text}}<br>{each.title} %{{x:{shown}}}"
-                f"<br>90% range %{{customdata[0]:{shown}}} to %{{customdata[1]:{shown}}}<extra></extra>"
-            ),
+            marker={"size": 9, "color": list(colours[known])},
+            text=[_hover(name, each, place) for place, name in enumerate(names) if known[place]],
+            hovertemplate="%{text}<extra></extra>",
             **cell,
         )
         figure.add_vline(x=each.ideal, line={"color": palette.reference, "width": 1.2, "dash": "dot"}, **cell)
@@ -65,6 +62,15 @@ def slices(names: Sequence[str], estimates: Sequence[Estimates], *, subtitle: st
     figure.update_yaxes(showgrid=False, range=[-0.6, len(names) - 0.4])
     figure.update_yaxes(tickvals=row, ticktext=[_in_lines(name) for name in names], row=1, col=1)
     return figure
+
+
+def _hover(name: str, estimates: Estimates, place: int) -> str:
+    here, low, high = (
+        f"{value:.1%}" if estimates.is_share else f"{value:.2f}"
+        for value in (estimates.here[place], estimates.low[place], estimates.high[place])
+    )
+    ends = f"90% range {low} to {high}" if np.isfinite(estimates.low[place]) else "90% range not known"
+    return f"{name}<br>{estimates.title} {here}<br>{ends}"
 
 
 def slice_pits(names: Sequence[str], density: np.ndarray, *, subtitle: str, palette: Palette = BROWSER) -> go.Figure:

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from stochattn_core.metrics.scores import Scale
-from stochattn_core.metrics.significance import LEVEL, infer
+from stochattn_core.metrics.significance import LEVEL, infer, student
 
 CHUNK = 4096  # blocks that are left out in one call
 
@@ -44,12 +44,15 @@ def case_estimates(
     block: np.ndarray,
     *,
     scale: Scale | Sequence[Scale] = "linear",
+    is_curve: bool = False,
     level: float = LEVEL,
 ) -> Estimates:
     """Return a smooth function of the sums over all cases, with its intervals.
 
     function: maps sums (*batch, column) to values (*batch, value).   sums: what each case adds, float64.   scale: of each value, see `infer`.
     block: (case,) whole numbers in the order of time; cases of one block are left out together.
+    is_curve: the values are points of one curve, on the linear scale. All of them then have the median of their effective numbers, because an
+    effective number from few cases varies much and neighbouring points have nearly the same dependence.
 
     >>> x = torch.tensor([1.0, 2.0, 3.0, 6.0], dtype=torch.float64)
     >>> mean = case_estimates(lambda s: s[..., :1] / s[..., 1:], torch.stack([x, torch.ones(4)], 1).double(), np.arange(4))
@@ -71,4 +74,10 @@ def case_estimates(
         linear = found if one != "log" else infer(value[at].numpy(), without[:, at].numpy(), level=level)
         for ends, values in ((low, found.low), (high, found.high), (error, linear.error), (n_effective, found.n_effective)):
             ends[at] = torch.from_numpy(np.asarray(values, dtype=np.float64))
+    if is_curve and (known := n_effective.isfinite()).any():
+        influence = (n_group - 1) * (value - without)
+        n_effective = torch.where(known, n_effective[known].median(), torch.nan)
+        error = (influence.var(0) / n_effective).sqrt()
+        half = torch.from_numpy(student(level, n_effective.numpy())) * error
+        low, high = value - half, value + half
     return Estimates(value, low, high, error, n_effective)

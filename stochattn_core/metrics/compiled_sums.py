@@ -12,21 +12,24 @@ from torch import Tensor
 
 from stochattn_core.compiled import Kernels
 from stochattn_core.metrics.intervals import LEVELS, positions
+from stochattn_core.metrics.tails import TAILS, tail_threshold
 
 _sum_kernels = Kernels("stochattn_core.metrics.sum_kernels")
 _energy_kernels = Kernels("stochattn_core.metrics.energy_kernels")
+_tail_kernels = Kernels("stochattn_core.metrics.tail_kernels")
+_ALL = (_sum_kernels, _energy_kernels, _tail_kernels)
 
 
 def takes(members: Tensor | np.ndarray) -> bool:
     """Return whether the machine code is available and can work where the members are."""
     if isinstance(members, Tensor) and members.device.type != "cpu":
         return False
-    return None not in [kernels.loaded() for kernels in (_sum_kernels, _energy_kernels)]
+    return None not in [kernels.loaded() for kernels in _ALL]
 
 
 def wait() -> bool:
     """Load the kernels, after waiting for their compilation; return whether they are available. See Kernels.wait."""
-    return all([kernels.wait() for kernels in (_sum_kernels, _energy_kernels)])
+    return all([kernels.wait() for kernels in _ALL])
 
 
 class CompiledSums:
@@ -37,9 +40,9 @@ class CompiledSums:
 
     def __init__(self, n_member: int, event: tuple[int, ...], n_block: int, weights: Tensor | None, climatology: Tensor | None) -> None:
         """weights: (*event).   climatology: (reference, *event), the same for all cases.   Both float64."""
-        kernels, energy_kernels = _sum_kernels.loaded(), _energy_kernels.loaded()
-        assert kernels is not None and energy_kernels is not None  # `takes` was asked
-        self.kernels, self.energy_kernels = kernels, energy_kernels
+        kernels, energy_kernels, tail_kernels = (each.loaded() for each in _ALL)
+        assert kernels is not None and energy_kernels is not None and tail_kernels is not None  # `takes` was asked
+        self.kernels, self.energy_kernels, self.tail_kernels = kernels, energy_kernels, tail_kernels
         self.n_member, self.event, self.n_block = n_member, event, n_block
         self.n_event = int(np.prod(event, dtype=np.int64))
         self.weights = np.ones(self.n_event) if weights is None else weights.reshape(-1).contiguous().numpy()
@@ -47,6 +50,12 @@ class CompiledSums:
         n = len(reference)
         self.reference = np.ascontiguousarray(reference.T)
         self.reference_distance = self.reference @ (2 * np.arange(1, n + 1) - n - 1) / max(n, 1) ** 2
+        # The tails, where there is one climatology for all cases: threshold (event,), and the sums of members and climatology, (block, event).
+        self.tails: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
+        if climatology is not None:
+            for name in TAILS:
+                threshold = tail_threshold(climatology, name).reshape(-1).contiguous().numpy()
+                self.tails[name] = (threshold, np.zeros((n_block, self.n_event)), np.zeros((n_block, self.n_event)))
         self.ends = _ends(n_member)
         self.pairs = self.kernels.sorting_network(n_member)
         self.by_element = np.zeros((n_block, self.kernels.N_MOMENT + n_member + 3 * (n_member + 1) + len(LEVELS), self.n_event))
@@ -73,6 +82,8 @@ class CompiledSums:
             wide = np.zeros((self.n_block, len(known), *self.by_bin.shape[2:]))
             wide[:, np.searchsorted(known, self.bins)] = self.by_bin
             self.bins, self.by_bin = known, wide
+        for name, (threshold, *tail_sums) in self.tails.items():
+            self.tail_kernels.add_tail(members, first, y, blocks, threshold, TAILS[name][1], self.reference, *tail_sums)
         place = np.searchsorted(known, np.arange(self.kernels.N_BIN))
         self.kernels.add_bins(bins, place, variance, error_sq, blocks, self.weights, self.by_bin)
         return n_wrong
@@ -123,7 +134,14 @@ class CompiledSums:
             """Return a copy with the head as in the event: (block, bin, head) -> (block, bin, *head)."""
             return torch.from_numpy(np.ascontiguousarray(values)).reshape(*values.shape[:-1], *self.event[:1])
 
-        return {
+        of_tails = {
+            f"{name}{end}": by_event(torch.from_numpy(sums))
+            for name, (_, *both) in self.tails.items()
+            for end, sums in zip(("", "_climatology"), both, strict=True)
+        }
+        if not of_tails and crps_climatology is None:  # no climatology
+            of_tails = {f"{name}{end}": by_event(missing) for name in TAILS for end in ("", "_climatology")}
+        return of_tails | {
             "n": by_event(n),
             "n_case": n[:, 0].clone() if n_case is None else n_case,
             "plain_error_sq": by_event(sums[:, k.PLAIN_SQ]),

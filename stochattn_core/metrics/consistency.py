@@ -31,7 +31,7 @@ def consistency_band(
         return points.observed - points.probability
 
     p, _, n = reliability(counts.sum(0), n_bin)
-    variance = case_estimates(gap, counts.flatten(1), block).error ** 2
+    variance = case_estimates(gap, counts.flatten(1), block, is_curve=True).error ** 2
     n_effective = torch.minimum(n, p * (1 - p) / variance)
     n_effective = torch.where((variance == 0) | (p * (1 - p) == 0), n, n_effective)
     known = n_effective.isfinite() & (n_effective > 0)

@@ -53,7 +53,7 @@ def lag_correlation(members: np.ndarray, target: np.ndarray, block: np.ndarray) 
         )
         return torch.cat([of_members, of_errors, of_members - of_errors], -1)
 
-    found = case_estimates(values, columns, np.asarray(block)[known.numpy()])
+    found = case_estimates(values, columns, np.asarray(block)[known.numpy()], is_curve=True)
     return LagCorrelation(found[:n_lead], found[n_lead : 2 * n_lead], found[2 * n_lead :])
 
 

@@ -142,15 +142,18 @@ N_POLYNOMIAL = 4  # place, spread, skewness, tails
 
 
 def legendre_weights(n_bin: int, n_polynomial: int = N_POLYNOMIAL) -> np.ndarray:
-    """Return the mean of each orthonormal Legendre polynomial on [0, 1] over each of n_bin equal bins, from the first degree on: (polynomial, bin).
+    """Return the mean of each Legendre polynomial on [0, 1] over each of n_bin equal bins, from the first degree on: (polynomial, bin).
 
-    >>> legendre_weights(2, 1).round(3).tolist()  # sqrt(3) (2 u - 1), of mean -sqrt(3) / 2 over the lower half
-    [[-0.866, 0.866]]
+    Each is scaled to a mean square of 1 over the bins, so that it varies by 1 / sqrt(n) for n independent cases, however few bins there are.
+
+    >>> legendre_weights(2, 1).round(3).tolist()
+    [[-1.0, 1.0]]
     """
     edges = np.linspace(-1, 1, n_bin + 1)
     degrees = range(1, n_polynomial + 1)
     integrals = [np.diff(legendre.legval(edges, legendre.legint([0.0] * degree + [1.0]))) for degree in degrees]
-    return np.stack([np.sqrt(2 * degree + 1) * n_bin / 2 * integral for degree, integral in zip(degrees, integrals, strict=True)])
+    size = [np.sqrt(np.square(integral).mean()) for integral in integrals]
+    return np.stack([integral / (scale if scale > 1e-9 else 1.0) for integral, scale in zip(integrals, size, strict=True)])
 
 
 def legendre_means(rank: Tensor) -> Tensor:

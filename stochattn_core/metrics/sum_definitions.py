@@ -16,6 +16,7 @@ from torch import Tensor
 from stochattn_core.metrics.crps import crps_of_errors, hersbach_bins
 from stochattn_core.metrics.intervals import LEVELS, quantiles_of_sorted
 from stochattn_core.metrics.ranks import rank_weights
+from stochattn_core.metrics.tails import TAILS, tail_crps, tail_crps_of_climatology, tail_threshold
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,6 +111,19 @@ def _width(cases: Cases) -> Tensor:
     return upper - lower if cases.n_member > 1 else torch.full_like(lower, torch.nan)
 
 
+def _tail(cases: Cases, name: str, *, of_climatology: bool = False) -> Tensor:
+    """Return the threshold-weighted CRPS of one of TAILS: fair for the members, plain for the climatology."""
+    reference, target, is_upper = cases.climatology, cases.filled, TAILS[name][1]
+    if reference is None or (cases.n_member < 2 and not of_climatology):
+        return cases.unknown
+    threshold = tail_threshold(reference, name)
+    if not of_climatology:
+        return tail_crps(cases.members, target, threshold, is_upper=is_upper)
+    if reference.ndim == target.ndim:  # the same in all cases
+        return tail_crps_of_climatology(reference, target, threshold, is_upper=is_upper)
+    return tail_crps(reference, target, threshold, is_upper=is_upper, fair=False)
+
+
 # Each definition returns (..., case, *event); elements without a target are left out of the sum.
 SUMS: dict[str, Callable[[Cases], Tensor]] = {
     "n": lambda cases: torch.ones_like(cases.filled),
@@ -128,4 +142,8 @@ SUMS: dict[str, Callable[[Cases], Tensor]] = {
     "hersbach_above": lambda cases: cases.hersbach[1],
     "covered": _covered,
     "width": _width,
+    "tail_upper": lambda cases: _tail(cases, "tail_upper"),
+    "tail_upper_climatology": lambda cases: _tail(cases, "tail_upper", of_climatology=True),
+    "tail_lower": lambda cases: _tail(cases, "tail_lower"),
+    "tail_lower_climatology": lambda cases: _tail(cases, "tail_lower", of_climatology=True),
 }

@@ -60,6 +60,14 @@ def tail_crps_of_climatology(
     return distance - torch.tensordot(2 * rank - n - 1, values, dims=1) / n**2
 
 
+TAILS = {"tail_upper": (0.9, True), "tail_lower": (0.1, False)}  # the level of the climatology where each begins, and whether it is upper
+
+
+def tail_threshold(climatology: Float[Tensor, " reference *event"], name: str) -> Float[Tensor, " *event"]:
+    """Return where one of TAILS begins in each element: a quantile of its climatology."""
+    return climatology.quantile(TAILS[name][0], 0)
+
+
 def _chained(values: Tensor, threshold: Tensor | float, is_upper: bool) -> Tensor:
     limit = torch.as_tensor(threshold, dtype=values.dtype)
     return torch.maximum(values, limit) if is_upper else torch.minimum(values, limit)

@@ -40,7 +40,7 @@ def numbers(view: View) -> Numbers:
 
 
 def figure(numbers: Numbers, palette: Palette) -> go.Figure:
-    return roc(numbers.false_alarm, numbers.hit, numbers.probability, subtitle=numbers.known.subtitle(), palette=palette)
+    return roc(numbers.false_alarm, numbers.hit, numbers.probability, subtitle=numbers.known.subtitle, palette=palette)
 
 
 def reading(numbers: Numbers) -> str:

@@ -33,7 +33,7 @@ def numbers(view: View) -> Numbers:
     points = reliability(known.counts)
     band, used = consistency_band(known.sums.counts, known.block), points.n > 0
     probability, observed, n, low, high = (values[used].numpy() for values in (*points, *band))
-    return Numbers(probability, observed, n, low, high, known.rate, known.subtitle())
+    return Numbers(probability, observed, n, low, high, known.rate, known.subtitle)
 
 
 def figure(numbers: Numbers, palette: Palette) -> go.Figure:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stochattn_core.figures.theme import title_size, units_text
+from stochattn_core.figures.theme import units_text
 from stochattn_core.metrics.events import EventSums, base_rate, event_sums
 from stochattn_core.panels.base import View
 
@@ -40,9 +40,10 @@ class KnownEvent(NamedTuple):
         """Whether the event never happened, or always: discrimination and value are then not defined."""
         return self.n_event in (0, self.n)
 
-    def subtitle(self, more: str = "") -> str:
-        """Return the event and the sizes behind a plot in words."""
-        return f"target {self.words} · {title_size(self.n_member, self.n, more)}"
+    @property
+    def subtitle(self) -> str:
+        """The event and the sizes behind a plot, short enough for a narrow screen."""
+        return f"{self.words} · M = {self.n_member} · N = {self.n:,}"
 
 
 def known_event(view: View) -> KnownEvent:

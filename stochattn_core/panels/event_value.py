@@ -33,14 +33,17 @@ class Numbers(NamedTuple):
 def numbers(view: View) -> Numbers:
     known, ratio = known_event(view), torch.from_numpy(RATIOS)
     values = case_estimates(
-        lambda columns: economic_value(known.sums.of_columns(columns).counts, ratio), known.sums.columns.nan_to_num(), known.block
+        lambda columns: economic_value(known.sums.of_columns(columns).counts, ratio),
+        known.sums.columns.nan_to_num(),
+        known.block,
+        is_curve=True,
     )
     arrays = (values.value.numpy(), values.low.numpy(), values.high.numpy(), value_envelope(known.counts, ratio).numpy())
     return Numbers(RATIOS, *arrays, known)
 
 
 def figure(numbers: Numbers, palette: Palette) -> go.Figure:
-    subtitle = numbers.known.subtitle()
+    subtitle = numbers.known.subtitle
     return value_figure(
         numbers.ratio, numbers.value, numbers.envelope, low=numbers.low, high=numbers.high, subtitle=subtitle, palette=palette
     )

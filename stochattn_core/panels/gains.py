@@ -24,6 +24,7 @@ class Numbers:
         self.kinds = [row.kind for row in self.rows]
         self.gain = np.array([row.gain[:3] for row in self.rows]).reshape(-1, 3)
         self.gain_calibration = np.array([row.gain_calibration[:3] for row in self.rows]).reshape(-1, 3)
+        self.n_effective = np.array([row.gain.n_effective for row in self.rows])
         self.recommended = next((place for place, row in enumerate(self.rows) if row is comparison.recommended), None)
 
 
@@ -45,7 +46,7 @@ def figure(numbers: Numbers, palette: Palette) -> go.Figure:
         numbers.gain_calibration,
         level=numbers.comparison.level,
         recommended=numbers.recommended,
-        subtitle=f"90% · N = {numbers.n_case:,} paired test cases · diamonds: references",
+        subtitle=f"90% · N = {numbers.n_case:,} paired test cases{worth(numbers.n_effective)} · diamonds: references",
         units=units_text(numbers.comparison.units),
         palette=palette,
     )
@@ -59,7 +60,20 @@ def table(numbers: Numbers) -> pd.DataFrame:
     ends = ("estimate", "low", "high")
     columns = {f"gain_{end}": numbers.gain[:, place] for place, end in enumerate(ends)}
     columns |= {f"gain_calibration_{end}": numbers.gain_calibration[:, place] for place, end in enumerate(ends)}
-    return pd.DataFrame({"method": numbers.titles, "kind": numbers.kinds} | columns)
+    return pd.DataFrame({"method": numbers.titles, "kind": numbers.kinds} | columns | {"n_effective": numbers.n_effective})
+
+
+def worth(n_effective: np.ndarray) -> str:
+    """Return in words how many independent cases are behind the gains; "" where it is not known.
+
+    >>> worth(np.array([41.7, 60.2])), worth(np.array([np.nan]))
+    (', worth 42 to 60 independent ones', '')
+    """
+    known = n_effective[np.isfinite(n_effective)]
+    if not len(known):
+        return ""
+    low, high = round(known.min()), round(known.max())
+    return f", worth {low:,} to {high:,} independent ones" if low < high else f", worth {low:,} independent ones"
 
 
 def read_gains(title: Sequence[str], kind: Sequence[str], gain: np.ndarray, recommended: int | None) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import torch
@@ -29,10 +31,10 @@ def _of_series(dataset: Dataset) -> Forecast:
     One mean for all where neither can be known.
     """
     target, phase = dataset.train.target.double().numpy(), season_phase(dataset, dataset.train)
-    known, times = np.isfinite(target), dataset.valid_times(dataset.train)
+    known, times, calendar = np.isfinite(target), dataset.valid_times(dataset.train), _without_cases(dataset)
     if dataset.period == 1 and times is not None and np.issubdtype(times.dtype, np.datetime64):
         harmonics = fit_climatology(target[known][:, None], pd.DatetimeIndex(times[known]))
-        at_times = lambda split: pd.DatetimeIndex(_times(dataset, split).ravel())  # noqa: E731
+        at_times = lambda split: pd.DatetimeIndex(_times(calendar, split).ravel())  # noqa: E731
         return lambda split: torch.from_numpy(harmonics(at_times(split))).reshape(split.target.shape)
     means = np.full(dataset.period, target[known].mean())
     if phase is not None:
@@ -41,7 +43,7 @@ def _of_series(dataset: Dataset) -> Forecast:
         means = np.where(count > 0, total / np.maximum(count, 1), means)
 
     def forecast(split: Split) -> torch.Tensor:
-        at = season_phase(dataset, split)
+        at = season_phase(calendar, split)
         return torch.from_numpy(np.broadcast_to(means[0] if at is None else means[at], split.target.shape).astype(np.float32))
 
     return forecast
@@ -77,15 +79,21 @@ def _of_cells(dataset: Dataset) -> Forecast:
     """
     target = dataset.train.target.numpy()
     filled = np.where(np.isfinite(target).any(0), target, np.float32(np.nanmean(target)))
-    times = dataset.valid_times(dataset.train)
+    times, calendar = dataset.valid_times(dataset.train), _without_cases(dataset)
     if times is None or not np.issubdtype(times.dtype, np.datetime64):
         mean = torch.from_numpy(np.nanmean(filled, 0, dtype=np.float64).astype(np.float32))
         return lambda split: mean.expand(split.target.shape)
     if dataset.step.unit in MONTHS:
         by_month = fit_monthly_climatology(filled, _months(times))
-        return lambda split: torch.from_numpy(by_month(_months(_times(dataset, split))))
+        return lambda split: torch.from_numpy(by_month(_months(_times(calendar, split))))
     harmonics = fit_climatology(filled, pd.DatetimeIndex(times[:, 0]))
-    return lambda split: torch.from_numpy(harmonics(pd.DatetimeIndex(_times(dataset, split)[:, 0])))
+    return lambda split: torch.from_numpy(harmonics(pd.DatetimeIndex(_times(calendar, split)[:, 0])))
+
+
+def _without_cases(dataset: Dataset) -> Dataset:
+    """Return the dataset without its cases: a forecast that held them would keep the dataset in memory as long as it is cached."""
+    nothing = dataset.train.of_cases(np.zeros(0, dtype=int))
+    return replace(dataset, train=nothing, calibration=nothing, test=nothing, references={})
 
 
 def _times(dataset: Dataset, split: Split) -> np.ndarray:

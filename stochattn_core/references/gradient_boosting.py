@@ -28,7 +28,7 @@ def _fit(dataset: Dataset) -> Forecast | None:
     trees = HistGradientBoostingRegressor(random_state=0).fit(x[rows], target[rows])
 
     def forecast(split: Split) -> torch.Tensor:
-        return torch.from_numpy(trees.predict(features(split, dataset.task)).astype(np.float32))
+        return torch.from_numpy(trees.predict(features(split, "table")).astype(np.float32))
 
     return forecast
 

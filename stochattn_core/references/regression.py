@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from stochattn_core.datasets.base import Dataset, Split
+from stochattn_core.datasets.base import Dataset, Split, Task
 from stochattn_core.references.base import LARGEST, Forecast, Reference, features, fitted_rows
 
 PENALTIES = 10.0 ** np.arange(-8, 2.1, 0.25)  # as a share of the number of rows: of columns scaled to a standard deviation of 1
@@ -95,25 +95,25 @@ def _best_penalty(x: np.ndarray, y: np.ndarray, block: np.ndarray, penalties: np
     return float(penalties[int(np.argmin(errors)) if errors.any() else -1])
 
 
-def _numbers(split: Split, dataset: Dataset) -> tuple[np.ndarray, np.ndarray | float] | None:
+def _numbers(split: Split, task: Task) -> tuple[np.ndarray, np.ndarray | float] | None:
     """Return the numbers to regress on, and what is subtracted from the target before: the last value of a series, 0 in a table.
 
     In a series the other past values are taken relative to the last. The same forecasts can be reached, but a penalty pulls them towards
     persistence and not to the training mean, from which a series with a trend moves away.
     Source: Zeng, Chen, Zhang and Xu (2023), AAAI, arXiv 2205.13504, whose NLinear subtracts the last value too.
     """
-    x = features(split, dataset.task)
+    x = features(split, task)
     if x is None or not x.shape[1]:
         return None
-    if dataset.task != "series":
+    if task != "series":
         return x, 0.0
     last = x[:, -1:]
     return np.concatenate([x[:, :-1] - last, last], 1), last
 
 
 def _on_inputs(dataset: Dataset, penalties: np.ndarray) -> Forecast | None:
-    train = dataset.train
-    numbers = _numbers(train, dataset)
+    train, task = dataset.train, dataset.task  # the forecast holds no more of the dataset, so that a cached one does not keep it in memory
+    numbers = _numbers(train, task)
     if numbers is None:
         return None
     x, start = numbers
@@ -122,7 +122,7 @@ def _on_inputs(dataset: Dataset, penalties: np.ndarray) -> Forecast | None:
     fitted = fit_linear(x[rows], y[rows], train.block[rows], penalties)
 
     def forecast(split: Split) -> torch.Tensor:
-        numbers = _numbers(split, dataset)
+        numbers = _numbers(split, task)
         assert numbers is not None  # every part has inputs of the same kind
         x, start = numbers
         return torch.from_numpy((start + fitted(x)).astype(np.float32)).reshape(split.target.shape)

@@ -75,7 +75,7 @@ class SearchResult:
         first, last = self.range
         beyond = self.optima[self.objective].beyond
         if self.at_low:
-            return f"the smallest concentration there is; the spread that the error asks for would need {beyond:.2g}"
+            return f"the smallest concentration there is; without this end the optimum would lie at {beyond:.2g}"
         if self.at_high:
             return "the largest concentration that was searched; the optimum lies at or beyond it"
         text = "the whole number beside ν* whose spread is nearer the error"

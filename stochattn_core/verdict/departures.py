@@ -12,6 +12,7 @@ from torch import Tensor
 
 from stochattn_core.ensemble_data import Ensemble
 from stochattn_core.metrics.dependence import block_sums, dependence
+from stochattn_core.metrics.scores.rule import LEAST_EFFECTIVE
 from stochattn_core.metrics.significance import infer, student
 from stochattn_core.metrics.spread_skill import variance_factor
 from stochattn_core.metrics.statistics import Statistics
@@ -21,9 +22,10 @@ from stochattn_core.slices.sums import LEVEL as COVERED_LEVEL
 from stochattn_core.verdict.quantities import QUANTITIES, SHAPE, Quantity
 
 LEVEL = 0.9  # of single intervals: a claim that the value lies inside its limits is wrong in 5 of 100 cases at most
-JOINT = 0.95  # of all tests together
-LEAST_EFFECTIVE = 20  # independent cases; with fewer neither an interval nor a test is to be trusted
+JOINT = 0.98  # of all tests together: a departure
+UPPER = 0.95  # of the upper limit of a bound
 N_DRAW = 4000
+LARGE = 1e3  # of a noncentral chi-square in units of its scale
 OVERALL = ""  # the kind of the whole
 Table = tuple[str, list["Slice | None"], np.ndarray, float]  # kind of the partition, slices, sums (slice, block, field), members scored
 
@@ -182,7 +184,8 @@ def _columns(
     """Return the column of each slice with its influences, (block,), which are 0 for blocks without a value.
 
     sums: (slice, block, field).   whole: the same quantity of all values, for slices. The standard error of a slice is at least that of the
-    whole, scaled to as few cases: in a few cases with small errors by chance, the standard error is small by the same chance.
+    whole, scaled to as few cases, and where a block is one value at least that of normal errors: in a few cases with small errors by chance,
+    the standard error is small by the same chance.
     """
     assert sums.shape[2] == len(FIELDS)
     total = sums.sum(1)
@@ -193,8 +196,10 @@ def _columns(
     share = (sums[..., N] > 0).sum(1) / n_block  # a slice of one season has as many cases as it has, not as many as the year
     effective = found.n_effective * share
     error = found.error
-    if whole is not None:
-        with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):
+        if sums[..., N].max(initial=0) <= 1:  # a block is one value, whose chance errors are known
+            error = np.where(np.isfinite(error), np.fmax(error, quantity.by_chance / np.sqrt(effective)), error)
+        if whole is not None:
             error = np.fmax(error, whole.error * np.sqrt(whole.n_effective / effective))
     reach = student(LEVEL, effective) * error
     return [
@@ -239,16 +244,18 @@ def _bound(
     from scipy import optimize, stats  # imported late: they take long
 
     places_of = [places.get(id(column), -1) for column in columns]
-    if min(places_of, default=-1) < 0:
-        return Bound(kind, key, math.nan, math.inf, limit)
     departure, error = np.array([column.departure for column in columns]), np.array([column.error for column in columns])
     n = 1 if is_sum else len(columns)
+    if min(places_of, default=-1) < 0 or not np.isfinite(departure).all():
+        return Bound(kind, key, math.sqrt(float(departure @ departure) / max(n, 1)), math.inf, limit)
     covariance = correlation[np.ix_(places_of, places_of)] * np.outer(error, error) / n
     trace, square = float(np.trace(covariance)), float(np.square(covariance).sum())
     scale, freedom = square / trace, trace**2 / square
     found = float(departure @ departure) / n
-    upper = 0.0
-    if stats.chi2.cdf(found / scale, freedom) > 1 - JOINT:
+    upper, size = 0.0, found / scale
+    if size > LARGE:  # the distribution is normal there, and its routine no longer answers
+        upper = max(found - trace + scale * stats.norm.ppf(UPPER) * math.sqrt(2 * (freedom + 2 * size)), 0.0)
+    elif stats.chi2.cdf(size, freedom) > 1 - UPPER:
         top = 4 * (found + 4 * trace)
-        upper = optimize.brentq(lambda h: stats.ncx2.cdf(found / scale, freedom, h / scale) - (1 - JOINT), 1e-12 * top, top)
+        upper = optimize.brentq(lambda h: stats.ncx2.cdf(size, freedom, h / scale) - (1 - UPPER), 1e-12 * top, top)
     return Bound(kind, key, math.sqrt(max(found - trace, 0.0)), math.sqrt(upper), limit)

@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 
 from stochattn_core.ensemble_data import Ensemble
 from stochattn_core.metrics.scores import Evidence, Grade
+from stochattn_core.metrics.scores.rule import LEAST_EFFECTIVE
 from stochattn_core.verdict import words
-from stochattn_core.verdict.departures import LEAST_EFFECTIVE, LEVEL, Bound, Column, Departures, departures_of
+from stochattn_core.verdict.departures import LEVEL, Bound, Column, Departures, departures_of
 from stochattn_core.verdict.quantities import QUANTITIES, SHAPE
 
 NEARLY = 2.0  # times the limits: an interval that reaches no further beyond them is nearly inside
@@ -86,7 +87,7 @@ def _decide(found: Departures, *, at_low: bool, at_high: bool) -> tuple[str, str
             reached = (
                 f"one draw a row, the largest noise there is, gives {math.exp(ratio.departure):.2f} of the spread that the error asks for"
             )
-            return words.UNREACHED, reached + more, where
+            return words.UNREACHED, f"{reached}, and there the mean errs {_compared(cost)} than the plain model", where
         if at_high and ratio.side > 0:
             return words.OVER, f"even the largest concentration spreads too much, by {by:.0%}", where
         side = ("smaller", words.NARROW) if ratio.side < 0 else ("larger", words.WIDE)
@@ -213,6 +214,11 @@ def _at(column: Column) -> str:
     low, high = quantity.shown(column.low), quantity.shown(column.high)
     values = f"{value:.2f} ({low:.2f} to {high:.2f})".replace("-", "−")
     return f"{_lower(quantity.title)} {values}"
+
+
+def _compared(cost: Column) -> str:
+    """Return how the error of the mean compares with that of the plain model, with its interval."""
+    return _percent(cost) if cost.departure >= 0 else _percent(cost).replace("-", "", 1).replace(" more ", " less ", 1)
 
 
 def _percent(cost: Column) -> str:

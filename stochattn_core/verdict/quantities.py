@@ -29,6 +29,7 @@ class Quantity:
     low, high: the limits of the departure.   over_slices: the largest root-mean-square departure over the slices of a partition with which
     an ensemble is still called calibrated; inf where slices are not asked for it.
     shown(departure): the value that a person reads.   limits: the limits in words.
+    by_chance: standard deviation of the departure of a perfect ensemble with normal errors, times the root of the number of values.
     """
 
     key: str
@@ -40,6 +41,16 @@ class Quantity:
     shown: Callable[[float], float] = lambda departure: departure
     over_slices: float = math.inf
     is_share: bool = False
+    by_chance: float = 0.0
+
+    def __reduce__(self) -> tuple[Callable[[str], Quantity], tuple[str]]:
+        """Pickled by its key: results that are cached hold no functions."""
+        return quantity_named, (self.key,)
+
+
+def quantity_named(key: str) -> Quantity:
+    """Return the entry of QUANTITIES with this key."""
+    return QUANTITIES[key]
 
     def __reduce__(self) -> tuple[Callable[[str], Quantity], tuple[str]]:
         """Store a quantity by its key: a page keeps verdicts in a cache, and functions without a name cannot be stored."""
@@ -97,8 +108,9 @@ RATIO = Quantity(
     _RATIO.limits,
     shown=math.exp,
     over_slices=math.log(1.2),
+    by_chance=math.sqrt(0.5),
 )
-BIAS = Quantity("bias", "Bias over RMSE", relative_bias, _BIAS.low, _BIAS.high, _BIAS.limits, over_slices=0.25)
+BIAS = Quantity("bias", "Bias over RMSE", relative_bias, _BIAS.low, _BIAS.high, _BIAS.limits, over_slices=0.25, by_chance=1.0)
 COVERAGE = Quantity(
     "coverage_90",
     "Coverage of the central 90%",
@@ -109,9 +121,10 @@ COVERAGE = Quantity(
     shown=lambda departure: departure + LEVEL,
     over_slices=0.1,
     is_share=True,
+    by_chance=math.sqrt(LEVEL * (1 - LEVEL)),
 )
 PLACE, WIDTH, SKEW, TAILS = SHAPE = tuple(
-    Quantity(key, title, _of_pit(degree), -SHAPE_LIMIT, SHAPE_LIMIT, f"within {SHAPE_LIMIT:g} of 0")
+    Quantity(key, title, _of_pit(degree), -SHAPE_LIMIT, SHAPE_LIMIT, f"within {SHAPE_LIMIT:g} of 0", by_chance=1.0)
     for degree, (key, title) in enumerate(
         (
             ("pit_place", "PIT: place"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from torch import Tensor
 
-from stochattn_core.metrics.scores import coverage, crps, error, event, pit, spread_skill
+from stochattn_core.metrics.scores import coverage, crps, error, event, pit, spread_skill, tails
 from stochattn_core.metrics.scores.coverage import SHOWN_LEVELS
 from stochattn_core.metrics.scores.rule import Evidence, Grade, Judgement, Rule, Scale
 from stochattn_core.metrics.scores.score import Curve, Score
@@ -47,6 +47,10 @@ SCORES: dict[str, Score] = {
         crps.crps_uncertainty,
         crps.crps_resolution,
         crps.crps_skill_climatology,
+        tails.tail_upper,
+        tails.tail_upper_skill,
+        tails.tail_lower,
+        tails.tail_lower_skill,
         pit.w1,
         pit.pit_mean,
         pit.pit_dispersion,

@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 
 Grade = Literal["good", "doubtful", "bad", "none"]
 Scale = Literal["linear", "log", "share"]  # on which an interval is found: "log" for positive quantities, "share" for shares
+LEAST_EFFECTIVE = 20  # independent cases; with fewer neither an interval nor a test is to be trusted
 MARK: dict[Grade, str] = {"good": "●", "doubtful": "◐", "bad": "○", "none": ""}
 
 
@@ -44,7 +45,8 @@ class Rule:
     """The limits that decide whether the quantity of a score is good, doubtful or bad.
 
     A quantity is good if its interval lies within low .. high. It is bad if the estimate is outside these limits and the interval excludes
-    `ideal`, the value of a perfect ensemble, on the same side. Everything else is doubtful: the data do not decide.
+    `ideal`, the value of a perfect ensemble, on the same side. Everything else is doubtful: the data do not decide. So is everything that rests
+    on fewer than LEAST_EFFECTIVE independent cases.
 
     test: name of the quantity in the evidence of a verdict.   about: the quantity in words; "" for the score itself.
     within, below, above: the words for each outcome, formatted with estimate, gap = |estimate - ideal| and points = 100 gap.
@@ -95,6 +97,8 @@ class Rule:
         gap = abs(estimate - self.ideal)
         side = self.side(estimate)
         word = (self.within, self.above, self.below)[side].format(estimate=estimate, gap=gap, points=100 * gap)
+        if evidence.n_effective < LEAST_EFFECTIVE:
+            return Judgement("doubtful", f"perhaps {word}")
         if self.is_sure(evidence):
             return Judgement("good", word)
         if side and self.misses(evidence):
