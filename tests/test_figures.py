@@ -63,7 +63,7 @@ def figures(palette):
             palette=palette,
         ),
         "optima": optima(
-            [Span("bootstrap", 4, 3, 6, "ensemble", strong=True), Span("w1", 5, 5, 5)],
+            [Span("pooled: ν*", 4, 3, 6, "ensemble", strong=True), Span("w1", 5, 5, 5)],
             np.array([1, 4, 16]),
             concentration=4,
             subtitle="90%",

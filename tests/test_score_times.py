@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 
 from stochattn_core.ensemble_file import read_ensemble, score_file
-from stochattn_core.metrics import bootstrap, scores
+from stochattn_core.metrics import intervals, scores
 from stochattn_core.readers.ensemble.times import valid_times
 from tests.score_files import DAYS, LATITUDE, LONGITUDE, agree, areas, dataset, expected, numbers, on_map, score, stored
 
@@ -216,7 +216,7 @@ def test_blocks_and_chunks_are_those_of_the_whole_file():
         assert torch_equal(in_chunks.statistics.rank, pooled.rank) and torch_equal(in_chunks.statistics.energy, pooled.energy)
         one, other = scores(in_chunks.statistics), scores(pooled)
         assert all(one[key] == pytest.approx(other[key], rel=1e-12, nan_ok=True) for key in one)
-        assert bootstrap(in_chunks.statistics, scores)["rmse"] == pytest.approx(bootstrap(pooled, scores)["rmse"], rel=1e-9)
+        assert intervals(in_chunks.statistics, scores)["rmse"] == pytest.approx(intervals(pooled, scores)["rmse"], rel=1e-9)
         assert in_chunks.notes == whole.notes
 
 

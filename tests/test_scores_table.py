@@ -16,12 +16,12 @@ from stochattn_core.figures.theme import LIGHT, Palette
 from stochattn_core.forecasts import Ensemble
 from stochattn_core.metrics import Statistics, compiled_sums
 from stochattn_core.metrics.scores import SCORES, Curve, Evidence, Rule, Score, headlines, rules, scores, tiles
-from stochattn_core.metrics.significance import evidence
 from stochattn_core.metrics.sum_definitions import SUMS
 from stochattn_core.panels import PANELS, View
 from stochattn_core.panels.score_lines import ScoresAt, lines_of
 from stochattn_core.panels.tiles import score_tiles
-from stochattn_core.tuning import verdict
+from stochattn_core.verdict import judge, words
+from stochattn_core.verdict.quantities import QUANTITIES
 from stochattn_core.verdict.summary import summarise
 from tests.app import html, opened
 from tests.test_reference_results import result
@@ -49,7 +49,7 @@ def test_every_score_has_names_a_sentence_and_a_value_for_each_block_and_element
 
 def test_scores_and_tests_have_their_keys_once():
     tests = [score.rule.test for score in SCORES.values() if score.rule]
-    assert len(set(tests)) == len(tests) and set(verdict.TESTS) <= {*tests, "association"}
+    assert len(set(tests)) == len(tests) and {"ratio", "bias", "coverage_90", "cost"} <= {*tests} & QUANTITIES.keys()
     assert [score.key for score in tiles()] == ["spread_skill_ratio", "w1", "crps_fair", "coverage_90", "rmse"]
     assert {score.key for score in tiles()} <= {score.key for score in headlines()}
 
@@ -67,7 +67,8 @@ def test_the_plain_model_s_tiles_say_that_it_has_no_spread():
 def test_a_rule_needs_a_difference_that_is_material_and_beyond_chance():
     rule = SCORES["spread_skill_ratio"].rule
     grade = lambda *numbers: rule.judge(Evidence(*numbers, "")).grade  # noqa: E731
-    assert grade(1.05, 0.95, 1.15) == "good"
+    assert grade(1.05, 0.95, 1.09) == "good"
+    assert grade(1.05, 0.95, 1.15) == "doubtful", "an interval that reaches beyond the limits is no proof of a match"
     assert grade(1.02, 0.3, 1.4) == "doubtful", "an interval that holds nearly everything supports no claim"
     assert grade(0.8, 0.6, 1.1) == "doubtful" and grade(0.8, 0.7, 0.9) == "bad" and grade(1.3, 1.2, 1.4) == "bad"
     assert grade(math.nan, math.nan, math.nan) == "none"
@@ -84,14 +85,14 @@ def test_few_members_are_held_to_the_coverage_that_they_can_reach():
 
 @pytest.mark.parametrize(("spread", "shift", "is_calibrated"), [(1.0, 0.0, True), (0.6, 0.0, False), (1.6, 0.0, False), (1.0, 0.6, False)])
 def test_the_verdict_is_calibrated_where_the_tiles_are_good_and_only_there(spread, shift, is_calibrated):
-    members, target, sums = statistics(n=2000, event=(), spread=spread, shift=shift)
-    ensemble = Ensemble(members.numpy(), target.numpy(), np.zeros(2000), pd.RangeIndex(2000), np.arange(2000) % 40, ("case",))
-    judged = verdict.judge(ensemble, at_low=False, at_high=False)
-    tests = evidence(sums, level=judged.level, n_replicate=verdict.N_REPLICATE)
-    assert all(judged.evidence[name] == tests[name] for name in verdict.TESTS if name != "association")
-    assert (judged.word == verdict.CALIBRATED) is is_calibrated
-    grades = {key: judgement.grade for key, judgement in summarise(sums).judgements.items() if SCORES[key].rule.test in verdict.TESTS}
+    members, target, sums = statistics(n=2000, event=(), spread=spread, shift=shift, n_block=2000, seed=1)
+    ensemble = Ensemble(members.numpy(), target.numpy(), np.zeros(2000), pd.RangeIndex(2000), np.arange(2000), ("case",))
+    judged, summary = judge(ensemble), summarise(sums)
+    assert (judged.word == words.CALIBRATED) is is_calibrated, judged.sentence
+    grades = {score.key: summary.judgements[score.key].grade for score in tiles()}
     assert (set(grades.values()) == {"good"}) is is_calibrated, grades
+    for key in ("ratio", "bias", "cost"):  # the tiles and the verdict rest on the same tests
+        assert summary.verdict.evidence[key][:3] == pytest.approx(judged.evidence[key][:3], rel=1e-4), key
 
 
 # ---- a new score, and a new sum, without editing any other file

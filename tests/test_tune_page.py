@@ -58,8 +58,9 @@ def test_the_page_says_what_the_core_found(tuned):
     assert f"{number(tuned.interval[1])} to {number(tuned.interval[2])}" in shown
     for one in tuned.judged.evidence.values():
         assert one.rule.split(":")[0] in shown
-    for name, (low, high) in tuned.intervals.items():
-        assert f"<td>{name.capitalize()}</td>" in shown and f"<td>{number(low)}</td><td>{number(high)}</td>" in shown
+    for optimum in tuned.optima.values():
+        assert f"<td>{number(optimum.value)}</td><td>{number(optimum.low)}</td><td>{number(optimum.high)}</td>" in shown
+    assert tuned.used_because in shown and f"{math.floor(tuned.n_effective):,} independent calibration cases" in shown
     for name in ("per-sample", "fair CRPS", "W1"):
         assert name in shown
     assert number(tuned.after.scores["crps_fair"]) in shown and f'<div class="sa-value">{tuned.passes:,}</div>' in shown
@@ -88,13 +89,15 @@ def test_single_passes_seek_the_pooled_dispersion_whatever_was_chosen():
     assert "Single passes" in [tab.label for tab in test.tabs] and "single passes scatter" in html(test)
 
 
-def test_another_objective_has_one_interval_and_its_own_optimum(model, diabetes):
+def test_another_objective_has_its_own_optimum_and_interval(model, diabetes):
     test = page()
     test.selectbox(key="tune-objective-0").set_value("crps").run(timeout=60)
     found = tune(model, diabetes, objective="crps", n_member=9, seed=SEED)
     started(test)
     assert not test.exception
-    assert f"optimum {number(found.optimum)}" in html(test) and "There is one interval" in html(test)
+    level, low, high = found.interval
+    assert found.interval[1:] == (found.optima["crps"].low, found.optima["crps"].high)
+    assert f"ν* is {number(found.optimum)} ({level:.0%} interval {number(low)} to {number(high)})" in html(test)
 
 
 def test_a_pattern_that_matches_no_layer_is_one_sentence_and_can_be_left():
@@ -152,7 +155,7 @@ def test_the_file_of_a_fractional_concentration_has_the_interval_of_the_optimum_
     row = replace(compared.rows[0], name="fractional", setting=replace(compared.rows[0].setting, correction=f"fractional {value}"))
     saved = tuned_setting_of_row(model, diabetes, tuned, row)
     assert saved.objective == "ratio" and (saved.interval.low, saved.interval.high) == (best.low, best.high)
-    assert saved.interval.low <= value <= saved.interval.high and set(saved.intervals) == {"bootstrap"} and not saved.at_bound
+    assert saved.interval.low <= value <= saved.interval.high and not saved.at_bound
 
 
 @pytest.mark.parametrize("name", ("inflation", "noise"))
@@ -161,7 +164,7 @@ def test_the_file_of_a_given_concentration_names_no_search_that_found_another(mo
     saved = tuned_setting_of_row(
         model, diabetes, replace(tuned, thompson=tune(model, diabetes, n_member=9, seed=SEED, search="thompson").thompson), row
     )
-    assert saved.search == "grid" and not saved.intervals and not saved.at_bound
+    assert saved.search == "grid" and saved.optimum == row.setting.concentration and not saved.at_bound
     assert saved.interval.low == saved.interval.high == row.setting.concentration
 
 

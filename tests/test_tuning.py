@@ -68,7 +68,7 @@ def test_the_concentration_that_made_the_truth_is_found(concentration):
     level, low, high = tuning.interval
     assert level == 0.9 and low <= concentration <= high and high / low < 2
     assert abs(math.log(tuning.concentration / concentration)) < 0.25
-    assert tuning.verdict == "calibrated" and not tuning.at_bound
+    assert tuning.verdict in (words.CALIBRATED, words.NEARLY) and not tuning.at_bound
     assert 0.9 < tuning.after.scores["spread_skill_ratio"] < 1.1
     assert abs(tuning.after.scores["coverage_90"] - 0.9) < 0.05
 
@@ -78,7 +78,10 @@ def test_the_known_spread_of_the_synthetic_sets_is_recovered_on_cases_that_were_
     dataset = load_dataset(data)
     tuning = tune(load_model(name), dataset, n_member=19, n_pass=3)
     assert tuning.after.scores["spread"] == pytest.approx(dataset.true_spread, rel=0.1)
-    assert tuning.verdict == "calibrated" and not tuning.at_bound
+    # The noise is as large in every case; where the spread is largest, it is larger than the errors, and the verdict says so.
+    assert tuning.verdict == words.MISPLACED and not tuning.at_bound
+    largest = tuning.after.ensemble.spread >= np.quantile(tuning.after.ensemble.spread, 0.8)
+    assert tuning.after.ensemble.spread[largest].mean() > 1.2 * dataset.true_spread
 
 
 def test_noise_that_no_concentration_reaches_is_said():

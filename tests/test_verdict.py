@@ -102,7 +102,7 @@ def test_a_word_is_said_where_it_is_true_and_not_nearby(word):
         (words.WIDE, r"the spread is 5\d% larger than the error"),
         (words.BIASED, r"the forecast is too low by 0\.(3[6-9]|4\d) of its RMSE"),
         (words.SHAPE, "the errors are skewed, with a long tail of targets above the members"),
-        (words.MISPLACED, "right on average, and wrong at the (smallest|largest) tenth of the spread"),
+        (words.MISPLACED, "right on average, and is wrong at the (smallest|largest) tenth of the spread"),
         (words.UNREACHED, r"the largest noise there is, gives 0\.(39|4\d) of the spread"),
         (words.OVER, r"even the largest concentration spreads too much, by 8\d%"),
         (words.DRIFTED, r"the ensemble mean errs 1\d% more \(\+\d+% to \+\d+%\) than the plain model"),

@@ -153,6 +153,7 @@ def _departures(tables: Sequence[Table]) -> Departures:
     else:
         draws = np.zeros((N_DRAW, 0))
     correlation = draws.T @ draws / N_DRAW
+    np.fill_diagonal(correlation, 1.0)  # also of a column that is the same in every block, whose draws are all 0
     overall = {column.quantity.key: column for column in (*columns, *tested) if column.slice_ is None}
     places = {id(column): place for place, column in enumerate(tested)}
     of_slices = [column for column in tested if column.slice_ is not None]

@@ -21,6 +21,7 @@ from stochattn_core.verdict.quantities import QUANTITIES, SHAPE
 
 NEARLY = 2.0  # times the limits: an interval that reaches no further beyond them is nearly inside
 SHAPE_TEST = "shape"
+MOST_RATIO = 1000.0  # an interval that reaches beyond it says nothing, and is not printed
 
 
 @dataclass(frozen=True)
@@ -80,24 +81,26 @@ def _decide(found: Departures, *, at_low: bool, at_high: bool) -> tuple[str, str
         return words.FEW, f"at least {LEAST_EFFECTIVE} are needed{_so_far(ratio)}", ""
     worst = max((column for column in found.slices if column.side), key=_size, default=None)
     where = worst.slice_.name if worst and worst.slice_ else ""
-    more = f"; the mean errs {_percent(cost)} than the plain model" if cost.side > 0 else ""
-    if ratio.side:
+    more = f"; the mean errs {_percent(cost)}" if cost.side > 0 else ""
+    amount = _amount(found)
+    if amount:
         by = abs(math.expm1(ratio.departure))
-        if at_low and ratio.side < 0:
+        if at_low and amount < 0:
             reached = (
                 f"one draw a row, the largest noise there is, gives {math.exp(ratio.departure):.2f} of the spread that the error asks for"
             )
-            return words.UNREACHED, f"{reached}, and there the mean errs {_compared(cost)} than the plain model", where
-        if at_high and ratio.side > 0:
+            return words.UNREACHED, f"{reached}, and there the mean errs {_compared(cost)}", where
+        if at_high and amount > 0:
             return words.OVER, f"even the largest concentration spreads too much, by {by:.0%}", where
-        side = ("smaller", words.NARROW) if ratio.side < 0 else ("larger", words.WIDE)
+        side = ("smaller", words.NARROW) if amount < 0 else ("larger", words.WIDE)
         return side[1], f"the spread is {by:.0%} {side[0]} than the error it should match{more}", where
     if cost.side > 0:
-        return words.DRIFTED, f"the ensemble mean errs {_percent(cost)} than the plain model", where
+        return words.DRIFTED, f"the ensemble mean errs {_percent(cost)}", where
     if bias.side:
         return words.BIASED, f"the forecast is too {'high' if bias.side > 0 else 'low'} by {abs(bias.departure):.2f} of its RMSE", where
     if worst and worst.slice_ and worst.slice_.kinds == ("spread",) and worst.quantity.key in ("ratio", "coverage_90"):
-        return words.MISPLACED, f"the amount is right on average, and wrong at the {where}: {_at(worst)}", where
+        on_average = "the amount is right on average" if ratio.is_within else "the amount shows no fault on average beyond chance"
+        return words.MISPLACED, f"{on_average}, and is wrong at the {where}: {_at(worst)}", where
     shape = _shape(found)
     if shape:
         return words.SHAPE, shape, where
@@ -107,6 +110,19 @@ def _decide(found: Departures, *, at_low: bool, at_high: bool) -> tuple[str, str
     if worst:
         return words.ON_AVERAGE, f"it is not calibrated at the {where}: {_at(worst)}{_others(found, worst)}", where
     return *_equivalence(found), ""
+
+
+def _amount(found: Departures) -> int:
+    """Return -1 where the spread is too small, 1 where it is too large, else 0.
+
+    The ratio decides, or where it lies beyond its limits without departing, the coverage or the spread of the PIT that departs on the same side.
+    """
+    ratio, coverage, width = (found.overall[key] for key in ("ratio", "coverage_90", "pit_width"))
+    if ratio.departure < ratio.quantity.low and (coverage.side < 0 or width.side > 0):
+        return -1
+    if ratio.departure > ratio.quantity.high and (coverage.side > 0 or width.side < 0):
+        return 1
+    return ratio.side
 
 
 def _equivalence(found: Departures) -> tuple[str, str]:
@@ -222,8 +238,11 @@ def _compared(cost: Column) -> str:
 
 
 def _percent(cost: Column) -> str:
+    """Return how much more the mean errs than the plain model."""
     more = math.expm1(cost.departure)
-    return f"{1 + more:.0f} times as much" if more > 9 else f"{more:.0%} more ({math.expm1(cost.low):+.0%} to {math.expm1(cost.high):+.0%})"
+    if more > 9:
+        return f"{1 + more:.0f} times as much as the plain model"
+    return f"{more:.0%} more ({math.expm1(cost.low):+.0%} to {math.expm1(cost.high):+.0%}) than the plain model"
 
 
 def _rounded(number: float) -> str:
@@ -245,7 +264,8 @@ def _ratio_text(found: Departures) -> str:
     worth = _counted(found.n_effective) if math.isfinite(found.n_effective) else "these cases"
     if not math.isfinite(ratio.departure):
         return f"no spread-skill ratio on {worth}"
-    ends = f" ({math.exp(ratio.low):.2f} to {math.exp(ratio.high):.2f})" if math.isfinite(ratio.low) else ""
+    is_bounded = math.isfinite(ratio.low) and ratio.high < math.log(MOST_RATIO)
+    ends = f" ({math.exp(ratio.low):.2f} to {math.exp(ratio.high):.2f})" if is_bounded else ""
     return f"spread-skill ratio {math.exp(ratio.departure):.2f}{ends} on {worth}"
 
 
