@@ -56,12 +56,20 @@ def test_the_coverage_that_few_members_reach_is_named_for_few_members_alone():
 )
 def test_persistence_is_compared_where_the_paired_interval_excludes_zero(gap, said):
     sentences = ["less persistently", "more persistently", "no evidence that they differ", "too few independent cases"]
-    text = read_correlation(0.5, 0.5 - gap[0], gap)
+    text = read_correlation(0.5, 0.5 - gap[0], gap, over_all_lags=gap[0])
     assert said in text and sum(sentence in text for sentence in sentences) == 1
 
 
+def test_a_wrong_spread_of_the_mean_is_said_only_where_all_lags_together_say_so():
+    low, high = (-0.4, -0.5, -0.3), (0.4, 0.3, 0.5)
+    assert "would be too small" in read_correlation(0.5, 0.9, low, over_all_lags=-2.0)
+    assert "would be" not in read_correlation(0.5, 0.9, low, over_all_lags=0.5)
+    assert "would be too large" in read_correlation(0.9, 0.5, high, over_all_lags=2.0)
+    assert "would be" not in read_correlation(0.9, 0.5, high, over_all_lags=-0.5)
+
+
 def test_members_without_spread_are_not_compared():
-    assert "no spread" in read_correlation(math.nan, 0.5, (math.nan,) * 3)
+    assert "no spread" in read_correlation(math.nan, 0.5, (math.nan,) * 3, over_all_lags=math.nan)
 
 
 def rival(score, gain):
@@ -96,6 +104,8 @@ def test_rivals_are_named_in_a_sentence_with_one_verb_for_several():
     better, worse = Interval(1.0, 0.5, 1.5), Interval(-1.0, -1.5, -0.5)
     both = [rival("energy", better), rival("energy", better)._replace(method="Conformal"), rival("energy", worse)._replace(method="Other")]
     assert "Dressing and Conformal are better than this ensemble; Other is worse, beyond chance." in read_vector_scores(both)
+    assert "every rival is better than this ensemble, beyond chance." in read_vector_scores(both[:2])
+    assert "every rival" not in read_vector_scores(both) and "every rival" not in read_vector_scores(both[:1])
 
 
 @pytest.mark.parametrize(("query", "n_row"), [({}, 10), ({"task": "series", "dataset": "sunspots"}, 15)])

@@ -63,7 +63,7 @@ BASELINES: dict[str, Baseline] = {
         "members",
     ),
     "conformal-schaake-errors": Baseline(
-        "Conformal + Schaake, ranks of errors",
+        "Conformal + Schaake shuffle of errors",
         "The same with the order of calibration errors, which are what members have to vary with where the forecast follows the trajectory.",
         "members",
     ),

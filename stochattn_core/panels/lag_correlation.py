@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+import torch
 
 from stochattn_core.figures.lag_correlation import lag_correlation as lag_figure
 from stochattn_core.figures.theme import Palette, title_size
@@ -56,7 +57,9 @@ def figure(numbers: Numbers, palette: Palette) -> go.Figure:
 def reading(numbers: Numbers) -> str:
     members, errors, gap = numbers.correlation
     first = 1  # neighbouring lead times: most pairs of lead times have this lag
-    return read_correlation(float(members.value[first]), float(errors.value[first]), gap.at(first))
+    n_lead = len(gap.value)
+    over_all_lags = float((gap.value * torch.arange(n_lead, 0, -1))[first:].sum())
+    return read_correlation(float(members.value[first]), float(errors.value[first]), gap.at(first), over_all_lags=over_all_lags)
 
 
 def table(numbers: Numbers) -> pd.DataFrame:
@@ -75,10 +78,11 @@ def table(numbers: Numbers) -> pd.DataFrame:
     )
 
 
-def read_correlation(members: float, errors: float, gap: tuple[float, float, float]) -> str:
+def read_correlation(members: float, errors: float, gap: tuple[float, float, float], *, over_all_lags: float) -> str:
     """Return the sentence under the correlations: whether neighbouring lead times depend on one another among members as among errors.
 
-    members, errors: at a lag of one lead time.   gap: members minus errors with its 90% interval.
+    members, errors: at a lag of one lead time.   gap: members minus errors with its 90% interval.   over_all_lags: the sum of such gaps over all
+    pairs of lead times, on which the variance of their mean depends.
     """
     if not np.isfinite(members):
         return "There is no spread, so that the members say nothing about the joint behaviour of errors."
@@ -89,15 +93,11 @@ def read_correlation(members: float, errors: float, gap: tuple[float, float, flo
     interval = f"difference {gap[0]:+.2f}, 90% interval {low:+.2f} to {high:+.2f}".replace("-", "−")
     if low <= 0 <= high:
         return f"{both}: there is no evidence that they differ ({interval})."
-    if high < 0:
-        return (
-            f"{both}: the members stray from lead time to lead time less persistently than the errors ({interval}). At the same spread at each lead "
-            "time, the spread of their mean over lead times is then too small."
-        )
-    return (
-        f"{both}: the members stray more persistently than the errors ({interval}). At the same spread at each lead time, the spread of their mean "
-        "over lead times is then too large."
-    )
+    side, too = ("less", "small") if high < 0 else ("more", "large")
+    text = f"{both}: the members stray {side} persistently than the errors ({interval})."
+    if np.sign(over_all_lags) != np.sign(gap[0]):
+        return text
+    return f"{text} If the spread were the same and right at every lead time, that of the mean over lead times would be too {too}."
 
 
 panel = Panel(

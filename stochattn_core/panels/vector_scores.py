@@ -80,7 +80,10 @@ def read_vector_scores(rivals: Sequence[Row]) -> str:
     for name, title in NAMES.items():
         rows = [row for row in rivals if row.score == name]
         better, worse = ([row.method for row in rows if is_beyond(row.gain)] for is_beyond in (_is_above, _is_below))
-        parts = [f"{_are(better)} better than this ensemble"] if better else []
+        everyone = len(better) == len(rows) > 1
+        parts = (
+            ["every rival is better than this ensemble"] if everyone else [f"{_are(better)} better than this ensemble"] if better else []
+        )
         parts += [f"{_are(worse)} worse{'' if better else ' than this ensemble'}"] if worse else []
         if parts:
             says.append(f"In the {title}, {'; '.join(parts)}, beyond chance.")
