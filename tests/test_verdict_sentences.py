@@ -114,6 +114,24 @@ def test_the_largest_concentration_is_named_only_where_the_search_ended_there_an
     assert verdict(wide, at_low=True).word == words.WIDE and verdict(at_high=True).word == words.CALIBRATED
 
 
+@pytest.mark.parametrize(
+    ("overall", "word"),
+    [
+        ({"ratio": (-0.15, 0.1), "coverage_90": (-0.1, 0.02)}, words.NARROW),  # the ratio alone is not beyond chance
+        ({"ratio": (-0.15, 0.1), "pit_width": (0.3, 0.05)}, words.NARROW),
+        ({"ratio": (0.15, 0.1), "coverage_90": (0.07, 0.01)}, words.WIDE),
+        ({"ratio": (0.15, 0.1), "pit_width": (-0.3, 0.05)}, words.WIDE),
+        ({"ratio": (-0.15, 0.1), "pit_width": (-0.3, 0.05)}, words.SHAPE),  # on opposite sides
+        ({"ratio": (-0.05, 0.1), "pit_width": (0.3, 0.05)}, words.SHAPE),  # the ratio is inside its limits
+        ({"ratio": (-0.15, 0.1)}, words.FEW),
+    ],
+)
+def test_coverage_and_pit_speak_for_the_amount_where_the_ratio_lies_on_the_same_side(overall, word):
+    found = verdict(overall)
+    assert found.word == word, found.finding
+    assert ("14% smaller than the error" in found.finding) == (word == words.NARROW)
+
+
 # ---- neither calibrated nor a fault
 
 

@@ -82,16 +82,17 @@ def _decide(found: Departures, *, at_low: bool, at_high: bool) -> tuple[str, str
     worst = max((column for column in found.slices if column.side), key=_size, default=None)
     where = worst.slice_.name if worst and worst.slice_ else ""
     more = f"; the mean errs {_percent(cost)}" if cost.side > 0 else ""
-    if ratio.side:
+    amount = _amount(found)
+    if amount:
         by = abs(math.expm1(ratio.departure))
-        if at_low and ratio.side < 0:
+        if at_low and amount < 0:
             reached = (
                 f"one draw a row, the largest noise there is, gives {math.exp(ratio.departure):.2f} of the spread that the error asks for"
             )
             return words.UNREACHED, f"{reached}, and there the mean errs {_compared(cost)}", where
-        if at_high and ratio.side > 0:
+        if at_high and amount > 0:
             return words.OVER, f"even the largest concentration spreads too much, by {by:.0%}", where
-        side = ("smaller", words.NARROW) if ratio.side < 0 else ("larger", words.WIDE)
+        side = ("smaller", words.NARROW) if amount < 0 else ("larger", words.WIDE)
         return side[1], f"the spread is {by:.0%} {side[0]} than the error it should match{more}", where
     if cost.side > 0:
         return words.DRIFTED, f"the ensemble mean errs {_percent(cost)}", where
@@ -109,6 +110,19 @@ def _decide(found: Departures, *, at_low: bool, at_high: bool) -> tuple[str, str
     if worst:
         return words.ON_AVERAGE, f"it is not calibrated at the {where}: {_at(worst)}{_others(found, worst)}", where
     return *_equivalence(found), ""
+
+
+def _amount(found: Departures) -> int:
+    """Return -1 where the spread is too small, 1 where it is too large, else 0.
+
+    The ratio decides, or where it lies beyond its limits without departing, the coverage or the spread of the PIT that departs on the same side.
+    """
+    ratio, coverage, width = (found.overall[key] for key in ("ratio", "coverage_90", "pit_width"))
+    if ratio.departure < ratio.quantity.low and (coverage.side < 0 or width.side > 0):
+        return -1
+    if ratio.departure > ratio.quantity.high and (coverage.side > 0 or width.side < 0):
+        return 1
+    return ratio.side
 
 
 def _equivalence(found: Departures) -> tuple[str, str]:
