@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -88,21 +89,25 @@ def _cell(scores: dict) -> str:
 
 
 def _summary(results: dict) -> str:
-    """Return how often attention's CRPS is better or worse than that of residual dressing beyond chance, and how many ratios exclude 1."""
-    all_methods = [aggregate["methods"] for result in results["datasets"].values() for aggregate in result["aggregates"].values()]
-    gains = [methods[ATTENTION]["gain"] for methods in all_methods]
-    better, worse = (
-        sum(1 for gain in gains if _is_known(gain) and is_beyond(gain))
-        for is_beyond in (lambda gain: gain[1] > 0, lambda gain: gain[2] < 0)
-    )
-    wrong = {
-        method: sum(1 for methods in all_methods if _is_known(ratio := methods[method]["ratio"]) and not ratio[1] <= 1 <= ratio[2])
-        for method in TITLES
-    }
-    counts = ", ".join(f"{n} for {TITLES[method]}" for method, n in wrong.items())
+    """Return how often each rival has a smaller or larger CRPS than attention beyond chance, and how many ratios exclude 1."""
+    of_aggregates = [aggregate["methods"] for result in results["datasets"].values() for aggregate in result["aggregates"].values()]
+
+    def count(method: str, name: str, is_so: Callable[[list], bool]) -> int:
+        return sum(_is_known(interval := methods[method][name]) and is_so(interval) for methods in of_aggregates)
+
+    rows = [
+        (
+            title,
+            str(count(method, "ratio", lambda ends: not ends[1] <= 1 <= ends[2])),
+            "" if method == ATTENTION else str(count(method, "gain", lambda ends: ends[1] > 0)),
+            "" if method == ATTENTION else str(count(method, "gain", lambda ends: ends[2] < 0)),
+        )
+        for method, title in TITLES.items()
+    ]
+    head = (f"of {len(of_aggregates)} aggregates", "ratio excludes 1", "CRPS smaller than attention's", "CRPS larger")
     return (
-        f"Of {len(gains)} aggregates, the fair CRPS of attention is smaller than that of residual dressing beyond chance for {better}, and larger "
-        f"for {worse}. The 90% interval of the ratio excludes 1 in {counts}. All ensembles have {results['n_member']} members."
+        table(head, rows)
+        + f"\n\nAll ensembles have {results['n_member']} members. Intervals of 90%; those of the CRPS are of paired differences."
     )
 
 

@@ -34,7 +34,10 @@ def test_the_scores_of_an_aggregate_are_those_of_its_own_ensemble():
 
 
 def test_members_that_forget_have_too_little_spread_in_a_mean_and_too_much_in_a_change():
-    """Both have variance 1 at each of 4 lead times. The mean of independent members has variance 1/4, that of the target 1/4 + 2 (3 r + 2 r^2 + r^3) / 16."""
+    """Both have variance 1 at each of 4 lead times.
+
+    The mean of independent members has variance 1/4, that of the target 1/4 + 2 (3 r + 2 r^2 + r^3) / 16.
+    """
     rho, n = 0.9, 4000
     mean, _, change = over_lead_times(np.arange(n))
     members, target = paths((19, n, 4), 0.0), paths((n, 4), rho, seed=1)

@@ -9,6 +9,7 @@ import pytest
 from stochattn_core.baselines import BASELINES
 from stochattn_core.compare.joint import FITS
 from stochattn_core.metrics.aggregates import AggregateScores, Interval
+from stochattn_core.panels import vector_scores
 from stochattn_core.panels.aggregates import Row, read_aggregates
 from stochattn_core.panels.lag_correlation import read_correlation
 from stochattn_core.panels.vector_scores import read_vector_scores
@@ -24,7 +25,10 @@ def row(title, *ratio):
 def test_a_spread_is_called_wrong_only_where_its_interval_excludes_one():
     right, narrow, wide = row("Mean over lead times", 1.0, 0.9, 1.1), row("Maximum", 0.7, 0.6, 0.8), row("Change", 1.4, 1.2, 1.6)
     text = read_aggregates([right, narrow, wide], 49)
-    assert "too small beyond chance for: maximum (0.700)" in text and "too large beyond chance for: change (1.40)" in text
+    assert (
+        "too small, beyond chance, for the maximum (ratio 0.700)" in text
+        and "too large, beyond chance, for the change (ratio 1.40)" in text
+    )
     assert "mean over lead times" not in text and "no evidence" not in text
     assert "no evidence that a spread is wrong" in read_aggregates([right], 49)
     assert "too small" not in read_aggregates([right], 49)
@@ -60,15 +64,38 @@ def test_members_without_spread_are_not_compared():
     assert "no spread" in read_correlation(math.nan, 0.5, (math.nan,) * 3)
 
 
-def test_the_whole_event_is_compared_beyond_chance_only():
+def rival(score, gain):
+    return vector_scores.Row("x", "Dressing", score, UNKNOWN, gain)
+
+
+def test_a_rival_is_called_better_or_worse_beyond_chance_only():
     better, worse, equal = Interval(1.0, 0.5, 1.5), Interval(-1.0, -1.5, -0.5), Interval(0.1, -0.5, 0.7)
-    text = read_vector_scores({"energy": better, "variogram": worse})
-    assert "better in the energy score and worse in the variogram score" in text and "no evidence" not in text
-    text = read_vector_scores({"energy": better, "variogram": equal})
-    assert "better in the energy score than" in text and "no evidence of a difference from residual dressing in the variogram score" in text
-    assert not read_vector_scores({"energy": equal, "variogram": equal}).startswith("Beyond chance")
-    assert "too few" in read_vector_scores({"energy": Interval(1.0, math.nan, math.nan), "variogram": better})
-    assert "No rival was computed" in read_vector_scores({"energy": UNKNOWN, "variogram": UNKNOWN})
+    text = read_vector_scores([rival("energy", better), rival("variogram", worse)])
+    assert "In the energy score, Dressing is better than this ensemble, beyond chance." in text
+    assert "In the variogram score, Dressing is worse than this ensemble, beyond chance." in text and "no evidence" not in text
+    text = read_vector_scores([rival("energy", better), rival("variogram", equal)])
+    assert (
+        "Dressing is better than this ensemble" in text and "no evidence that a rival differs from this ensemble in the variogram" in text
+    )
+    assert "beyond chance" not in read_vector_scores([rival("energy", equal), rival("variogram", equal)])
+    assert "too few" in read_vector_scores([rival("energy", Interval(1.0, math.nan, math.nan))])
+    assert "No rival was computed" in read_vector_scores([])
+
+
+def test_rivals_with_a_smaller_crps_are_named_with_their_aggregates():
+    own = [row("Mean over lead times", 1.0, 0.9, 1.1), row("Maximum", 1.0, 0.9, 1.1)]
+    rivals = [Row(each.aggregate, "x", "Dressing", each.scores._replace(gain=Interval(1.0, 0.5, 1.5))) for each in own]
+    text = read_aggregates([*own, *rivals], 49)
+    assert "Dressing has a smaller CRPS of the mean over lead times and the maximum, beyond chance." in text and "No rival" not in text
+    equal = [each._replace(scores=each.scores._replace(gain=Interval(0.1, -0.5, 0.7))) for each in rivals]
+    assert "No rival has a smaller CRPS" in read_aggregates([*own, *equal], 49)
+    assert "rival" not in read_aggregates(own, 49) and "smaller CRPS" not in read_aggregates(own, 49)
+
+
+def test_rivals_are_named_in_a_sentence_with_one_verb_for_several():
+    better, worse = Interval(1.0, 0.5, 1.5), Interval(-1.0, -1.5, -0.5)
+    both = [rival("energy", better), rival("energy", better)._replace(method="Conformal"), rival("energy", worse)._replace(method="Other")]
+    assert "Dressing and Conformal are better than this ensemble; Other is worse, beyond chance." in read_vector_scores(both)
 
 
 @pytest.mark.parametrize(("query", "n_row"), [({}, 10), ({"task": "series", "dataset": "sunspots"}, 15)])

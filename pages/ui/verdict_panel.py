@@ -38,7 +38,8 @@ the verdict:
 
 1. Fewer than {LEAST_EFFECTIVE} independent cases: **{words.FEW}**.
 2. The ratio departs from {limits["ratio"]}, or lies outside while the coverage or the spread of the PIT departs on the same side:
-   **{words.NARROW}** or **{words.WIDE}**; where ν* is the smallest concentration and the spread too small, **{words.UNREACHED}**; where ν* is the largest and the spread too large, **{words.OVER}**.
+   **{words.NARROW}** or **{words.WIDE}**; where ν* is the smallest concentration and the spread too small, **{words.UNREACHED}**;
+   where ν* is the largest and the spread too large, **{words.OVER}**.
 3. The RMSE of the mean over that of the plain model departs from {limits["cost"]}: **{words.DRIFTED}**.
 4. The bias departs from {limits["bias"]} in units of the RMSE: **{words.BIASED}**.
 5. The ratio or the coverage departs in a slice by the predicted spread: **{words.MISPLACED}**.

@@ -15,16 +15,14 @@ from stochattn_core.ensemble_data import Ensemble
 from stochattn_core.metrics.aggregates import Aggregate, over_groups, over_lead_times, over_regions
 
 ATTENTION = "attention"
-REFERENCE = ResidualDressing.name  # with which the others are compared: the errors of whole events have the right joint structure
 BY_ERRORS = f"{ConformalSchaake.name}-errors"
 Fitted = GaussianDressing | ResidualDressing | ConformalSchaake
 FITS: dict[str, Callable[[Tensor, Tensor], Fitted]] = {  # plain, target of the calibration part -> what gives members
-    REFERENCE: ResidualDressing.fit,
+    ResidualDressing.name: ResidualDressing.fit,
     GaussianDressing.name: GaussianDressing.fit,
     ConformalSchaake.name: ConformalSchaake.fit,
     BY_ERRORS: partial(ConformalSchaake.fit, ranks_of="errors"),
 }
-METHODS = (REFERENCE, ATTENTION, *list(FITS)[1:])
 
 
 class Rival(NamedTuple):
@@ -39,20 +37,17 @@ class Rival(NamedTuple):
 
 
 def rivals(ensemble: Ensemble, calibration: Ensemble | None, *, seed: int = 0) -> Iterator[Rival]:
-    """Yield the reference first, then the ensemble itself and the other methods; the ensemble alone where calibration is None.
+    """Yield the ensemble itself, and then its rivals; the ensemble alone where calibration is None.
 
     calibration: plain forecasts and targets of the calibration part, on which the rivals are fitted.
     """
+    yield Rival(ATTENTION, np.asarray(ensemble.members))
     if calibration is None:
-        yield Rival(ATTENTION, np.asarray(ensemble.members))
         return
     plain, target = (torch.tensor(np.asarray(values)) for values in (calibration.plain, calibration.target))
     at = torch.tensor(np.asarray(ensemble.plain))
-    for key in METHODS:
-        if key == ATTENTION:
-            yield Rival(key, np.asarray(ensemble.members))
-            continue
-        yield Rival(key, FITS[key](plain, target).members(at, ensemble.n_member, seed).numpy())
+    for key, fit in FITS.items():
+        yield Rival(key, fit(plain, target).members(at, ensemble.n_member, seed).numpy())
 
 
 def aggregates_of(ensemble: Ensemble) -> list[Aggregate]:

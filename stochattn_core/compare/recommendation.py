@@ -146,7 +146,8 @@ def is_above(estimate: Estimate) -> bool:
 def too_few(n_effective: float) -> str:
     n = math.floor(n_effective)
     there = "is about 1 independent case" if n == 1 else f"are about {n} independent cases"
-    return f"There {there} in the calibration part; at least {LEAST_CASES} are needed to recommend a method: add {LEAST_CASES - n} or more."
+    needed = f"at least {LEAST_CASES} are needed to recommend a method: add {LEAST_CASES - n} or more such cases"
+    return f"There {there} in the calibration part; {needed}."
 
 
 def _chosen(best: Candidate, trial: Trial, state: Mapping[str, State], alone: Mapping[str, State], n_tried: int) -> str:

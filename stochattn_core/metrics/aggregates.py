@@ -57,7 +57,7 @@ def over_regions(block: np.ndarray, latitude: Sequence[float], longitude: Sequen
         except ValueError:  # a grid of a part of the globe may have no cell there
             continue
         if weights.any():
-            aggregates.append(Aggregate(key, f"Mean: {region.label}", _weighted_mean(weights / weights.sum()), block))
+            aggregates.append(Aggregate(key, f"Mean over {region.label}", _weighted_mean(weights / weights.sum()), block))
     return aggregates
 
 

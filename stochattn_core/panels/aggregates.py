@@ -41,15 +41,14 @@ def numbers(view: View) -> Numbers:
         for aggregate in aggregates:
             scores = aggregate_scores(aggregate, rival.members, ensemble.target, reference=reference)
             rows.append(Row(aggregate.title, rival.key, rival.title, scores))
-        if rival.key != ATTENTION and reference is None:
-            reference = rival.members
+        reference = rival.members if reference is None else reference
     order = {aggregate.title: place for place, aggregate in enumerate(aggregates)}
-    rows.sort(key=lambda row: (order[row.aggregate], row.key != ATTENTION))
+    rows.sort(key=lambda row: order[row.aggregate])
     return Numbers(rows, units_text(ensemble.units), ensemble.n_member)
 
 
 def reading(numbers: Numbers) -> str:
-    return read_aggregates([row for row in numbers.rows if row.key == ATTENTION], numbers.n_member)
+    return read_aggregates(numbers.rows, numbers.n_member)
 
 
 def table(numbers: Numbers) -> pd.DataFrame:
@@ -62,7 +61,7 @@ def table(numbers: Numbers) -> pd.DataFrame:
             "90% coverage": _text(row.scores.coverage_90, percent=True),
             "PIT W1 (by chance)": f"{number(row.scores.w1)} ({number(row.scores.w1_by_chance)})",
             f"fair CRPS{units}": number(row.scores.crps.value),
-            f"CRPS below residual dressing{units}": _text(row.scores.gain) if math.isfinite(row.scores.gain.value) else "–",
+            f"CRPS below this ensemble by{units}": _text(row.scores.gain) if math.isfinite(row.scores.gain.value) else "–",
             "independent cases": f"{row.scores.n_effective:,.0f}" if math.isfinite(row.scores.n_effective) else "–",
         }
         for row in numbers.rows
@@ -82,8 +81,9 @@ def _text(interval: Interval, *, percent: bool = False) -> str:
     return f"{text(interval.value)} ({text(low)} to {text(high)})"
 
 
-def read_aggregates(rows: Sequence[Row], n_member: int) -> str:
-    """Return the sentence over the aggregates of this ensemble: for which of them a ratio of 1 or the nominal coverage can be excluded."""
+def read_aggregates(all_rows: Sequence[Row], n_member: int) -> str:
+    """Return the sentence over the aggregates: for which of them the ratio of this ensemble excludes 1, and which rivals have a smaller CRPS."""
+    rows = [row for row in all_rows if row.key == ATTENTION]
     if not rows:
         return "There is nothing to add up: the target is one number, or there are fewer than 20 rows."
     known = [row for row in rows if math.isfinite(row.scores.ratio.low)]
@@ -92,13 +92,30 @@ def read_aggregates(rows: Sequence[Row], n_member: int) -> str:
         return f"{intro} There are too few independent cases to judge them."
     if not any(row.scores.ratio.value > 0 for row in known):
         return "There is no spread, so that the aggregates have none."
-    narrow = [f"{_named(row)} ({number(row.scores.ratio.value)})" for row in known if row.scores.ratio.high < 1]
-    wide = [f"{_named(row)} ({number(row.scores.ratio.value)})" for row in known if row.scores.ratio.low > 1]
-    says = [f"The spread is too small beyond chance for: {', '.join(narrow)}."] if narrow else []
-    says += [f"The spread is too large beyond chance for: {', '.join(wide)}."] if wide else []
+    narrow = [f"{_named(row)} (ratio {number(row.scores.ratio.value)})" for row in known if row.scores.ratio.high < 1]
+    wide = [f"{_named(row)} (ratio {number(row.scores.ratio.value)})" for row in known if row.scores.ratio.low > 1]
+    says = [f"The spread is too small, beyond chance, for the {_and(narrow)}."] if narrow else []
+    says += [f"The spread is too large, beyond chance, for the {_and(wide)}."] if wide else []
     if not says:
         says = ["For none of them does the 90% interval of the ratio exclude 1: there is no evidence that a spread is wrong."]
-    return " ".join([intro, *says, *_coverage_note(n_member)])
+    return " ".join([intro, *says, *_better_rivals(all_rows), *_coverage_note(n_member)])
+
+
+def _better_rivals(rows: Sequence[Row]) -> list[str]:
+    """Return a sentence that names the rivals with a smaller CRPS of any aggregate, beyond chance; none where there is no rival."""
+    if not any(math.isfinite(row.scores.gain.low) for row in rows):
+        return []
+    better: dict[str, list[str]] = {}
+    for row in rows:
+        if row.scores.gain.low > 0:
+            better.setdefault(row.method, []).append(_named(row))
+    if not better:
+        return ["No rival has a smaller CRPS of any of them beyond chance."]
+    return [f"{method} has a smaller CRPS of the {_and(names)}, beyond chance." for method, names in better.items()]
+
+
+def _and(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', the '.join(names[:-1])} and the {names[-1]}"
 
 
 def _named(row: Row) -> str:

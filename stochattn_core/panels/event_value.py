@@ -72,7 +72,7 @@ def read_value(ratio: np.ndarray, value: np.ndarray, low: np.ndarray, high: np.n
     best = int(np.nanargmax(value))
     saves = f"{value[best]:.0%} of what a perfect forecast would save"
     if not np.isfinite(low).any():
-        return f"At the best cost-loss ratio, {ratio[best]:.0%}, acting on these probabilities saves {saves}; there are too few cases for an interval."
+        return f"The largest value is {saves}, at a cost-loss ratio of {ratio[best]:.0%}. There are too few cases for an interval."
     sure = ratio[low > 0]
     if not len(sure):
         return (

@@ -20,7 +20,7 @@ NAMES = {"energy": "energy score", "variogram": "variogram score"}
 
 
 class Row(NamedTuple):
-    """gain: by how much the score of residual dressing is larger, on the same cases; NaN for residual dressing itself and where it is not known."""
+    """gain: by how much the score of this ensemble is larger, on the same cases; NaN for this ensemble itself and where it is not known."""
 
     key: str
     method: str
@@ -43,15 +43,13 @@ def numbers(view: View) -> Numbers:
             found = mean_and_gain(score, score if other is None else other, ensemble.block)
             gain = Interval(math.nan, math.nan, math.nan) if other is None else Interval(*found.at(1))
             rows.append(Row(rival.key, rival.title, name, Interval(*found.at(0)), gain))
-        if rival.key != ATTENTION and reference is None:
-            reference = scores
-    rows.sort(key=lambda row: (list(NAMES).index(row.score), row.key != ATTENTION))
+        reference = scores if reference is None else reference
+    rows.sort(key=lambda row: list(NAMES).index(row.score))
     return Numbers(rows, units_text(ensemble.units))
 
 
 def reading(numbers: Numbers) -> str:
-    own = {row.score: row.gain for row in numbers.rows if row.key == ATTENTION}
-    return read_vector_scores(own)
+    return read_vector_scores([row for row in numbers.rows if row.key != ATTENTION])
 
 
 def table(numbers: Numbers) -> pd.DataFrame:
@@ -60,7 +58,7 @@ def table(numbers: Numbers) -> pd.DataFrame:
             "score": NAMES[row.score] + (f" ({numbers.units})" if numbers.units and row.score == "energy" else ""),
             "method": row.method,
             "mean (smaller is better)": _text(row.value),
-            "below residual dressing by": _text(row.gain) if math.isfinite(row.gain.value) else "–",
+            "below this ensemble by": _text(row.gain) if math.isfinite(row.gain.value) else "–",
         }
         for row in numbers.rows
     ]
@@ -72,26 +70,36 @@ def _text(interval: Interval) -> str:
     return f"{value} ({low} to {high})" if math.isfinite(interval.low) else value
 
 
-def read_vector_scores(gains: dict[str, Interval]) -> str:
-    """Return the sentence over the scores of the whole vector. gains: of this ensemble over residual dressing, by the keys of NAMES."""
-    known = {NAMES[name]: gain for name, gain in gains.items() if math.isfinite(gain.value)}
-    if not known:
+def read_vector_scores(rivals: Sequence[Row]) -> str:
+    """Return the sentence over the scores of the whole event: which rivals are better, or worse, than this ensemble beyond chance."""
+    if not rivals:
         return "These scores judge the joint distribution of the whole event; smaller is better. No rival was computed."
-    if not all(math.isfinite(gain.low) for gain in known.values()):
-        return "There are too few independent cases to compare this ensemble with residual dressing."
-    better = [name for name, gain in known.items() if gain.low > 0]
-    worse = [name for name, gain in known.items() if gain.high < 0]
-    open_ = [name for name in known if name not in better + worse]
-    says = [f"better in the {' and the '.join(better)}"] if better else []
-    says += [f"worse in the {' and the '.join(worse)}"] if worse else []
-    text = (
-        f"Beyond chance, this ensemble is {' and '.join(says)} than residual dressing, which draws the errors of whole events."
-        if says
-        else ""
-    )
-    if open_:
-        text += f"{' ' if text else ''}There is no evidence of a difference from residual dressing in the {' and the '.join(open_)}."
-    return text
+    if not any(math.isfinite(row.gain.low) for row in rivals):
+        return "There are too few independent cases to compare this ensemble with others."
+    says = []
+    for name, title in NAMES.items():
+        rows = [row for row in rivals if row.score == name]
+        better, worse = ([row.method for row in rows if is_beyond(row.gain)] for is_beyond in (_is_above, _is_below))
+        parts = [f"{_are(better)} better than this ensemble"] if better else []
+        parts += [f"{_are(worse)} worse{'' if better else ' than this ensemble'}"] if worse else []
+        if parts:
+            says.append(f"In the {title}, {'; '.join(parts)}, beyond chance.")
+        else:
+            says.append(f"There is no evidence that a rival differs from this ensemble in the {title}.")
+    return " ".join(says)
+
+
+def _are(methods: Sequence[str]) -> str:
+    """Return the subject and the verb: "Gaussian dressing is", "Gaussian dressing and residual dressing are"."""
+    return f"{methods[0]} is" if len(methods) == 1 else f"{', '.join(methods[:-1])} and {methods[-1]} are"
+
+
+def _is_above(gain: Interval) -> bool:
+    return gain.low > 0
+
+
+def _is_below(gain: Interval) -> bool:
+    return gain.high < 0
 
 
 panel = Panel(
