@@ -81,7 +81,9 @@ def _beside(score: Score, summary: Summary, units: str, reference: ReferenceResu
     if score.reference == "range":
         low, high = summary.ranges[score.key]
         known = is_known((low, high)) and high > 0
-        return f"90% range {number(low)} to {number(high)}" if known else "90% range unknown" if summary.has_spread else "no spread"
+        worth = summary.verdict.n_effective
+        behind = f" · {worth:,.0f} independent cases" if math.isfinite(worth) else ""
+        return f"90% range {number(low)} to {number(high)}{behind}" if known else "90% range unknown" if summary.has_spread else "no spread"
     if score.reference == "chance":
         known = math.isfinite(summary.w1_by_chance)
         return f"by chance {number(summary.w1_by_chance)}" if known else "too few cases for a comparison"
