@@ -114,6 +114,24 @@ def test_the_largest_concentration_is_named_only_where_the_search_ended_there_an
     assert verdict(wide, at_low=True).word == words.WIDE and verdict(at_high=True).word == words.CALIBRATED
 
 
+@pytest.mark.parametrize(
+    ("overall", "word"),
+    [
+        ({"ratio": (-0.15, 0.1), "coverage_90": (-0.1, 0.02)}, words.NARROW),  # the ratio alone is not beyond chance
+        ({"ratio": (-0.15, 0.1), "pit_width": (0.3, 0.05)}, words.NARROW),
+        ({"ratio": (0.15, 0.1), "coverage_90": (0.07, 0.01)}, words.WIDE),
+        ({"ratio": (0.15, 0.1), "pit_width": (-0.3, 0.05)}, words.WIDE),
+        ({"ratio": (-0.15, 0.1), "pit_width": (-0.3, 0.05)}, words.SHAPE),  # on opposite sides
+        ({"ratio": (-0.05, 0.1), "pit_width": (0.3, 0.05)}, words.SHAPE),  # the ratio is inside its limits
+        ({"ratio": (-0.15, 0.1)}, words.FEW),
+    ],
+)
+def test_coverage_and_pit_speak_for_the_amount_where_the_ratio_lies_on_the_same_side(overall, word):
+    found = verdict(overall)
+    assert found.word == word, found.finding
+    assert ("14% smaller than the error" in found.finding) == (word == words.NARROW)
+
+
 # ---- neither calibrated nor a fault
 
 
@@ -141,13 +159,19 @@ def test_nearly_calibrated_says_by_how_much_and_on_what(given, said):
 
 
 @pytest.mark.parametrize(
-    "given", [{"overall": {"ratio": (0.0, 0.2)}}, {"shape": 0.4}, {"bounds": [Bound("season", "ratio", 0.1, math.inf, 0.18)]}]
+    "given",
+    [
+        {"overall": {"ratio": (0.0, 0.2)}},
+        {"shape": 0.4},
+        {"bounds": [Bound("season", "ratio", 0.1, math.inf, 0.18)]},
+        {"overall": {"cost": (0.0, math.nan)}},
+    ],
 )
 def test_intervals_far_beyond_their_limits_ask_for_more_cases(given):
     found = verdict(**given, n=100.0)
     more = int(re.search(r"about ([\d,]+) more independent cases are needed", found.finding)[1].replace(",", ""))
     assert found.word == words.FEW and more > 0
-    if "overall" in given:  # with so many more, an interval around a small departure is well inside
+    if "ratio" in given.get("overall", ()):  # with so many more, an interval around a small departure is well inside
         assert REACH * 0.2 * math.sqrt(100 / (100 + more)) < 0.7 * QUANTITIES["ratio"].high
 
 

@@ -21,6 +21,7 @@ from stochattn_core.verdict.quantities import QUANTITIES, SHAPE
 
 NEARLY = 2.0  # times the limits: an interval that reaches no further beyond them is nearly inside
 SHAPE_TEST = "shape"
+NOT_KNOWN = 4.0  # times as many cases are asked for where there is no interval
 MOST_RATIO = 1000.0  # an interval that reaches beyond it says nothing, and is not printed
 
 
@@ -166,9 +167,9 @@ def _excess(each: Column | Bound) -> float:
 def _times_more(each: Column | Bound) -> float:
     """Return by what factor the number of independent cases has to grow before an interval around a small departure fits inside the limits."""
     if isinstance(each, Bound):
-        return (each.upper / (0.8 * each.limit)) ** 2 if math.isfinite(each.upper) else 4.0
+        return (each.upper / (0.8 * each.limit)) ** 2 if math.isfinite(each.upper) else NOT_KNOWN
     half, limit = (each.high - each.low) / 2, min(abs(each.quantity.low), abs(each.quantity.high))
-    return max((half / (0.6 * limit)) ** 2, 1.1)
+    return max((half / (0.6 * limit)) ** 2, 1.1) if math.isfinite(half) else NOT_KNOWN
 
 
 def _miss(each: Column | Bound) -> str:
