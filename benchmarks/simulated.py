@@ -10,7 +10,9 @@ and a member differs from f by x1 a, of variance x1^2 / nu, and by x1 bend q, wh
 
 from __future__ import annotations
 
+import os
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 
@@ -69,11 +71,19 @@ def dataset(calibration: Split, test: Split, name: str = "simulated") -> Dataset
 
 
 def repeated(repetition: Callable[[str, int], dict], kinds: Sequence[str], n: int, n_worker: int = 2) -> dict[str, list[dict]]:
-    """Return, for each kind, repetition(kind, seed) for seeds 0 to n - 1 in this order, whichever process computed it."""
+    """Return, for each kind, repetition(kind, seed) for seeds 0 to n - 1 in this order, whichever process computed it.
+
+    Results are stored in a folder of their own. It serves all repetitions: each draws its data anew, so that none finds what another stored.
+    """
     results = {kind: [] for kind in kinds}
     jobs = [(kind, seed) for kind in kinds for seed in range(n)]
-    with ProcessPoolExecutor(n_worker) as pool:
+    with tempfile.TemporaryDirectory() as folder, ProcessPoolExecutor(n_worker, initializer=_store_in, initargs=(folder,)) as pool:
         for (kind, seed), result in zip(jobs, pool.map(repetition, *zip(*jobs, strict=True), chunksize=4), strict=True):
             print(f"{kind}: {seed + 1} of {n}   ", end="\r", file=sys.stderr)
             results[kind].append(result)
     return results
+
+
+def _store_in(folder: str) -> None:
+    os.environ["STOCHATTN_CACHE"] = folder
+    torch.set_num_threads(1)

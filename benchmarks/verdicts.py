@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import os
-import tempfile
 from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple
@@ -83,9 +81,7 @@ def repetition(name: str, seed: int) -> dict[str, str]:
     if name in simulated_ensembles.KINDS:
         verdict = judge(simulated_ensembles.ensemble(name, seed))
         return {"word": verdict.word, "sentence": verdict.sentence}
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ["STOCHATTN_CACHE"] = folder
-        tuning = tuned(name, seed)
+    tuning = tuned(name, seed)
     return {"word": tuning.verdict, "sentence": tuning.sentence}
 
 
