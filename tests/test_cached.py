@@ -38,6 +38,7 @@ def test_the_result_cache_holds_the_cells_of_a_few_maps_and_the_scores_of_all():
         )
         evaluations.append(Evaluation("m", "d", "test", Setting(4, 9), "*", ensemble, {}, {}, {}, "", "cpu", 0.0))
         before = evaluations[-1].scores["rmse"]
+        assert evaluations[-1].statistics.event == (3, 4)
         result_cache.put(("evaluation", i), evaluations[-1])
         assert evaluations[-1].scores["rmse"] == before
     assert ["statistics" in vars(evaluation.ensemble) for evaluation in evaluations] == [False] * 2 + [True] * N_BY_CELL
