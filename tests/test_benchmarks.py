@@ -124,7 +124,8 @@ def test_a_picture_tells_which_results_it_shows(results, tmp_path, monkeypatch):
 def test_a_move_of_the_slider_enters_less_the_more_is_known():
     entered = slider.moves(slider.explore())
     new, evaluated, drawn = (set(entered[known].functions) for known in ("nothing known", "evaluation known", "figures known"))
-    assert drawn < evaluated < new
+    read_back = {function for function in drawn if function.endswith("quantity_named")}  # of a verdict that the cache of the page holds
+    assert drawn - read_back < evaluated < new
     for name, functions in (("evaluate", new - evaluated), ("network_of", new - evaluated), ("<lambda>", new)):
         assert any(function.endswith(name) for function in functions), name
     assert all((slider.ROOT / path).exists() for path in entered["nothing known"].files)

@@ -1,10 +1,13 @@
 """The sentence over the tiles: what it says of a plain model, of nothing to judge, and of every ensemble else."""
 
+import pickle
+
 import numpy as np
 import pytest
 
 from stochattn_core.panels.tiles import headline, score_tiles
 from stochattn_core.verdict import judge
+from stochattn_core.verdict.quantities import QUANTITIES
 from stochattn_core.verdict.summary import summarise
 from tests.known_ensembles import ensemble_of, normal, perfect
 
@@ -38,3 +41,11 @@ def test_an_ensemble_has_its_verdict_over_the_tiles_and_no_tile_contradicts_it(e
     assert said.sentence.lower() == f"{judged.finding}.".lower() and said.then == f"Next: {judged.next}."
     grades = {tile.judgement.grade for tile in score_tiles(summarise(ensemble.pooled), "", None) if tile.judgement}
     assert (grades == {"good"}) == (judged.grade == "good"), (judged.word, grades)
+
+
+def test_a_verdict_that_was_stored_and_read_back_is_the_same():
+    """Pages keep results in a cache that stores them as bytes."""
+    judged = judge(perfect(300))
+    again = pickle.loads(pickle.dumps(judged))
+    assert again == judged and again.departures is not None
+    assert all(column.quantity is QUANTITIES[key] for key, column in again.departures.overall.items())

@@ -52,15 +52,6 @@ def quantity_named(key: str) -> Quantity:
     """Return the entry of QUANTITIES with this key."""
     return QUANTITIES[key]
 
-    def __reduce__(self) -> tuple[Callable[[str], Quantity], tuple[str]]:
-        """Store a quantity by its key: a page keeps verdicts in a cache, and functions without a name cannot be stored."""
-        return quantity_of, (self.key,)
-
-
-def quantity_of(key: str) -> Quantity:
-    """Return the entry of QUANTITIES."""
-    return QUANTITIES[key]
-
 
 def log_ratio(sums: np.ndarray, n_member: float) -> np.ndarray:
     """Return the logarithm of the spread-skill ratio."""
