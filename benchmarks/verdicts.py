@@ -19,8 +19,11 @@ import torch
 from benchmarks import simulated_ensembles
 from benchmarks.record import record, table
 from benchmarks.simulated import N_ROW, Draw, OneAttention, dataset, even, part, repeated, uneven
-from stochattn_core.tuning import Tuning, tune
-from stochattn_core.verdict import judge
+from stochattn_core.evaluate import experiment_of
+from stochattn_core.forecasts import ensemble_of
+from stochattn_core.settings import Setting
+from stochattn_core.tuning import search_concentration
+from stochattn_core.verdict import Verdict, judge
 from stochattn_core.verdict.words import CALIBRATED, DRIFTED, FEW, MISPLACED, NEARLY, UNREACHED
 
 N_REPETITION = 100
@@ -67,22 +70,23 @@ KINDS = {
 }
 
 
-def tuned(name: str, seed: int) -> Tuning:
+def tuned(name: str, seed: int) -> Verdict:
+    """Return the verdict on the test part at the concentration that the calibration part gives, as `tune` does."""
     kind, rng = KINDS[name], np.random.default_rng([seed, *name.encode()])
     nu, relative = float(np.exp(rng.uniform(*np.log(FITS)))), rng.uniform(*kind.bend)
     # d^2 at nu is (1 + relative^2 (1 + 2 / N_ROW)) / nu for nearly normal rows: the mean of a chi-square and its square.
     scale = math.sqrt(1 + relative**2 * (1 + 2 / N_ROW))
     parts = [part(rng, kind.n_case, kind.spread, lambda rng, x1, block: scale * kind.error(rng, x1, nu)) for _ in range(2)]
-    return tune(OneAttention(relative * math.sqrt(nu)).eval(), dataset(*parts, name=name), seed=seed)
+    network, data = OneAttention(relative * math.sqrt(nu)).eval(), dataset(*parts, name=name)
+    found = search_concentration(network, data, Setting(seed=seed))
+    test = experiment_of(network, data, Setting(found.concentration, seed=seed))
+    return judge(ensemble_of(test), at_low=found.at_low, at_high=found.at_high)
 
 
 def repetition(name: str, seed: int) -> dict[str, str]:
     torch.set_num_threads(1)
-    if name in simulated_ensembles.KINDS:
-        verdict = judge(simulated_ensembles.ensemble(name, seed))
-        return {"word": verdict.word, "sentence": verdict.sentence}
-    tuning = tuned(name, seed)
-    return {"word": tuning.verdict, "sentence": tuning.sentence}
+    verdict = judge(simulated_ensembles.ensemble(name, seed)) if name in simulated_ensembles.KINDS else tuned(name, seed)
+    return {"word": verdict.word, "sentence": verdict.sentence}
 
 
 def fault(name: str, word: str) -> str:

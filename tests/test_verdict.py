@@ -18,9 +18,9 @@ from tests.known_ensembles import ensemble_of, log_normal, normal, perfect
 def test_networks_built_to_have_a_verdict_get_it(name, empty_cache):
     """The pooled objective takes the drift of the mean for spread: where it drifts, the spread stays short, and the finding says both."""
     allowed = {words.CALIBRATED: (words.CALIBRATED, words.NEARLY), words.DRIFTED: (words.DRIFTED, words.NARROW)}
-    tuning = tuned(name, 0)
-    assert tuning.verdict in allowed.get(KINDS[name].word, (KINDS[name].word,)), tuning.sentence
-    assert (re.search(r"errs 1\d% more .* than the plain model", tuning.sentence) is not None) == (name == "drifted")
+    judged = tuned(name, 0)
+    assert judged.word in allowed.get(KINDS[name].word, (KINDS[name].word,)), judged.sentence
+    assert (re.search(r"errs 1\d% more .* than the plain model", judged.sentence) is not None) == (name == "drifted")
 
 
 BAD = ("skewed up", "laplace", "regimes", "leads", "season", "wide", "narrow 400", "narrow rho 0.5")
