@@ -56,7 +56,7 @@ def test_a_lower_crps_at_no_worse_calibration_is_recommended_with_the_gain_that_
     before, after = (float(crps_of(scale * NOISE).mean()) for scale in (0.4, 1.0))
     assert "Wider lowers the fair CRPS of the concentration alone by" in found.sentence and "better calibrated" not in found.sentence
     assert numbers(found.sentence)[0] == pytest.approx(100 * (1 - after / before), abs=0.06)
-    assert "spread-skill ratio 1.0" in found.sentence and "instead of 0.4" in found.sentence and "still not" not in found.sentence
+    assert "spread-skill ratio 1.0" in found.sentence and "instead of 0.4" in found.sentence and "outside the limits" not in found.sentence
 
 
 def crps_of(members):
@@ -82,9 +82,12 @@ def test_a_lower_crps_at_worse_calibration_is_not_recommended():
     assert found.name is None and found.attention == "nu alone"
 
 
-def test_a_correction_that_helps_and_does_not_calibrate_is_said_to_be_still_not_calibrated():
+def test_a_correction_that_helps_and_does_not_calibrate_is_said_to_be_outside_the_limits():
     found = recommend([alone(0.4 * NOISE), candidate("wider", 0.7 * NOISE)])
-    assert found.name == "wider" and "still not calibrated: its spread-skill ratio and its 90% coverage" in found.sentence
+    assert (
+        found.name == "wider"
+        and "Its spread-skill ratio and its 90% coverage and its PIT distance from uniform are outside the limits" in found.sentence
+    )
 
 
 def test_the_calibrated_one_of_two_that_help_is_taken_before_the_one_with_more_gain():
@@ -168,7 +171,7 @@ def test_what_the_data_do_not_decide_is_said_not_to_be_decided():
 
 def test_a_reference_with_an_equal_crps_and_worse_calibration_is_not_recommended():
     found = recommend([alone(COSTS), candidate("dressing", 0.88 * NOISE, "reference")])
-    assert found.name is None and "Dressing forecasts as well in CRPS, but it is calibrated worse" in found.sentence
+    assert found.name is None and "Dressing forecasts as well in CRPS, but departs further from calibration" in found.sentence
 
 
 # ---- the price of calibration

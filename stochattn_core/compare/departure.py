@@ -14,7 +14,7 @@ from stochattn_core.compare.estimate import Jackknife, Sums, estimated
 from stochattn_core.compare.gain import ScoredPart
 from stochattn_core.metrics import Statistics
 from stochattn_core.metrics.scores import SCORES, Rule
-from stochattn_core.metrics.significance import Estimate, w1_floor
+from stochattn_core.metrics.significance import Estimate
 
 
 @dataclass(frozen=True)
@@ -30,17 +30,18 @@ class Quantity:
     text: Callable[[float], str]
 
     def departure(self, sums: Statistics) -> Tensor:
-        """Return |scale(value) - scale(ideal)|, (leading axis,), no units; W1 without its part that is due to chance.
+        """Return |scale(value) - scale(ideal)|, (leading axis,), no units.
 
-        Of two methods on the same cases that part is about the same, so that it cancels in their difference.
+        The distance of the PIT has a part that is due to chance. Of two methods on the same cases it is about the same, so that it cancels in
+        their difference.
         """
         ideal = torch.tensor(rule_of(self.key, sums.n_member).ideal, dtype=torch.float64)
         return (self.scale(self.value(sums)) - self.scale(ideal)).abs()
 
-    def value(self, sums: Statistics, w1_by_chance: float = 0.0) -> Tensor:
+    def value(self, sums: Statistics) -> Tensor:
         tested = SCORES[self.key].tested
         assert tested is not None  # every score named below has a rule and a test
-        return tested(sums, w1_by_chance)
+        return tested(sums, 0.0)
 
 
 @cache
@@ -54,13 +55,13 @@ def rule_of(key: str, n_member: int) -> Rule:
 QUANTITIES = (
     Quantity("spread_skill_ratio", "spread-skill ratio", torch.log, lambda value: f"{value:.2f}"),
     Quantity("coverage_90", "90% coverage", lambda value: value, lambda value: f"{value:.0%}"),
-    Quantity("w1", "W1 beyond chance", lambda value: value, lambda value: f"{value:.3f}"),
+    Quantity("w1", "PIT distance from uniform", lambda value: value, lambda value: f"{value:.2f}"),
 )
 
 
 @dataclass(frozen=True)
 class State:
-    """value: of one quantity.   departure: from calibration, as in Quantity; W1 beyond chance, and 0 where it is below.   is_within: the limits."""
+    """value: of one quantity.   departure: from calibration, as in Quantity.   is_within: the limits, of the estimate."""
 
     value: float
     departure: float
@@ -70,13 +71,11 @@ class State:
 def states(part: ScoredPart) -> Mapping[str, State]:
     """Return the state of every quantity on one part, by its key. NaN, and not within the limits, where a quantity is not defined."""
     total = part.statistics.total()
-    by_chance = w1_floor(part.statistics).expected
     found = {}
     for quantity in QUANTITIES:
         rule = rule_of(quantity.key, total.n_member)
-        value = float(quantity.value(total, by_chance)[0])
-        departure = max(value, 0.0) if quantity.key == "w1" else float(quantity.departure(total)[0])
-        found[quantity.key] = State(value, departure, math.isfinite(value) and rule.side(value) == 0)
+        value = float(quantity.value(total)[0])
+        found[quantity.key] = State(value, float(quantity.departure(total)[0]), math.isfinite(value) and rule.side(value) == 0)
     return found
 
 

@@ -166,9 +166,7 @@ def _chosen(best: Candidate, trial: Trial, state: Mapping[str, State], alone: Ma
     outside = [entry.name for entry in QUANTITIES if not state[entry.key].is_within]
     sentence = f"{best.title} {reason}: {values}."
     if outside:
-        sentence += (
-            f" It is still not calibrated: its {' and its '.join(outside)} {'is' if len(outside) == 1 else 'are'} outside the limits."
-        )
+        sentence += f" Its {' and its '.join(outside)} {'is' if len(outside) == 1 else 'are'} outside the limits on these data."
     if best.without_attention and best.attention_share < LEAST_SHARE:
         sentence += (
             f" Attention supplies {best.attention_share:.0%} of its variance, so that this correction has become {best.without_attention}."
@@ -219,7 +217,7 @@ def _rival(best: Candidate, references: Sequence[Candidate], state: Mapping[str,
     if gain.high < 0:
         return None, f"The best reference forecast is {lower_case}: {compared}, so that attention adds to it."
     if gain.low > -MARGIN:
-        return None, f"{title} forecasts as well in CRPS, but it is calibrated worse: {compared}."
+        return None, f"{title} forecasts as well in CRPS, but departs further from calibration on these data: {compared}."
     return None, f"Whether attention adds to {lower_case} is not decided by these data: {compared}."
 
 
