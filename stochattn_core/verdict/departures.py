@@ -194,7 +194,7 @@ def _columns(
     without = quantity.departure(total[:, None] - sums, n_member).T
     found = infer(estimate, without)
     n_block = sums.shape[1]
-    share = (sums[..., N] > 0).sum(1) / n_block  # a slice of one season has as many cases as it has, not as many as the year
+    share = (sums[..., N] > 0).sum(1) / max(n_block, 1)  # a slice of one season has as many cases as it has, not as many as the year
     effective = found.n_effective * share
     error = found.error
     with np.errstate(divide="ignore", invalid="ignore"):
