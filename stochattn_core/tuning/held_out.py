@@ -11,7 +11,7 @@ from stochattn_core.ensemble_data import Ensemble
 from stochattn_core.metrics.significance import Estimate
 from stochattn_core.verdict import judge
 from stochattn_core.verdict.departures import overall_departures
-from stochattn_core.verdict.judge import evidence_of
+from stochattn_core.verdict.evidence import evidence_of
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,11 @@ class Column:
         return self.quantity.low <= self.low and self.high <= self.quantity.high
 
     @property
+    def is_near_enough(self) -> bool:
+        """Whether the estimate itself lies inside the limits."""
+        return self.quantity.low <= self.departure <= self.quantity.high
+
+    @property
     def side(self) -> int:
         """-1 or 1 where the quantity departs: beyond its limits, and from 0 beyond chance, all tests counted; else 0."""
         beyond = -1 if self.departure < self.quantity.low else 1 if self.departure > self.quantity.high else 0
