@@ -129,8 +129,9 @@ def row_of(split: dict) -> tuple[str, ...]:
         f"{split['set']} {split['seed']} ({split['n_test']})",
         f"{split['concentration']}: {split['verdict_alone']}",
         f"{recommended['text'] or of_no_text}: {split['verdict']}",
-        f"{recommended['spread_skill_ratio']:.2f}",
-        f"{recommended['w1']:.3f}",
+        # Split conformal has intervals and no members, and so neither of these.
+        f"{recommended['spread_skill_ratio']:.2f}" if "spread_skill_ratio" in recommended else "–",
+        f"{recommended['w1']:.3f}" if "w1" in recommended else "–",
         f"{recommended['coverage_90']:.2f}",
         f"{recommended['width_90']:.3g}",
         f"{conformal:.3g}",
