@@ -30,6 +30,7 @@ PART = 0.1  # of the rows, each of calibration and test
 SHOWN = tuple(score.key for score in headlines())
 ALONE, SPLIT_CONFORMAL = "nu alone", "split-conformal"
 METHODS = (ALONE, "inflation", "noise", "shared", "gaussian-dressing", "residual-dressing")
+LONG = 40  # characters of a correction, beyond which its name stands for it
 WORSE = 1.02  # times the CRPS of split conformal
 NOT_JUDGED = "a reference forecast, not judged"
 COVERED = (0.85, 0.95)  # share of the truth in 90% intervals that counts as right
@@ -128,7 +129,7 @@ def row_of(split: dict) -> tuple[str, ...]:
     return (
         f"{split['set']} {split['seed']} ({split['n_test']})",
         f"{split['concentration']}: {split['verdict_alone']}",
-        f"{recommended['text'] or of_no_text}: {split['verdict']}",
+        f"{recommended['text'] if 0 < len(recommended['text']) < LONG else of_no_text}: {split['verdict']}",
         # Split conformal has intervals and no members, and so neither of these.
         f"{recommended['spread_skill_ratio']:.2f}" if "spread_skill_ratio" in recommended else "–",
         f"{recommended['w1']:.3f}" if "w1" in recommended else "–",

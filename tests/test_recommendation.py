@@ -141,7 +141,7 @@ def test_the_rules_one_by_one():
         (sure, sure, {"ratio": FURTHER}, narrow, False),
         (unsure, unsure, right, narrow, False),
     ):
-        assert is_better(Trial(gain, {"ratio": reduction}), state, before) is wanted
+        assert is_better(Trial(gain, {"ratio": reduction}, gain), state, before) is wanted
     assert is_as_calibrated(right, narrow) and is_as_calibrated(narrow, narrow) and not is_as_calibrated({"ratio": FURTHER}, narrow)
     assert not is_as_calibrated({"ratio": State(math.nan, math.nan, False)}, narrow)
 

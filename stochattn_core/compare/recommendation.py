@@ -24,7 +24,7 @@ from torch import Tensor
 from stochattn_core.compare.departure import QUANTITIES, State, is_as_calibrated, reduction, states
 from stochattn_core.compare.estimate import Jackknife, Sums, estimated
 from stochattn_core.compare.gain import ScoredPart
-from stochattn_core.metrics.significance import Estimate, n_used
+from stochattn_core.metrics.significance import LEVEL, Estimate, n_used
 
 MARGIN = 0.02  # of the CRPS: a smaller difference is no reason to choose a method, and the most that better calibration may cost
 LEAST_CASES = 20  # independent calibration cases; with fewer, nothing is recommended
@@ -52,10 +52,14 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Trial:
-    """A method against another one. gain: relative, 1 minus the ratio of both CRPS.   reductions: of departures, by key of the quantity."""
+    """A method against another one. gain: relative, 1 minus the ratio of both CRPS.   reductions: of departures, by key of the quantity.
+
+    price: the gain with its interval at 90%. A claim that needs better calibration as well needs no further widening of it.
+    """
 
     gain: Estimate
     reductions: Mapping[str, Estimate]
+    price: Estimate
 
 
 @dataclass(frozen=True)
@@ -118,7 +122,7 @@ def effective_cases(part: ScoredPart) -> float:
 def trial(reference: Jackknife, method: Jackknife, n_tried: int) -> Trial:
     """Return the evidence on a method against another one, as one of n_tried methods."""
     reductions = {entry.key: reduction(reference, method, entry, reduction_level(n_tried)) for entry in QUANTITIES}
-    return Trial(relative_gain(reference, method, gain_level(n_tried)), reductions)
+    return Trial(relative_gain(reference, method, gain_level(n_tried)), reductions, relative_gain(reference, method, LEVEL))
 
 
 def relative_gain(reference: Jackknife, method: Jackknife, level: float) -> Estimate:
@@ -135,7 +139,7 @@ def is_better(trial: Trial, state: Mapping[str, State], alone: Mapping[str, Stat
     if not is_as_calibrated(state, alone):
         return False
     is_nearer = any(is_above(entry) and not alone[key].is_within for key, entry in trial.reductions.items())
-    return is_above(trial.gain) or (is_nearer and trial.gain.low > -MARGIN)
+    return is_above(trial.gain) or (is_nearer and trial.price.low > -MARGIN)
 
 
 def is_above(estimate: Estimate) -> bool:
@@ -158,7 +162,7 @@ def _chosen(best: Candidate, trial: Trial, state: Mapping[str, State], alone: Ma
     else:
         reason = (
             f"is better calibrated than the concentration alone on calibration data, at a fair CRPS that is not higher by more than {MARGIN:.0%} "
-            f"({interval})"
+            f"({LEVEL:.0%} interval {_change(trial.price)})"
         )
     values = ", ".join(
         f"{entry.name} {entry.text(state[entry.key].value)} instead of {entry.text(alone[entry.key].value)}" for entry in QUANTITIES
