@@ -162,7 +162,7 @@ def _chosen(best: Candidate, trial: Trial, state: Mapping[str, State], alone: Ma
     else:
         reason = (
             f"is better calibrated than the concentration alone on calibration data, at a fair CRPS that is not higher by more than {MARGIN:.0%} "
-            f"({LEVEL:.0%} interval {_change(trial.price)})"
+            f"({LEVEL:.0%} interval {_change(trial.price)}{' lower' if trial.price.low > 0 else ''})"
         )
     values = ", ".join(
         f"{entry.name} {entry.text(state[entry.key].value)} instead of {entry.text(alone[entry.key].value)}" for entry in QUANTITIES
