@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from stochattn_core import Setting, evaluate, load_dataset, load_model
+from stochattn_core.commands.score import OF_CLIMATOLOGY
 from stochattn_core.ensemble_file import read_ensemble, write_ensemble
 from stochattn_core.metrics import scores
 
@@ -17,7 +18,7 @@ def test_an_ensemble_file_gives_the_scores_it_was_made_of(model, diabetes, tmp_p
     assert all(
         again[name] == value
         for name, value in evaluation.scores.items()
-        if "climatology" not in name and "_uncert" not in name and "_resol" not in name
+        if name not in OF_CLIMATOLOGY
     )
 
 
