@@ -15,11 +15,7 @@ def test_an_ensemble_file_gives_the_scores_it_was_made_of(model, diabetes, tmp_p
     back = read_ensemble(tmp_path / "e.nc")
     assert np.array_equal(back.members, evaluation.ensemble.members) and np.array_equal(back.block, evaluation.ensemble.block)
     again = scores(back.statistics)
-    assert all(
-        again[name] == value
-        for name, value in evaluation.scores.items()
-        if name not in OF_CLIMATOLOGY
-    )
+    assert all(again[name] == value for name, value in evaluation.scores.items() if name not in OF_CLIMATOLOGY)
 
 
 def test_an_ensemble_file_of_a_series_has_cf_coordinates(tmp_path):
