@@ -8,10 +8,10 @@ import torch
 from scipy import stats
 from scipy.signal import lfilter
 
-from stochattn_core.metrics import Estimate, Statistics, intervals, scores
+from stochattn_core.metrics import Statistics, intervals, scores
 from stochattn_core.metrics.dependence import dependence
 from stochattn_core.metrics.scores import SCORES
-from stochattn_core.metrics.significance import estimates, evidence, infer, student, w1_floor
+from stochattn_core.metrics.significance import evidence, infer, student, w1_floor
 
 N_REPETITION = 400
 LEAST, MOST = 0.85, 0.95  # of nominal 90% intervals, with 20 effective cases or more
@@ -191,16 +191,6 @@ def sums(n=500, spread=1.0, seed=0, m=19):
     generator = torch.Generator().manual_seed(seed)
     target, members = torch.randn(n, generator=generator), spread * torch.randn(m, n, generator=generator)
     return Statistics.of(members, target, torch.zeros(n), torch.arange(n), n), members, target
-
-
-def test_named_estimates_are_those_of_each_function_alone():
-    statistics, *_ = sums()
-    found = estimates(statistics, lambda sums: {"bias": sums.error / sums.n, "square": sums.error_sq / sums.n})
-    error = (statistics.error / statistics.n).numpy()
-    assert isinstance(found["bias"], Estimate) and found["bias"].estimate == pytest.approx(error.mean())
-    for name, values in (("bias", error), ("square", error**2)):
-        alone = infer(np.array([values.mean()]), ((values.sum() - values) / 499)[:, None]).at(0)
-        assert found[name] == pytest.approx(alone)
 
 
 def test_every_score_has_its_interval_on_its_own_scale():

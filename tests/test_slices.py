@@ -135,3 +135,20 @@ def test_one_member_is_refused_and_three_have_no_halves():
     with pytest.raises(ValueError, match="at least 2 members"):
         sliced(series(n_member=1))
     assert set(by_kind(series(n_member=3))) == {"lead time", "season"}
+
+
+def test_sums_stand_in_the_order_of_the_blocks_whatever_the_order_of_cases():
+    ensemble = series()
+    order = np.random.default_rng(0).permutation(len(ensemble.index))
+    turned = replace(ensemble.of_cases(order), block=order)
+    for (partition, sums), (_, expected) in zip(partition_sums(turned), partition_sums(ensemble), strict=True):
+        if set(partition.slices[0].kinds) <= {"lead time", "season"}:  # halves of the members are drawn by place
+            np.testing.assert_allclose(sums, expected, err_msg=partition.kind)
+
+
+def test_cases_of_one_block_count_as_one():
+    ensemble = series()
+    twice = ensemble.of_cases(np.repeat(np.arange(len(ensemble.index)), 2))
+    twice = replace(twice, block=np.repeat(np.arange(len(ensemble.index)), 2))
+    assert sliced(twice).whole.n_case == len(ensemble.index)
+    np.testing.assert_allclose(sliced(twice).whole.by_case(), 2 * sliced(ensemble).whole.by_case())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import plotly.graph_objects as go
 
+from stochattn_core.figures.band import add_band
 from stochattn_core.figures.theme import BROWSER, Palette, finish, legend_below, title_size
 
 
@@ -21,17 +22,7 @@ def coverage(
 ) -> go.Figure:
     """Draw observed over nominal coverage. level, observed: (level,) in 0..1; low, high: (level,) the 90% range of observed."""
     figure = go.Figure()
-    known = np.isfinite(low) & np.isfinite(high)
-    figure.add_scatter(
-        x=np.concatenate([level[known], level[known][::-1]]),
-        y=np.concatenate([high[known], low[known][::-1]]),
-        fill="toself",
-        fillcolor=palette.band90,
-        line={"width": 0},
-        mode="lines",
-        hoverinfo="skip",
-        name="90% range",
-    )
+    add_band(figure, level, low, high, "90% range", palette)
     figure.add_scatter(
         x=[0, 1],
         y=[0, 1],

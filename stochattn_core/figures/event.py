@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import plotly.graph_objects as go
 
+from stochattn_core.figures.band import add_band
 from stochattn_core.figures.theme import BROWSER, Palette, finish, legend_below
 
 HISTOGRAM = (0.0, 0.17)  # height of the histogram under a reliability diagram, as a share of the plot
@@ -14,20 +15,6 @@ DIAGRAM = (0.27, 1.0)
 def _diagonal(figure: go.Figure, name: str, palette: Palette) -> None:
     line = {"color": palette.reference, "width": 1.4, "dash": "dot"}
     figure.add_scatter(x=[0, 1], y=[0, 1], mode="lines", line=line, hoverinfo="skip", name=name)
-
-
-def _band(figure: go.Figure, x: np.ndarray, low: np.ndarray, high: np.ndarray, name: str, palette: Palette) -> None:
-    known = np.isfinite(low) & np.isfinite(high)
-    figure.add_scatter(
-        x=np.concatenate([x[known], x[known][::-1]]),
-        y=np.concatenate([high[known], low[known][::-1]]),
-        fill="toself",
-        fillcolor=palette.band90,
-        line={"width": 0},
-        mode="lines",
-        hoverinfo="skip",
-        name=name,
-    )
 
 
 def reliability(
@@ -48,7 +35,7 @@ def reliability(
     Points outside the band have the colour of an error.
     """
     figure = go.Figure()
-    _band(figure, probability, low, high, "90% band of chance", palette)
+    add_band(figure, probability, low, high, "90% band of chance", palette)
     _diagonal(figure, "observed = forecast", palette)
     figure.add_scatter(
         x=[0, 1],
@@ -149,7 +136,7 @@ def economic_value(
     """Draw relative economic value against the cost-loss ratio, (ratio,) each, with the 90% interval of value and its envelope."""
     figure = go.Figure()
     shown = [np.clip(values, -1, 1) for values in (low, high, value)]
-    _band(figure, ratio, shown[0], shown[1], "90% interval", palette)
+    add_band(figure, ratio, shown[0], shown[1], "90% interval", palette)
     figure.add_hline(y=0, line={"color": palette.reference, "width": 1.4, "dash": "dot"})
     figure.add_scatter(
         x=ratio,

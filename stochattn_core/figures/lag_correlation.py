@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
+from stochattn_core.figures.band import add_band
 from stochattn_core.figures.theme import BROWSER, Palette, finish, legend_below
 
 
@@ -25,17 +26,7 @@ def lag_correlation(
 ) -> go.Figure:
     """Draw both correlations against the lag, (lag,) each. low, high: the 90% interval of that of the errors.   lag_unit: of `lag`."""
     figure = go.Figure()
-    known = np.isfinite(low) & np.isfinite(high)
-    figure.add_scatter(
-        x=np.concatenate([lag[known], lag[known][::-1]]),
-        y=np.concatenate([high[known], low[known][::-1]]),
-        fill="toself",
-        fillcolor=palette.band90,
-        line={"width": 0},
-        mode="lines",
-        hoverinfo="skip",
-        name="90% interval of the errors",
-    )
+    add_band(figure, lag, low, high, "90% interval of the errors", palette)
     figure.add_hline(y=0, line={"color": palette.reference, "width": 1.2, "dash": "dot"})
     for values, name, colour in ((errors, "errors of the mean", palette.error), (members, "members about their mean", palette.ensemble)):
         figure.add_scatter(

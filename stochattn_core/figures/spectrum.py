@@ -6,6 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from stochattn_core.figures.band import add_band
 from stochattn_core.figures.theme import BROWSER, Palette, finish, legend_below
 
 TICKS = (1, 2, 3, 5, 8, 12, 20, 32, 64, 128, 256)
@@ -53,20 +54,7 @@ def spectrum(
                     col=1,
                     **common,
                 )
-    known = np.isfinite(low) & np.isfinite(high)
-    figure.add_scatter(
-        x=np.concatenate([wavenumber[known], wavenumber[known][::-1]]),
-        y=np.concatenate([high[known], low[known][::-1]]),
-        fill="toself",
-        fillcolor=palette.band90,
-        line={"width": 0},
-        mode="lines",
-        hoverinfo="skip",
-        name="90% range of a member",
-        zorder=-1,
-        row=2,
-        col=1,
-    )
+    add_band(figure, wavenumber, low, high, "90% range of a member", palette, zorder=-1, row=2, col=1)
     figure.add_hline(y=1, line={"color": palette.reference, "width": 1.2, "dash": "dot"}, row=2, col=1)
     finish(figure, title="Power by zonal wavenumber", subtitle=subtitle, height=height, palette=palette)
     ticks = [tick for tick in TICKS if tick <= wavenumber[-1]]
@@ -78,7 +66,7 @@ def spectrum(
     ends = np.log10([power.min(), power.max()]) if len(power) else (-1, 0)
     figure.update_yaxes(range=[ends[0] - 0.4, ends[1] + 0.3], row=1, col=1)
     figure.update_yaxes(type="log", exponentformat="power", nticks=6, title_text=f"power, ({units})²" if units else "power", row=1, col=1)
-    top = np.nanmax(np.concatenate([[1.0], ratio, high[known]]))
+    top = np.nanmax(np.concatenate([[1.0], ratio, high[np.isfinite(high)]]))
     figure.update_yaxes(range=[0, min(max(1.35, float(top) * 1.08), 4.0)], title_text="ratio to truth", row=2, col=1)
     figure.update_layout(hovermode="x unified")
     return legend_below(figure, -0.17)

@@ -127,23 +127,6 @@ def _wilson(share: np.ndarray, error: np.ndarray, n: int, reach: np.ndarray) -> 
     return np.maximum(middle - half, 0.0), np.minimum(middle + half, 1.0)
 
 
-def estimates(
-    statistics: Statistics, function: Callable[[Statistics], Mapping[str, Tensor]], *, level: float = LEVEL, scale: Scale = "linear"
-) -> dict[str, Estimate]:
-    """Return every value of a function with its interval.
-
-    function: sums -> values by name, each (block,), computed for each entry of the leading axis.   statistics: blocks in the order of time.
-    """
-    values, without = function(statistics.total()), function(statistics.without_each())
-    found = infer(
-        np.array([float(value[0]) for value in values.values()]),
-        np.stack([without[name].numpy() for name in values], 1),
-        level=level,
-        scale=scale,
-    )
-    return {name: found.at(place) for place, name in enumerate(values)}
-
-
 @overload
 def intervals(
     statistics: Statistics, function: Callable[[Statistics], Mapping[str, float]], level: float = ...

@@ -88,6 +88,8 @@ class SlicedEnsemble:
 def sliced(ensemble: Ensemble) -> SlicedEnsemble:
     """Return the sums of the ensemble by slice and case. It reads chunks of cases; members may be larger than memory.
 
+    The case axis of the sums runs over the blocks of the ensemble, in the order of time: cases of one block count as one.
+
     ValueError for an ensemble of one member.
     """
     if ensemble.n_member < 2:
@@ -95,6 +97,7 @@ def sliced(ensemble: Ensemble) -> SlicedEnsemble:
     fixed = fixed_partitions(ensemble)
     from_members = _partitions_by_members(ensemble) if ensemble.n_member >= LEAST_MEMBERS else {}
     weights = _weights(ensemble)
+    block = np.unique(ensemble.block, return_inverse=True)[1]
     whole, halves = [], []
     for chunk in _chunks(ensemble):
         labels = {each.kind: _chunk_labels(each, chunk) for each in fixed}
@@ -106,13 +109,13 @@ def sliced(ensemble: Ensemble) -> SlicedEnsemble:
     return SlicedEnsemble(
         tuple(partitions),
         from_members.get("spread in fifths"),
-        _joined(whole, kinds, len(ensemble.index)),
-        _joined(halves, [*kinds, *from_members], len(ensemble.index)) if halves else None,
+        _joined(whole, kinds, block),
+        _joined(halves, [*kinds, *from_members], block) if halves else None,
     )
 
 
 def partition_sums(ensemble: Ensemble) -> list[tuple[Partition, np.ndarray]]:
-    """Return every single partition with its sums, (slice, case, field), see FIELDS. The cases are in the order of the ensemble, which is that of time.
+    """Return every single partition with its sums, (slice, case, field), see FIELDS. The case axis is that of `sliced`.
 
     Partitions: lead time, region, season, hour, forecast (thirds) and spread (tenths), where the ensemble has two such slices or more.
     A ratio is sqrt(variance / error_sq) of sums over cases. A case without a value in the slice has the sums 0.
@@ -258,6 +261,8 @@ def _gather(chunk: _Chunk, labels: dict[str, np.ndarray], fields: np.ndarray) ->
     return Atoms(n_case, chunk.first + codes, by_kind, sums)
 
 
-def _joined(parts: list[Atoms], kinds: list[str], n_case: int) -> Atoms:
+def _joined(parts: list[Atoms], kinds: list[str], block: np.ndarray) -> Atoms:
+    """Return the atoms of all parts, each at the block of its case. block: (case,), numbered without a gap."""
     labels = {kind: np.concatenate([part.labels[kind] for part in parts]) for kind in kinds}
-    return Atoms(n_case, np.concatenate([part.case for part in parts]), labels, np.concatenate([part.sums for part in parts]))
+    place = block[np.concatenate([part.case for part in parts])]
+    return Atoms(int(block.max()) + 1, place, labels, np.concatenate([part.sums for part in parts]))

@@ -108,12 +108,10 @@ class Departures:
 def departures_of(ensemble: Ensemble) -> Departures:
     """Return the departures of an ensemble of 2 members or more. Its blocks are in the order of time."""
     atoms = sliced(ensemble)
-    block = np.unique(ensemble.block, return_inverse=True)[1]
-    whole = _by_block(atoms.whole.by_case()[None], block)
-    tables: list[Table] = [(OVERALL, [None], whole, ensemble.n_member)]
+    tables: list[Table] = [(OVERALL, [None], atoms.whole.by_case()[None], ensemble.n_member)]
     for partition, sums in partition_sums_of(atoms):
         n_member = ensemble.n_member if all(each.is_whole for each in partition.slices) else ensemble.n_member / 2
-        tables.append((partition.kind, list(partition.slices), _by_block(sums, block), n_member))
+        tables.append((partition.kind, list(partition.slices), sums, n_member))
     return _departures(tables)
 
 
@@ -172,16 +170,6 @@ def _departures(tables: Sequence[Table]) -> Departures:
         if chosen
     ]
     return Departures(overall, tuple(of_slices), shape, tuple(bounds), sum(len(slices) for kind, slices, *_ in tables if kind != OVERALL))
-
-
-def _by_block(sums: np.ndarray, block: np.ndarray) -> np.ndarray:
-    """Return sums (slice, case, field) as (slice, block, field)."""
-    if len(block) == block.max(initial=-1) + 1:
-        ordered = np.empty_like(sums)
-        ordered[:, block] = sums
-        return ordered
-    grouped = torch.zeros(sums.shape[0], int(block.max()) + 1, sums.shape[2], dtype=torch.float64)
-    return grouped.index_add_(1, torch.from_numpy(block), torch.from_numpy(sums)).numpy()
 
 
 def _columns(
