@@ -37,15 +37,17 @@ it is beyond its limits, and from a perfect ensemble beyond chance, at {JOINT:.0
 the verdict:
 
 1. Fewer than {LEAST_EFFECTIVE} independent cases: **{words.FEW}**.
-2. The ratio departs from {limits["ratio"]}, or lies outside while the coverage or the spread of the PIT departs on the same side:
+2. The ratio departs from {limits["ratio"]}, or lies outside while the coverage, the spread of the PIT or the worst slice departs on the same side:
    **{words.NARROW}** or **{words.WIDE}**; where ν* is the smallest concentration and the spread too small, **{words.UNREACHED}**;
    where ν* is the largest and the spread too large, **{words.OVER}**.
-3. The RMSE of the mean over that of the plain model departs from {limits["cost"]}: **{words.DRIFTED}**.
+3. The RMSE of the mean over that of the plain model departs from {limits["cost"]}: **{words.DRIFTED}**; with a ratio below its limits,
+   **{words.NARROW}**.
 4. The bias departs from {limits["bias"]} in units of the RMSE: **{words.BIASED}**.
 5. The ratio or the coverage departs in a slice by the predicted spread: **{words.MISPLACED}**.
 6. A shape of the PIT (place, spread, skewness, tails) departs: **{words.SHAPE}**.
 7. The coverage departs from {limits["coverage_90"]}: **{words.NARROW}** or **{words.WIDE}**.
-8. Any other slice departs: **{words.ON_AVERAGE}**, with the slice of the strongest evidence.
+8. Any other slice departs: **{words.ON_AVERAGE}**, with the slice of the strongest evidence. Where ratio, bias or coverage of the whole lie
+   outside their limits, the word is that of the quantity that departs in the slice.
 9. Every 90% interval lies within its limits, the distance of the PIT from uniform is at most {SHAPE_LIMIT:g}, and the root-mean-square
    departure over the slices of each kind is at most its limit ({over_slices}), both at {UPPER:.0%}: **{words.CALIBRATED}**.
 10. Every interval lies within {NEARLY:g} times the limits: **{words.NEARLY}**. Otherwise: **{words.FEW}**, with the number that is missing.
