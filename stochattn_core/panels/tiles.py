@@ -9,6 +9,7 @@ from stochattn_core.figures.theme import number, units_text
 from stochattn_core.metrics.scores import SCORES, Grade, Judgement, Score, tiles
 from stochattn_core.references.result import ReferenceResult
 from stochattn_core.verdict import Verdict
+from stochattn_core.verdict.phrases import counted
 from stochattn_core.verdict.summary import Summary, is_known
 
 
@@ -82,7 +83,7 @@ def _beside(score: Score, summary: Summary, units: str, reference: ReferenceResu
         low, high = summary.ranges[score.key]
         known = is_known((low, high)) and high > 0
         worth = summary.verdict.n_effective
-        behind = f" · {worth:,.0f} independent cases" if math.isfinite(worth) else ""
+        behind = f" · {counted(worth)}" if math.isfinite(worth) else ""
         return f"90% range {number(low)} to {number(high)}{behind}" if known else "90% range unknown" if summary.has_spread else "no spread"
     if score.reference == "chance":
         known = math.isfinite(summary.w1_by_chance)
